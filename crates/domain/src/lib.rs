@@ -1,1 +1,27 @@
-//! hive-domain
+//! What the words of Agent Hive mean: ids, states and transitions, the lease, outcomes, the transcript, money.
+//! Nothing here reads a file, a socket or a clock.
+
+pub mod agent;
+pub mod event;
+pub mod ids;
+pub mod journal;
+pub mod lease;
+pub mod limits;
+pub mod money;
+pub mod outcome;
+pub mod priority;
+pub mod status;
+pub mod task;
+pub mod transcript;
+pub mod usage;
+
+pub use agent::{AgentDefinition, AgentStatus};
+pub use event::EventKind;
+pub use ids::{AgentId, ProjectId, TaskId};
+pub use lease::Lease;
+pub use limits::Limits;
+pub use money::NanoUsd;
+pub use outcome::Outcome;
+pub use priority::Priority;
+pub use status::{StatusReason, TaskStatus};
+pub use usage::Usage;

@@ -1,0 +1,37 @@
+//! The kinds of events a watcher sees.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::status::{UnknownName, names};
+
+names! {
+    /// What happened to a task.
+    EventKind, "event kind" {
+        /// Accepted and committed.
+        Created = "task.created",
+        /// Its time or its dependencies came, or it was handed back.
+        Ready = "task.ready",
+        /// A worker took the lease.
+        Started = "task.started",
+        /// A journal entry was written; `data.kind` names it.
+        Step = "task.step",
+        /// Parked; `data.reason` says for what.
+        Waiting = "task.waiting",
+        /// Given to another agent.
+        Assigned = "task.assigned",
+        /// A person asked for completion through the checks.
+        CompletionRequested = "task.completion_requested",
+        /// Its worker died or lost the lease.
+        Orphaned = "task.orphaned",
+        /// Done, and the checks agree.
+        Succeeded = "task.succeeded",
+        /// Ended; `data.reason` says why.
+        Failed = "task.failed",
+        /// Ended by a person.
+        Cancelled = "task.cancelled",
+        /// Attempts used up.
+        Dead = "task.dead",
+    }
+}

@@ -1,0 +1,185 @@
+//! What is asked for.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{AgentId, ProjectId, TaskId},
+    journal::TaskResult,
+    limits::Limits,
+    priority::Priority,
+    status::{StatusReason, TaskStatus, UnknownName, names},
+    usage::Usage,
+};
+use std::{fmt, str::FromStr};
+
+names! {
+    /// What an unsuccessful dependency does to a task.
+    DependencyPolicy, "dependency policy" {
+        /// It fails.
+        Fail = "fail",
+        /// It is cancelled.
+        Skip = "skip",
+        /// Nothing: the task runs.
+        Continue = "continue",
+    }
+}
+
+/// A command that the harness runs on the final tree; exit 0 is green.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptanceCheck {
+    /// Shown with its result.
+    pub name: String,
+    /// Run by `bash -c` in the root of the workspace.
+    pub command: String,
+    /// Red when it takes longer.
+    #[serde(default = "default_check_seconds")]
+    pub timeout_seconds: u64,
+}
+
+const fn default_check_seconds() -> u64 {
+    120
+}
+
+/// Where a task's files come from and where its branch goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// A git URL.
+    pub url: String,
+    /// What was asked for: a branch, a tag or a commit.
+    pub base_ref: String,
+    /// What that named when the task was accepted.
+    pub base_commit: String,
+}
+
+/// Who does the work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Performer {
+    /// This agent.
+    Agent(AgentId),
+    /// The oldest active agent of this type.
+    Type(String),
+    /// The built-in duty that does nothing: the operator's probe.
+    Noop,
+}
+
+/// A task that passed the door.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    /// Chosen by the caller, so that a repeated insert is noticed.
+    pub id: TaskId,
+    /// The owner.
+    pub project: ProjectId,
+    /// 1 to 255 characters.
+    pub title: String,
+    /// May be empty.
+    pub description: String,
+    /// Who does it.
+    pub performer: Performer,
+    /// Urgency.
+    pub priority: Priority,
+    /// Tasks that must end first.
+    pub dependencies: Vec<TaskId>,
+    /// What an unsuccessful one does.
+    pub on_dependency_failure: DependencyPolicy,
+    /// Files, if any.
+    pub repository: Option<Repository>,
+    /// Checks of the final tree.
+    pub acceptance: Vec<AcceptanceCheck>,
+    /// Facts shown to the agent.
+    pub context: serde_json::Map<String, serde_json::Value>,
+    /// For filters.
+    pub labels: BTreeMap<String, String>,
+    /// Not before this time.
+    pub run_at: Option<DateTime<Utc>>,
+    /// Tries without progress before the task is dead, 1 to 100.
+    pub max_attempts: i32,
+    /// What it may use up.
+    pub limits: Limits,
+    /// Overrides the agent's model.
+    pub model: Option<String>,
+    /// Who asked.
+    pub created_by: String,
+}
+
+/// The agent of a task, as shown with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TaskAgent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The pinned version; the current one before the first claim.
+    pub version: i32,
+}
+
+/// A task as it stands.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// The owner.
+    pub project: ProjectId,
+    /// What is asked for, in a line.
+    pub title: String,
+    /// And at length.
+    pub description: String,
+    /// Set for a built-in duty.
+    pub duty: Option<String>,
+    /// Set unless it is a duty.
+    pub agent: Option<TaskAgent>,
+    /// Files, if any.
+    pub repository: Option<Repository>,
+    /// Checks of the final tree.
+    pub acceptance: Vec<AcceptanceCheck>,
+    /// Facts shown to the agent.
+    pub context: serde_json::Map<String, serde_json::Value>,
+    /// For filters.
+    pub labels: BTreeMap<String, String>,
+    /// What it may use up.
+    pub limits: Limits,
+    /// Overrides the agent's model.
+    pub model: Option<String>,
+    /// Tasks that must end first.
+    pub dependencies: Vec<TaskId>,
+    /// What an unsuccessful one does.
+    pub on_dependency_failure: DependencyPolicy,
+    /// Urgency.
+    pub priority: Priority,
+    /// Where it stands.
+    pub status: TaskStatus,
+    /// Why.
+    pub reason: Option<StatusReason>,
+    /// One sentence for a person.
+    pub detail: Option<String>,
+    /// Not before this time.
+    pub run_at: DateTime<Utc>,
+    /// Tries without progress before the task is dead.
+    pub max_attempts: i32,
+    /// Claims since the last committed step.
+    pub attempt: i32,
+    /// The fencing token.
+    pub epoch: i64,
+    /// The next activation runs the checks and nothing else.
+    pub verify_only: bool,
+    /// The last event.
+    pub event_seq: i64,
+    /// What came out.
+    pub result: Option<TaskResult>,
+    /// What it used up.
+    pub usage: Usage,
+    /// Who asked.
+    pub created_by: String,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// First claim.
+    pub started_at: Option<DateTime<Utc>>,
+    /// End.
+    pub completed_at: Option<DateTime<Utc>>,
+}

@@ -1,0 +1,229 @@
+//! The conversation so far, and what comes next. `next` is a pure function of the journal: a resumed run is the
+//! same code as a fresh one.
+
+use crate::{
+    journal::{Checks, Entry, NoteCause, Reply, Stop, ToolCall},
+    status::StatusReason,
+    usage::Usage,
+};
+
+/// Replies in a row that may be cut at the output limit before the run ends.
+pub const MAX_CUT_REPLIES: usize = 3;
+/// Replies in a row that may be empty before the run ends.
+pub const MAX_EMPTY_REPLIES: usize = 3;
+/// Replies in a row that may pause before the run ends.
+pub const MAX_PAUSES: usize = 5;
+/// Replies in a row whose every tool call may be unreadable before the run ends.
+pub const MAX_BROKEN_REPLIES: usize = 3;
+/// Times the checks may be red before the run ends.
+pub const MAX_RED_CHECKS: usize = 3;
+
+/// What comes next.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// Send the conversation to the model.
+    AskModel,
+    /// Run these, in order.
+    RunTools(Vec<ToolCall>),
+    /// Answer these calls with errors: the reply was cut, its last input may be half.
+    RefuseTools(Vec<ToolCall>),
+    /// Tell the model why its reply cannot be used.
+    Nudge(NoteCause),
+    /// The agent says it is done: run the checks on the final tree.
+    Verify {
+        /// What the agent claims.
+        summary: String,
+    },
+    /// The checks agree, or there are none.
+    Done {
+        /// What the agent claims.
+        summary: String,
+    },
+    /// The run cannot go on.
+    GiveUp {
+        /// The code.
+        reason: StatusReason,
+        /// One sentence for a person.
+        detail: String,
+    },
+}
+
+/// The journal of one task, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Transcript {
+    entries: Vec<Entry>,
+}
+
+impl Transcript {
+    /// From the stored journal.
+    #[must_use]
+    pub const fn new(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+
+    /// All entries.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Adds an entry that was committed.
+    pub fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// Model replies so far.
+    #[must_use]
+    pub fn turns(&self) -> u32 {
+        u32::try_from(self.replies().count()).unwrap_or(u32::MAX)
+    }
+
+    /// What all replies used up.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.replies().map(|reply| reply.usage).sum()
+    }
+
+    /// The last checks the harness ran.
+    #[must_use]
+    pub fn last_checks(&self) -> Option<&Checks> {
+        self.entries.iter().rev().find_map(|entry| match entry {
+            Entry::Checks(checks) => Some(checks),
+            Entry::Reply(_) | Entry::ToolResults(_) | Entry::Note(_) => None,
+        })
+    }
+
+    fn replies(&self) -> impl DoubleEndedIterator<Item = &Reply> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Reply(reply) => Some(reply),
+            Entry::ToolResults(_) | Entry::Note(_) | Entry::Checks(_) => None,
+        })
+    }
+
+    /// Decides what comes next. `has_checks` says whether the task names acceptance commands.
+    #[must_use]
+    pub fn next(&self, has_checks: bool) -> Next {
+        match self.entries.last() {
+            None | Some(Entry::Note(_)) => Next::AskModel,
+            Some(Entry::Checks(checks)) => self.after_checks(checks),
+            Some(Entry::ToolResults(results)) => match &results.finished {
+                Some(summary) => claimed(summary.clone(), has_checks),
+                None => self.after_tools(),
+            },
+            Some(Entry::Reply(reply)) => self.after_reply(reply, has_checks),
+        }
+    }
+
+    fn after_checks(&self, checks: &Checks) -> Next {
+        if checks.passed {
+            return Next::Done {
+                summary: checks.summary.clone(),
+            };
+        }
+        let red = self
+            .entries
+            .iter()
+            .filter(|entry| matches!(entry, Entry::Checks(c) if !c.passed))
+            .count();
+        if red < MAX_RED_CHECKS {
+            return Next::AskModel;
+        }
+        let names: Vec<&str> = checks
+            .results
+            .iter()
+            .filter(|check| !check.passed)
+            .map(|check| check.name.as_str())
+            .collect();
+        Next::GiveUp {
+            reason: StatusReason::VerificationFailed,
+            detail: format!("red after {red} rounds of checks: {}", names.join(", ")),
+        }
+    }
+
+    fn after_tools(&self) -> Next {
+        let unreadable = |reply: &&Reply| {
+            let calls = reply.calls();
+            !calls.is_empty() && calls.iter().all(|call| call.input.is_err())
+        };
+        if self.replies().rev().take_while(unreadable).count() >= MAX_BROKEN_REPLIES {
+            return Next::GiveUp {
+                reason: StatusReason::BadToolInput,
+                detail: format!("{MAX_BROKEN_REPLIES} replies in a row held no readable tool call"),
+            };
+        }
+        Next::AskModel
+    }
+
+    fn after_reply(&self, reply: &Reply, has_checks: bool) -> Next {
+        match &reply.stop {
+            Stop::ToolUse | Stop::EndTurn | Stop::StopSequence => {
+                let (calls, text) = (reply.calls(), reply.text());
+                if !calls.is_empty() {
+                    Next::RunTools(calls)
+                } else if !text.is_empty() {
+                    claimed(text, has_checks)
+                } else {
+                    self.nudge(NoteCause::Empty, MAX_EMPTY_REPLIES, StatusReason::EmptyReply)
+                }
+            }
+            Stop::MaxTokens => match self.nudge(NoteCause::Cut, MAX_CUT_REPLIES, StatusReason::MaxTokens) {
+                Next::Nudge(_) if !reply.calls().is_empty() => Next::RefuseTools(reply.calls()),
+                next => next,
+            },
+            Stop::PauseTurn if self.in_a_row(&reply.stop) <= MAX_PAUSES => Next::AskModel,
+            Stop::PauseTurn => give_up(StatusReason::UnexpectedReply, "the reply kept pausing"),
+            Stop::Refusal => give_up(StatusReason::Refused, "the model declined to go on"),
+            Stop::ModelContextWindowExceeded => give_up(
+                StatusReason::ContextWindow,
+                "the conversation no longer fits the model",
+            ),
+            Stop::Other(name) => give_up(
+                StatusReason::UnexpectedReply,
+                &format!("unknown stop reason {name:?}"),
+            ),
+        }
+    }
+
+    fn nudge(&self, cause: NoteCause, at_most: usize, reason: StatusReason) -> Next {
+        let same = |reply: &&Reply| match cause {
+            NoteCause::Cut => reply.stop == Stop::MaxTokens,
+            NoteCause::Empty => {
+                reply.stop != Stop::MaxTokens && reply.calls().is_empty() && reply.text().is_empty()
+            }
+        };
+        let count = self.replies().rev().take_while(same).count();
+        if count < at_most {
+            return Next::Nudge(cause);
+        }
+        let what = match cause {
+            NoteCause::Cut => "were cut at the output limit",
+            NoteCause::Empty => "were empty",
+        };
+        give_up(reason, &format!("{count} replies in a row {what}"))
+    }
+
+    fn in_a_row(&self, stop: &Stop) -> usize {
+        self.replies()
+            .rev()
+            .take_while(|reply| reply.stop == *stop)
+            .count()
+    }
+}
+
+fn claimed(summary: String, has_checks: bool) -> Next {
+    if has_checks {
+        Next::Verify { summary }
+    } else {
+        Next::Done { summary }
+    }
+}
+
+fn give_up(reason: StatusReason, detail: &str) -> Next {
+    Next::GiveUp {
+        reason,
+        detail: detail.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

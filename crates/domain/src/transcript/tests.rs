@@ -1,0 +1,234 @@
+use proptest::prelude::*;
+use serde_json::{json, value::RawValue};
+
+use super::*;
+use crate::journal::{CheckResult, Note, ToolResult, ToolResults};
+
+/// What a model may do in a turn.
+#[derive(Clone, Debug)]
+enum Act {
+    Tools(u8),
+    Broken,
+    Finish,
+    Say,
+    Nothing,
+    Cut { with_tool: bool },
+    Pause,
+    Refuse,
+    Overflow,
+    Unheard,
+}
+
+fn acts() -> impl Strategy<Value = Vec<(Act, bool)>> {
+    let act = prop_oneof![
+        6 => (1u8..4).prop_map(Act::Tools),
+        2 => Just(Act::Broken),
+        2 => Just(Act::Finish),
+        2 => Just(Act::Say),
+        1 => Just(Act::Nothing),
+        2 => any::<bool>().prop_map(|with_tool| Act::Cut { with_tool }),
+        1 => Just(Act::Pause),
+        1 => Just(Act::Refuse),
+        1 => Just(Act::Overflow),
+        1 => Just(Act::Unheard),
+    ];
+    prop::collection::vec((act, any::<bool>()), 0..24)
+}
+
+fn reply(turn: usize, act: &Act) -> Reply {
+    let tool = |n: usize, name: &str| json!({"type": "tool_use", "id": format!("toolu_{turn}_{n}"), "name": name, "input": {}});
+    let (content, stop) = match act {
+        Act::Tools(n) => (
+            (0..*n).map(|n| tool(n.into(), "read_file")).collect(),
+            Stop::ToolUse,
+        ),
+        Act::Broken => (vec![tool(0, "shell")], Stop::ToolUse),
+        Act::Finish => (vec![tool(0, "finish")], Stop::ToolUse),
+        Act::Say => (
+            vec![json!({"type": "text", "text": "It is done."})],
+            Stop::EndTurn,
+        ),
+        Act::Nothing => (vec![], Stop::EndTurn),
+        Act::Cut { with_tool } => (
+            if *with_tool {
+                vec![tool(0, "write_file")]
+            } else {
+                vec![]
+            },
+            Stop::MaxTokens,
+        ),
+        Act::Pause => (vec![], Stop::PauseTurn),
+        Act::Refuse => (vec![], Stop::Refusal),
+        Act::Overflow => (vec![], Stop::ModelContextWindowExceeded),
+        Act::Unheard => (vec![], Stop::Other("unheard_of".to_owned())),
+    };
+    let broken = matches!(act, Act::Broken).then(|| (format!("toolu_{turn}_0"), "{\"command\": ".to_owned()));
+    Reply {
+        content: RawValue::from_string(serde_json::to_string(&content).unwrap()).unwrap(),
+        stop,
+        model: "claude-sonnet-5-5".to_owned(),
+        usage: Usage {
+            input_tokens: 10,
+            output_tokens: 1,
+            ..Usage::default()
+        },
+        broken_inputs: broken.into_iter().collect(),
+        request_id: None,
+    }
+}
+
+fn results(calls: &[ToolCall], refused: bool) -> Entry {
+    let results = calls.iter().map(|call| ToolResult {
+        tool_use_id: call.id.clone(),
+        tool: call.name.clone(),
+        content: "text".to_owned(),
+        is_error: refused || call.input.is_err(),
+        artifact: None,
+    });
+    let finished =
+        (!refused && calls.iter().any(|call| call.name == "finish")).then(|| "It is done.".to_owned());
+    Entry::ToolResults(ToolResults {
+        results: results.collect(),
+        finished,
+    })
+}
+
+fn checks(summary: String, passed: bool) -> Entry {
+    let result = CheckResult {
+        name: "tests".to_owned(),
+        command: "true".to_owned(),
+        passed,
+        exit_code: Some(i32::from(!passed)),
+        milliseconds: 1,
+        output: String::new(),
+    };
+    Entry::Checks(Checks {
+        summary,
+        results: vec![result],
+        tree: None,
+        passed,
+        message: "red".to_owned(),
+    })
+}
+
+/// The step the harness appends for `next`; `None` when the run ends.
+fn perform(next: Next, turn: usize, acts: &[(Act, bool)], replies: usize) -> Option<Entry> {
+    match next {
+        Next::AskModel => acts.get(replies).map(|(act, _)| Entry::Reply(reply(turn, act))),
+        Next::RunTools(calls) => Some(results(&calls, false)),
+        Next::RefuseTools(calls) => Some(results(&calls, true)),
+        Next::Nudge(cause) => Some(Entry::Note(Note {
+            cause,
+            text: "go on".to_owned(),
+        })),
+        Next::Verify { summary } => Some(checks(summary, acts[replies - 1].1)),
+        Next::Done { .. } | Next::GiveUp { .. } => None,
+    }
+}
+
+/// Runs from `start` on, as a worker would that finds this journal.
+fn run(start: Vec<Entry>, acts: &[(Act, bool)], has_checks: bool) -> (Vec<String>, String) {
+    let mut transcript = Transcript::new(start);
+    loop {
+        let next = transcript.next(has_checks);
+        let end = format!("{next:?}");
+        let replies = transcript.replies().count();
+        match perform(next, replies, acts, replies) {
+            Some(entry) => transcript.push(entry),
+            None => {
+                let stored = transcript.entries().iter();
+                return (
+                    stored
+                        .map(|entry| format!("{} {}", entry.kind(), entry.body().unwrap()))
+                        .collect(),
+                    end,
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    /// A run cut after any entry, read back from its stored form and continued, ends like the undisturbed run.
+    #[test]
+    fn a_run_cut_anywhere_ends_like_the_undisturbed_run(acts in acts(), has_checks: bool) {
+        let (whole, end) = run(Vec::new(), &acts, has_checks);
+        for cut in 0..=whole.len() {
+            let stored = whole[..cut].iter().map(|line| line.split_once(' ').unwrap());
+            let start = stored.map(|(kind, body)| Entry::from_stored(kind, body).unwrap()).collect();
+            let (resumed, resumed_end) = run(start, &acts, has_checks);
+            prop_assert_eq!(&resumed, &whole);
+            prop_assert_eq!(&resumed_end, &end);
+        }
+    }
+
+    /// With checks, `Done` follows only a green round of the harness; nothing else ends a run as success.
+    #[test]
+    fn success_needs_green_checks(acts in acts()) {
+        let (whole, end) = run(Vec::new(), &acts, true);
+        if end.starts_with("Done") {
+            let last = whole.last().unwrap();
+            prop_assert!(last.starts_with("checks "));
+            prop_assert!(last.contains("\"passed\":true"));
+        }
+    }
+
+    /// Every tool call is answered before the model is asked again, and none that was cut is run.
+    #[test]
+    fn every_call_is_answered_and_none_that_was_cut_is_run(acts in acts()) {
+        let (whole, _) = run(Vec::new(), &acts, true);
+        let entries: Vec<Entry> = whole.iter()
+            .map(|line| line.split_once(' ').unwrap())
+            .map(|(kind, body)| Entry::from_stored(kind, body).unwrap())
+            .collect();
+        for pair in entries.windows(2) {
+            let Entry::Reply(reply) = &pair[0] else { continue };
+            let calls = reply.calls();
+            if calls.is_empty() { continue }
+            let Entry::ToolResults(results) = &pair[1] else { panic!("calls without results") };
+            prop_assert_eq!(results.results.len(), calls.len());
+            prop_assert!(reply.stop != Stop::MaxTokens || results.results.iter().all(|result| result.is_error));
+        }
+    }
+}
+
+#[test]
+fn odd_endings_have_their_own_reason() {
+    for (act, repeat, reason) in [
+        (Act::Refuse, 1, StatusReason::Refused),
+        (Act::Overflow, 1, StatusReason::ContextWindow),
+        (Act::Unheard, 1, StatusReason::UnexpectedReply),
+        (Act::Nothing, MAX_EMPTY_REPLIES, StatusReason::EmptyReply),
+        (
+            Act::Cut { with_tool: true },
+            MAX_CUT_REPLIES,
+            StatusReason::MaxTokens,
+        ),
+        (
+            Act::Cut { with_tool: false },
+            MAX_CUT_REPLIES,
+            StatusReason::MaxTokens,
+        ),
+        (Act::Broken, MAX_BROKEN_REPLIES, StatusReason::BadToolInput),
+        (Act::Pause, MAX_PAUSES + 1, StatusReason::UnexpectedReply),
+    ] {
+        let acts = vec![(act.clone(), false); 20];
+        let (whole, end) = run(Vec::new(), &acts, true);
+        assert!(end.contains(&format!("{reason:?}")), "{act:?} ended as {end}");
+        assert_eq!(
+            whole.iter().filter(|line| line.starts_with("reply ")).count(),
+            repeat,
+            "{act:?}"
+        );
+    }
+}
+
+#[test]
+fn red_checks_are_given_back_and_end_as_verification_failed() {
+    let (whole, end) = run(Vec::new(), &vec![(Act::Finish, false); 10], true);
+    assert_eq!(
+        whole.iter().filter(|line| line.starts_with("checks ")).count(),
+        MAX_RED_CHECKS
+    );
+    assert!(end.contains("VerificationFailed"), "{end}");
+}

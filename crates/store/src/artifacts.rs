@@ -1,0 +1,71 @@
+//! Large texts, stored once by their SHA-256 and shown by name under a task.
+
+use hive_domain::TaskId;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::{Error, Result},
+    pool::Store,
+};
+
+/// The largest artifact, in bytes; what is longer is cut by the writer.
+pub const MAX_ARTIFACT_BYTES: usize = 10 << 20;
+
+impl Store {
+    /// Stores `body` and shows it as `name` under `task`. Repeating it changes nothing; a new body takes the name over.
+    /// Returns the SHA-256 in hex.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the body is over [`MAX_ARTIFACT_BYTES`].
+    pub async fn put_artifact(
+        &self,
+        task: TaskId,
+        name: &str,
+        media_type: &str,
+        body: &[u8],
+    ) -> Result<String> {
+        if body.len() > MAX_ARTIFACT_BYTES {
+            return Err(Error::Invalid {
+                field: "/body",
+                message: format!("an artifact is at most {MAX_ARTIFACT_BYTES} bytes"),
+            });
+        }
+        let sha256 = Sha256::digest(body).to_vec();
+        sqlx::query!(
+            "WITH stored AS (
+                 INSERT INTO artifacts (sha256, bytes, body) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING
+             )
+             INSERT INTO task_artifacts (task_id, name, sha256, media_type) VALUES ($4, $5, $1, $6)
+             ON CONFLICT (task_id, name) DO UPDATE SET sha256 = excluded.sha256, media_type = excluded.media_type",
+            sha256,
+            i64::try_from(body.len()).unwrap_or(i64::MAX),
+            body,
+            task.uuid(),
+            name,
+            media_type,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(hex::encode(sha256))
+    }
+
+    /// The artifact shown as `name` under `task`: media type and body.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn artifact(&self, task: TaskId, name: &str) -> Result<(String, Vec<u8>)> {
+        let row = sqlx::query!(
+            "SELECT t.media_type, a.body FROM task_artifacts t JOIN artifacts a USING (sha256)
+             WHERE t.task_id = $1 AND t.name = $2",
+            task.uuid(),
+            name,
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or_else(|| Error::NotFound {
+            what: "artifact",
+            id: format!("{task}/{name}"),
+        })?;
+        Ok((row.media_type, row.body))
+    }
+}

@@ -1,0 +1,114 @@
+//! What can go wrong at the store, in the caller's terms.
+
+use hive_domain::TaskId;
+
+/// Result of every verb.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a verb did not happen. Nothing of it is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Postgres is unreachable, overloaded or refused the statement; see [`Error::is_unavailable`].
+    #[error("the database did not answer as expected")]
+    Database(#[source] sqlx::Error),
+    /// Another run holds the task, or it ended: nothing may be written under this lease any more.
+    #[error("the lease of task {task} (epoch {epoch}) is no longer held")]
+    Fenced {
+        /// The task.
+        task: TaskId,
+        /// The epoch of the lost lease.
+        epoch: i64,
+    },
+    /// A named row does not exist.
+    #[error("{what} {id} does not exist")]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its id as given.
+        id: String,
+    },
+    /// A field names something that does not exist or cannot be used.
+    #[error("{message}")]
+    Invalid {
+        /// The field, as a JSON pointer.
+        field: &'static str,
+        /// One sentence.
+        message: String,
+    },
+    /// The state of the thing does not allow it.
+    #[error("{message}")]
+    Conflict {
+        /// A stable code.
+        code: &'static str,
+        /// One sentence.
+        message: String,
+    },
+    /// A stored row that cannot be.
+    #[error("{table}.{column} of {row} cannot be read")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's key.
+        row: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The schema was made by a newer version, or a migration of ours is missing.
+    #[error("the database schema does not fit this version: {0}")]
+    Schema(String),
+}
+
+impl Error {
+    /// True when the same call may succeed later: the connection failed, not the statement.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            // Class 08: connection; 53: resources; 57: operator intervention such as a shutdown; 40: serialisation;
+            // 55P03 and 57014: a lock or statement timeout of ours.
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                ["08", "53", "57", "40"]
+                    .iter()
+                    .any(|class| code.starts_with(class))
+                    || code == "55P03"
+            }),
+            _ => false,
+        }
+    }
+
+    /// The named constraint that refused the statement.
+    pub(crate) fn constraint(error: &sqlx::Error) -> Option<&str> {
+        error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::constraint)
+    }
+
+    pub(crate) fn inconsistent(
+        table: &'static str,
+        column: &'static str,
+        row: impl ToString,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Inconsistent {
+            table,
+            column,
+            row: row.to_string(),
+            source: source.into(),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}

@@ -1,0 +1,154 @@
+//! Connections, and the schema they expect.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::error::{Error, Result};
+
+/// All migrations, in order. Forward only; run under an advisory lock.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// How to reach Postgres.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `postgres://…`; never logged.
+    pub url: String,
+    /// Connections of this process at most.
+    pub max_connections: u32,
+    /// How long a call waits for a free connection.
+    pub acquire_timeout: Duration,
+    /// How long a statement may run.
+    pub statement_timeout: Duration,
+}
+
+impl Config {
+    /// The usual bounds: 16 connections, 2 s for a free one, 5 s for a statement (the safe-migration rule of squawk).
+    #[must_use]
+    pub const fn new(url: String) -> Self {
+        Self {
+            url,
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) pool: PgPool,
+}
+
+impl Store {
+    /// Makes a pool that connects when it is first used, so that a process can start while Postgres is away.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn connect_lazy(config: &Config) -> Result<Self> {
+        let timeout = config.statement_timeout.as_millis().to_string();
+        let options = PgConnectOptions::from_str(&config.url)?
+            .application_name("hive")
+            .options([("statement_timeout", timeout.as_str()), ("lock_timeout", "2000")]);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(config.acquire_timeout)
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// Brings the schema up to this version. Safe to call from any number of processes at once.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] when the database was migrated by a newer version.
+    pub async fn migrate(&self) -> Result<()> {
+        let mut connection = self.pool.acquire().await?;
+        // A migration may rewrite a table: the limits of ordinary statements do not apply to it.
+        sqlx::query("SET statement_timeout = 0")
+            .execute(&mut *connection)
+            .await?;
+        let outcome = MIGRATOR.run(&mut *connection).await;
+        // The connection does not go back into the pool with other limits than its neighbours.
+        connection.close().await?;
+        outcome.map_err(|error| Error::Schema(error.to_string()))
+    }
+
+    /// Refuses a schema that is not exactly the one of this version.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] names what differs; [`Error::Database`] when Postgres is away.
+    pub async fn check_schema(&self) -> Result<()> {
+        let applied: Result<Vec<(i64, Vec<u8>)>, sqlx::Error> =
+            sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version")
+                .fetch_all(&self.pool)
+                .await;
+        let applied = match applied {
+            Ok(applied) => applied,
+            // 42P01: no such table.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
+                return Err(Error::Schema("it is empty; run `hive migrate`".to_owned()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        for (version, checksum) in &applied {
+            match MIGRATOR.iter().find(|migration| migration.version == *version) {
+                None => {
+                    return Err(Error::Schema(format!(
+                        "migration {version} comes from a newer version"
+                    )));
+                }
+                Some(ours) if ours.checksum != *checksum => {
+                    return Err(Error::Schema(format!(
+                        "migration {version} was changed after it ran"
+                    )));
+                }
+                Some(_) => {}
+            }
+        }
+        match MIGRATOR
+            .iter()
+            .find(|ours| applied.iter().all(|(version, _)| *version != ours.version))
+        {
+            Some(missing) => Err(Error::Schema(format!(
+                "migration {} did not run; run `hive migrate`",
+                missing.version
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until Postgres answers and fits, for at most `patience`.
+    ///
+    /// # Errors
+    /// The last error when the time is up; at once when the schema does not fit.
+    pub async fn wait_ready(&self, patience: Duration) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            match self.check_schema().await {
+                Err(error) if error.is_unavailable() && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// One round trip, for health checks.
+    ///
+    /// # Errors
+    /// When Postgres does not answer in the acquire timeout.
+    pub async fn ping(&self) -> Result<()> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Ends all connections.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

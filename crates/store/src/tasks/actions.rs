@@ -1,0 +1,141 @@
+//! What a person may do to a task that exists. Each is one guarded UPDATE with its event.
+
+use hive_domain::{AgentId, StatusReason, TaskId, event::EventKind, task::Task};
+use serde_json::json;
+
+use super::select_tasks;
+use crate::{
+    error::{Error, Result},
+    lease::Announcement,
+    pool::Store,
+};
+
+impl Store {
+    /// Ends a task that has not ended. The epoch is raised, so that a run in flight can write nothing more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] `task_ended` when it has already ended otherwise. Cancelling twice is
+    /// no error.
+    pub async fn cancel(&self, id: TaskId, actor: &str) -> Result<Task> {
+        let cancelled = sqlx::query!(
+            r#"WITH task AS (
+                   UPDATE tasks
+                   SET status = 'cancelled', status_reason = 'requested', status_detail = $2, epoch = epoch + 1,
+                       worker = NULL, lease_until = NULL, completed_at = now(), event_seq = event_seq + 1,
+                       updated_at = now()
+                   WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled', 'dead')
+                   RETURNING id, event_seq
+               )
+               INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $3, $4 FROM task"#,
+            id.uuid(),
+            format!("cancelled by {actor}"),
+            EventKind::Cancelled.as_str(),
+            json!({ "actor": actor, "reason": StatusReason::Requested }),
+        )
+        .execute(&self.pool)
+        .await?;
+        let task = self.task(id).await?;
+        if cancelled.rows_affected() == 1 || task.reason == Some(StatusReason::Requested) {
+            return Ok(task);
+        }
+        Err(Error::Conflict {
+            code: "task_ended",
+            message: format!("the task has already ended: {}", task.status),
+        })
+    }
+
+    /// Gives a task that no worker holds to another agent of its project.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Invalid`] for an unknown or inactive agent; [`Error::Conflict`]
+    /// `task_not_assignable` when it runs, has ended, is a duty, or has begun: a run keeps the agent it started with.
+    pub async fn assign(&self, id: TaskId, agent: AgentId, actor: &str) -> Result<Task> {
+        let mut tx = self.pool.begin().await?;
+        let usable = sqlx::query_scalar!(
+            r#"SELECT EXISTS (
+                   SELECT 1 FROM agents a JOIN tasks t ON t.project_id = a.project_id
+                   WHERE a.id = $1 AND t.id = $2 AND a.status = 'active') AS "usable!""#,
+            agent.uuid(),
+            id.uuid(),
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let assigned = sqlx::query!(
+            r#"WITH task AS (
+                   UPDATE tasks
+                   SET assigned_agent_id = $2, event_seq = event_seq + 1, updated_at = now()
+                   WHERE id = $1 AND $3 AND status IN ('proposed', 'pending', 'ready', 'waiting')
+                     AND agent_version IS NULL AND duty IS NULL
+                   RETURNING id, event_seq
+               )
+               INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $4, $5 FROM task"#,
+            id.uuid(),
+            agent.uuid(),
+            usable,
+            EventKind::Assigned.as_str(),
+            json!({ "actor": actor, "agent_id": agent }),
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let task = self.task(id).await?;
+        if assigned.rows_affected() == 1 {
+            return Ok(task);
+        }
+        if !usable {
+            return Err(Error::Invalid {
+                field: "/agent_id",
+                message: format!("agent {agent} does not exist in this project or is inactive"),
+            });
+        }
+        Err(Error::Conflict {
+            code: "task_not_assignable",
+            message: format!("a task that is {} and has begun keeps its agent", task.status),
+        })
+    }
+
+    /// Asks for completion: the next activation runs the acceptance commands on the task's tree and nothing else, and
+    /// they decide. Also reopens a task that failed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] `task_not_completable` while it runs or when it ended otherwise.
+    pub async fn request_completion(&self, id: TaskId, actor: &str) -> Result<(Task, Announcement)> {
+        let row = select_tasks!(
+            "WITH task AS (
+                 UPDATE tasks
+                 SET status = 'ready', status_reason = NULL, status_detail = NULL, verify_only = true, attempt = 0,
+                     run_at = now(), announced_at = now(), completed_at = NULL, event_seq = event_seq + 1,
+                     updated_at = now()
+                 WHERE id = $1 AND status IN ('pending', 'ready', 'waiting', 'failed') AND duty IS NULL
+                 RETURNING *
+             ), event AS (
+                 INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $2, $3 FROM task
+             )",
+            "task",
+            "",
+            id.uuid(),
+            EventKind::CompletionRequested.as_str(),
+            json!({ "actor": actor }),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        match row {
+            Some(row) => {
+                let task = Task::try_from(row)?;
+                let ticket = Announcement {
+                    task: task.id,
+                    epoch: task.epoch,
+                    priority: task.priority,
+                };
+                Ok((task, ticket))
+            }
+            None => {
+                let task = self.task(id).await?;
+                Err(Error::Conflict {
+                    code: "task_not_completable",
+                    message: format!("a task that is {} cannot be completed", task.status),
+                })
+            }
+        }
+    }
+}
