@@ -1,1 +1,10 @@
-//! hive-worker
+//! Tickets in, outcomes out: claims tasks, runs their agents under a lease, settles what came of them.
+
+mod config;
+mod jobs;
+mod leases;
+mod process;
+mod slots;
+
+pub use config::Config;
+pub use process::run;

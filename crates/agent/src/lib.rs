@@ -1,1 +1,16 @@
-//! hive-agent
+//! The loop of an agent: replay the journal, ask the model, act with tools, append. What comes next is decided by
+//! `hive_domain::transcript`; this crate carries it out.
+
+mod act;
+mod ask;
+pub mod checks;
+pub mod conversation;
+mod files;
+pub mod models;
+pub mod roster;
+mod run;
+pub mod tools;
+
+pub use models::Models;
+pub use roster::roster;
+pub use run::{Agent, Control, Stopped, TASK_UPDATES};

@@ -1,1 +1,38 @@
-//! hive-claude
+//! The door to the Messages API: one attempt at one call, streamed, with the raw JSON of the reply kept beside
+//! a typed view of it.
+//!
+//! [`Claude::create`] makes exactly one attempt. What to do after a failure is decided in [`verdict`] and
+//! nowhere else, so that a worker can give its slot back instead of sleeping through a long wait.
+//!
+//! Content is sent back as it came. The service signs parts of it and binds the signature to the bytes before
+//! them, so a history is only ever appended to and never written anew.
+
+mod assemble;
+mod body;
+mod client;
+mod config;
+mod error;
+mod head;
+mod price;
+mod rate_limit;
+mod raw;
+mod reading;
+mod retry;
+mod sse;
+mod wire;
+
+pub use assemble::Progress;
+pub use client::{Claude, Reply};
+pub use config::{Config, Secret};
+pub use error::{ApiError, Error, ErrorKind, Phase};
+pub use price::{NanoUsd, PriceError, PriceTable, cost};
+pub use rate_limit::{RateLimits, Window};
+pub use retry::{EndReason, RetryPolicy, Verdict, WaitReason, verdict};
+pub use wire::message::{Block, Message, ToolInput};
+pub use wire::model::Model;
+pub use wire::request::{
+    CacheControl, Display, Effort, Metadata, OutputConfig, OutputFormat, Request, RequestMessage, Role,
+    SystemBlock, Thinking, Tool, ToolChoice, Ttl,
+};
+pub use wire::stop::StopReason;
+pub use wire::usage::{CacheCreation, Usage};

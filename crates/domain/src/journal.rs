@@ -162,7 +162,8 @@ impl Reply {
             .into_iter()
             .filter(|block| block.kind == "text")
             .filter_map(|block| block.text);
-        texts.collect::<Vec<_>>().join("\n").trim().to_owned()
+        // Postgres stores no NUL in a text, and a reader has no use for one.
+        texts.collect::<Vec<_>>().join("\n").trim().replace('\0', "\u{fffd}")
     }
 }
 

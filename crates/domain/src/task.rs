@@ -178,6 +178,8 @@ pub struct Task {
     pub created_by: String,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
+    /// Whole seconds from the first claim to the moment this was read, by the database's clock; 0 before.
+    pub running_seconds: u64,
     /// First claim.
     pub started_at: Option<DateTime<Utc>>,
     /// End.

@@ -1,0 +1,223 @@
+//! One question to the model: an intent in the journal, the call, its outcome. What to do after a failure is decided
+//! by `hive_claude::verdict` alone.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use hive_claude::{Block, Error, StopReason, ToolInput, Verdict, WaitReason, verdict};
+use hive_domain::{
+    NanoUsd, Outcome, StatusReason, Usage,
+    journal::{Entry, Reply, Stop, TaskResult},
+};
+use hive_store::{CallOutcome, NewStep};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    conversation,
+    run::{Activation, Stopped},
+};
+
+impl Activation<'_> {
+    /// Asks and appends the reply; `Some` when the run ends or parks instead.
+    pub(crate) async fn ask(&mut self) -> Result<Option<Outcome>, Stopped> {
+        let task = &self.lease.leased;
+        let model = task.model.as_deref().unwrap_or(&self.definition.model);
+        let model = self.agent.models.resolve(model).to_owned();
+        if hive_claude::cost(&model, &hive_claude::Usage::default()).is_none() {
+            let detail = format!("no price is known for model {model}, so its cost could not be counted");
+            return Ok(Some(self.failed(StatusReason::ModelNotFound, detail)));
+        }
+        let request = conversation::request(
+            task,
+            &self.definition,
+            &self.transcript,
+            &model,
+            self.agent.max_output_tokens,
+        );
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return Ok(Some(self.failed(StatusReason::InvalidRequest, error.to_string()))),
+        };
+        let digest = match request.body() {
+            Ok(body) => Sha256::digest(&body),
+            Err(error) => return Ok(Some(self.failed(StatusReason::InvalidRequest, error.to_string()))),
+        };
+        for attempt in 1.. {
+            let call = self
+                .persist(|| self.agent.store.begin_call(self.lease, &model, &digest))
+                .await?;
+            let started = tokio::time::Instant::now();
+            let answer = tokio::select! {
+                answer = self.agent.claude.create(&request, |_| {}) => answer,
+                () = self.control.lost.cancelled() => return Err(Stopped::Lost),
+                () = self.control.halt.cancelled() => return Ok(Some(Outcome::Yield)),
+            };
+            metrics::histogram!("hive_model_call_seconds", "model" => model.clone())
+                .record(started.elapsed().as_secs_f64());
+            let error = match answer {
+                Ok(reply) => {
+                    count_tokens(&model, &reply.usage);
+                    let entry = Entry::Reply(journal_reply(&model, reply));
+                    let step = NewStep {
+                        call: Some(call),
+                        ..NewStep::plain(&entry)
+                    };
+                    self.append(&step).await?;
+                    self.transcript.push(entry);
+                    return Ok(None);
+                }
+                Err(error) => error,
+            };
+            let charged = error
+                .partial_usage()
+                .map_or_else(Usage::default, |usage| usage_of(&model, usage));
+            let outcome = CallOutcome {
+                error: chain(&error),
+                request_id: error.request_id().map(str::to_owned),
+                usage: charged,
+            };
+            self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome))
+                .await?;
+            self.extra_usage = self.extra_usage + charged;
+            metrics::counter!("hive_model_errors_total", "model" => model.clone(), "kind" => kind(&error))
+                .increment(1);
+            match verdict(&error, attempt, &self.agent.retry, rand::random()) {
+                Verdict::Again { after } => {
+                    tracing::warn!(
+                        attempt,
+                        "a model call failed and is made again: {}",
+                        outcome.error
+                    );
+                    tokio::select! {
+                        () = tokio::time::sleep(after) => {}
+                        () = self.control.lost.cancelled() => return Err(Stopped::Lost),
+                        () = self.control.drain.cancelled() => return Ok(Some(Outcome::Yield)),
+                    }
+                }
+                Verdict::Later { after, reason } => {
+                    return Ok(Some(Outcome::Wait {
+                        after,
+                        reason: waiting(reason),
+                        detail: outcome.error,
+                    }));
+                }
+                Verdict::End { reason } => return Ok(Some(self.failed(ending(reason), outcome.error))),
+            }
+        }
+        unreachable!("the attempts are not bounded here but by the verdict")
+    }
+
+    fn failed(&self, reason: StatusReason, detail: String) -> Outcome {
+        Outcome::Fail {
+            reason,
+            detail,
+            partial: Box::new(TaskResult::default()),
+        }
+    }
+}
+
+fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
+    let broken = reply.message.content.iter().filter_map(|block| match block {
+        Block::ToolUse {
+            id,
+            input: ToolInput::Invalid(text),
+            ..
+        } => Some((id.clone(), text.clone())),
+        Block::ToolUse { .. } | Block::Text { .. } | Block::Thinking { .. } | Block::Other { .. } => None,
+    });
+    let broken_inputs: BTreeMap<String, String> = broken.collect();
+    // The provider may answer under a more exact name; its price is that of the model we asked for.
+    let usage = usage_of(asked, &reply.usage);
+    Reply {
+        content: RawValue::from_string(reply.content_json).unwrap_or_else(|_| RawValue::NULL.to_owned()),
+        stop: stop_of(&reply.message.stop_reason),
+        model: reply.message.model,
+        usage,
+        broken_inputs,
+        request_id: reply.request_id,
+    }
+}
+
+fn stop_of(reason: &StopReason) -> Stop {
+    match reason {
+        StopReason::EndTurn => Stop::EndTurn,
+        StopReason::StopSequence => Stop::StopSequence,
+        StopReason::ToolUse => Stop::ToolUse,
+        StopReason::MaxTokens => Stop::MaxTokens,
+        StopReason::PauseTurn => Stop::PauseTurn,
+        StopReason::Refusal => Stop::Refusal,
+        StopReason::ModelContextWindowExceeded => Stop::ModelContextWindowExceeded,
+        StopReason::Unknown(name) => Stop::Other(name.clone()),
+    }
+}
+
+fn usage_of(model: &str, usage: &hive_claude::Usage) -> Usage {
+    let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+    Usage {
+        input_tokens: count(usage.input_tokens),
+        output_tokens: count(usage.output_tokens),
+        cache_read_tokens: count(usage.cache_read_input_tokens),
+        cache_write_tokens: count(usage.cache_creation_input_tokens),
+        cost: NanoUsd(hive_claude::cost(model, usage).map_or(0, |cost| cost.0)),
+    }
+}
+
+fn count_tokens(model: &str, usage: &hive_claude::Usage) {
+    for (kind, tokens) in [
+        ("input", usage.input_tokens),
+        ("output", usage.output_tokens),
+        ("cache_read", usage.cache_read_input_tokens),
+        ("cache_write", usage.cache_creation_input_tokens),
+    ] {
+        metrics::counter!("hive_model_tokens_total", "model" => model.to_owned(), "kind" => kind)
+            .increment(tokens);
+    }
+}
+
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text.chars().take(500).collect()
+}
+
+const fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Config(_) => "config",
+        Error::Request(_) => "request",
+        Error::Connect(_) => "connect",
+        Error::Timeout { .. } => "timeout",
+        Error::Idle { .. } => "idle",
+        Error::Cut { .. } => "cut",
+        Error::Api(_) => "api",
+        Error::Protocol { .. } => "protocol",
+    }
+}
+
+const fn waiting(reason: WaitReason) -> StatusReason {
+    match reason {
+        WaitReason::RateLimited => StatusReason::RateLimited,
+        WaitReason::ProviderUnavailable => StatusReason::ProviderUnavailable,
+    }
+}
+
+const fn ending(reason: hive_claude::EndReason) -> StatusReason {
+    use hive_claude::EndReason as End;
+    match reason {
+        End::Authentication => StatusReason::Authentication,
+        End::Permission => StatusReason::Permission,
+        End::Billing | End::SpendLimit => StatusReason::Billing,
+        End::PromptTooLong => StatusReason::ContextWindow,
+        End::ModelNotFound => StatusReason::ModelNotFound,
+        End::TooLarge => StatusReason::RequestTooLarge,
+        End::InvalidRequest | End::RetryRefused | End::Rejected | End::Protocol | End::Configuration => {
+            StatusReason::InvalidRequest
+        }
+    }
+}
+
+/// How long a run that met a passing trouble of its own host stays away.
+pub(crate) const HOST_TROUBLE: Duration = Duration::from_secs(15);

@@ -1,0 +1,139 @@
+//! The request that a transcript stands for. Only appended to: the request of the next turn begins with the bytes of
+//! this one, so that the prompt cache and signed thinking stay valid.
+
+use hive_claude::{CacheControl, Metadata, Request, RequestMessage, SystemBlock};
+use hive_domain::{
+    AgentDefinition,
+    journal::{Entry, NoteCause},
+    task::Task,
+    transcript::Transcript,
+};
+use serde_json::{json, value::RawValue};
+
+use crate::tools::ToolName;
+
+const HARNESS: &str = include_str!("../prompts/harness.md");
+
+/// What a task says to its agent first.
+#[must_use]
+pub fn opening(task: &Task) -> String {
+    let mut text = format!("# Task: {}\n", task.title);
+    if !task.description.is_empty() {
+        text.push_str(&format!("\n{}\n", task.description));
+    }
+    if !task.context.is_empty() {
+        text.push_str("\n## Context\n");
+        for (key, value) in &task.context {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            text.push_str(&format!("- {key}: {value}\n"));
+        }
+    }
+    if !task.acceptance.is_empty() {
+        text.push_str("\n## Acceptance commands\n");
+        for check in &task.acceptance {
+            text.push_str(&format!("- {}: `{}`\n", check.name, check.command));
+        }
+    }
+    if task.repository.is_none() {
+        text.push_str("\nThis task has no files. Answer with text, or call `finish` with the answer.\n");
+    }
+    text
+}
+
+/// The words for a reply that cannot be used.
+#[must_use]
+pub const fn nudge(cause: NoteCause) -> &'static str {
+    match cause {
+        NoteCause::Cut => {
+            "Your reply was cut at the output limit and nothing of it was run. Go on in smaller parts: shorter text, \
+             fewer or smaller tool inputs."
+        }
+        NoteCause::Empty => "Your reply was empty. Use a tool, or call `finish` when you are done.",
+    }
+}
+
+/// The tools that a task may use: those of its agent; without files only `finish`.
+#[must_use]
+pub fn tools_of(task: &Task, agent: &AgentDefinition) -> Vec<ToolName> {
+    let known = agent
+        .tools
+        .iter()
+        .filter_map(|name| name.parse::<ToolName>().ok());
+    known
+        .filter(|tool| task.repository.is_some() || *tool == ToolName::Finish)
+        .collect()
+}
+
+/// The whole request.
+///
+/// # Errors
+/// When a stored text has no JSON form, which a journal of ours never holds.
+pub fn request(
+    task: &Task,
+    agent: &AgentDefinition,
+    transcript: &Transcript,
+    model: &str,
+    max_tokens: u32,
+) -> serde_json::Result<Request> {
+    let mut request = Request::new(model, max_tokens);
+    // A marker at the end of the system prompt for all runs of this agent, and one on the last block for the next
+    // turn of this run. The latter lies outside of the messages, so that their bytes stay as they are.
+    let marker = Some(CacheControl { ttl: None });
+    request.cache_control = marker;
+    request.metadata = Some(Metadata {
+        user_id: task.id.to_string(),
+    });
+    request.tools = tools_of(task, agent)
+        .into_iter()
+        .map(ToolName::definition)
+        .collect::<Result<_, _>>()?;
+    request.system = vec![
+        SystemBlock {
+            text: agent.system_prompt.clone(),
+            cache_control: None,
+        },
+        SystemBlock {
+            text: HARNESS.trim().to_owned(),
+            cache_control: marker,
+        },
+    ];
+    request
+        .messages
+        .push(RequestMessage::user(text_block(&opening(task))?));
+    let mut pending: Vec<serde_json::Value> = Vec::new();
+    for entry in transcript.entries() {
+        match entry {
+            Entry::Reply(reply) => {
+                flush(&mut pending, &mut request.messages)?;
+                request
+                    .messages
+                    .push(RequestMessage::assistant(reply.content.clone()));
+            }
+            Entry::ToolResults(results) => pending.extend(results.results.iter().map(|result| {
+                let mut block = json!({ "type": "tool_result", "tool_use_id": result.tool_use_id,
+                                        "content": result.content });
+                if result.is_error {
+                    block["is_error"] = json!(true);
+                }
+                block
+            })),
+            Entry::Note(note) => pending.push(json!({ "type": "text", "text": note.text })),
+            Entry::Checks(checks) => pending.push(json!({ "type": "text", "text": checks.message })),
+        }
+    }
+    flush(&mut pending, &mut request.messages)?;
+    Ok(request)
+}
+
+/// Everything between two replies is one user message: tool results first, then what the harness adds.
+fn flush(pending: &mut Vec<serde_json::Value>, messages: &mut Vec<RequestMessage>) -> serde_json::Result<()> {
+    if !pending.is_empty() {
+        messages.push(RequestMessage::user(serde_json::value::to_raw_value(pending)?));
+        pending.clear();
+    }
+    Ok(())
+}
+
+fn text_block(text: &str) -> serde_json::Result<Box<RawValue>> {
+    serde_json::value::to_raw_value(&json!([{ "type": "text", "text": text }]))
+}

@@ -1,0 +1,159 @@
+//! The files of a task during one activation: the tree, a commit per turn, the branch at the hub.
+
+use std::path::Path;
+
+use hive_domain::{
+    Lease,
+    journal::{DiffStat, TaskResult},
+    task::Task,
+};
+use hive_workspace::{
+    CommitHash, CommitMessage, Config, Error, PushError, RepositoryUrl, Source, Workspace, Workspaces,
+};
+
+/// The longest diff that is kept, in bytes.
+const MAX_DIFF_BYTES: usize = 4 << 20;
+
+pub(crate) struct Files {
+    workspace: Workspace,
+    /// Where the branch stands at the hub, as far as this run knows.
+    remote: Option<CommitHash>,
+    pushed: bool,
+}
+
+/// What went wrong with the files.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FilesError {
+    #[error(transparent)]
+    Workspace(#[from] Error),
+    #[error(transparent)]
+    Push(#[from] PushError),
+    #[error("{0}")]
+    Url(String),
+}
+
+impl FilesError {
+    /// True when another try may succeed: the hub did not answer.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Workspace(Error::Unreachable { .. } | Error::TooManyRuns(_) | Error::Io { .. })
+                | Self::Push(PushError::Unreachable { .. })
+        )
+    }
+}
+
+impl Files {
+    /// Opens the tree as it was after the journal's last commit.
+    pub(crate) async fn open(
+        workspaces: &Workspaces,
+        config: &Config,
+        task: &Task,
+        at: Option<&str>,
+    ) -> Result<Option<Self>, FilesError> {
+        let Some(repository) = &task.repository else {
+            return Ok(None);
+        };
+        let hash = |text: &str| CommitHash::parse(text).map_err(|error| FilesError::Url(error.to_string()));
+        let url = RepositoryUrl::parse(&repository.url, config)
+            .map_err(|error| FilesError::Url(error.to_string()))?;
+        let base = hash(&repository.base_commit)?;
+        let at = at.map(hash).transpose()?;
+        let source = Source::Repository { url, base };
+        let workspace = workspaces.open(&task.id.to_string(), source, at.clone()).await?;
+        Ok(Some(Self {
+            workspace,
+            remote: at,
+            pushed: false,
+        }))
+    }
+
+    pub(crate) fn tree(&self) -> &Path {
+        self.workspace.tree()
+    }
+
+    pub(crate) fn tree_hash(&self) -> String {
+        self.workspace.tree_hash().to_string()
+    }
+
+    /// Puts the tree back to the last commit, so that checks see what is committed and nothing else.
+    pub(crate) async fn reset(&mut self) -> Result<(), FilesError> {
+        let head = self.workspace.head().clone();
+        Ok(self.workspace.reset(&head).await?)
+    }
+
+    /// Commits what a turn changed. `None`: nothing changed. [`Files::push`] makes it known to other hosts.
+    pub(crate) async fn commit(
+        &mut self,
+        lease: &Lease<Task>,
+        turn: u32,
+    ) -> Result<Option<String>, FilesError> {
+        let task = &lease.leased;
+        let agent = task
+            .agent
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), |a| format!("{} v{}", a.name, a.version));
+        let message = CommitMessage {
+            subject: format!("{} (turn {turn})", task.title.lines().next().unwrap_or("Work")),
+            body: String::new(),
+            trailers: vec![
+                ("Hive-Task".to_owned(), lease.task().to_string()),
+                ("Hive-Run".to_owned(), lease.run_id()),
+                ("Hive-Agent".to_owned(), agent),
+            ],
+        };
+        Ok(self
+            .workspace
+            .commit(message)
+            .await?
+            .map(|commit| commit.hash.to_string()))
+    }
+
+    /// True when the hub's branch stands where this run stands.
+    pub(crate) fn is_pushed(&self) -> bool {
+        self.pushed && self.remote.as_ref() == Some(self.workspace.head())
+    }
+
+    /// Makes the hub's branch stand where this run stands, if it still stands where this run last saw it.
+    /// `false`: it had moved, and a further call moves it from where it is now. Only who holds the lease may call
+    /// again: a branch that moved was left by a run that died between its push and its journal entry, or by the run
+    /// that overtook this one.
+    pub(crate) async fn push(&mut self) -> Result<bool, FilesError> {
+        match self.workspace.push(self.remote.as_ref()).await {
+            Ok(()) => {
+                self.pushed = true;
+                self.remote = Some(self.workspace.head().clone());
+                Ok(true)
+            }
+            Err(PushError::Moved { actual }) => {
+                self.remote = actual;
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The branch, the commit and the difference to the base, for the task; and the diff as text.
+    pub(crate) async fn evidence(&self) -> Result<(TaskResult, String), FilesError> {
+        let diff = self.workspace.diff(MAX_DIFF_BYTES).await?;
+        let stat = DiffStat {
+            files: diff.stat.files as u64,
+            insertions: diff.stat.insertions as u64,
+            deletions: diff.stat.deletions as u64,
+        };
+        let result = TaskResult {
+            branch: Some(self.workspace.branch().to_owned()),
+            commit: Some(self.workspace.head().to_string()),
+            tree: Some(self.workspace.tree_hash().to_string()),
+            diff_stat: Some(stat),
+            ..TaskResult::default()
+        };
+        Ok((result, diff.text))
+    }
+
+    /// Gives the disk back; work that is not at the hub is kept aside, never deleted.
+    pub(crate) async fn remove(self) -> Result<(), FilesError> {
+        self.workspace.remove().await?;
+        Ok(())
+    }
+}

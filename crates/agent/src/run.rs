@@ -1,0 +1,479 @@
+//! One activation of a task: replay, then ask, act and append until it ends, parks or is handed back.
+
+use std::time::Duration;
+
+use hive_claude::{Claude, RetryPolicy};
+use hive_domain::{
+    AgentDefinition, Lease, Outcome, StatusReason, Usage,
+    journal::{Checks, Entry, Note, TaskResult},
+    task::Task,
+    transcript::{Next, Transcript},
+};
+use hive_queue::Queue;
+use hive_sandbox::Sandbox;
+use hive_store::{NewStep, Store};
+use hive_workspace::Workspaces;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    act,
+    ask::HOST_TROUBLE,
+    checks,
+    conversation::{self, tools_of},
+    files::{Files, FilesError},
+    models::Models,
+};
+
+/// Steps read at a time when a journal is replayed.
+const PAGE: i64 = 200;
+/// The channel that watchers of tasks listen to.
+pub const TASK_UPDATES: &str = "task_updates";
+/// How long a result that is in memory is offered to a database that is away.
+const STORE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Everything a run needs of its worker.
+pub struct Agent {
+    /// The truth.
+    pub store: Store,
+    /// Tells watchers that there is something to read.
+    pub queue: Queue,
+    /// The model.
+    pub claude: Claude,
+    /// The files.
+    pub workspaces: Workspaces,
+    /// Where repositories may lie; see `hive_workspace::RepositoryUrl::parse`.
+    pub workspace_config: hive_workspace::Config,
+    /// Where commands run.
+    pub sandbox: Sandbox,
+    /// Model ids by class.
+    pub models: Models,
+    /// Tokens that one reply may have.
+    pub max_output_tokens: u32,
+    /// How patient calls are.
+    pub retry: RetryPolicy,
+}
+
+/// How a run is stopped from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Control {
+    /// The lease is lost: stop at once and write nothing.
+    pub lost: CancellationToken,
+    /// The worker drains: hand the task back at the next step boundary.
+    pub drain: CancellationToken,
+    /// The worker's time is up, or the lease is lost: end calls and commands in flight. Cancelled with `lost`.
+    pub halt: CancellationToken,
+}
+
+/// Why a run ended without an outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// The lease is lost: whoever took it decides.
+    #[error("the lease is lost")]
+    Lost,
+    /// The database refused or stayed away; the lease runs out and the task is taken over.
+    #[error("the store failed")]
+    Store(#[source] hive_store::Error),
+    /// The sandbox could not run a command.
+    #[error("the sandbox failed")]
+    Sandbox(#[source] hive_sandbox::Error),
+    /// The files could not be opened, committed or pushed.
+    #[error("{0}")]
+    Files(String, bool),
+}
+
+impl From<FilesError> for Stopped {
+    fn from(error: FilesError) -> Self {
+        Self::Files(error.to_string(), error.is_passing())
+    }
+}
+
+pub(crate) struct Activation<'a> {
+    pub(crate) agent: &'a Agent,
+    pub(crate) lease: &'a mut Lease<Task>,
+    pub(crate) control: &'a Control,
+    pub(crate) definition: AgentDefinition,
+    pub(crate) transcript: Transcript,
+    pub(crate) files: Option<Files>,
+    /// Charged by calls that brought no reply.
+    pub(crate) extra_usage: Usage,
+    started: Instant,
+    seconds_before: u64,
+}
+
+impl Agent {
+    /// Runs a task under its lease. The caller settles the outcome, renews the lease meanwhile and cancels `control`.
+    ///
+    /// # Errors
+    /// [`Stopped::Lost`] and [`Stopped::Store`]: there is nothing to settle.
+    pub async fn run(&self, lease: &mut Lease<Task>, control: &Control) -> Result<Outcome, Stopped> {
+        match self.activate(lease, control).await {
+            Err(Stopped::Sandbox(error)) => {
+                let detail = std::error::Error::source(&error)
+                    .map_or_else(|| error.to_string(), |s| format!("{error}: {s}"));
+                tracing::error!("the sandbox failed: {detail}");
+                Ok(Outcome::Wait {
+                    after: HOST_TROUBLE,
+                    reason: StatusReason::SandboxUnavailable,
+                    detail,
+                })
+            }
+            Err(Stopped::Files(detail, true)) => Ok(Outcome::Retry {
+                after: HOST_TROUBLE,
+                detail,
+            }),
+            Err(Stopped::Files(detail, false)) => Ok(Outcome::Fail {
+                reason: StatusReason::Repository,
+                detail,
+                partial: Box::default(),
+            }),
+            other => other,
+        }
+    }
+
+    async fn activate(&self, lease: &mut Lease<Task>, control: &Control) -> Result<Outcome, Stopped> {
+        let task = &lease.leased;
+        let Some(agent) = &task.agent else {
+            let detail = "the task names no agent".to_owned();
+            return Ok(Outcome::Fail {
+                reason: StatusReason::NoAgent,
+                detail,
+                partial: Box::default(),
+            });
+        };
+        let definition = self
+            .store
+            .agent_definition(agent.id, agent.version)
+            .await
+            .map_err(Stopped::Store)?;
+        let (transcript, last_commit) = self.replay(task).await?;
+        let opened = tokio::select! {
+            opened = Files::open(&self.workspaces, &self.workspace_config, task, last_commit.as_deref()) => opened?,
+            () = control.lost.cancelled() => return Err(Stopped::Lost),
+            () = control.halt.cancelled() => return Ok(Outcome::Yield),
+        };
+        let spent = transcript.usage();
+        let extra = Usage {
+            input_tokens: task.usage.input_tokens - spent.input_tokens,
+            output_tokens: task.usage.output_tokens - spent.output_tokens,
+            cache_read_tokens: task.usage.cache_read_tokens - spent.cache_read_tokens,
+            cache_write_tokens: task.usage.cache_write_tokens - spent.cache_write_tokens,
+            cost: hive_domain::NanoUsd(task.usage.cost.0 - spent.cost.0),
+        };
+        let mut activation = Activation {
+            agent: self,
+            control,
+            definition,
+            transcript,
+            files: opened,
+            extra_usage: extra,
+            started: Instant::now(),
+            seconds_before: lease.leased.running_seconds,
+            lease,
+        };
+        let outcome = activation.go().await?;
+        activation.close(outcome).await
+    }
+
+    async fn replay(&self, task: &Task) -> Result<(Transcript, Option<String>), Stopped> {
+        let mut transcript = Transcript::default();
+        let mut commit = None;
+        let mut after = 0;
+        loop {
+            let page = self
+                .store
+                .steps(task.id, after, PAGE)
+                .await
+                .map_err(Stopped::Store)?;
+            let Some(last) = page.last() else {
+                return Ok((transcript, commit));
+            };
+            after = last.seq;
+            for step in page {
+                commit = step.commit.or(commit);
+                transcript.push(step.entry);
+            }
+        }
+    }
+}
+
+impl Activation<'_> {
+    async fn go(&mut self) -> Result<Outcome, Stopped> {
+        let task = &self.lease.leased;
+        let has_checks = !task.acceptance.is_empty();
+        if task.verify_only {
+            return self.verify_only().await;
+        }
+        let limits = task.limits.narrowed_by(&self.definition.limits);
+        let offered = tools_of(task, &self.definition);
+        loop {
+            if self.control.lost.is_cancelled() {
+                return Err(Stopped::Lost);
+            }
+            if self.control.drain.is_cancelled() {
+                return Ok(Outcome::Yield);
+            }
+            match self.transcript.next(has_checks) {
+                Next::AskModel => {
+                    let used = self.transcript.usage() + self.extra_usage;
+                    let seconds = self.seconds_before + self.started.elapsed().as_secs();
+                    if let Some((reason, detail)) = limits.reached(self.transcript.turns(), seconds, &used) {
+                        return Ok(Outcome::Fail {
+                            reason,
+                            detail,
+                            partial: Box::default(),
+                        });
+                    }
+                    if let Some(outcome) = self.ask().await? {
+                        return Ok(outcome);
+                    }
+                }
+                Next::RunTools(calls) => {
+                    let results = self.run_tools(&calls, &offered).await?;
+                    if self.control.lost.is_cancelled() {
+                        return Err(Stopped::Lost);
+                    }
+                    if self.control.halt.is_cancelled() {
+                        // A command was ended because the worker stops: it runs again on the next one.
+                        return Ok(Outcome::Yield);
+                    }
+                    let turn = self.transcript.turns();
+                    let commit = match &mut self.files {
+                        Some(files) => files.commit(self.lease, turn).await?,
+                        None => None,
+                    };
+                    if commit.is_some() {
+                        self.publish().await?;
+                    }
+                    let entry = Entry::ToolResults(results);
+                    let level = self
+                        .files
+                        .as_ref()
+                        .map(|_| self.agent.sandbox.level().to_string());
+                    let step = NewStep {
+                        entry: &entry,
+                        call: None,
+                        commit: commit.as_deref(),
+                        sandbox: level.as_deref(),
+                    };
+                    self.append(&step).await?;
+                    self.transcript.push(entry);
+                }
+                Next::RefuseTools(calls) => self.note(Entry::ToolResults(act::refuse(&calls))).await?,
+                Next::Nudge(cause) => {
+                    let text = conversation::nudge(cause).to_owned();
+                    self.note(Entry::Note(Note { cause, text })).await?;
+                }
+                Next::Verify { summary } => {
+                    let Some(found) = self.check(summary).await? else {
+                        return Ok(Outcome::Yield);
+                    };
+                    self.note(Entry::Checks(found)).await?;
+                }
+                Next::Done { summary } => {
+                    return Ok(Outcome::Done(TaskResult {
+                        summary,
+                        ..TaskResult::default()
+                    }));
+                }
+                Next::GiveUp { reason, detail } => {
+                    return Ok(Outcome::Fail {
+                        reason,
+                        detail,
+                        partial: Box::default(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// A person asked for completion: the checks decide, and the model is not asked.
+    async fn verify_only(&mut self) -> Result<Outcome, Stopped> {
+        let Some(found) = self
+            .check("completion was requested by a person".to_owned())
+            .await?
+        else {
+            return Ok(Outcome::Yield);
+        };
+        let (passed, summary) = (found.passed, found.summary.clone());
+        let red: Vec<String> = found
+            .results
+            .iter()
+            .filter(|c| !c.passed)
+            .map(|c| c.name.clone())
+            .collect();
+        self.note(Entry::Checks(found)).await?;
+        Ok(if passed {
+            Outcome::Done(TaskResult {
+                summary,
+                ..TaskResult::default()
+            })
+        } else {
+            let detail = format!("red: {}", red.join(", "));
+            Outcome::Fail {
+                reason: StatusReason::VerificationFailed,
+                detail,
+                partial: Box::default(),
+            }
+        })
+    }
+
+    /// Runs the acceptance commands on the committed tree. `None`: the worker stops, nothing is known.
+    async fn check(&mut self, summary: String) -> Result<Option<Checks>, Stopped> {
+        let Some(files) = &mut self.files else {
+            return Ok(Some(checks::entry(summary, Vec::new(), None)));
+        };
+        files.reset().await?;
+        let acceptance = &self.lease.leased.acceptance;
+        let found = checks::run(acceptance, files.tree(), &self.agent.sandbox, &self.control.halt).await;
+        let results = found.map_err(Stopped::Sandbox)?;
+        if self.control.lost.is_cancelled() {
+            return Err(Stopped::Lost);
+        }
+        if self.control.halt.is_cancelled() {
+            return Ok(None);
+        }
+        files.reset().await?;
+        let tree = files.tree_hash();
+        Ok(Some(checks::entry(summary, results, Some(tree))))
+    }
+
+    /// Adds branch, diff and checks to an end; other outcomes pass.
+    async fn close(mut self, outcome: Outcome) -> Result<Outcome, Stopped> {
+        let is_end = matches!(outcome, Outcome::Done(_) | Outcome::Fail { .. });
+        if !is_end || self.files.is_none() {
+            return Ok(outcome);
+        }
+        let published = self.publish().await;
+        let evidence = match (published, &self.files) {
+            (Ok(()), Some(files)) => files.evidence().await.map_err(Stopped::from),
+            (Err(Stopped::Lost), _) => return Err(Stopped::Lost),
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => return Ok(outcome),
+        };
+        let (mut result, diff) = match (evidence, &outcome) {
+            (Ok(evidence), _) => evidence,
+            // Without its branch at the hub a task is not done; a failure stays the failure that it is.
+            (Err(error), Outcome::Done(_)) => return Err(error),
+            (Err(error), _) => {
+                tracing::warn!("the branch of a failed task could not be pushed: {error}");
+                return Ok(outcome);
+            }
+        };
+        let task = self.lease.task();
+        self.persist(|| {
+            self.agent
+                .store
+                .put_artifact(task, "diff", "text/x-diff; charset=utf-8", diff.as_bytes())
+        })
+        .await?;
+        result.checks = self
+            .transcript
+            .last_checks()
+            .map(|checks| checks.results.clone())
+            .unwrap_or_default();
+        if let Some(files) = self.files.take()
+            && let Err(error) = files.remove().await
+        {
+            tracing::warn!("a workspace could not be removed: {error}");
+        }
+        Ok(match outcome {
+            Outcome::Done(done) => Outcome::Done(TaskResult {
+                summary: done.summary,
+                ..result
+            }),
+            Outcome::Fail {
+                reason,
+                detail,
+                partial,
+            } => Outcome::Fail {
+                reason,
+                detail,
+                partial: Box::new(TaskResult {
+                    summary: partial.summary,
+                    ..result
+                }),
+            },
+            other => other,
+        })
+    }
+
+    /// Brings the branch at the hub to this run's head. A push cannot be fenced by the database, so the lease is
+    /// looked at right before, and the hub compares: a run that was frozen meanwhile meets a branch that has moved.
+    async fn publish(&mut self) -> Result<(), Stopped> {
+        /// Moves that a run puts right before it gives up: each needs another writer.
+        const TRIES: usize = 3;
+        for _ in 0..TRIES {
+            if self.files.as_ref().is_none_or(Files::is_pushed) {
+                return Ok(());
+            }
+            let held = [(self.lease.task(), self.lease.epoch())];
+            if self.persist(|| self.agent.store.renew(&held)).await?.is_empty() {
+                return Err(Stopped::Lost);
+            }
+            if let Some(files) = &mut self.files
+                && files.push().await?
+            {
+                return Ok(());
+            }
+        }
+        Err(Stopped::Files(
+            "the branch at the repository keeps being moved by somebody else".to_owned(),
+            true,
+        ))
+    }
+
+    /// Appends an entry of the harness.
+    async fn note(&mut self, entry: Entry) -> Result<(), Stopped> {
+        let level = matches!(entry, Entry::Checks(_)).then(|| self.agent.sandbox.level().to_string());
+        let step = NewStep {
+            sandbox: level.as_deref(),
+            ..NewStep::plain(&entry)
+        };
+        self.append(&step).await?;
+        self.transcript.push(entry);
+        Ok(())
+    }
+
+    /// Appends a step. A database that is away is asked again: what is in memory is paid for.
+    pub(crate) async fn append(&mut self, step: &NewStep<'_>) -> Result<(), Stopped> {
+        let deadline = Instant::now() + STORE_PATIENCE;
+        loop {
+            match self.agent.store.append(self.lease, step).await {
+                Ok(()) => {
+                    metrics::counter!("hive_steps_total", "kind" => step.entry.kind()).increment(1);
+                    let nudge = format!("{{\"task_id\":\"{}\"}}", self.lease.task());
+                    self.agent.queue.notify(TASK_UPDATES, &nudge).await;
+                    return Ok(());
+                }
+                Err(error) => pause_or_stop(error, deadline).await?,
+            }
+        }
+    }
+
+    /// The same for any other verb.
+    pub(crate) async fn persist<T, F>(&self, verb: impl Fn() -> F) -> Result<T, Stopped>
+    where
+        F: Future<Output = hive_store::Result<T>>,
+    {
+        let deadline = Instant::now() + STORE_PATIENCE;
+        loop {
+            match verb().await {
+                Ok(value) => return Ok(value),
+                Err(error) => pause_or_stop(error, deadline).await?,
+            }
+        }
+    }
+}
+
+async fn pause_or_stop(error: hive_store::Error, deadline: Instant) -> Result<(), Stopped> {
+    match error {
+        hive_store::Error::Fenced { .. } => Err(Stopped::Lost),
+        error if error.is_unavailable() && Instant::now() < deadline => {
+            tracing::warn!("the database is away; the step is offered again: {error}");
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            Ok(())
+        }
+        error => Err(Stopped::Store(error)),
+    }
+}

@@ -1,0 +1,73 @@
+use std::time::Duration;
+
+use hive_sandbox::{Error, Job, Limit, Output};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Bench, Tool, ToolError};
+
+const DEFAULT_SECONDS: u64 = 120;
+const MAX_SECONDS: u64 = 600;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shell {
+    /// Run by `bash -c` in the working directory.
+    command: String,
+    /// 1 to 600; 120 when left out.
+    #[serde(default)]
+    timeout_seconds: Option<u64>,
+}
+
+impl Tool for Shell {
+    const DESCRIPTION: &'static str =
+        "Run a command in the sandbox and see its exit code, stdout and stderr.";
+
+    async fn call(self, bench: Bench<'_>) -> Result<String, ToolError> {
+        if self.command.trim().is_empty() {
+            return Err(ToolError::Tell("command must not be empty".to_owned()));
+        }
+        let mut job = Job::new(bench.tree, ["bash", "-c", &self.command]);
+        job.limits.wall = Duration::from_secs(
+            self.timeout_seconds
+                .unwrap_or(DEFAULT_SECONDS)
+                .clamp(1, MAX_SECONDS),
+        );
+        match bench.sandbox.run(&job, bench.cancel).await {
+            Ok(output) => match output.ended_by {
+                None => Ok(capture_text(&output)),
+                Some(limit) => Err(ToolError::Tell(format!(
+                    "{}\n{}",
+                    ended(limit, &output),
+                    capture_text(&output)
+                ))),
+            },
+            Err(error @ (Error::BadJob(_) | Error::Program { .. })) => {
+                Err(ToolError::Tell(error.to_string()))
+            }
+            Err(error) => Err(ToolError::Abort(error)),
+        }
+    }
+}
+
+fn ended(limit: Limit, output: &Output) -> String {
+    format!(
+        "the command was ended after {:.1} s: it reached its limit of {limit}",
+        output.wall.as_secs_f64()
+    )
+}
+
+/// What a command printed, as people and models read it.
+#[must_use]
+pub fn capture_text(output: &Output) -> String {
+    let mut text = format!("exit code: {}\n", output.code());
+    for (name, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        if stream.total_bytes > 0 {
+            text.push_str(&format!(
+                "--- {name} ---\n{}\n",
+                stream.text().trim_end_matches('\n')
+            ));
+        }
+    }
+    text
+}

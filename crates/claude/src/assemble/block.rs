@@ -1,0 +1,126 @@
+//! One content block of a stream, from its start to its stop.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Failure, Progress, protocol};
+use crate::raw::{self, RawObject};
+use crate::wire::message::{ParsedBlock, empty_object};
+
+/// A piece of a block; which field carries it depends on the type.
+#[derive(Deserialize)]
+pub(super) struct Delta<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    thinking: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    signature: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    partial_json: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    citation: Option<&'a RawValue>,
+}
+
+/// A block between its start and its stop.
+#[derive(Debug)]
+pub(super) struct OpenBlock {
+    pub(super) index: u64,
+    /// The block as it began; sent back as it is when nothing was added.
+    begun: Box<RawValue>,
+    object: RawObject,
+    /// Fields that grow, as JSON text between the quotes.
+    strings: Vec<(&'static str, String)>,
+    input: Option<String>,
+    citations: Vec<Box<RawValue>>,
+}
+
+impl OpenBlock {
+    pub(super) fn new(index: u64, begun: Box<RawValue>, object: RawObject) -> Self {
+        Self {
+            index,
+            begun,
+            object,
+            strings: Vec::new(),
+            input: None,
+            citations: Vec::new(),
+        }
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        delta: &Delta<'_>,
+        on_event: &mut impl FnMut(Progress<'_>),
+    ) -> Result<(), Failure> {
+        let missing = || protocol(format!("{} without its value", delta.kind));
+        match &*delta.kind {
+            "text_delta" => {
+                let piece = delta.text.ok_or_else(missing)?;
+                self.append("text", piece).ok_or_else(missing)?;
+                on_event(Progress::Text(&raw::decode(piece).ok_or_else(missing)?));
+            }
+            "thinking_delta" => {
+                let piece = delta.thinking.ok_or_else(missing)?;
+                self.append("thinking", piece).ok_or_else(missing)?;
+                on_event(Progress::Thinking(&raw::decode(piece).ok_or_else(missing)?));
+            }
+            "signature_delta" => {
+                self.append("signature", delta.signature.ok_or_else(missing)?)
+                    .ok_or_else(missing)?;
+            }
+            "input_json_delta" => {
+                let piece = raw::decode(delta.partial_json.ok_or_else(missing)?).ok_or_else(missing)?;
+                self.input.get_or_insert_default().push_str(&piece);
+                on_event(Progress::ToolInput(&piece));
+            }
+            "citations_delta" => self
+                .citations
+                .push(delta.citation.ok_or_else(missing)?.to_owned()),
+            other => tracing::debug!(delta = other, "Ignored a delta of unknown type"),
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, field: &'static str, piece: &RawValue) -> Option<()> {
+        let piece = raw::inner(piece)?;
+        if let Some((_, text)) = self.strings.iter_mut().find(|(name, _)| *name == field) {
+            text.push_str(piece);
+        } else {
+            let begun = self.object.get(field).and_then(raw::inner).unwrap_or_default();
+            self.strings.push((field, format!("{begun}{piece}")));
+        }
+        Some(())
+    }
+
+    pub(super) fn close(mut self) -> Result<ParsedBlock, String> {
+        if self.strings.is_empty() && self.citations.is_empty() && self.input.is_none() {
+            return ParsedBlock::from_raw(&self.begun);
+        }
+        for (field, text) in &self.strings {
+            self.object.set(field, raw_json(format!("\"{text}\""))?);
+        }
+        if !self.citations.is_empty() {
+            let citations: Vec<&str> = self.citations.iter().map(|citation| citation.get()).collect();
+            self.object
+                .set("citations", raw_json(format!("[{}]", citations.join(",")))?);
+        }
+        let mut invalid = None;
+        // An input that never came is the one the block began with, mostly `{}`.
+        if let Some(input) = self.input.filter(|input| !input.trim().is_empty()) {
+            match RawValue::from_string(input.clone()) {
+                Ok(json) if json.get().starts_with('{') => self.object.set("input", json),
+                _ => {
+                    self.object.set("input", empty_object());
+                    invalid = Some(input);
+                }
+            }
+        }
+        ParsedBlock::from_object(&self.object, invalid)
+    }
+}
+
+fn raw_json(json: String) -> Result<Box<RawValue>, String> {
+    RawValue::from_string(json).map_err(|error| format!("joined deltas: {error}"))
+}

@@ -1,0 +1,93 @@
+//! A response body read under two time limits and a size limit.
+
+use std::ops::Deref;
+
+use reqwest::Response;
+use tokio::time::{Duration, Instant, timeout_at};
+
+use crate::error::{Error, Phase};
+use crate::wire::usage::Usage;
+
+/// The largest body that is read as one document.
+const MAX_DOCUMENT_BYTES: usize = 32 * 1024 * 1024;
+
+/// The part of an error's body that is kept.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// The body of one response.
+pub(crate) struct Body {
+    response: Response,
+    idle: Duration,
+    quiet_until: Instant,
+    deadline: Instant,
+}
+
+impl Body {
+    /// Reads `response` until `deadline`, and never waits longer than `idle` between two signs of life.
+    pub(crate) fn new(response: Response, idle: Duration, deadline: Instant) -> Self {
+        Self {
+            response,
+            idle,
+            quiet_until: Instant::now() + idle,
+            deadline,
+        }
+    }
+
+    /// Starts the idle time anew. The reader calls this for what it counts as content.
+    pub(crate) fn alive(&mut self) {
+        self.quiet_until = Instant::now() + self.idle;
+    }
+
+    /// The next bytes; `None` at the orderly end. `usage` is what an error will carry.
+    pub(crate) async fn next(
+        &mut self,
+        partial_usage: Option<Usage>,
+    ) -> Result<Option<impl Deref<Target = [u8]> + use<>>, Error> {
+        match timeout_at(self.quiet_until.min(self.deadline), self.response.chunk()).await {
+            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Err(source)) => Err(Error::Cut {
+                partial_usage,
+                source: Some(source),
+            }),
+            Err(_) if self.quiet_until < self.deadline => Err(Error::Idle {
+                after: self.idle,
+                partial_usage,
+            }),
+            Err(_) => Err(Error::Timeout {
+                phase: Phase::Total,
+                partial_usage,
+            }),
+        }
+    }
+
+    /// The whole body, where each piece of it is a sign of life.
+    pub(crate) async fn document(&mut self) -> Result<Vec<u8>, Error> {
+        let mut document = Vec::new();
+        while let Some(bytes) = self.next(None).await? {
+            if document.len() + bytes.len() > MAX_DOCUMENT_BYTES {
+                let message = format!("the answer is larger than {MAX_DOCUMENT_BYTES} bytes");
+                return Err(Error::Protocol {
+                    message,
+                    partial_usage: None,
+                });
+            }
+            document.extend_from_slice(&bytes);
+            self.alive();
+        }
+        Ok(document)
+    }
+
+    /// The beginning of an error's body. The status already says that the call failed, so a body that breaks
+    /// off or does not come is used as far as it came.
+    pub(crate) async fn error_text(&mut self) -> Vec<u8> {
+        let mut text = Vec::new();
+        while let Ok(Some(bytes)) = self.next(None).await {
+            let room = MAX_ERROR_BYTES - text.len();
+            text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            if text.len() == MAX_ERROR_BYTES {
+                break;
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,246 @@
+//! What to do after a failed call. This is the only place that decides it.
+
+use std::time::Duration;
+
+use crate::error::{ApiError, Error, ErrorKind};
+
+/// How patient the caller is.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryPolicy {
+    /// The longest random wait after the first attempt; it doubles with each further one.
+    pub base: Duration,
+    /// The longest random wait at all.
+    pub cap: Duration,
+    /// How many attempts are made before the task is parked.
+    pub max_tries: u32,
+    /// The same for calls that ran into a time limit or met garbage: each may have taken minutes and money.
+    pub max_slow_tries: u32,
+    /// The longest wait for which a worker keeps its slot.
+    pub max_inline_wait: Duration,
+    /// How long a task is parked when the service names no time.
+    pub park: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            base: Duration::from_millis(500),
+            cap: Duration::from_secs(30),
+            max_tries: 6,
+            max_slow_tries: 2,
+            max_inline_wait: Duration::from_secs(10),
+            park: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Ask again, with the same request, after this wait.
+    Again {
+        /// The wait.
+        after: Duration,
+    },
+    /// Give the slot back and ask again after this wait at the earliest.
+    Later {
+        /// The wait.
+        after: Duration,
+        /// What is waited for.
+        reason: WaitReason,
+    },
+    /// Asking again is of no use.
+    End {
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// What a parked task waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WaitReason {
+    /// The service's limit on this key.
+    RateLimited,
+    /// The service, or the way to it.
+    ProviderUnavailable,
+}
+
+/// Why a call is not made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// The key is missing, wrong or revoked. Holds for every call with this key.
+    Authentication,
+    /// The key may not do this, or its organisation is on hold.
+    Permission,
+    /// Something about payment. Holds for every call with this key.
+    Billing,
+    /// The money for this period is spent. Holds for every call with this key until a person or the calendar
+    /// changes it.
+    SpendLimit,
+    /// The service does not take this request.
+    InvalidRequest,
+    /// The prompt does not fit into the model's window: compact, then ask anew.
+    PromptTooLong,
+    /// There is no such model, or the base URL is wrong; the error's message says which.
+    ModelNotFound,
+    /// The request has too many bytes.
+    TooLarge,
+    /// The service said that an error which is usually tried again should not be.
+    RetryRefused,
+    /// A status that has no meaning here, for example a redirect.
+    Rejected,
+    /// The other side does not speak the Messages API.
+    Protocol,
+    /// The client's configuration is wrong.
+    Configuration,
+}
+
+/// Decides what follows from `error`, met on attempt number `attempt` (the first is 1).
+///
+/// Waits are random between zero and a limit that doubles (full jitter), so that a fleet does not come back in
+/// step. `jitter` is the random number, from 0 to 1. A wait that the service asked for is never undercut.
+pub fn verdict(error: &Error, attempt: u32, policy: &RetryPolicy, jitter: f64) -> Verdict {
+    let passing = match classify(error, policy) {
+        Class::Final(reason) => return Verdict::End { reason },
+        Class::Passing(passing) => passing,
+    };
+    let after = passing.at_least.saturating_add(backoff(attempt, policy, jitter));
+    if attempt >= passing.tries {
+        return match passing.finally {
+            Some(reason) => Verdict::End { reason },
+            None => Verdict::Later {
+                after: after.max(policy.park),
+                reason: passing.reason,
+            },
+        };
+    }
+    if after > policy.max_inline_wait {
+        return Verdict::Later {
+            after,
+            reason: passing.reason,
+        };
+    }
+    Verdict::Again { after }
+}
+
+fn backoff(attempt: u32, policy: &RetryPolicy, jitter: f64) -> Duration {
+    let factor = 1u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    let limit = policy.base.saturating_mul(factor).min(policy.cap);
+    // Anything that is not a number from 0 to 1 counts as the longest wait.
+    limit.mul_f64(if (0.0..=1.0).contains(&jitter) {
+        jitter
+    } else {
+        1.0
+    })
+}
+
+enum Class {
+    Final(EndReason),
+    Passing(Passing),
+}
+
+struct Passing {
+    reason: WaitReason,
+    tries: u32,
+    at_least: Duration,
+    /// How it ends after the last try; `None` parks the task.
+    finally: Option<EndReason>,
+}
+
+fn classify(error: &Error, policy: &RetryPolicy) -> Class {
+    let unavailable = |tries, finally| {
+        Class::Passing(Passing {
+            reason: WaitReason::ProviderUnavailable,
+            tries,
+            at_least: Duration::ZERO,
+            finally,
+        })
+    };
+    match error {
+        Error::Config(_) => Class::Final(EndReason::Configuration),
+        Error::Request(_) => Class::Final(EndReason::InvalidRequest),
+        Error::Connect(_) | Error::Cut { .. } => unavailable(policy.max_tries, None),
+        Error::Timeout { .. } | Error::Idle { .. } => unavailable(policy.max_slow_tries, None),
+        Error::Protocol { .. } => unavailable(policy.max_slow_tries, Some(EndReason::Protocol)),
+        Error::Api(error) => classify_api(error, policy),
+    }
+}
+
+fn classify_api(error: &ApiError, policy: &RetryPolicy) -> Class {
+    // Comes as a 429 like any other, but no wait helps: not even the service's own word makes it worth a retry.
+    if error
+        .code
+        .as_deref()
+        .is_some_and(|code| code.ends_with("_spend_limit_reached"))
+    {
+        return Class::Final(EndReason::SpendLimit);
+    }
+    let passing = |reason, finally| {
+        Class::Passing(Passing {
+            reason,
+            tries: policy.max_tries,
+            at_least: error.retry_after.unwrap_or(Duration::ZERO),
+            finally,
+        })
+    };
+    match (usual(error), error.should_retry) {
+        (Ok(_), Some(false)) => Class::Final(EndReason::RetryRefused),
+        (Ok(reason), _) => passing(reason, None),
+        (Err(end), Some(true)) => passing(WaitReason::ProviderUnavailable, Some(end)),
+        (Err(end), _) => Class::Final(end),
+    }
+}
+
+/// What the status says, or for an error inside a stream, the status that its type would have had.
+fn usual(error: &ApiError) -> Result<WaitReason, EndReason> {
+    let status = if error.status == 200 {
+        usual_status(&error.kind)
+    } else {
+        error.status
+    };
+    Err(match status {
+        429 => return Ok(WaitReason::RateLimited),
+        408 | 409 | 500..=599 => return Ok(WaitReason::ProviderUnavailable),
+        400 | 422 => refused_request(error),
+        401 => EndReason::Authentication,
+        402 => EndReason::Billing,
+        403 => EndReason::Permission,
+        404 => EndReason::ModelNotFound,
+        413 => EndReason::TooLarge,
+        _ => EndReason::Rejected,
+    })
+}
+
+fn refused_request(error: &ApiError) -> EndReason {
+    if error.kind == ErrorKind::Billing {
+        return EndReason::Billing;
+    }
+    if error.code.as_deref() == Some("organization_on_hold") {
+        return EndReason::Permission;
+    }
+    // The one place that reads a message: the service has no code for this case, and taking it for an ordinary
+    // bad request would end a task that compaction can save.
+    if error.message.starts_with("prompt is too long") {
+        return EndReason::PromptTooLong;
+    }
+    EndReason::InvalidRequest
+}
+
+fn usual_status(kind: &ErrorKind) -> u16 {
+    match kind {
+        ErrorKind::InvalidRequest => 400,
+        ErrorKind::Authentication => 401,
+        ErrorKind::Billing => 402,
+        ErrorKind::Permission => 403,
+        ErrorKind::NotFound => 404,
+        ErrorKind::Conflict => 409,
+        ErrorKind::RequestTooLarge => 413,
+        ErrorKind::RateLimit => 429,
+        ErrorKind::Timeout => 504,
+        ErrorKind::Overloaded => 529,
+        ErrorKind::ApiError | ErrorKind::Unknown(_) => 500,
+    }
+}
+
+#[cfg(test)]
+mod tests;

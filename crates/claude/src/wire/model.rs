@@ -1,0 +1,46 @@
+//! One entry of the service's model catalogue.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A model as `GET /v1/models` describes it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Model {
+    /// The id to put into a request.
+    pub id: String,
+    /// The name for people.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// `active`, `deprecated` or `retired`; missing on servers that do not say.
+    #[serde(default)]
+    pub lifecycle: Option<String>,
+    /// The largest prompt, in tokens.
+    #[serde(default)]
+    pub max_input_tokens: Option<u64>,
+    /// The largest `max_tokens`.
+    #[serde(default)]
+    pub max_tokens: Option<u64>,
+    /// The tree of capabilities as it came; each leaf is `{"supported": bool}`.
+    #[serde(default)]
+    pub capabilities: Option<Value>,
+}
+
+impl Model {
+    /// Whether the model supports what `path` names, for example `["thinking", "types", "disabled"]`.
+    /// `None` when the catalogue does not say.
+    pub fn supports(&self, path: &[&str]) -> Option<bool> {
+        let leaf = path
+            .iter()
+            .try_fold(self.capabilities.as_ref()?, |node, name| node.get(name))?;
+        leaf.get("supported")?.as_bool()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct ModelPage {
+    pub data: Vec<Model>,
+    #[serde(default)]
+    pub has_more: bool,
+    #[serde(default)]
+    pub last_id: Option<String>,
+}

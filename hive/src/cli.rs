@@ -1,0 +1,62 @@
+//! The commands and their arguments.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{agent, dev, doctor, failure::Failure, migrate, settings::Connection, task};
+
+/// Runs a fleet of Claude agents that develop software.
+///
+/// Exit codes: 0 done, 1 failed, 2 usage, 3 the task that was waited for did not succeed, 4 server not reachable,
+/// 5 denied.
+#[derive(Parser)]
+#[command(name = "hive", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start everything on this machine: stores, api, workers, scheduler, and without a key the Claude double.
+    Dev(dev::Options),
+    /// Bring the database schema up to this version and make the agents of the roster.
+    Migrate(migrate::Options),
+    /// Look at this machine and the server, and say what is missing.
+    Doctor(doctor::Options),
+    /// Submit tasks and look at them.
+    Task {
+        #[command(subcommand)]
+        command: task::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Look at agents.
+    Agent {
+        #[command(subcommand)]
+        command: agent::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// Options of every command that talks to the server.
+#[derive(Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Dev(options) => dev::run(options).await,
+            Command::Migrate(options) => migrate::run(&options).await,
+            Command::Doctor(options) => doctor::run(options).await,
+            Command::Task { command, common } => task::run(command, &common).await,
+            Command::Agent { command, common } => agent::run(command, &common).await,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Requests to the server, and its problems as failures.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde_json::Value;
+use url::Url;
+
+use crate::{failure::Failure, settings::Connection};
+
+/// A connection to the server.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: String,
+}
+
+impl Client {
+    pub(crate) fn new(connection: &Connection) -> Result<Self, Failure> {
+        let (base, token) = connection.resolve()?;
+        Ok(Self { http: http()?, base, token })
+    }
+
+    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, Failure> {
+        let url = self.base.join(path).map_err(|error| Failure::Usage(format!("HIVE_URL: {error}")))?;
+        Ok(self.http.request(method, url).bearer_auth(&self.token))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.read(self.request(Method::GET, path)?.timeout(Duration::from_secs(30))).await
+    }
+
+    pub(crate) async fn get_text(&self, path: &str) -> Result<String, Failure> {
+        let response = self.send(self.request(Method::GET, path)?.timeout(Duration::from_secs(30))).await?;
+        response.text().await.map_err(|error| self.unreachable(&error))
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.read(self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30))).await
+    }
+
+    /// Opens an event stream after event number `after`.
+    pub(crate) async fn stream(&self, path: &str, after: i64) -> Result<Response, Failure> {
+        let request = self.request(Method::GET, path)?.header("last-event-id", after.to_string());
+        self.send(request.header("accept", "text/event-stream")).await
+    }
+
+    async fn read(&self, request: RequestBuilder) -> Result<Value, Failure> {
+        let response = self.send(request).await?;
+        response.json().await.map_err(|error| self.unreachable(&error))
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let problem: Value = response.json().await.unwrap_or_default();
+        let text = sentence(status, &problem);
+        Err(match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Denied(text),
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => Failure::Unreachable(text),
+            _ => Failure::Failed(text),
+        })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let mut text = error.to_string();
+        if let Some(source) = std::error::Error::source(error) {
+            text = source.to_string();
+        }
+        Failure::Unreachable(format!("the server at {} does not answer: {text}", self.base))
+    }
+}
+
+/// A client with bounds, for any address.
+pub(crate) fn http() -> Result<reqwest::Client, Failure> {
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .no_proxy()
+        .build()
+        .map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// A problem in one line: what was wrong, and with which field.
+fn sentence(status: StatusCode, problem: &Value) -> String {
+    let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason was given");
+    let fields = problem["errors"].as_array().into_iter().flatten().filter_map(|error| {
+        Some(format!("{}: {}", error["pointer"].as_str()?, error["detail"].as_str()?))
+    });
+    let fields: Vec<String> = fields.collect();
+    match fields.is_empty() {
+        true => format!("{detail} ({})", status.as_u16()),
+        false => format!("{} ({})", fields.join("; "), status.as_u16()),
+    }
+}

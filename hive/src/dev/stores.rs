@@ -1,0 +1,50 @@
+//! Postgres and Redis for `hive dev`: those that were named, else local ones.
+
+use std::path::PathBuf;
+
+use hive_local::{Stores, StoresConfig};
+
+use super::Options;
+use crate::failure::Failure;
+
+/// The stores of this run. Local ones end with it.
+pub(super) struct LocalStores {
+    local: Option<Stores>,
+    pub(super) state: PathBuf,
+    pub(super) database_url: String,
+    pub(super) redis_url: String,
+}
+
+impl LocalStores {
+    pub(super) fn start(options: &Options) -> Result<Self, Failure> {
+        let state = options.state.clone().unwrap_or_else(hive_local::default_state_dir);
+        let state = std::path::absolute(state)?;
+        let failed = |error: hive_local::Error| Failure::Failed(error.to_string());
+        let (postgres, redis) = (options.database_url.is_none(), options.redis_url.is_none());
+        let config = StoresConfig { want_postgres: postgres, want_redis: redis, ..StoresConfig::durable(&state) };
+        let local = Stores::start(&config).map_err(failed)?;
+        let missing = |what: &str| Failure::Failed(format!("{what} was not started"));
+        let given = |given: &Option<String>, local: Option<String>, what: &str| {
+            given.clone().or(local).ok_or_else(|| missing(what))
+        };
+        Ok(Self {
+            database_url: given(&options.database_url, local.database_url(), "Postgres")?,
+            redis_url: given(&options.redis_url, local.redis_url(), "Redis")?,
+            local: Some(local),
+            state,
+        })
+    }
+
+    /// Says which store died, if one did.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        self.local.as_mut().and_then(Stores::ended)
+    }
+
+    pub(super) fn stop(&mut self) {
+        if let Some(local) = self.local.take()
+            && let Err(error) = local.stop()
+        {
+            eprintln!("hive: {error}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Where the server is: options, then variables, then what `hive dev` wrote.
+
+use std::{collections::HashMap, fs, path::PathBuf};
+
+use clap::Args;
+use url::Url;
+
+use crate::failure::Failure;
+
+/// How to reach the server.
+#[derive(Args)]
+pub(crate) struct Connection {
+    /// Address of the server; without it, what `hive dev` wrote into its state directory.
+    #[arg(long, env = "HIVE_URL", global = true)]
+    url: Option<Url>,
+    /// The bearer token.
+    #[arg(long, env = "HIVE_TOKEN", hide_env_values = true, global = true)]
+    token: Option<String>,
+    /// The state directory of `hive dev`.
+    #[arg(long, env = "HIVE_STATE", global = true)]
+    state: Option<PathBuf>,
+}
+
+impl Connection {
+    /// The address and the token.
+    pub(crate) fn resolve(&self) -> Result<(Url, String), Failure> {
+        let state = self.state.clone().unwrap_or_else(hive_local::default_state_dir);
+        let written = fs::read_to_string(state.join("env")).map(|text| variables(&text)).unwrap_or_default();
+        let missing = |what: &str| {
+            Failure::Usage(format!(
+                "{what} is not set and {} does not name it; start `hive dev` or set it",
+                state.join("env").display()
+            ))
+        };
+        let url = match (&self.url, written.get("HIVE_URL")) {
+            (Some(url), _) => url.clone(),
+            (None, Some(text)) => text.parse().map_err(|_| missing("HIVE_URL"))?,
+            (None, None) => return Err(missing("HIVE_URL")),
+        };
+        let token = self.token.clone().or_else(|| written.get("HIVE_TOKEN").cloned());
+        Ok((url, token.ok_or_else(|| missing("HIVE_TOKEN"))?))
+    }
+}
+
+/// Reads lines of the form `export NAME='value'`.
+pub(crate) fn variables(text: &str) -> HashMap<String, String> {
+    let pairs = text.lines().filter_map(|line| line.trim_start_matches("export ").split_once('='));
+    pairs.map(|(name, value)| (name.trim().to_owned(), value.trim().trim_matches('\'').to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_shell_reads() {
+        let read = variables("export HIVE_URL='http://127.0.0.1:7700'\nexport HIVE_TOKEN='a=b'\n");
+        assert_eq!(read["HIVE_URL"], "http://127.0.0.1:7700");
+        assert_eq!(read["HIVE_TOKEN"], "a=b");
+    }
+}

@@ -1,0 +1,102 @@
+//! `hive task submit`
+
+use std::{io::IsTerminal, path::PathBuf};
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::{progress, view};
+use crate::{client::Client, failure::Failure, output};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What is to be done, in a line.
+    title: String,
+    /// And at length.
+    #[arg(long)]
+    description: Option<String>,
+    /// The repository: a git URL, or a directory on this machine.
+    #[arg(long)]
+    repo: Option<String>,
+    /// Branch, tag or commit to begin with; the repository's default branch without it.
+    #[arg(long, requires = "repo")]
+    base: Option<String>,
+    /// A command that must be green on the final tree; may be given several times.
+    #[arg(long = "accept", value_name = "CMD", requires = "repo")]
+    accept: Vec<String>,
+    /// Which kind of agent does it.
+    #[arg(long)]
+    agent_type: Option<String>,
+    /// A built-in duty instead of an agent: noop.
+    #[arg(long, conflicts_with_all = ["agent_type", "repo"])]
+    duty: Option<String>,
+    /// 1 (most urgent) to 9.
+    #[arg(long)]
+    priority: Option<u8>,
+    /// Not before this time (RFC 3339).
+    #[arg(long)]
+    run_at: Option<String>,
+    /// Wait for the end and show what happens.
+    #[arg(long)]
+    wait: bool,
+}
+
+impl Options {
+    fn body(&self) -> Result<Value, Failure> {
+        let mut body = Map::from_iter([("title".to_owned(), json!(self.title))]);
+        let mut set = |name: &str, value: Value| {
+            if !value.is_null() {
+                body.insert(name.to_owned(), value);
+            }
+        };
+        set("description", json!(self.description));
+        set("agent_type", json!(self.agent_type));
+        set("duty", json!(self.duty));
+        set("priority", json!(self.priority));
+        set("run_at", json!(self.run_at));
+        if let Some(repo) = &self.repo {
+            let mut repository = json!({ "url": url_of(repo)? });
+            if let Some(base) = &self.base {
+                repository["base_ref"] = json!(base);
+            }
+            set("repository", repository);
+        }
+        if !self.accept.is_empty() {
+            let checks = self.accept.iter().map(|command| json!({ "command": command }));
+            set("acceptance", checks.collect());
+        }
+        Ok(Value::Object(body))
+    }
+}
+
+/// A directory on this machine becomes its absolute path; everything else is left to the server to judge.
+fn url_of(repo: &str) -> Result<String, Failure> {
+    if !repo.contains(':') && PathBuf::from(repo).is_dir() {
+        let path = std::path::absolute(repo)?;
+        return Ok(format!("file://{}", path.display()));
+    }
+    Ok(repo.to_owned())
+}
+
+pub(crate) async fn run(client: &Client, options: Options, as_json: bool) -> Result<(), Failure> {
+    let task = client.post("/api/v1/tasks", &options.body()?).await?;
+    if !options.wait {
+        return if as_json { output::json(&task) } else { view::task(&task) };
+    }
+    let id = output::text(&task["id"]);
+    let live = !as_json && std::io::stderr().is_terminal();
+    if !as_json {
+        eprintln!("task {id}");
+    }
+    progress::wait(client, &id, live).await?;
+    let task = client.get(&format!("/api/v1/tasks/{id}")).await?;
+    if as_json { output::json(&task)? } else { view::task(&task)? }
+    match task["status"].as_str() {
+        Some("succeeded") => Ok(()),
+        status => Err(Failure::Task(format!(
+            "the task ended {} ({})",
+            status.unwrap_or("in an unknown state"),
+            output::text(&task["status_reason"])
+        ))),
+    }
+}

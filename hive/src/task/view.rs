@@ -1,0 +1,113 @@
+//! Tasks as people read them.
+
+use serde_json::Value;
+
+use crate::{
+    failure::Failure,
+    output::{self, plain, text},
+};
+
+pub(crate) fn list(page: &Value) -> Result<(), Failure> {
+    let tasks = page["items"].as_array().cloned().unwrap_or_default();
+    let row = |task: &Value| {
+        let cost = task["usage"]["cost_usd"].as_f64().unwrap_or(0.0);
+        vec![
+            text(&task["id"]),
+            text(&task["status"]),
+            text(&task["status_reason"]),
+            text(&task["priority"]),
+            text(&task["agent"]["type"]),
+            format!("${cost:.4}"),
+            plain(&text(&task["title"])).chars().take(60).collect(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = tasks.iter().map(row).collect();
+    output::table(&["ID", "STATUS", "REASON", "PRIORITY", "AGENT", "COST", "TITLE"], &rows);
+    Ok(())
+}
+
+pub(crate) fn task(task: &Value) -> Result<(), Failure> {
+    let reason = match &task["status_reason"] {
+        Value::Null => String::new(),
+        reason => format!(" ({})", text(reason)),
+    };
+    println!("{}  {}", text(&task["id"]), plain(&text(&task["title"])));
+    println!("status   {}{reason}", text(&task["status"]));
+    if let Some(detail) = task["status_detail"].as_str() {
+        println!("detail   {}", plain(detail));
+    }
+    if task["agent"].is_object() {
+        println!("agent    {} v{}", plain(&text(&task["agent"]["name"])), text(&task["agent"]["version"]));
+    }
+    let result = &task["result"];
+    if let Some(summary) = result["summary"].as_str().filter(|summary| !summary.is_empty()) {
+        println!("summary  {}", plain(summary));
+    }
+    if let Some(branch) = result["branch"].as_str() {
+        let stat = &result["diff_stat"];
+        println!(
+            "branch   {branch} at {} ({} files, +{} -{})",
+            text(&result["commit"]),
+            text(&stat["files"]),
+            text(&stat["insertions"]),
+            text(&stat["deletions"]),
+        );
+    }
+    for check in result["checks"].as_array().into_iter().flatten() {
+        let verdict = if check["passed"] == true { "green" } else { "red" };
+        println!("check    {verdict}  {}", plain(&text(&check["command"])));
+        if check["passed"] != true {
+            println!("{}", plain(text(&check["output"]).trim_end()));
+        }
+    }
+    println!("usage    {}", usage(&task["usage"]));
+    Ok(())
+}
+
+pub(crate) fn usage(usage: &Value) -> String {
+    format!(
+        "{} tokens in, {} out, {} cached, ${:.6}",
+        text(&usage["input_tokens"]),
+        text(&usage["output_tokens"]),
+        text(&usage["cache_read_tokens"]),
+        usage["cost_usd"].as_f64().unwrap_or(0.0),
+    )
+}
+
+pub(crate) fn steps(steps: &[Value]) -> Result<(), Failure> {
+    for step in steps {
+        let commit = step["commit"].as_str().map(|hash| format!("  commit {}", &hash[..hash.len().min(12)]));
+        println!("{:>3} {}{}", text(&step["seq"]), text(&step["kind"]), commit.unwrap_or_default());
+        for line in content(step).lines().take(12) {
+            println!("      {}", plain(line).chars().take(160).collect::<String>());
+        }
+    }
+    Ok(())
+}
+
+fn content(step: &Value) -> String {
+    let content = &step["content"];
+    match step["kind"].as_str() {
+        Some("reply") => {
+            let blocks = content["content"].as_array().cloned().unwrap_or_default();
+            let shown = blocks.iter().map(|block| match block["type"].as_str() {
+                Some("text") => text(&block["text"]),
+                Some("tool_use") => format!("{} {}", text(&block["name"]), block["input"]),
+                other => format!("[{}]", other.unwrap_or("unknown")),
+            });
+            shown.collect::<Vec<_>>().join("\n")
+        }
+        Some("tool_results") => {
+            let results = content["results"].as_array().cloned().unwrap_or_default();
+            let shown = results.iter().map(|result| format!("{}: {}", text(&result["tool"]), text(&result["content"])));
+            shown.collect::<Vec<_>>().join("\n")
+        }
+        Some("checks") => {
+            let results = content["results"].as_array().cloned().unwrap_or_default();
+            let verdict = |check: &Value| if check["passed"] == true { "green" } else { "red" };
+            let shown = results.iter().map(|check| format!("{}  {}", verdict(check), text(&check["command"])));
+            shown.collect::<Vec<_>>().join("\n")
+        }
+        _ => text(&content["text"]),
+    }
+}

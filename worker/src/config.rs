@@ -1,0 +1,77 @@
+//! The settings of a worker. Each has an option and a variable of the same name.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, ValueEnum};
+use hive_agent::Models;
+use url::Url;
+
+/// Runs agent tasks: takes tickets from Redis, claims their tasks in Postgres and works on them.
+#[derive(Clone, Parser)]
+#[command(name = "hive-worker", version)]
+pub struct Config {
+    /// Where Postgres is.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Where Redis is.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: String,
+    /// First part of every Redis key.
+    #[arg(long, env = "HIVE_REDIS_PREFIX", default_value = "hive")]
+    pub redis_prefix: String,
+    /// Where /metrics and /health are served.
+    #[arg(long, env = "HIVE_WORKER_LISTEN", default_value = "127.0.0.1:7701")]
+    pub listen: SocketAddr,
+    /// A name for people; the process id is added.
+    #[arg(long, env = "HIVE_WORKER_NAME", default_value = "worker")]
+    pub name: String,
+    /// Tasks that run at the same time.
+    #[arg(long, env = "HIVE_SLOTS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub slots: u16,
+    /// Seconds that running steps get to end after SIGTERM.
+    #[arg(long, env = "HIVE_DRAIN_SECONDS", default_value_t = 20)]
+    pub drain_seconds: u64,
+    /// The service that speaks the Messages API.
+    #[arg(long, env = "ANTHROPIC_BASE_URL", default_value = "https://api.anthropic.com")]
+    pub claude_url: Url,
+    /// The credential for it.
+    #[arg(long, env = "ANTHROPIC_API_KEY", hide_env_values = true)]
+    pub claude_key: String,
+    /// Model ids by class, as class=id,class=id.
+    #[arg(
+        long,
+        env = "HIVE_MODELS",
+        default_value = "work=claude-sonnet-5-5,hard=claude-opus-5-5,light=claude-haiku-5-5"
+    )]
+    pub models: Models,
+    /// Tokens that one reply may have.
+    #[arg(long, env = "HIVE_MAX_OUTPUT_TOKENS", default_value_t = 16_000)]
+    pub max_output_tokens: u32,
+    /// Where task trees and mirrors of repositories lie.
+    #[arg(long, env = "HIVE_DATA")]
+    pub data: PathBuf,
+    /// Directories below which file: repositories may lie, separated by colons.
+    #[arg(long, env = "HIVE_REPO_ROOTS", value_delimiter = ':')]
+    pub repo_roots: Vec<PathBuf>,
+    /// `auto` confines commands and refuses to start where that is not possible; `off` runs them unconfined.
+    #[arg(long, env = "HIVE_SANDBOX", value_enum, default_value_t = SandboxMode::Auto)]
+    pub sandbox: SandboxMode,
+    /// Toolchains outside of /usr that commands may read and execute, separated by colons.
+    #[arg(long, env = "HIVE_SANDBOX_PATHS", value_delimiter = ':')]
+    pub sandbox_paths: Vec<PathBuf>,
+    /// PATH inside the sandbox.
+    #[arg(long, env = "HIVE_SANDBOX_PATH", default_value = "/usr/local/bin:/usr/bin:/bin")]
+    pub sandbox_path: String,
+    /// How the process logs.
+    #[command(flatten)]
+    pub log: hive_telemetry::LogConfig,
+}
+
+/// Whether commands are confined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SandboxMode {
+    /// As far as the machine can, and never below the floor.
+    Auto,
+    /// Not at all; each step says so.
+    Off,
+}

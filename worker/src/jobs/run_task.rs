@@ -1,0 +1,119 @@
+//! One activation of a task: claim, run, settle.
+
+use std::{sync::Arc, time::Duration};
+
+use hive_agent::{Agent, Stopped, TASK_UPDATES};
+use hive_domain::{Lease, Outcome, TaskId, journal::TaskResult, task::Task};
+use hive_queue::{Lane, Queue, Ticket};
+use hive_store::{Announcement, Store, lease::LEASE_SECONDS};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::leases::Leases;
+
+/// What a ticket needs to become an outcome. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct RunTask {
+    pub(crate) store: Store,
+    pub(crate) queue: Queue,
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) leases: Leases,
+    pub(crate) drain: CancellationToken,
+    pub(crate) worker: Arc<str>,
+}
+
+impl RunTask {
+    /// Follows a ticket. The row decides: a ticket without a task that is ready is stale, and dropped.
+    pub(crate) async fn follow(&self, ticket: Ticket) {
+        let task = TaskId::from(ticket.task_id);
+        let lease = match self.store.claim(task, ticket.epoch, &self.worker).await {
+            Ok(Some(lease)) => lease,
+            Ok(None) => {
+                metrics::counter!("hive_tickets_stale_total").increment(1);
+                return;
+            }
+            Err(error) => {
+                // The task stays ready; the reconciler announces it again.
+                tracing::warn!(task.id = %task, "Task {task} could not be claimed: {error}");
+                return;
+            }
+        };
+        let span = tracing::info_span!(
+            "run",
+            task.id = %task,
+            run.id = lease.run_id(),
+            trace.id = %task.uuid().simple(),
+        );
+        self.hold(lease).instrument(span).await;
+    }
+
+    async fn hold(&self, mut lease: Lease<Task>) {
+        let started = Instant::now();
+        let (registered, control) = self.leases.register(lease.task(), lease.epoch(), &self.drain);
+        let outcome = if lease.leased.duty.is_some() {
+            // The only duty does nothing: it is the operator's probe of the whole way.
+            let summary = "the noop duty did nothing".to_owned();
+            Ok(Outcome::Done(TaskResult { summary, ..TaskResult::default() }))
+        } else {
+            tracing::info!("Started task {}", lease.task());
+            self.nudge(lease.task(), "running").await;
+            self.agent.run(&mut lease, &control).await
+        };
+        match outcome {
+            Ok(outcome) => self.settle(&lease, &outcome).await,
+            Err(Stopped::Lost) => tracing::warn!("Stopped task {}: its lease is lost", lease.task()),
+            Err(error) => {
+                let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::error!("Task {} is left to another worker: {error}: {source}", lease.task());
+            }
+        }
+        drop(registered);
+        metrics::histogram!("hive_run_seconds").record(started.elapsed().as_secs_f64());
+    }
+
+    async fn settle(&self, lease: &Lease<Task>, outcome: &Outcome) {
+        /// How long an outcome is offered to a database that is away. The task is only taken over by a database that
+        /// is there, so waiting longer than the lease loses nothing.
+        const PATIENCE: Duration = Duration::from_secs(12 * LEASE_SECONDS as u64);
+        let deadline = Instant::now() + PATIENCE;
+        let settled = loop {
+            match self.store.settle(lease, outcome).await {
+                Ok(settled) => break settled,
+                Err(error) if error.is_unavailable() && Instant::now() < deadline => {
+                    tracing::warn!("the database is away; the outcome is offered again: {error}");
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                }
+                Err(error) => {
+                    tracing::warn!("Task {} was not settled here: {error}", lease.task());
+                    return;
+                }
+            }
+        };
+        metrics::counter!("hive_tasks_settled_total", "status" => settled.status.as_str()).increment(1);
+        if lease.leased.duty.is_none() {
+            tracing::info!(status = settled.status.as_str(), "Settled task {} as {}", lease.task(), settled.status);
+        }
+        self.nudge(lease.task(), settled.status.as_str()).await;
+        if let Some(again) = settled.again {
+            self.queue.announce(&[ticket(again)]).await;
+        }
+        if settled.has_dependents
+            && let Err(error) = self.store.release_dependents(Some(lease.task())).await
+        {
+            tracing::warn!("dependents are left to the reconciler: {error}");
+        }
+    }
+
+    async fn nudge(&self, task: TaskId, status: &str) {
+        self.queue.notify(TASK_UPDATES, &format!("{{\"task_id\":\"{task}\",\"status\":\"{status}\"}}")).await;
+    }
+}
+
+fn ticket(announcement: Announcement) -> Ticket {
+    Ticket {
+        task_id: announcement.task.uuid(),
+        epoch: announcement.epoch,
+        lane: Lane::from_priority(announcement.priority.into()),
+    }
+}

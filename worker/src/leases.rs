@@ -1,0 +1,124 @@
+//! The leases this worker holds: renewed together, and the news of a lost one told to its run.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use hive_agent::{Control, TASK_UPDATES};
+use hive_domain::TaskId;
+use hive_queue::{Notice, Queue};
+use hive_store::{Store, lease::RENEW_EVERY};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+/// The runs of this process. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Leases {
+    // Protects the map of running tasks; never held over an await.
+    runs: Arc<Mutex<HashMap<TaskId, Held>>>,
+}
+
+struct Held {
+    epoch: i64,
+    control: Control,
+}
+
+/// A registered run; forgotten when dropped.
+pub(crate) struct Registered {
+    leases: Leases,
+    task: TaskId,
+    epoch: i64,
+}
+
+#[derive(Deserialize)]
+struct Update {
+    task_id: TaskId,
+    status: Option<String>,
+}
+
+impl Leases {
+    pub(crate) fn register(&self, task: TaskId, epoch: i64, drain: &CancellationToken) -> (Registered, Control) {
+        let control = Control { drain: drain.clone(), ..Control::default() };
+        let held = Held { epoch, control: control.clone() };
+        self.with(|runs| runs.insert(task, held));
+        (Registered { leases: self.clone(), task, epoch }, control)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.with(|runs| runs.len())
+    }
+
+    /// Ends every call and command in flight; the runs hand their tasks back.
+    pub(crate) fn halt_all(&self) {
+        self.with(|runs| runs.values().for_each(|held| held.control.halt.cancel()));
+    }
+
+    /// Renews all leases every three seconds, until `stop`. A database that is away costs nothing but time: every
+    /// write is fenced, and a lease that ran out meanwhile is noticed by the next renewal.
+    pub(crate) async fn renew(self, store: Store, stop: CancellationToken) {
+        let mut tick = tokio::time::interval(RENEW_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            let held: Vec<(TaskId, i64)> =
+                self.with(|runs| runs.iter().map(|(task, held)| (*task, held.epoch)).collect());
+            if held.is_empty() {
+                continue;
+            }
+            match store.renew(&held).await {
+                Ok(renewed) => {
+                    let renewed: std::collections::HashSet<TaskId> = renewed.into_iter().collect();
+                    for (task, epoch) in held.into_iter().filter(|(task, _)| !renewed.contains(task)) {
+                        self.lose(task, Some(epoch), "it was taken over or has ended");
+                    }
+                }
+                Err(error) => tracing::warn!("leases could not be renewed: {error}"),
+            }
+        }
+    }
+
+    /// Listens for cancelled tasks, so that their commands die within a moment instead of at the next renewal.
+    pub(crate) async fn listen(self, queue: Queue) {
+        let mut updates = queue.subscribe(&[TASK_UPDATES]);
+        loop {
+            if let Notice::Message { payload, .. } = updates.recv().await
+                && let Ok(update) = serde_json::from_str::<Update>(&payload)
+                && update.status.as_deref() == Some("cancelled")
+            {
+                self.lose(update.task_id, None, "it was cancelled");
+            }
+        }
+    }
+
+    fn lose(&self, task: TaskId, epoch: Option<i64>, why: &str) {
+        let control = self.with(|runs| {
+            let held = runs.get(&task)?;
+            epoch.is_none_or(|epoch| epoch == held.epoch).then(|| held.control.clone())
+        });
+        if let Some(control) = control {
+            metrics::counter!("hive_leases_lost_total").increment(1);
+            tracing::warn!(task.id = %task, "Lost the lease of task {task}: {why}");
+            control.lost.cancel();
+            control.halt.cancel();
+        }
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut HashMap<TaskId, Held>) -> T) -> T {
+        look(&mut self.runs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let (task, epoch) = (self.task, self.epoch);
+        self.leases.with(|runs| {
+            if runs.get(&task).is_some_and(|held| held.epoch == epoch) {
+                runs.remove(&task);
+            }
+        });
+    }
+}

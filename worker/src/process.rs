@@ -1,0 +1,146 @@
+//! The process: connects, probes the sandbox, follows tickets until it is told to stop, drains.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use hive_agent::Agent;
+use hive_claude::{Claude, RetryPolicy, Secret};
+use hive_queue::{Queue, Ticket, WorkerConfig};
+use hive_sandbox::{Mode, Sandbox};
+use hive_store::Store;
+use hive_telemetry::Health;
+use hive_workspace::Workspaces;
+use tokio::time::{Instant, sleep};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::{Config, SandboxMode},
+    jobs::run_task::RunTask,
+    leases::Leases,
+    slots::Slots,
+};
+
+/// How long a process waits at its start for Postgres.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+/// What runs get, after the drain, to hand their tasks back.
+const HAND_BACK: Duration = Duration::from_secs(5);
+
+/// Runs until SIGTERM or SIGINT, then drains.
+///
+/// # Errors
+/// When a setting cannot be used, Postgres stays away or its schema does not fit, or the sandbox floor is missing.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let secrets = [&config.database_url, &config.redis_url, &config.claude_key].map(String::clone);
+    let _log = hive_telemetry::init("worker", &config.log, &secrets)?;
+    let stop = hive_telemetry::stop_on_signal();
+    let metrics = hive_telemetry::metrics::install();
+    let health = Health::new("worker");
+    health.essential("postgres");
+    health.optional("redis");
+    let serving = CancellationToken::new();
+    let server = hive_telemetry::serve(config.listen, metrics, health.clone(), serving.clone()).await?;
+
+    let mut pool = hive_store::Config::new(config.database_url.clone());
+    pool.max_connections = u32::from(config.slots).clamp(8, 24);
+    let store = Store::connect_lazy(&pool).context("DATABASE_URL cannot be used")?;
+    store.wait_ready(START_PATIENCE).await?;
+    let queue = hive_queue::Config { prefix: config.redis_prefix.clone(), ..hive_queue::Config::new(&config.redis_url) };
+    let queue = Queue::connect(queue).context("REDIS_URL cannot be used")?;
+    watch(&health, &store, &queue);
+
+    let agent = agent(&config, &store, &queue).await?;
+    let name = format!("{}-{}", config.name, std::process::id());
+    let (drain, finished) = (CancellationToken::new(), CancellationToken::new());
+    let leases = Leases::default();
+    tokio::spawn(leases.clone().renew(store.clone(), finished.clone()));
+    tokio::spawn(leases.clone().listen(queue.clone()));
+    let job = RunTask {
+        store,
+        queue: queue.clone(),
+        agent: Arc::new(agent),
+        leases: leases.clone(),
+        drain: drain.clone(),
+        worker: Arc::from(name.as_str()),
+    };
+    let (slots, runs) = (Slots::new(config.slots.into()), TaskTracker::new());
+    let handler = {
+        let runs = runs.clone();
+        move |ticket: Ticket| {
+            let (slots, runs, job) = (slots.clone(), runs.clone(), job.clone());
+            async move {
+                let slot = slots.acquire(ticket.lane).await;
+                // Detached: the ticket is spent at once, and nothing that happens to Redis touches the run.
+                runs.spawn(async move {
+                    job.follow(ticket).await;
+                    drop(slot);
+                });
+            }
+        }
+    };
+    tracing::info!(slots = config.slots, "Worker {name} takes tickets");
+    queue.run(WorkerConfig { name }, handler, stop).await?;
+
+    health.draining();
+    tracing::info!(running = leases.count(), "Draining");
+    drain.cancel();
+    runs.close();
+    if tokio::time::timeout(Duration::from_secs(config.drain_seconds), runs.wait()).await.is_err() {
+        tracing::warn!(running = leases.count(), "The drain deadline has come; calls and commands in flight are ended");
+        leases.halt_all();
+        // Until every run has handed its task back; what does not, loses its lease and is taken over.
+        let deadline = Instant::now() + HAND_BACK;
+        while !runs.is_empty() && Instant::now() < deadline {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+    finished.cancel();
+    serving.cancel();
+    server.ended().await;
+    Ok(())
+}
+
+async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<Agent> {
+    let sandbox = hive_sandbox::Config {
+        read_only: config.sandbox_paths.clone(),
+        path: config.sandbox_path.clone(),
+        mode: match config.sandbox {
+            SandboxMode::Auto => Mode::Auto,
+            SandboxMode::Off => Mode::Off,
+        },
+        scratch: config.data.join("scratch"),
+        lock_dir: config.data.join("uids"),
+        ..hive_sandbox::Config::default()
+    };
+    for directory in [&sandbox.scratch, &sandbox.lock_dir] {
+        std::fs::create_dir_all(directory)
+            .with_context(|| format!("HIVE_DATA: {} cannot be made", directory.display()))?;
+    }
+    let sandbox = Sandbox::probe(sandbox).await.context("the sandbox is not available")?;
+    match config.sandbox {
+        SandboxMode::Auto => tracing::info!("Commands run under {}", sandbox.level()),
+        SandboxMode::Off => tracing::warn!("HIVE_SANDBOX=off: commands run unconfined"),
+    }
+    let files = hive_workspace::Config {
+        file_roots: config.repo_roots.clone(),
+        ..hive_workspace::Config::new(config.data.join("workspaces"))
+    };
+    let claude = hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()));
+    Ok(Agent {
+        store: store.clone(),
+        queue: queue.clone(),
+        claude: Claude::new(claude).context("ANTHROPIC_BASE_URL or ANTHROPIC_API_KEY cannot be used")?,
+        workspaces: Workspaces::new(files.clone()).await.context("HIVE_DATA cannot be used")?,
+        workspace_config: files,
+        sandbox,
+        models: config.models.clone(),
+        max_output_tokens: config.max_output_tokens,
+        retry: RetryPolicy::default(),
+    })
+}
+
+fn watch(health: &Health, store: &Store, queue: &Queue) {
+    let (watched, store) = (health.clone(), store.clone());
+    tokio::spawn(async move { watched.watch("postgres", Duration::from_secs(2), || store.ping()).await });
+    let (watched, queue) = (health.clone(), queue.clone());
+    tokio::spawn(async move { watched.watch("redis", Duration::from_secs(2), || queue.ping()).await });
+}
