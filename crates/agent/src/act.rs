@@ -125,6 +125,14 @@ pub(crate) fn refuse(calls: &[ToolCall]) -> ToolResults {
     }
 }
 
+/// Tells the model what the harness could not commit, below its last result.
+pub(crate) fn tell_skipped(results: &mut ToolResults, skipped: &[String]) {
+    if let Some(last) = results.results.last_mut().filter(|_| !skipped.is_empty()) {
+        let shown = skipped.iter().take(10).cloned().collect::<Vec<_>>().join("; ");
+        last.content.push_str(&format!("\n[not committed: {shown}]"));
+    }
+}
+
 /// Postgres stores no NUL, and a model has no use for one.
 pub(crate) fn clean(text: String) -> String {
     if text.contains('\0') {

@@ -109,6 +109,12 @@ impl Files {
             .map(|commit| commit.hash.to_string()))
     }
 
+    /// What the last commit could not take along, and why.
+    pub(crate) fn skipped(&self) -> Vec<String> {
+        let skipped = self.workspace.skipped().iter();
+        skipped.map(|left| format!("{} ({:?})", left.path, left.reason)).collect()
+    }
+
     /// True when the hub's branch stands where this run stands.
     pub(crate) fn is_pushed(&self) -> bool {
         self.pushed && self.remote.as_ref() == Some(self.workspace.head())

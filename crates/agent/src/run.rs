@@ -229,7 +229,7 @@ impl Activation<'_> {
                     }
                 }
                 Next::RunTools(calls) => {
-                    let results = self.run_tools(&calls, &offered).await?;
+                    let mut results = self.run_tools(&calls, &offered).await?;
                     if self.control.lost.is_cancelled() {
                         return Err(Stopped::Lost);
                     }
@@ -239,7 +239,11 @@ impl Activation<'_> {
                     }
                     let turn = self.transcript.turns();
                     let commit = match &mut self.files {
-                        Some(files) => files.commit(self.lease, turn).await?,
+                        Some(files) => {
+                            let commit = files.commit(self.lease, turn).await?;
+                            act::tell_skipped(&mut results, &files.skipped());
+                            commit
+                        }
                         None => None,
                     };
                     if commit.is_some() {

@@ -92,6 +92,7 @@ impl Error {
             .and_then(sqlx::error::DatabaseError::constraint)
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass copies of ids")]
     pub(crate) fn inconsistent(
         table: &'static str,
         column: &'static str,

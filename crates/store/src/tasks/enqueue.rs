@@ -127,6 +127,7 @@ impl Store {
             event_seq: 1,
             result: None,
             usage: Usage::default(),
+            running_seconds: 0,
             created_by: new.created_by.clone(),
             created_at: row.created_at,
             started_at: None,

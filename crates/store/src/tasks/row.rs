@@ -48,6 +48,7 @@ pub(crate) struct TaskRow {
     pub cache_read_tokens: i64,
     pub cache_write_tokens: i64,
     pub cost_nano_usd: i64,
+    pub running_seconds: i64,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
@@ -73,7 +74,10 @@ macro_rules! select_tasks {
                    t.verify_only AS "verify_only!", t.next_seq AS "next_seq!", t.event_seq AS "event_seq!", t.result,
                    t.input_tokens AS "input_tokens!", t.output_tokens AS "output_tokens!",
                    t.cache_read_tokens AS "cache_read_tokens!", t.cache_write_tokens AS "cache_write_tokens!",
-                   t.cost_nano_usd AS "cost_nano_usd!", t.created_by AS "created_by!", t.created_at AS "created_at!",
+                   t.cost_nano_usd AS "cost_nano_usd!", 
+                   coalesce(extract(epoch FROM coalesce(t.completed_at, now()) - t.started_at), 0)::bigint
+                       AS "running_seconds!",
+                   t.created_by AS "created_by!", t.created_at AS "created_at!",
                    t.started_at, t.completed_at
             FROM "# + $source + r#" t LEFT JOIN agents a ON a.id = t.assigned_agent_id
             "# + $tail
@@ -149,6 +153,7 @@ impl TryFrom<TaskRow> for Task {
                 cache_write_tokens: row.cache_write_tokens,
                 cost: NanoUsd(row.cost_nano_usd),
             },
+            running_seconds: u64::try_from(row.running_seconds).unwrap_or(0),
             created_by: row.created_by,
             created_at: row.created_at,
             started_at: row.started_at,

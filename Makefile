@@ -1,0 +1,44 @@
+# The commands of this project. `make run` and `make test` fetch or name what they need.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench prepare openapi clean
+
+CARGO ?= cargo
+STATE ?=
+PORT ?=
+# What `hive dev` is told besides.
+ARGS ?=
+
+help: ## Show the commands.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## Build and start everything on this machine; Ctrl-C stops it.
+	$(CARGO) build --locked --workspace --bins
+	target/debug/hive dev $(if $(STATE),--state $(STATE)) $(if $(PORT),--port $(PORT)) \
+	    --double-script examples/failing-test/double.yaml $(ARGS)
+
+test: ## Run all tests against stores of their own.
+	$(CARGO) build --locked --workspace --bins
+	target/debug/hive-stores -- $(if $(shell command -v cargo-nextest),$(CARGO) nextest run --locked --workspace --no-fail-fast,$(CARGO) test --locked --workspace --no-fail-fast -- --test-threads=4)
+
+lint: ## Format, clippy, documentation, shell scripts: what CI lints.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	sh -n examples/failing-test/make-repo.sh
+	bash -n .ci/run
+
+bench: ## Measure the release build; ends with one JSON line.
+	$(CARGO) build --locked --release --workspace --bins
+	target/release/hive-bench $(ARGS)
+
+prepare: ## Record the store's statements in .sqlx, after a change of SQL or schema.
+	$(CARGO) build --locked --package hive-local --bins
+	target/debug/hive-stores -- sh bench/prepare-sqlx.sh
+
+openapi: ## Write openapi.json anew.
+	UPDATE_OPENAPI=1 $(CARGO) test --locked --package hive-api --test openapi
+
+clean: ## Remove what was built.
+	$(CARGO) clean
