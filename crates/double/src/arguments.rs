@@ -1,0 +1,59 @@
+//! The command line of `claude-double`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::{DoubleConfig, Script};
+
+/// The Claude double: speaks the Messages API from scripts, without a model.
+#[derive(Debug, clap::Parser)]
+#[command(name = "claude-double", version)]
+pub struct Arguments {
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Address to listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub host: IpAddr,
+    /// Script to play; rules of later files are tried after those of earlier ones
+    #[arg(long = "script", value_name = "FILE")]
+    pub scripts: Vec<PathBuf>,
+    /// File that charged calls are appended to, one JSON line each
+    #[arg(long, value_name = "FILE")]
+    pub ledger: Option<PathBuf>,
+    /// Milliseconds before the first byte of every answer
+    #[arg(long, default_value_t = 0)]
+    pub latency_ms: u64,
+    /// Key to accept, repeatable; without one, every non-empty key is accepted
+    #[arg(long = "key", value_name = "KEY")]
+    pub keys: Vec<String>,
+}
+
+impl Arguments {
+    /// Reads the scripts and gives the settings of the double.
+    ///
+    /// # Errors
+    ///
+    /// A script cannot be read or played.
+    pub fn config(self) -> anyhow::Result<DoubleConfig> {
+        let mut script: Option<Script> = None;
+        for path in &self.scripts {
+            let next = Script::load(path).with_context(|| format!("script {}", path.display()))?;
+            script = Some(match script {
+                Some(earlier) => earlier.then(next),
+                None => next,
+            });
+        }
+        Ok(DoubleConfig {
+            address: SocketAddr::new(self.host, self.port),
+            script,
+            keys: self.keys,
+            ledger_file: self.ledger,
+            latency: Duration::from_millis(self.latency_ms),
+            faults: None,
+        })
+    }
+}

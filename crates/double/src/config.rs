@@ -1,0 +1,38 @@
+//! How a double is set up.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::script::Script;
+use crate::storm::Storm;
+
+/// Settings of one double. The default listens on a free loopback port and plays the default part.
+#[derive(Debug)]
+pub struct DoubleConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// What to answer; `None` plays the default part.
+    pub script: Option<Script>,
+    /// Keys that are accepted; empty accepts every non-empty key.
+    pub keys: Vec<String>,
+    /// File that every charged call is appended to as one JSON line, and read back from at start.
+    pub ledger_file: Option<PathBuf>,
+    /// Wait before the first byte of every answer to `POST /v1/messages`.
+    pub latency: Duration,
+    /// Faults at random, by seed, from the start.
+    pub faults: Option<Storm>,
+}
+
+impl Default for DoubleConfig {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            script: None,
+            keys: Vec::new(),
+            ledger_file: None,
+            latency: Duration::ZERO,
+            faults: None,
+        }
+    }
+}
