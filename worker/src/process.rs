@@ -108,13 +108,12 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
             SandboxMode::Off => Mode::Off,
         },
         scratch: config.data.join("scratch"),
-        lock_dir: config.data.join("uids"),
+        // The locks on uids stay where the sandbox puts them: all workers of a machine share one range of uids,
+        // whatever hive and data directory they belong to.
         ..hive_sandbox::Config::default()
     };
-    for directory in [&sandbox.scratch, &sandbox.lock_dir] {
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("HIVE_DATA: {} cannot be made", directory.display()))?;
-    }
+    std::fs::create_dir_all(&sandbox.scratch)
+        .with_context(|| format!("HIVE_DATA: {} cannot be made", sandbox.scratch.display()))?;
     let sandbox = Sandbox::probe(sandbox).await.context("the sandbox is not available")?;
     match config.sandbox {
         SandboxMode::Auto => tracing::info!("Commands run under {}", sandbox.level()),

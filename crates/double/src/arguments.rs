@@ -21,6 +21,9 @@ pub struct Arguments {
     /// Script to play; rules of later files are tried after those of earlier ones
     #[arg(long = "script", value_name = "FILE")]
     pub scripts: Vec<PathBuf>,
+    /// Let the default part answer where no rule of a script matches
+    #[arg(long)]
+    pub default_part: bool,
     /// File that charged calls are appended to, one JSON line each
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
@@ -50,6 +53,7 @@ impl Arguments {
         Ok(DoubleConfig {
             address: SocketAddr::new(self.host, self.port),
             script,
+            default_part: self.default_part,
             keys: self.keys,
             ledger_file: self.ledger,
             latency: Duration::from_millis(self.latency_ms),

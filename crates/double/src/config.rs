@@ -14,6 +14,8 @@ pub struct DoubleConfig {
     pub address: SocketAddr,
     /// What to answer; `None` plays the default part.
     pub script: Option<Script>,
+    /// Whether the default part answers where no rule of the script matches; otherwise such a request is refused.
+    pub default_part: bool,
     /// Keys that are accepted; empty accepts every non-empty key.
     pub keys: Vec<String>,
     /// File that every charged call is appended to as one JSON line, and read back from at start.
@@ -29,6 +31,7 @@ impl Default for DoubleConfig {
         Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             script: None,
+            default_part: false,
             keys: Vec::new(),
             ledger_file: None,
             latency: Duration::ZERO,

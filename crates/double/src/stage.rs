@@ -18,6 +18,7 @@ pub(crate) struct Stage {
     // Both are replaced while requests run; a request keeps what it began with.
     script: RwLock<Option<Arc<Script>>>,
     storm: RwLock<Option<Arc<Storm>>>,
+    pub(crate) default_part: bool,
     pub(crate) keys: Vec<String>,
     pub(crate) latency: Duration,
     pub(crate) ledger: Arc<Ledger>,
@@ -37,6 +38,7 @@ impl Stage {
             ledger: Arc::new(Ledger::open(config.ledger_file.as_deref())?),
             script: RwLock::new(config.script.map(Arc::new)),
             storm: RwLock::new(config.faults.map(Arc::new)),
+            default_part: config.default_part,
             keys: config.keys,
             latency: config.latency,
             requests: Requests::default(),

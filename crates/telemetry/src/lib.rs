@@ -1,1 +1,13 @@
-//! hive-telemetry
+//! What a process says about itself: log lines, metrics, health, and how it is asked to stop.
+
+pub mod health;
+pub mod log;
+pub mod metrics;
+mod serve;
+mod signal;
+
+pub use health::{Health, State, routes::health_routes};
+pub use log::{Guard, LogConfig, LogFormat, exit, init, redact};
+pub use metrics::MetricsHandle;
+pub use serve::{Server, serve};
+pub use signal::stop_on_signal;

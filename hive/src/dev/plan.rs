@@ -122,6 +122,7 @@ impl Plan {
             let mut double = program("claude-double")?;
             double.args(["--port", &(self.port + DOUBLE).to_string()]);
             double.arg("--ledger").arg(self.state.join("double-ledger.jsonl"));
+            double.arg("--default-part");
             for script in scripts {
                 double.arg("--script").arg(script);
             }

@@ -21,15 +21,15 @@ impl LocalStores {
         let state = std::path::absolute(state)?;
         let failed = |error: hive_local::Error| Failure::Failed(error.to_string());
         let (postgres, redis) = (options.database_url.is_none(), options.redis_url.is_none());
-        let config = StoresConfig { want_postgres: postgres, want_redis: redis, ..StoresConfig::durable(&state) };
+        let config = StoresConfig { want_postgres: postgres, want_redis: redis, ..StoresConfig::new(&state) };
         let local = Stores::start(&config).map_err(failed)?;
         let missing = |what: &str| Failure::Failed(format!("{what} was not started"));
         let given = |given: &Option<String>, local: Option<String>, what: &str| {
             given.clone().or(local).ok_or_else(|| missing(what))
         };
         Ok(Self {
-            database_url: given(&options.database_url, local.database_url(), "Postgres")?,
-            redis_url: given(&options.redis_url, local.redis_url(), "Redis")?,
+            database_url: given(&options.database_url, local.database_url().map(str::to_owned), "Postgres")?,
+            redis_url: given(&options.redis_url, local.redis_url().map(str::to_owned), "Redis")?,
             local: Some(local),
             state,
         })
@@ -41,10 +41,8 @@ impl LocalStores {
     }
 
     pub(super) fn stop(&mut self) {
-        if let Some(local) = self.local.take()
-            && let Err(error) = local.stop()
-        {
-            eprintln!("hive: {error}");
+        if let Some(local) = self.local.take() {
+            local.stop();
         }
     }
 }

@@ -66,10 +66,11 @@ pub(crate) fn task(task: &Value) -> Result<(), Failure> {
 
 pub(crate) fn usage(usage: &Value) -> String {
     format!(
-        "{} tokens in, {} out, {} cached, ${:.6}",
+        "{} tokens in, {} out, {} read from the cache, {} written to it, ${:.6}",
         text(&usage["input_tokens"]),
         text(&usage["output_tokens"]),
         text(&usage["cache_read_tokens"]),
+        text(&usage["cache_write_tokens"]),
         usage["cost_usd"].as_f64().unwrap_or(0.0),
     )
 }

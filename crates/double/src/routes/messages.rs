@@ -162,6 +162,7 @@ fn decide(stage: &Stage, given: &Given, id: &RequestId, sha256: &str) -> Result<
         None => part::answer(&conversation),
         Some(script) => match script.answer(&conversation) {
             Some(answer) => answer,
+            None if stage.default_part => part::answer(&conversation),
             None => {
                 let summary = conversation.summary();
                 tracing::warn!(request_id = %id.0, "No rule matches: {summary}");

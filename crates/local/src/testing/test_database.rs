@@ -1,13 +1,9 @@
 //! A database for one test.
 
-use std::{str::FromStr, thread, time::Duration};
+use std::{thread, time::Duration};
 
 use sha2::{Digest, Sha256};
-use sqlx::{
-    ConnectOptions, Connection, Executor, PgConnection, PgPool,
-    migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{Connection, Executor, PgConnection, PgPool, migrate::Migrator, postgres::PgPoolOptions};
 
 use crate::{Error, secret::random_hex};
 
@@ -74,8 +70,9 @@ impl Drop for TestDatabase {
         // A thread of its own: a runtime may be running on this one.
         let dropper = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let dropped = runtime
-                .map(|runtime| runtime.block_on(async { tokio::time::timeout(DROP, drop_database(&server, &name)).await }));
+            let dropped = runtime.map(|runtime| {
+                runtime.block_on(async { tokio::time::timeout(DROP, drop_database(&server, &name)).await })
+            });
             if !matches!(dropped, Ok(Ok(Ok(())))) {
                 tracing::warn!("The test database {name} was not dropped: {dropped:?}");
             }
@@ -120,10 +117,10 @@ async fn prepare_template(
         let fresh = format!("{template}_fresh");
         execute(admin, format!("DROP DATABASE IF EXISTS {fresh} WITH (FORCE)")).await?;
         execute(admin, format!("CREATE DATABASE {fresh}")).await?;
-        let options = PgConnectOptions::from_str(&with_database(server, &fresh)?)?;
-        let mut connection = options.connect().await?;
-        migrator.run(&mut connection).await?;
-        connection.close().await?;
+        if let Err(error) = migrate(&with_database(server, &fresh)?, migrator).await {
+            execute(admin, format!("DROP DATABASE IF EXISTS {fresh} WITH (FORCE)")).await?;
+            return Err(error);
+        }
         // Nobody may connect to a template: CREATE DATABASE refuses to copy one that is in use.
         execute(admin, format!("ALTER DATABASE {fresh} ALLOW_CONNECTIONS false")).await?;
         execute(admin, format!("ALTER DATABASE {fresh} RENAME TO {template}")).await?;
@@ -133,6 +130,12 @@ async fn prepare_template(
         .execute(admin)
         .await?;
     Ok(())
+}
+
+async fn migrate(database: &str, migrator: &Migrator) -> Result<(), Error> {
+    let mut connection = PgConnection::connect(database).await?;
+    migrator.run(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 /// A name that changes with any migration.

@@ -1,0 +1,186 @@
+//! The measurements, one after the other on one fleet.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use futures::{StreamExt, stream};
+use serde_json::{Map, Value, json};
+
+use crate::{disk, fleet::Fleet, limit, percentile::Times};
+
+/// Connections that post at the same time.
+const POSTERS: usize = 64;
+/// How long a workload may take before the run counts as failed.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Runs everything; the figures by the names of the JSON line.
+pub(crate) async fn measure(noops: usize, agent_tasks: usize, probes: usize) -> anyhow::Result<Map<String, Value>> {
+    let mut figures = Map::new();
+    let mut note = |name: &str, value: f64| {
+        println!("{name:<24} {value}");
+        figures.insert(name.to_owned(), json!(value));
+    };
+    let fleet = Fleet::start().await?;
+    note("fdatasync_ms", disk::fdatasync_ms(fleet.directory.path())?);
+    let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
+
+    // A first hundred warms connections and caches; nobody measures a cold start here.
+    load.post_many(100, &noop()).await?;
+    load.drained().await?;
+
+    let idle = load.idle(probes).await?;
+    note("idle_p50_ms", idle.percentile(50));
+    note("idle_p99_ms", idle.percentile(99));
+    let results = load.results(probes).await?;
+    note("result_p50_ms", results.percentile(50));
+    note("result_p99_ms", results.percentile(99));
+
+    let start = Instant::now();
+    load.post_many(noops, &noop()).await?;
+    let posted = start.elapsed();
+    load.drained().await?;
+    let rate = per_second(noops, start.elapsed());
+    note("noop_posts_per_second", per_second(noops, posted));
+    note("noop_tasks_per_second", rate);
+    let postgres = fleet.stores.pids().into_iter().find(|(name, _)| *name == "postgres");
+    let (_, postgres) = postgres.context("Postgres is not running")?;
+    let limit = limit::tasks_per_second(&fleet.pool, &fleet.database_url, postgres).await?;
+    note("noop_limit_per_second", limit.round());
+    note("noop_limit_ratio", (rate / limit * 1e3).round() / 1e3);
+
+    let (calls_before, steps_before) = (fleet.charged_calls(), load.count("SELECT count(*) FROM steps").await?);
+    let start = Instant::now();
+    load.post_many(agent_tasks, &json!({ "title": "Three calls", "agent_type": "strategic_partner" })).await?;
+    let posts = load.posts_while_busy().await?;
+    let seconds = start.elapsed();
+    let calls = fleet.charged_calls() - calls_before;
+    if calls != agent_tasks * 3 {
+        bail!("{calls} calls were charged for {agent_tasks} tasks of three calls");
+    }
+    let steps = load.count("SELECT count(*) FROM steps").await? - steps_before;
+    note("llm_workload_seconds", (seconds.as_secs_f64() * 1e3).round() / 1e3);
+    note("steps_per_second", per_second(usize::try_from(steps)?, seconds));
+    note("post_p50_ms", posts.percentile(50));
+    note("post_p95_ms", posts.percentile(95));
+    note("post_p99_ms", posts.percentile(99));
+    for (name, process) in
+        [("worker_rss_mib", "hive-worker"), ("api_rss_mib", "hive-api"), ("scheduler_rss_mib", "hive-scheduler")]
+    {
+        note(name, fleet.rss_mib(process));
+    }
+    let unwell = "SELECT count(*) FROM tasks WHERE status <> 'succeeded'";
+    if load.count(unwell).await? != 0 {
+        bail!("some tasks did not succeed");
+    }
+    Ok(figures)
+}
+
+struct Load<'a> {
+    client: reqwest::Client,
+    url: String,
+    fleet: &'a Fleet,
+}
+
+impl Load<'_> {
+    async fn post(&self, body: &Value) -> anyhow::Result<Value> {
+        let answer = self.client.post(&self.url).json(body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    async fn post_many(&self, count: usize, body: &Value) -> anyhow::Result<()> {
+        let mut posts = stream::iter(0..count).map(|_| self.post(body)).buffer_unordered(POSTERS);
+        while let Some(posted) = posts.next().await {
+            posted?;
+        }
+        Ok(())
+    }
+
+    async fn count(&self, sql: &'static str) -> anyhow::Result<i64> {
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.fleet.pool).await?)
+    }
+
+    async fn is_drained(&self) -> anyhow::Result<bool> {
+        let open = "SELECT count(*) FROM tasks WHERE status IN ('pending', 'ready', 'running', 'waiting')";
+        Ok(self.count(open).await? == 0)
+    }
+
+    async fn drained(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_drained().await? {
+            if Instant::now() > deadline {
+                bail!("the work is not done after {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    /// From the commit of a POST to the claim, on an idle system, by the database's clock.
+    async fn idle(&self, probes: usize) -> anyhow::Result<Times> {
+        let mut ids = Vec::with_capacity(probes);
+        for _ in 0..probes {
+            let task = self.post(&noop()).await?;
+            ids.push(task["id"].as_str().context("a task has an id")?.to_owned());
+            tokio::time::sleep(Duration::from_millis(rand::random_range(10..40))).await;
+        }
+        self.drained().await?;
+        let seconds: Vec<f64> = sqlx::query_scalar(
+            "SELECT extract(epoch FROM started.created_at - created.created_at)::float8
+             FROM events created JOIN events started ON started.task_id = created.task_id
+             WHERE created.kind = 'task.created' AND started.kind = 'task.started'
+               AND created.task_id = ANY ($1::text[]::uuid[])",
+        )
+        .bind(&ids)
+        .fetch_all(&self.fleet.pool)
+        .await?;
+        Ok(Times::new(seconds.into_iter().map(|s| Duration::from_secs_f64(s.max(0.0))).collect()))
+    }
+
+    /// From sending a POST to seeing the result, on an idle system, as a client sees it.
+    async fn results(&self, probes: usize) -> anyhow::Result<Times> {
+        let mut times = Vec::with_capacity(probes);
+        for _ in 0..probes {
+            let start = Instant::now();
+            let task = self.post(&noop()).await?;
+            let url = format!("{}/{}", self.url, task["id"].as_str().context("a task has an id")?);
+            loop {
+                let task: Value = self.client.get(&url).send().await?.error_for_status()?.json().await?;
+                if task["status"] == "succeeded" {
+                    break;
+                }
+                if start.elapsed() > Duration::from_secs(30) {
+                    bail!("a probe is {} after 30 s", task["status"]);
+                }
+            }
+            times.push(start.elapsed());
+            tokio::time::sleep(Duration::from_millis(rand::random_range(5..20))).await;
+        }
+        Ok(Times::new(times))
+    }
+
+    /// Posts a probe every 10 ms until the agents are done; how long each POST took.
+    async fn posts_while_busy(&self) -> anyhow::Result<Times> {
+        let busy = "SELECT count(*) FROM tasks WHERE status IN ('ready', 'running', 'waiting') AND duty IS NULL";
+        let deadline = Instant::now() + PATIENCE;
+        let mut times = Vec::new();
+        while self.count(busy).await? > 0 {
+            if Instant::now() > deadline {
+                bail!("the agents are not done after {} s", PATIENCE.as_secs());
+            }
+            let start = Instant::now();
+            self.post(&noop()).await?;
+            times.push(start.elapsed());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.drained().await?;
+        Ok(Times::new(times))
+    }
+}
+
+fn noop() -> Value {
+    json!({ "title": "probe", "duty": "noop" })
+}
+
+fn per_second(count: usize, time: Duration) -> f64 {
+    (count as f64 / time.as_secs_f64() * 10.0).round() / 10.0
+}

@@ -1,0 +1,224 @@
+//! A database with one agent, short ways to make and move tasks, and looks behind the store's door.
+
+use hive_domain::{
+    AgentDefinition, AgentId, Lease, Limits, Outcome, Priority, ProjectId, StatusReason, TaskId, TaskStatus,
+    journal::{Entry, Note, NoteCause, TaskResult},
+    task::{DependencyPolicy, NewTask, Performer, Task},
+};
+use hive_local::testing::{TestDatabase, TestStores};
+use hive_store::{Config, Event, MIGRATOR, NewAgent, NewStep, Store};
+use serde_json::Value;
+use sqlx::PgPool;
+
+pub(crate) const WORKER: &str = "worker-1";
+
+pub(crate) struct Bed {
+    pub(crate) store: Store,
+    /// Behind the door: to move time, and to look at whole rows.
+    pub(crate) pool: PgPool,
+    pub(crate) agent: AgentId,
+    pub(crate) database: TestDatabase,
+}
+
+impl Bed {
+    pub(crate) async fn make() -> Self {
+        let database = TestStores::get().database(&MIGRATOR).await.expect("a database");
+        let store = connect(&database);
+        let agent = new_agent("builder", "backend");
+        store.create_agent(&agent).await.expect("an agent");
+        Self { store, pool: database.pool().await.expect("a pool"), agent: agent.id, database }
+    }
+
+    /// A task for the agent with nothing but a title.
+    pub(crate) fn new_task(&self) -> NewTask {
+        NewTask {
+            id: TaskId::new(),
+            project: ProjectId::DEFAULT,
+            title: "a task".to_owned(),
+            description: String::new(),
+            performer: Performer::Agent(self.agent),
+            priority: Priority::default(),
+            dependencies: Vec::new(),
+            on_dependency_failure: DependencyPolicy::Fail,
+            repository: None,
+            acceptance: Vec::new(),
+            context: serde_json::Map::new(),
+            labels: std::collections::BTreeMap::new(),
+            run_at: None,
+            max_attempts: 3,
+            limits: Limits::default(),
+            model: None,
+            created_by: "a test".to_owned(),
+        }
+    }
+
+    pub(crate) async fn enqueue(&self) -> TaskId {
+        self.enqueue_with(|_| {}).await
+    }
+
+    pub(crate) async fn enqueue_with(&self, change: impl FnOnce(&mut NewTask)) -> TaskId {
+        let mut new = self.new_task();
+        change(&mut new);
+        self.store.enqueue(&new).await.expect("the task is accepted").id
+    }
+
+    /// A task that waits for these.
+    pub(crate) async fn enqueue_after(&self, parents: &[TaskId], policy: DependencyPolicy) -> TaskId {
+        self.enqueue_with(|new| {
+            new.dependencies = parents.to_vec();
+            new.on_dependency_failure = policy;
+        })
+        .await
+    }
+
+    pub(crate) async fn task(&self, id: TaskId) -> Task {
+        self.store.task(id).await.expect("the task exists")
+    }
+
+    /// Claims a ready task with its current epoch.
+    pub(crate) async fn claim(&self, id: TaskId) -> Lease<Task> {
+        let epoch = self.task(id).await.epoch;
+        let lease = self.store.claim(id, epoch, WORKER).await.expect("the claim is answered");
+        lease.expect("the task was ready")
+    }
+
+    pub(crate) async fn append_note(&self, lease: &mut Lease<Task>, text: &str) {
+        self.store.append(lease, &NewStep::plain(&note(text))).await.expect("the lease is held");
+    }
+
+    pub(crate) async fn settle(&self, id: TaskId, outcome: &Outcome) {
+        let lease = self.claim(id).await;
+        self.store.settle(&lease, outcome).await.expect("the lease is held");
+    }
+
+    pub(crate) async fn settle_with(&self, lease: &Lease<Task>, outcome: &Outcome) {
+        self.store.settle(lease, outcome).await.expect("the lease is held");
+    }
+
+    pub(crate) async fn reconcile(&self) -> hive_store::Reconciled {
+        self.store.reconcile(1_000).await.expect("the pass ends")
+    }
+
+    /// Lets an hour pass for this task: its lease, its time and its ticket grow old.
+    pub(crate) async fn let_time_pass(&self, id: TaskId) {
+        let moved = sqlx::query(
+            "UPDATE tasks SET lease_until = lease_until - interval '1 hour', run_at = run_at - interval '1 hour',
+                              announced_at = announced_at - interval '1 hour'
+             WHERE id = $1",
+        )
+        .bind(id.uuid())
+        .execute(&self.pool)
+        .await
+        .expect("time moves");
+        assert_eq!(moved.rows_affected(), 1);
+    }
+
+    /// The worker dies, and a pass without room for tickets notices.
+    pub(crate) async fn orphan(&self, id: TaskId) {
+        self.let_time_pass(id).await;
+        let pass = self.store.reconcile(0).await.expect("the pass ends");
+        assert!(pass.orphaned.contains(&id), "the lease had run out");
+    }
+
+    pub(crate) async fn events(&self, id: TaskId) -> Vec<Event> {
+        self.store.events_after(id, 0, 10_000).await.expect("the events are read")
+    }
+
+    pub(crate) async fn event_kinds(&self, id: TaskId) -> Vec<String> {
+        self.events(id).await.into_iter().map(|event| event.kind).collect()
+    }
+
+    /// Everything stored about a task: whole rows, as Postgres prints them.
+    pub(crate) async fn rows(&self, id: TaskId) -> Value {
+        sqlx::query_scalar(
+            "SELECT jsonb_build_object(
+                 'task', (SELECT to_jsonb(t) FROM tasks t WHERE t.id = $1),
+                 -- As text: jsonb cannot hold every body that json can.
+                 'steps', (SELECT jsonb_agg(s::text ORDER BY s.seq) FROM steps s WHERE s.task_id = $1),
+                 'calls', (SELECT jsonb_agg(to_jsonb(c) ORDER BY c.id) FROM llm_calls c WHERE c.task_id = $1),
+                 'events', (SELECT jsonb_agg(to_jsonb(e) ORDER BY e.seq) FROM events e WHERE e.task_id = $1),
+                 'edges', (SELECT jsonb_agg(to_jsonb(d) ORDER BY d.task_id, d.depends_on) FROM task_dependencies d
+                           WHERE $1 IN (d.task_id, d.depends_on)))",
+        )
+        .bind(id.uuid())
+        .fetch_one(&self.pool)
+        .await
+        .expect("the rows are read")
+    }
+
+    /// One yes-or-no question about a task's row, answered by the database with its own clock.
+    pub(crate) async fn row_holds(&self, id: TaskId, condition: &str) -> bool {
+        sqlx::query_scalar(&format!("SELECT coalesce(({condition}), false) FROM tasks WHERE id = $1"))
+            .bind(id.uuid())
+            .fetch_one(&self.pool)
+            .await
+            .expect("the condition is SQL")
+    }
+
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.pool).await.expect("a number")
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(sql).execute(&self.pool).await.expect("the statement runs");
+    }
+
+    pub(crate) async fn assert_stands(&self, id: TaskId, status: TaskStatus, reason: Option<StatusReason>) {
+        let task = self.task(id).await;
+        assert_eq!((task.status, task.reason), (status, reason), "{:?}", self.event_kinds(id).await);
+    }
+}
+
+pub(crate) fn connect(database: &TestDatabase) -> Store {
+    Store::connect_lazy(&Config::new(database.url.clone())).expect("the URL is one")
+}
+
+pub(crate) fn new_agent(name: &str, kind: &str) -> NewAgent {
+    NewAgent {
+        id: AgentId::new(),
+        project: ProjectId::DEFAULT,
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        definition: definition("Builds things."),
+    }
+}
+
+pub(crate) fn definition(role: &str) -> AgentDefinition {
+    AgentDefinition {
+        role: role.to_owned(),
+        system_prompt: "You build.".to_owned(),
+        model: "work".to_owned(),
+        tools: vec!["shell".to_owned(), "finish".to_owned()],
+        capabilities: vec!["rust".to_owned()],
+        limits: Limits::default(),
+    }
+}
+
+pub(crate) fn note(text: &str) -> Entry {
+    Entry::Note(Note { cause: NoteCause::Empty, text: text.to_owned() })
+}
+
+/// Every kind of outcome by name, each with a minute of patience where it has one.
+pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
+    let after = std::time::Duration::from_secs(60);
+    let detail = || "a sentence".to_owned();
+    [
+        ("done", Outcome::Done(TaskResult { summary: "it is done".to_owned(), ..TaskResult::default() })),
+        ("wait", Outcome::Wait { after, reason: StatusReason::RateLimited, detail: detail() }),
+        ("retry", Outcome::Retry { after, detail: detail() }),
+        ("yield", Outcome::Yield),
+        (
+            "fail",
+            Outcome::Fail {
+                reason: StatusReason::VerificationFailed,
+                detail: detail(),
+                partial: Box::new(TaskResult { summary: "half of it".to_owned(), ..TaskResult::default() }),
+            },
+        ),
+    ]
+}
+
+pub(crate) fn outcome(name: &str) -> Outcome {
+    let found = outcomes().into_iter().find(|(known, _)| *known == name);
+    found.expect("the outcome has this name").1
+}

@@ -1,0 +1,82 @@
+//! Calls to the model: an intent first, then its outcome.
+
+use hive_domain::{NanoUsd, Usage};
+use hive_store::{CallOutcome, Error};
+
+use crate::bed::{Bed, outcome};
+
+fn failed(usage: Usage) -> CallOutcome {
+    CallOutcome { error: "overloaded".to_owned(), request_id: None, usage }
+}
+
+#[tokio::test]
+async fn an_intent_names_the_step_it_becomes() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    let mut lease = bed.claim(id).await;
+    bed.append_note(&mut lease, "one").await;
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let stored: (i32, i64, String, Vec<u8>, String) =
+        sqlx::query_as("SELECT seq, epoch, model, request_sha256, state::text FROM llm_calls WHERE id = $1")
+            .bind(call)
+            .fetch_one(&bed.pool)
+            .await
+            .unwrap();
+    assert_eq!(stored, (2, 1, "claude".to_owned(), b"hash".to_vec(), "intent".to_owned()));
+}
+
+#[tokio::test]
+async fn a_call_that_failed_without_a_charge_leaves_the_task_alone() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    let lease = bed.claim(id).await;
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    bed.store.fail_call(&lease, call, &failed(Usage::default())).await.unwrap();
+    assert_eq!(bed.task(id).await.usage, Usage::default());
+    let noted = "SELECT count(*) FROM llm_calls
+                 WHERE state = 'failed' AND error = 'overloaded' AND finished_at IS NOT NULL";
+    assert_eq!(bed.number(noted).await, 1);
+}
+
+#[tokio::test]
+async fn a_charge_is_added_once_under_concurrency() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    let lease = bed.claim(id).await;
+    let usage = Usage { input_tokens: 1, output_tokens: 2, cache_read_tokens: 3, cache_write_tokens: 4, cost: NanoUsd(5) };
+    let mut calls = Vec::new();
+    for _ in 0..5 {
+        calls.push(bed.store.begin_call(&lease, "claude", b"hash").await.unwrap());
+    }
+    let mut tellers = tokio::task::JoinSet::new();
+    for call in calls.iter().chain(&calls).copied() {
+        let (store, lease) = (bed.store.clone(), hive_domain::Lease::new((), id, lease.epoch(), 1));
+        tellers.spawn(async move { store.fail_call(&lease, call, &failed(usage)).await.unwrap() });
+    }
+    tellers.join_all().await;
+    let expected = std::iter::repeat_n(usage, 5).sum::<Usage>();
+    assert_eq!(bed.task(id).await.usage, expected);
+}
+
+#[tokio::test]
+async fn no_call_begins_without_the_lease() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    let lease = bed.claim(id).await;
+    bed.settle_with(&lease, &outcome("wait")).await;
+    let error = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap_err();
+    assert!(matches!(error, Error::Fenced { .. }), "{error:?}");
+    assert_eq!(bed.number("SELECT count(*) FROM llm_calls").await, 0);
+}
+
+#[tokio::test]
+async fn a_null_character_in_an_error_is_no_obstacle() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    let lease = bed.claim(id).await;
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let outcome = CallOutcome { error: "b\0ad".to_owned(), ..failed(Usage::default()) };
+    bed.store.fail_call(&lease, call, &outcome).await.unwrap();
+    let told: String = sqlx::query_scalar("SELECT error FROM llm_calls").fetch_one(&bed.pool).await.unwrap();
+    assert_eq!(told, "b\u{fffd}ad");
+}

@@ -1,0 +1,107 @@
+//! Taking the lease of a ready task.
+
+use hive_domain::{TaskStatus, event::EventKind};
+
+use crate::bed::{Bed, WORKER, definition, outcome};
+
+#[tokio::test]
+async fn one_of_fifty_claims_of_a_ticket_wins() {
+    let bed = Bed::make().await;
+    // Four tickets of the same pool, so that a lucky order does not hide a race.
+    for _ in 0..4 {
+        let id = bed.enqueue().await;
+        let mut claims = tokio::task::JoinSet::new();
+        for worker in 0..50 {
+            let store = bed.store.clone();
+            claims.spawn(async move { store.claim(id, 0, &format!("worker-{worker}")).await.unwrap() });
+        }
+        let won: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
+        assert_eq!(won.len(), 1);
+        assert_eq!((won[0].epoch(), won[0].leased.attempt, won[0].next_seq()), (1, 1, 1));
+        assert_eq!(bed.event_kinds(id).await, ["task.created", "task.started"]);
+    }
+}
+
+#[tokio::test]
+async fn a_stale_ticket_gets_nothing_and_changes_nothing() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    bed.settle(id, &outcome("yield")).await;
+    let before = bed.rows(id).await;
+    for epoch in [0, 2, -1] {
+        assert!(bed.store.claim(id, epoch, WORKER).await.unwrap().is_none(), "epoch {epoch}");
+        assert_eq!(bed.rows(id).await, before);
+    }
+    assert!(bed.store.claim(id, 1, WORKER).await.unwrap().is_some());
+    assert!(bed.store.claim(hive_domain::TaskId::new(), 0, WORKER).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_claim_counts_and_tells() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    let lease = bed.claim(id).await;
+    assert_eq!((lease.task(), lease.epoch(), lease.leased.status), (id, 1, TaskStatus::Running));
+    assert!(
+        bed.row_holds(
+            id,
+            "worker = 'worker-1' AND started_at IS NOT NULL AND status_reason IS NULL
+             AND lease_until BETWEEN now() + interval '8 s' AND now() + interval '10 s'"
+        )
+        .await
+    );
+    let event = bed.events(id).await.pop().unwrap();
+    assert_eq!(event.kind, EventKind::Started.as_str());
+    assert_eq!(event.data, serde_json::json!({ "worker": WORKER, "epoch": 1, "attempt": 1 }));
+
+    let started = bed.task(id).await.started_at;
+    bed.orphan(id).await;
+    let again = bed.claim(id).await;
+    assert_eq!((again.epoch(), again.leased.attempt), (2, 2));
+    assert_eq!(bed.task(id).await.started_at, started, "the first claim starts the task");
+}
+
+#[tokio::test]
+async fn a_run_keeps_the_definition_it_started_with() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    let update = |role| {
+        let definition = definition(role);
+        let store = bed.store.clone();
+        let agent = bed.agent;
+        async move { store.update_agent(agent, None, None, None, Some(&definition)).await.unwrap().version }
+    };
+    assert_eq!(update("Builds more.").await, 2);
+    assert_eq!(bed.task(id).await.agent.unwrap().version, 2, "nothing is pinned before the first claim");
+    assert_eq!(bed.claim(id).await.leased.agent.unwrap().version, 2);
+
+    assert_eq!(update("Builds less.").await, 3);
+    assert_eq!(bed.task(id).await.agent.unwrap().version, 2);
+    bed.orphan(id).await;
+    assert_eq!(bed.claim(id).await.leased.agent.unwrap().version, 2, "the next activation is of the same run");
+    let pinned = bed.store.agent_definition(bed.agent, 2).await.unwrap();
+    assert_eq!(pinned, definition("Builds more."));
+
+    let other = bed.enqueue().await;
+    assert_eq!(bed.claim(other).await.leased.agent.unwrap().version, 3);
+}
+
+#[tokio::test]
+async fn renewal_keeps_what_is_held_and_names_only_that() {
+    let bed = Bed::make().await;
+    let (held, lost, settled, ready) =
+        (bed.enqueue().await, bed.enqueue().await, bed.enqueue().await, bed.enqueue().await);
+    bed.claim(held).await;
+    bed.claim(lost).await;
+    bed.orphan(lost).await;
+    bed.claim(lost).await;
+    bed.settle(settled, &outcome("done")).await;
+    bed.let_time_pass(held).await;
+    let before = [bed.rows(lost).await, bed.rows(settled).await, bed.rows(ready).await];
+
+    let renewed = bed.store.renew(&[(lost, 1), (held, 1), (settled, 1), (ready, 0)]).await.unwrap();
+    assert_eq!(renewed, [held]);
+    assert!(bed.row_holds(held, "lease_until BETWEEN now() + interval '8 s' AND now() + interval '10 s'").await);
+    assert_eq!([bed.rows(lost).await, bed.rows(settled).await, bed.rows(ready).await], before);
+    assert!(bed.store.renew(&[]).await.unwrap().is_empty());
+}

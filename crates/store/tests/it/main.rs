@@ -1,0 +1,20 @@
+//! The store against a real Postgres: each test has a database of its own.
+
+mod actions;
+mod agents;
+mod append;
+mod bed;
+mod calls;
+mod claim;
+mod dependencies;
+mod enqueue;
+mod events;
+mod fencing;
+mod impossible_rows;
+mod list;
+mod plans;
+mod random_verbs;
+mod reconcile;
+mod schema;
+mod settle;
+mod transitions;
