@@ -1,1 +1,24 @@
-//! hive-api
+//! HTTP in, events out: the REST door of Agent Hive. Postgres is the truth, Redis a nudge; any number of these
+//! processes serve the same tasks, and none of them holds state that another would miss.
+
+mod app;
+mod auth;
+mod bases;
+mod body;
+mod config;
+mod error;
+mod etag;
+mod faults;
+mod ids;
+mod live;
+mod load;
+mod observe;
+mod openapi;
+mod query;
+mod routes;
+mod serve;
+mod views;
+
+pub use config::Config;
+pub use openapi::document;
+pub use serve::{run, serve};

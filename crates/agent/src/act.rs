@@ -1,10 +1,14 @@
 //! One turn's tools: run them in order, cut what is long, keep the rest.
 
-use hive_domain::journal::{ToolCall, ToolResult, ToolResults};
+use hive_domain::{
+    ToolName,
+    journal::{ToolCall, ToolResult, ToolResults},
+};
+use tokio::time::Instant;
 
 use crate::{
     run::{Activation, Stopped},
-    tools::{Bench, ToolError, ToolName},
+    tools::{self, Bench, ToolError},
 };
 
 /// What a tool result may hold of a text, in bytes; the whole is kept as an artifact. Three full results and a reply
@@ -17,6 +21,7 @@ impl Activation<'_> {
         &self,
         calls: &[ToolCall],
         offered: &[ToolName],
+        until: Option<Instant>,
     ) -> Result<ToolResults, Stopped> {
         let mut results = Vec::with_capacity(calls.len());
         let mut finished = None;
@@ -24,7 +29,7 @@ impl Activation<'_> {
             if self.control.lost.is_cancelled() {
                 return Err(Stopped::Lost);
             }
-            let outcome = self.run_tool(call, offered).await;
+            let outcome = self.run_tool(call, offered, until).await;
             let (content, is_error) = match outcome {
                 Ok(text) if call.name == ToolName::Finish.as_str() => {
                     finished = Some(text);
@@ -47,7 +52,12 @@ impl Activation<'_> {
         Ok(ToolResults { results, finished })
     }
 
-    async fn run_tool(&self, call: &ToolCall, offered: &[ToolName]) -> Result<String, ToolError> {
+    async fn run_tool(
+        &self,
+        call: &ToolCall,
+        offered: &[ToolName],
+        until: Option<Instant>,
+    ) -> Result<String, ToolError> {
         let names = || {
             offered
                 .iter()
@@ -76,20 +86,21 @@ impl Activation<'_> {
         let Some(files) = &self.files else {
             return match tool {
                 ToolName::Finish => {
-                    tool.call(input, self.bench(std::path::Path::new("/nonexistent")))
+                    tools::call(tool, input, self.bench(std::path::Path::new("/nonexistent"), until))
                         .await
                 }
                 _ => Err(ToolError::Tell("this task has no files".to_owned())),
             };
         };
-        tool.call(input, self.bench(files.tree())).await
+        tools::call(tool, input, self.bench(files.tree(), until)).await
     }
 
-    fn bench<'a>(&'a self, tree: &'a std::path::Path) -> Bench<'a> {
+    fn bench<'a>(&'a self, tree: &'a std::path::Path, until: Option<Instant>) -> Bench<'a> {
         Bench {
             tree,
             sandbox: &self.agent.sandbox,
             cancel: &self.control.halt,
+            until,
         }
     }
 

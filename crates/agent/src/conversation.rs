@@ -3,14 +3,15 @@
 
 use hive_claude::{CacheControl, Metadata, Request, RequestMessage, SystemBlock};
 use hive_domain::{
-    AgentDefinition,
+    AgentDefinition, ToolName,
     journal::{Entry, NoteCause},
     task::Task,
     transcript::Transcript,
 };
+use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
-use crate::tools::ToolName;
+use crate::tools;
 
 const HARNESS: &str = include_str!("../prompts/harness.md");
 
@@ -85,7 +86,7 @@ pub fn request(
     });
     request.tools = tools_of(task, agent)
         .into_iter()
-        .map(ToolName::definition)
+        .map(tools::definition)
         .collect::<Result<_, _>>()?;
     request.system = vec![
         SystemBlock {
@@ -104,10 +105,10 @@ pub fn request(
     for entry in transcript.entries() {
         match entry {
             Entry::Reply(reply) => {
-                flush(&mut pending, &mut request.messages)?;
-                request
-                    .messages
-                    .push(RequestMessage::assistant(reply.content.clone()));
+                if let Some(content) = sendable(&reply.content)? {
+                    flush(&mut pending, &mut request.messages)?;
+                    request.messages.push(RequestMessage::assistant(content));
+                }
             }
             Entry::ToolResults(results) => pending.extend(results.results.iter().map(|result| {
                 let mut block = json!({ "type": "tool_result", "tool_use_id": result.tool_use_id,
@@ -134,6 +135,55 @@ fn flush(pending: &mut Vec<serde_json::Value>, messages: &mut Vec<RequestMessage
     Ok(())
 }
 
+/// What of a reply may go back: byte for byte, but without blank texts, which the service writes and does not take.
+/// `None`: nothing is left, and the reply is no message of the conversation.
+fn sendable(content: &RawValue) -> serde_json::Result<Option<Box<RawValue>>> {
+    #[derive(Deserialize)]
+    struct Text {
+        #[serde(rename = "type")]
+        kind: String,
+        text: Option<String>,
+    }
+    let blocks: Vec<&RawValue> = serde_json::from_str(content.get())?;
+    let is_blank = |block: &RawValue| {
+        serde_json::from_str::<Text>(block.get())
+            .is_ok_and(|block| block.kind == "text" && block.text.is_none_or(|text| text.trim().is_empty()))
+    };
+    let kept: Vec<&RawValue> = blocks.iter().copied().filter(|block| !is_blank(block)).collect();
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    if kept.len() == blocks.len() {
+        return Ok(Some(content.to_owned()));
+    }
+    serde_json::value::to_raw_value(&kept).map(Some)
+}
+
 fn text_block(text: &str) -> serde_json::Result<Box<RawValue>> {
     serde_json::value::to_raw_value(&json!([{ "type": "text", "text": text }]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_goes_back_byte_for_byte_without_its_blank_texts() {
+        let sent = |content: &str| {
+            let content = RawValue::from_string(content.to_owned()).unwrap();
+            sendable(&content)
+                .unwrap()
+                .map(|content| content.get().to_owned())
+        };
+        let whole =
+            r#"[{"signature":"x", "type":"thinking","thinking":"a \u00e9"},{"type":"text","text":"b"}]"#;
+        assert_eq!(sent(whole).as_deref(), Some(whole));
+        let call = r#"{"type":"tool_use","id":"t","name":"shell","input":{ "command": "ls" }}"#;
+        assert_eq!(
+            sent(&format!(r#"[{{"type":"text","text":" \n"}}, {call}]"#)),
+            Some(format!("[{call}]"))
+        );
+        assert_eq!(sent("[]"), None);
+        assert_eq!(sent(r#"[{"type":"text","text":""}]"#), None);
+    }
 }

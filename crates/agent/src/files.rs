@@ -112,7 +112,9 @@ impl Files {
     /// What the last commit could not take along, and why.
     pub(crate) fn skipped(&self) -> Vec<String> {
         let skipped = self.workspace.skipped().iter();
-        skipped.map(|left| format!("{} ({:?})", left.path, left.reason)).collect()
+        skipped
+            .map(|left| format!("{} ({:?})", left.path, left.reason))
+            .collect()
     }
 
     /// True when the hub's branch stands where this run stands.

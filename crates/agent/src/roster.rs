@@ -1,10 +1,9 @@
 //! The agents that a new deployment starts with, as data.
 
-use hive_domain::{AgentDefinition, AgentId, Limits, ProjectId};
+use hive_domain::{AgentDefinition, AgentId, Limits, ProjectId, ToolName};
 use hive_store::NewAgent;
 use serde::Deserialize;
 
-use crate::tools::ToolName;
 
 const ROSTER: &str = include_str!("../prompts/roster.toml");
 

@@ -206,6 +206,11 @@ impl Activation<'_> {
         }
         let limits = task.limits.narrowed_by(&self.definition.limits);
         let offered = tools_of(task, &self.definition);
+        let left = limits
+            .max_seconds
+            .map(|max| Duration::from_secs(max.saturating_sub(self.seconds_before)));
+        // A limit beyond what an instant can hold is none.
+        let until = left.and_then(|left| self.started.checked_add(left));
         loop {
             if self.control.lost.is_cancelled() {
                 return Err(Stopped::Lost);
@@ -229,7 +234,7 @@ impl Activation<'_> {
                     }
                 }
                 Next::RunTools(calls) => {
-                    let mut results = self.run_tools(&calls, &offered).await?;
+                    let mut results = self.run_tools(&calls, &offered, until).await?;
                     if self.control.lost.is_cancelled() {
                         return Err(Stopped::Lost);
                     }

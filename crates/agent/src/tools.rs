@@ -8,12 +8,14 @@ mod search_text;
 mod shell;
 mod write_file;
 
-use std::{fmt, path::Path, str::FromStr};
+use std::path::Path;
 
+use hive_domain::ToolName;
 use hive_sandbox::{AccessError, Beneath, Sandbox};
 use schemars::JsonSchema;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use shell::capture_text;
@@ -27,6 +29,8 @@ pub struct Bench<'a> {
     pub sandbox: &'a Sandbox,
     /// Ends a running command.
     pub cancel: &'a CancellationToken,
+    /// When the task's time is up: no command runs longer.
+    pub until: Option<Instant>,
 }
 
 /// Who reads the error of a tool.
@@ -53,100 +57,36 @@ trait Tool: DeserializeOwned + JsonSchema + Send {
     fn call(self, bench: Bench<'_>) -> impl Future<Output = Result<String, ToolError>> + Send;
 }
 
-/// Every tool there is. Stored in agent definitions and sent to the model, so the names are written by hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ToolName {
-    /// Names of files.
-    ListFiles,
-    /// Text of a file.
-    ReadFile,
-    /// Lines that match a pattern.
-    SearchText,
-    /// A whole file.
-    WriteFile,
-    /// A place in a file.
-    EditFile,
-    /// A command in the sandbox.
-    Shell,
-    /// The end.
-    Finish,
+/// What the model is told about a tool.
+///
+/// # Errors
+/// When the derived schema has no JSON form, which cannot happen for these types.
+pub fn definition(tool: ToolName) -> serde_json::Result<hive_claude::Tool> {
+    let (description, schema) = match tool {
+        ToolName::ListFiles => describe::<list_files::ListFiles>(),
+        ToolName::ReadFile => describe::<read_file::ReadFile>(),
+        ToolName::SearchText => describe::<search_text::SearchText>(),
+        ToolName::WriteFile => describe::<write_file::WriteFile>(),
+        ToolName::EditFile => describe::<edit_file::EditFile>(),
+        ToolName::Shell => describe::<shell::Shell>(),
+        ToolName::Finish => describe::<finish::Finish>(),
+    }?;
+    Ok(hive_claude::Tool::custom(tool.as_str(), description, schema))
 }
 
-impl ToolName {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::ListFiles,
-        Self::ReadFile,
-        Self::SearchText,
-        Self::WriteFile,
-        Self::EditFile,
-        Self::Shell,
-        Self::Finish,
-    ];
-
-    /// The stored name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ListFiles => "list_files",
-            Self::ReadFile => "read_file",
-            Self::SearchText => "search_text",
-            Self::WriteFile => "write_file",
-            Self::EditFile => "edit_file",
-            Self::Shell => "shell",
-            Self::Finish => "finish",
-        }
-    }
-
-    /// What the model is told about it.
-    ///
-    /// # Errors
-    /// When the derived schema has no JSON form, which cannot happen for these types.
-    pub fn definition(self) -> serde_json::Result<hive_claude::Tool> {
-        let (description, schema) = match self {
-            Self::ListFiles => describe::<list_files::ListFiles>(),
-            Self::ReadFile => describe::<read_file::ReadFile>(),
-            Self::SearchText => describe::<search_text::SearchText>(),
-            Self::WriteFile => describe::<write_file::WriteFile>(),
-            Self::EditFile => describe::<edit_file::EditFile>(),
-            Self::Shell => describe::<shell::Shell>(),
-            Self::Finish => describe::<finish::Finish>(),
-        }?;
-        Ok(hive_claude::Tool::custom(self.as_str(), description, schema))
-    }
-
-    /// Does it. For [`ToolName::Finish`] the text is the summary.
-    ///
-    /// # Errors
-    /// [`ToolError::Tell`] for everything the model can mend, an input that does not fit the schema included.
-    pub async fn call(self, input: &RawValue, bench: Bench<'_>) -> Result<String, ToolError> {
-        match self {
-            Self::ListFiles => parse::<list_files::ListFiles>(input)?.call(bench).await,
-            Self::ReadFile => parse::<read_file::ReadFile>(input)?.call(bench).await,
-            Self::SearchText => parse::<search_text::SearchText>(input)?.call(bench).await,
-            Self::WriteFile => parse::<write_file::WriteFile>(input)?.call(bench).await,
-            Self::EditFile => parse::<edit_file::EditFile>(input)?.call(bench).await,
-            Self::Shell => parse::<shell::Shell>(input)?.call(bench).await,
-            Self::Finish => parse::<finish::Finish>(input)?.call(bench).await,
-        }
-    }
-}
-
-impl fmt::Display for ToolName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ToolName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|tool| tool.as_str() == name)
-            .ok_or_else(|| format!("there is no tool {name:?}"))
+/// Does what a tool does. For [`ToolName::Finish`] the text is the summary.
+///
+/// # Errors
+/// [`ToolError::Tell`] for everything the model can mend, an input that does not fit the schema included.
+pub async fn call(tool: ToolName, input: &RawValue, bench: Bench<'_>) -> Result<String, ToolError> {
+    match tool {
+        ToolName::ListFiles => parse::<list_files::ListFiles>(input)?.call(bench).await,
+        ToolName::ReadFile => parse::<read_file::ReadFile>(input)?.call(bench).await,
+        ToolName::SearchText => parse::<search_text::SearchText>(input)?.call(bench).await,
+        ToolName::WriteFile => parse::<write_file::WriteFile>(input)?.call(bench).await,
+        ToolName::EditFile => parse::<edit_file::EditFile>(input)?.call(bench).await,
+        ToolName::Shell => parse::<shell::Shell>(input)?.call(bench).await,
+        ToolName::Finish => parse::<finish::Finish>(input)?.call(bench).await,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod priority;
 pub mod status;
 pub mod task;
+pub mod tool;
 pub mod transcript;
 pub mod usage;
 
@@ -24,4 +25,5 @@ pub use money::NanoUsd;
 pub use outcome::Outcome;
 pub use priority::Priority;
 pub use status::{StatusReason, TaskStatus};
+pub use tool::ToolName;
 pub use usage::Usage;

@@ -3,11 +3,14 @@ use std::time::Duration;
 use hive_sandbox::{Error, Job, Limit, Output};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::{Bench, Tool, ToolError};
 
 const DEFAULT_SECONDS: u64 = 120;
 const MAX_SECONDS: u64 = 600;
+/// What a command gets when the task's time is already up, so that its end is a result like any other.
+const LEAST: Duration = Duration::from_millis(100);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -28,11 +31,14 @@ impl Tool for Shell {
             return Err(ToolError::Tell("command must not be empty".to_owned()));
         }
         let mut job = Job::new(bench.tree, ["bash", "-c", &self.command]);
-        job.limits.wall = Duration::from_secs(
-            self.timeout_seconds
-                .unwrap_or(DEFAULT_SECONDS)
-                .clamp(1, MAX_SECONDS),
-        );
+        let asked = self
+            .timeout_seconds
+            .unwrap_or(DEFAULT_SECONDS)
+            .clamp(1, MAX_SECONDS);
+        let left = bench
+            .until
+            .map(|until| until.saturating_duration_since(Instant::now()));
+        job.limits.wall = Duration::from_secs(asked).min(left.unwrap_or(Duration::MAX).max(LEAST));
         match bench.sandbox.run(&job, bench.cancel).await {
             Ok(output) => match output.ended_by {
                 None => Ok(capture_text(&output)),

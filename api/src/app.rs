@@ -1,0 +1,124 @@
+//! What every handler works with.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use hive_domain::{TaskStatus, task::Task};
+use hive_queue::{Lane, Queue, Ticket};
+use hive_store::{Announcement, Store};
+use hive_telemetry::{Health, MetricsHandle};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::{auth::Token, bases::Bases, config::Config, live::Live};
+
+/// The channel on which changes of tasks are told.
+pub const TASK_UPDATES: &str = "task_updates";
+
+/// Who asks, until there are several tokens.
+pub const ACTOR: &str = "operator";
+
+/// How often Postgres and Redis are asked whether they answer.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// One process' share of the work: doors to the stores, and nothing that another process would miss.
+#[derive(Debug)]
+pub struct App {
+    /// Postgres.
+    pub store: Store,
+    /// Redis.
+    pub queue: Queue,
+    /// Git, for looking up the base of a task.
+    pub bases: Bases,
+    /// Who watches which task.
+    pub live: Live,
+    /// What callers must present.
+    pub token: Token,
+    /// Whether this process can do its work.
+    pub health: Health,
+    /// What was counted.
+    pub metrics: MetricsHandle,
+    /// What answers the agents.
+    pub provider: String,
+    /// Cancelled when the process is about to end.
+    pub stop: CancellationToken,
+}
+
+impl App {
+    /// Opens the doors; Postgres and Redis may be away.
+    ///
+    /// # Errors
+    /// A setting that cannot be used, named.
+    pub async fn open(config: &Config, stop: CancellationToken) -> anyhow::Result<Self> {
+        let store = Store::connect_lazy(&hive_store::Config {
+            max_connections: config.db_connections,
+            ..hive_store::Config::new(config.database_url.clone())
+        })
+        .context("DATABASE_URL cannot be used")?;
+        let queue = Queue::connect(hive_queue::Config {
+            prefix: config.redis_prefix.clone(),
+            ..hive_queue::Config::new(config.redis_url.clone())
+        })
+        .context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
+        let health = Health::new("api");
+        health.essential("postgres");
+        health.optional("redis");
+        Ok(Self {
+            bases: Bases::open(config).await?,
+            live: Live::default(),
+            token: Token::new(&config.token),
+            metrics: hive_telemetry::metrics::install(),
+            provider: config.provider.clone(),
+            health,
+            store,
+            queue,
+            stop,
+        })
+    }
+
+    /// Keeps the health page true and the watchers awake, until it is dropped.
+    pub async fn look_after(&self) {
+        let (postgres, redis) = (self.health.clone(), self.health.clone());
+        let ping_redis = || async {
+            let answer = self.queue.ping().await;
+            self.live.hints_arrive(answer.is_ok());
+            answer
+        };
+        tokio::join!(
+            postgres.watch("postgres", PROBE_EVERY, || self.store.ping()),
+            redis.watch("redis", PROBE_EVERY, ping_redis),
+            self.live.listen(self.queue.subscribe(&[TASK_UPDATES])),
+        );
+    }
+
+    /// After the commit: puts a ticket of a task that may run into its lane, and tells the watchers.
+    pub async fn announce(&self, task: &Task) {
+        if task.status == TaskStatus::Ready {
+            self.ticket(Announcement {
+                task: task.id,
+                epoch: task.epoch,
+                priority: task.priority,
+            })
+            .await;
+        }
+        self.tell(task).await;
+    }
+
+    /// Puts one ticket into its lane. A ticket that is lost is found again by the reconciler.
+    pub async fn ticket(&self, announcement: Announcement) {
+        let priority = u8::try_from(announcement.priority.get()).unwrap_or(u8::MAX);
+        self.queue
+            .announce(&[Ticket {
+                task_id: announcement.task.uuid(),
+                epoch: announcement.epoch,
+                lane: Lane::from_priority(priority),
+            }])
+            .await;
+    }
+
+    /// Tells the watchers of every process that a task changed.
+    pub async fn tell(&self, task: &Task) {
+        let update = json!({ "task_id": task.id, "seq": task.event_seq, "status": task.status });
+        self.queue.notify(TASK_UPDATES, &update.to_string()).await;
+    }
+}

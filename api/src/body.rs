@@ -1,0 +1,88 @@
+//! Reading a JSON body: bounded, typed, and with a pointer to what does not fit.
+
+mod nul;
+mod parse;
+
+use axum::{
+    body::{Body as RawBody, Bytes},
+    extract::{FromRequest, Request},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+};
+use http_body_util::BodyExt;
+pub use parse::escaped;
+use serde::de::DeserializeOwned;
+
+use crate::error::{ApiError, Result};
+
+/// The largest body, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// What is still read of a body that is too large, so that its sender is listening when the answer comes.
+const DRAINED_BYTES: usize = 16 << 20;
+
+/// A JSON body that fits `T`.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<S, T> FromRequest<S> for Body<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "send the body as content type application/json",
+            ));
+        }
+        let bytes = read(request.into_body()).await?;
+        parse::parse(&bytes).map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+async fn read(mut body: RawBody) -> Result<Bytes> {
+    let mut bytes = Vec::new();
+    let mut total = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            tracing::debug!(%error, "A body was cut short");
+            ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "incomplete_body",
+                "the body was cut short",
+            )
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        total = total.saturating_add(data.len());
+        if total <= MAX_BYTES {
+            bytes.extend_from_slice(&data);
+        } else if total > DRAINED_BYTES {
+            break;
+        }
+    }
+    if total > MAX_BYTES {
+        return Err(ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("a body has at most {MAX_BYTES} bytes"),
+        ));
+    }
+    Ok(bytes.into())
+}

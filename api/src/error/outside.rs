@@ -1,0 +1,49 @@
+//! From the errors of the store and of git to what a caller may read.
+
+use axum::http::StatusCode;
+use hive_store::Error as StoreError;
+use hive_workspace::{ResolveError, UrlError};
+
+use super::ApiError;
+
+/// Seconds after which a caller may come back when Postgres is away: a restart takes about as long.
+const DATABASE_RETRY: u32 = 2;
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound { what, id } => Self::not_found(what, &id),
+            StoreError::Invalid { field, message } => Self::field(field, message),
+            StoreError::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
+            error if error.is_unavailable() => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "Postgres did not answer a request"
+                );
+                let detail = "the database does not answer; nothing was changed that was not confirmed";
+                Self::unavailable("database_unavailable", detail, DATABASE_RETRY)
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<UrlError> for ApiError {
+    fn from(error: UrlError) -> Self {
+        Self::field("/repository/url", error.to_string())
+    }
+}
+
+impl From<ResolveError> for ApiError {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Unreachable { .. } | ResolveError::EmptyRepository => {
+                Self::field("/repository/url", error.to_string())
+            }
+            ResolveError::NoSuchRef { .. } | ResolveError::InvalidRef { .. } => {
+                Self::field("/repository/base_ref", error.to_string())
+            }
+            ResolveError::Workspace(error) => Self::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! All faults of a body at once, so that a caller mends it in one go.
+
+use crate::error::{ApiError, FieldError, Result};
+
+/// Collects the fields that cannot be accepted.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<FieldError>);
+
+impl Faults {
+    /// Notes a fault.
+    pub fn refuse(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(FieldError::body(pointer, detail));
+    }
+
+    /// Notes a fault unless `fine`.
+    pub fn demand(&mut self, fine: bool, pointer: &str, detail: &str) {
+        if !fine {
+            self.refuse(pointer, detail);
+        }
+    }
+
+    /// A text of 1 to `most` characters that is not all white space.
+    pub fn demand_text(&mut self, text: &str, most: usize, pointer: impl Into<String>) {
+        if text.trim().is_empty() {
+            self.refuse(pointer, "must not be empty");
+        } else if text.len() > most && text.chars().count() > most {
+            self.refuse(pointer, format!("must have at most {most} characters"));
+        }
+    }
+
+    /// A text of at most `most` bytes; it may be empty.
+    pub fn demand_bytes(&mut self, length: usize, most: usize, pointer: &str) {
+        if length > most {
+            self.refuse(pointer, format!("must have at most {most} bytes, not {length}"));
+        }
+    }
+
+    /// A list of at most `most` entries.
+    pub fn demand_count(&mut self, count: usize, most: usize, pointer: &str) {
+        if count > most {
+            self.refuse(pointer, format!("must have at most {most} entries, not {count}"));
+        }
+    }
+
+    /// Ends the check.
+    ///
+    /// # Errors
+    /// 422 with all faults.
+    pub fn finish(self) -> Result<()> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::invalid(self.0))
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The id in a path.
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::{StatusCode, request::Parts},
+};
+use hive_domain::{AgentId, TaskId};
+use std::str::FromStr;
+
+use crate::error::{ApiError, Result};
+
+/// An id that paths name.
+pub trait PathId: FromStr {
+    /// What it is the id of.
+    const WHAT: &'static str;
+}
+
+impl PathId for TaskId {
+    const WHAT: &'static str = "task";
+}
+
+impl PathId for AgentId {
+    const WHAT: &'static str = "agent";
+}
+
+/// The only parameter of a path, read as an id.
+#[derive(Debug)]
+pub struct Id<T>(pub T);
+
+impl<S: Send + Sync, T: PathId> FromRequestParts<S> for Id<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let text = params.as_ref().ok().and_then(|params| params.iter().next());
+        match text.and_then(|(_, text)| text.parse().ok()) {
+            Some(id) => Ok(Self(id)),
+            None => Err(ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_id",
+                format!("the path does not hold the id of a {}, a UUID", T::WHAT),
+            )),
+        }
+    }
+}

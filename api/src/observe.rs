@@ -1,0 +1,71 @@
+//! Each request has an id, a span and two metrics.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+use metrics::SharedString;
+use tracing::Instrument;
+use uuid::Uuid;
+
+/// Carries the id of a request, in and out.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The longest id that is taken over from a caller, in characters.
+const LONGEST_ID: usize = 100;
+/// The route of a request that no route takes. Paths themselves never become labels: callers choose them.
+const NO_ROUTE: &str = "none";
+
+/// Wraps every request.
+pub async fn observe(request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let id = request_id(&request);
+    let route: SharedString = match request.extensions().get::<MatchedPath>() {
+        Some(path) => Arc::<str>::from(path.as_str()).into(),
+        None => NO_ROUTE.into(),
+    };
+    let method = method_label(request.method());
+    let span = tracing::info_span!(
+        "request",
+        trace.id = id.to_str().ok(),
+        http.route = &*route,
+        http.method = method
+    );
+
+    let mut response = next.run(request).instrument(span).await;
+
+    let status = SharedString::from(response.status().as_str().to_owned());
+    metrics::counter!("http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
+        .increment(1);
+    metrics::histogram!("http_request_seconds", "route" => route).record(start.elapsed());
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The caller's id when it is a plain word, else a new one.
+fn request_id(request: &Request) -> HeaderValue {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let given = request.headers().get(&REQUEST_ID);
+    let usable =
+        |id: &&HeaderValue| (1..=LONGEST_ID).contains(&id.len()) && id.as_bytes().iter().copied().all(plain);
+    match given.filter(usable) {
+        Some(id) => id.clone(),
+        None => HeaderValue::from_str(&Uuid::now_v7().to_string())
+            .expect("a UUID is hexadecimal digits and dashes"),
+    }
+}
+
+/// Callers may invent methods, so only those we know become labels.
+fn method_label(method: &axum::http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        _ => "other",
+    }
+}

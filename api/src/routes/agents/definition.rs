@@ -1,0 +1,55 @@
+//! What an agent's definition must be like.
+
+use hive_domain::{AgentDefinition, ToolName};
+
+use crate::{faults::Faults, views::check_limits};
+
+/// Longest name and type, in characters; the schema of the store says the same.
+const MAX_NAME: usize = 255;
+const MAX_TYPE: usize = 100;
+const MAX_ROLE: usize = 1_000;
+const MAX_PROMPT_BYTES: usize = 100_000;
+const MAX_MODEL: usize = 100;
+const MAX_CAPABILITIES: usize = 64;
+const MAX_CAPABILITY: usize = 100;
+
+/// All tools: what an agent gets that names none.
+pub fn all_tools() -> Vec<String> {
+    ToolName::ALL.iter().map(ToString::to_string).collect()
+}
+
+/// The model class of an agent that names none.
+pub fn work() -> String {
+    "work".to_owned()
+}
+
+/// Notes what of a name cannot be accepted.
+pub fn check_name(name: &str, faults: &mut Faults) {
+    faults.demand_text(name, MAX_NAME, "/name");
+}
+
+/// Notes what of a type cannot be accepted.
+pub fn check_type(kind: &str, faults: &mut Faults) {
+    faults.demand_text(kind, MAX_TYPE, "/type");
+}
+
+/// Notes what of a definition cannot be accepted.
+pub fn check(definition: &AgentDefinition, faults: &mut Faults) {
+    let role = definition.role.chars().count();
+    faults.demand(role <= MAX_ROLE, "/role", "must have at most 1000 characters");
+    faults.demand_bytes(definition.system_prompt.len(), MAX_PROMPT_BYTES, "/system_prompt");
+    faults.demand_text(&definition.model, MAX_MODEL, "/model");
+    for (index, tool) in definition.tools.iter().enumerate() {
+        let pointer = format!("/tools/{index}");
+        if tool.parse::<ToolName>().is_err() {
+            faults.refuse(pointer, format!("is none of {}", all_tools().join(", ")));
+        } else if definition.tools[..index].contains(tool) {
+            faults.refuse(pointer, "is named twice");
+        }
+    }
+    faults.demand_count(definition.capabilities.len(), MAX_CAPABILITIES, "/capabilities");
+    for (index, capability) in definition.capabilities.iter().enumerate() {
+        faults.demand_text(capability, MAX_CAPABILITY, format!("/capabilities/{index}"));
+    }
+    check_limits(&definition.limits, faults);
+}

@@ -1,0 +1,7 @@
+//! The process itself.
+
+pub mod health;
+pub mod live;
+pub mod metrics;
+pub mod openapi;
+pub mod ready;

@@ -1,0 +1,14 @@
+//! What callers see. These shapes are the interface: they change only when it is meant to.
+
+mod agent;
+mod limits;
+mod names;
+mod result;
+mod step;
+mod task;
+
+pub use agent::AgentView;
+pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
+pub use names::{agent_status, dependency_policy};
+pub use step::StepView;
+pub use task::TaskView;

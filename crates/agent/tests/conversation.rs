@@ -1,0 +1,142 @@
+//! The request of each turn begins with the bytes of the one before.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use hive_agent::{conversation, roster};
+use hive_domain::{
+    AgentId, Limits, Priority, ProjectId, TaskId, TaskStatus, ToolName, Usage,
+    journal::{Entry, Note, NoteCause, Reply, Stop, ToolResult, ToolResults},
+    task::{AcceptanceCheck, DependencyPolicy, Repository, Task, TaskAgent},
+    transcript::Transcript,
+};
+use proptest::prelude::*;
+use serde_json::{json, value::RawValue};
+
+fn task(with_files: bool) -> Task {
+    let repository = Repository {
+        url: "file:///srv/git/shop.git".to_owned(),
+        base_ref: "main".to_owned(),
+        base_commit: "0".repeat(40),
+    };
+    Task {
+        id: TaskId::new(),
+        project: ProjectId::DEFAULT,
+        title: "Fix the failing test".to_owned(),
+        description: "It fails since Monday.".to_owned(),
+        duty: None,
+        agent: Some(TaskAgent { id: AgentId::new(), name: "Backend".to_owned(), kind: "backend".to_owned(), version: 1 }),
+        repository: with_files.then_some(repository),
+        acceptance: vec![AcceptanceCheck {
+            name: "tests".to_owned(),
+            command: "python3 -m unittest".to_owned(),
+            timeout_seconds: 60,
+        }],
+        context: json!({ "hint": "look at the calendar" }).as_object().unwrap().clone(),
+        labels: BTreeMap::new(),
+        limits: Limits::default(),
+        model: None,
+        dependencies: Vec::new(),
+        on_dependency_failure: DependencyPolicy::Fail,
+        priority: Priority::default(),
+        status: TaskStatus::Running,
+        reason: None,
+        detail: None,
+        run_at: DateTime::<Utc>::UNIX_EPOCH,
+        max_attempts: 3,
+        attempt: 1,
+        epoch: 1,
+        verify_only: false,
+        event_seq: 2,
+        result: None,
+        usage: Usage::default(),
+        created_by: "test".to_owned(),
+        created_at: DateTime::<Utc>::UNIX_EPOCH,
+        running_seconds: 0,
+        started_at: None,
+        completed_at: None,
+    }
+}
+
+fn reply(content: serde_json::Value) -> Entry {
+    Entry::Reply(Reply {
+        content: RawValue::from_string(content.to_string()).unwrap(),
+        stop: Stop::ToolUse,
+        model: "claude-sonnet-5-5".to_owned(),
+        usage: Usage::default(),
+        broken_inputs: BTreeMap::new(),
+        request_id: None,
+    })
+}
+
+fn results(id: &str, text: &str) -> Entry {
+    Entry::ToolResults(ToolResults {
+        results: vec![ToolResult {
+            tool_use_id: id.to_owned(),
+            tool: "read_file".to_owned(),
+            content: text.to_owned(),
+            is_error: text.len() % 2 == 1,
+            artifact: None,
+        }],
+        finished: None,
+    })
+}
+
+fn body(task: &Task, entries: &[Entry]) -> Vec<u8> {
+    let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
+    let transcript = Transcript::new(entries.to_vec());
+    let request = conversation::request(task, &backend.definition, &transcript, "claude-sonnet-5-5", 16_000);
+    request.unwrap().body().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_later_request_begins_with_the_bytes_of_an_earlier_one(texts in prop::collection::vec("\\PC{0,40}", 1..8)) {
+        let task = task(true);
+        let mut entries = Vec::new();
+        let mut before = body(&task, &entries);
+        for (turn, text) in texts.iter().enumerate() {
+            let id = format!("toolu_{turn}");
+            entries.push(reply(json!([
+                { "type": "thinking", "thinking": text, "signature": "c2ln", "unheard_of": [1, 2] },
+                { "type": "tool_use", "id": id, "name": "read_file", "input": { "path": text } },
+            ])));
+            entries.push(results(&id, text));
+            if turn % 3 == 2 {
+                entries.push(Entry::Note(Note { cause: NoteCause::Empty, text: text.clone() }));
+            }
+            let now = body(&task, &entries);
+            // Everything but the brackets that close the list of messages and the object.
+            let prefix = &before[..before.len() - 2];
+            prop_assert!(now.starts_with(prefix));
+            before = now;
+        }
+    }
+}
+
+#[test]
+fn signed_thinking_and_unknown_blocks_go_back_byte_for_byte() {
+    let content = json!([{ "signature": "c2ln", "type": "thinking", "thinking": "hm", "new_field": { "b": 1, "a": 2 } }]);
+    let text = content.to_string();
+    let body = String::from_utf8(body(&task(true), &[reply(content)])).unwrap();
+    assert!(body.contains(&text), "{body}");
+}
+
+#[test]
+fn a_task_without_files_is_offered_nothing_but_the_end() {
+    let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
+    let names = |task: &Task| -> Vec<&str> {
+        conversation::tools_of(task, &backend.definition).into_iter().map(ToolName::as_str).collect()
+    };
+    assert_eq!(names(&task(false)), ["finish"]);
+    assert_eq!(names(&task(true)).len(), 7);
+}
+
+#[test]
+fn the_opening_names_the_task_its_context_and_its_checks() {
+    let opening = conversation::opening(&task(true));
+    for part in ["Fix the failing test", "since Monday", "look at the calendar", "python3 -m unittest"] {
+        assert!(opening.contains(part), "{part} is missing in {opening}");
+    }
+}

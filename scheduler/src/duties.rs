@@ -1,0 +1,9 @@
+//! The duties, one file each. A duty is a function of the two doors alone, so that the loop and a test call the same.
+
+mod janitor;
+mod reconcile;
+
+pub use janitor::janitor;
+pub(crate) use janitor::keep_clean;
+pub(crate) use reconcile::keep_reconciled;
+pub use reconcile::{Pass, reconcile};

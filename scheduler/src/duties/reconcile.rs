@@ -1,0 +1,133 @@
+//! Finding again what was lost: leases of the dead, times that came, tickets that never arrived.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use hive_queue::{Lane, Ticket};
+use hive_store::Announcement;
+use hive_telemetry::Health;
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Doors, duty::Duty};
+
+const EVERY: Duration = Duration::from_secs(1);
+/// Tickets of one pass at most: half of what a lane takes, and two calls of Redis.
+const TICKETS: u64 = 1_000;
+/// Redis has this long to say how full the lanes are; the part in Postgres does not wait for it any longer.
+const ROOM_WITHIN: Duration = Duration::from_millis(500);
+/// How often the lanes are looked at while more tickets wait for room.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Where those who watch tasks listen.
+const CHANNEL: &str = "task_updates";
+
+/// What one pass did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Tasks taken back from workers that stopped renewing.
+    pub orphaned: usize,
+    /// Parked tasks whose time or dependencies had come.
+    pub released: usize,
+    /// Tickets handed to Redis.
+    pub announced: usize,
+    /// Set when more tickets may wait than one pass takes: the lane that the next ones belong to, or a less urgent one.
+    pub backlog: Option<Lane>,
+}
+
+/// One pass. While Redis is away no tickets are written, and everything else happens as usual.
+///
+/// # Errors
+/// Postgres is away; what was committed so far stays, the next pass does the rest.
+pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
+    let asked = room(doors).await.iter().sum::<u64>().min(TICKETS);
+    let found = doors
+        .store
+        .reconcile(asked as i64)
+        .await
+        .context("Postgres could not be reconciled")?;
+    let tickets: Vec<_> = found.announce.iter().map(ticket).collect();
+    doors.queue.announce(&tickets).await;
+    for task in found.orphaned.iter().chain(&found.released) {
+        doors
+            .queue
+            .notify(CHANNEL, &json!({ "task_id": task }).to_string())
+            .await;
+    }
+    metrics::counter!("hive_tasks_orphaned_total").increment(found.orphaned.len() as u64);
+    metrics::counter!("hive_tasks_released_total").increment(found.released.len() as u64);
+    metrics::counter!("hive_tickets_reannounced_total").increment(tickets.len() as u64);
+    for task in &found.orphaned {
+        tracing::warn!(task.id = %task, "Took task {task} back: its worker stopped renewing the lease");
+    }
+    Ok(Pass {
+        orphaned: found.orphaned.len(),
+        released: found.released.len(),
+        announced: tickets.len(),
+        // They come in the order of priority, so none of a more urgent lane is left.
+        backlog: tickets
+            .iter()
+            .map(|ticket| ticket.lane)
+            .max()
+            .filter(|_| tickets.len() as u64 == asked),
+    })
+}
+
+/// What each lane can still take: nothing while Redis is away, since a ticket that is marked as written and was not
+/// is found again only seconds later.
+async fn room(doors: &Doors) -> [u64; Lane::ALL.len()] {
+    match timeout(ROOM_WITHIN, doors.room()).await {
+        Ok(Ok(room)) => room,
+        // Health watches Redis and says so once.
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "No tickets in this pass");
+            [0; Lane::ALL.len()]
+        }
+        Err(_) => {
+            tracing::debug!("No tickets in this pass: Redis did not answer in time");
+            [0; Lane::ALL.len()]
+        }
+    }
+}
+
+fn ticket(announcement: &Announcement) -> Ticket {
+    // A priority lies between 1 and 9; what did not would be least urgent.
+    let priority = u8::try_from(announcement.priority.get()).unwrap_or(u8::MAX);
+    Ticket {
+        task_id: announcement.task.uuid(),
+        epoch: announcement.epoch,
+        lane: Lane::from_priority(priority),
+    }
+}
+
+/// A pass each second until `stop`, and sooner while a backlog can be fed.
+pub(crate) async fn keep_reconciled(doors: Doors, health: Health, stop: CancellationToken) {
+    let mut duty = Duty::new("reconcile", EVERY);
+    while !stop.is_cancelled() {
+        let pass = duty
+            .attempt({
+                let doors = doors.clone();
+                async move { reconcile(&doors).await }
+            })
+            .await;
+        if pass.is_some() {
+            health.progress();
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = duty.pause() => {}
+            () = hungry(&doors, pass.and_then(|pass| pass.backlog)) => {}
+        }
+    }
+}
+
+/// Returns when the lane of the backlog is at most half full, so that the next pass fits; without a backlog never.
+/// A backlog of one busy lane would otherwise trickle in at a thousand tickets a second.
+async fn hungry(doors: &Doors, backlog: Option<Lane>) {
+    let Some(lane) = backlog else {
+        return std::future::pending().await;
+    };
+    while room(doors).await[lane.index()] < doors.feed_cap / 2 {
+        sleep(LOOK_EVERY).await;
+    }
+}
