@@ -16,6 +16,7 @@ mod fetch;
 mod find;
 mod hold;
 mod postgres;
+mod postgres_data;
 mod redis;
 mod secret;
 mod signal;

@@ -1,7 +1,7 @@
 //! One Postgres on a data directory of ours.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     time::Duration,
@@ -13,6 +13,7 @@ use crate::{
     error::{Error, io_error},
     find::{self, PostgresPrograms},
     hold::Hold,
+    postgres_data::PostgresData,
     secret::random_secret_file,
     signal::Signal,
     store_log,
@@ -55,7 +56,7 @@ const THROW_AWAY: &[&str] = &[
 pub struct Postgres {
     place: Place,
     programs: PostgresPrograms,
-    data: PathBuf,
+    data: PostgresData,
     log: PathBuf,
     url: String,
     child: Option<BoundChild>,
@@ -64,13 +65,18 @@ pub struct Postgres {
 impl Postgres {
     /// Finds the programs and begins to start; [`Self::wait_ready`] ends it.
     pub(crate) fn begin(place: Place, cache: &Path) -> Result<Self, Error> {
-        let programs = find::postgres(cache, place.account, data_major(&place.state)?, &place.state)?;
+        let programs = find::postgres(
+            cache,
+            place.account,
+            PostgresData::major_in(&place.state)?,
+            &place.state,
+        )?;
         let password_file = place.state.join("postgres.password");
         let password = random_secret_file(&password_file)?;
         // initdb reads it as the user that it runs as.
         place.account.give(&password_file)?;
         let mut postgres = Self {
-            data: place.state.join(format!("pg{}", programs.major)),
+            data: PostgresData::new(&place.state, programs.major),
             log: place.state.join("postgres.log"),
             url: format!(
                 "postgres://hive:{password}@localhost/postgres?host={}",
@@ -86,16 +92,16 @@ impl Postgres {
 
     fn spawn(&mut self, password_file: &Path) -> Result<(), Error> {
         let holder = self.place.state.join("postgres.pid");
-        let mut hold = Hold::take_from_predecessor(&holder, &self.data, Signal::Interrupt)?;
-        if !self.data.join("PG_VERSION").exists() {
+        let mut hold = Hold::take_from_predecessor(&holder, &self.data.path, Signal::Interrupt)?;
+        if !self.data.exists() {
             self.initialise(password_file, &hold)?;
         }
-        self.check_version()?;
-        self.remove_stale()?;
+        self.data.check_version()?;
+        self.data.remove_stale(&self.place.sockets)?;
         let mut command = self.command("postgres")?;
         command
             .arg("-D")
-            .arg(&self.data)
+            .arg(&self.data.path)
             .arg("-k")
             .arg(&self.place.sockets);
         let throw_away = if self.place.durable { &[] } else { THROW_AWAY };
@@ -108,82 +114,28 @@ impl Postgres {
         Ok(())
     }
 
-    /// Runs initdb beside the final place, so that a cut one leaves nothing half.
     fn initialise(&self, password_file: &Path, hold: &Hold) -> Result<(), Error> {
-        let partial = self.data.with_extension("partial");
-        match fs::remove_dir_all(&partial) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(io_error("remove", partial)(error));
-            }
-            _ => self.place.account.private_dir(&partial)?,
-        }
+        let partial = self.data.begin(self.place.account)?;
         let mut command = self.command("initdb")?;
-        command
-            .args([
-                "-U",
-                "hive",
-                "--auth=scram-sha-256",
-                "-E",
-                "UTF8",
-                "--no-locale",
-                "--no-instructions",
-            ])
-            .arg("--pwfile")
-            .arg(password_file)
-            .arg("-D")
-            .arg(&partial);
+        command.args([
+            "-U",
+            "hive",
+            "--auth=scram-sha-256",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-instructions",
+        ]);
+        command.arg("--pwfile").arg(password_file).arg("-D").arg(&partial);
         if !self.place.durable {
             command.arg("--no-sync");
         }
         let mut initdb = bound_child::spawn(command, &self.bond(Signal::Kill, hold))?;
         match initdb.wait_within(INIT) {
-            Some(status) if status.success() => {
-                fs::rename(&partial, &self.data).map_err(io_error("move", &self.data))
-            }
+            Some(status) if status.success() => self.data.adopt(&partial),
             Some(status) => Err(self.not_started(format!("initdb ended with {status}"))),
             None => Err(self.not_started(format!("initdb took more than {} s", INIT.as_secs()))),
         }
-    }
-
-    fn check_version(&self) -> Result<(), Error> {
-        match version_of(&self.data)? {
-            Some(data) if data == self.programs.major => Ok(()),
-            data => Err(Error::OtherMajor {
-                state: self.data.clone(),
-                data: data.unwrap_or_default(),
-                found: self.programs.major.to_string(),
-            }),
-        }
-    }
-
-    /// Removes the pid file and socket lock of a killed predecessor, whose pids others may have by now.
-    /// We have the hold, so no process that we started is left; one that somebody else started on this
-    /// data is refused.
-    fn remove_stale(&self) -> Result<(), Error> {
-        let pid_file = self.data.join("postmaster.pid");
-        if let Some(pid) = first_number(&pid_file)
-            && serves(pid, &self.data)
-        {
-            return Err(Error::StillInUse {
-                pid,
-                data: self.data.clone(),
-                seconds: 0,
-            });
-        }
-        let sockets = &self.place.sockets;
-        for stale in [
-            pid_file,
-            sockets.join(".s.PGSQL.5432"),
-            sockets.join(".s.PGSQL.5432.lock"),
-        ] {
-            match fs::remove_file(&stale) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(io_error("remove", stale)(error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     fn command(&self, program: &str) -> Result<Command, Error> {
@@ -214,7 +166,7 @@ impl Postgres {
 
     /// Waits until Postgres takes connections.
     pub(crate) fn wait_ready(&mut self) -> Result<(), Error> {
-        let pid_file = self.data.join("postmaster.pid");
+        let pid_file = self.data.pid_file();
         let Some(child) = &mut self.child else {
             return Err(self.not_started("it is stopped".into()));
         };
@@ -328,44 +280,4 @@ impl Postgres {
             child.signal(Signal::Continue);
         }
     }
-}
-
-/// The major version of the data in a state directory, if there is any.
-fn data_major(state: &Path) -> Result<Option<u32>, Error> {
-    let mut majors = Vec::new();
-    for entry in fs::read_dir(state).map_err(io_error("list", state))?.flatten() {
-        let name = entry.file_name();
-        let major = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("pg"))
-            .and_then(|rest| rest.parse().ok());
-        if let Some(major) = major
-            && entry.path().join("PG_VERSION").exists()
-        {
-            majors.push(major);
-        }
-    }
-    // Several: somebody moved to a newer one and kept the old.
-    Ok(majors.into_iter().max())
-}
-
-fn version_of(data: &Path) -> Result<Option<u32>, Error> {
-    let file = data.join("PG_VERSION");
-    let text = fs::read_to_string(&file).map_err(io_error("read", &file))?;
-    Ok(text.trim().parse().ok())
-}
-
-fn first_number(file: &Path) -> Option<u32> {
-    fs::read_to_string(file).ok()?.lines().next()?.trim().parse().ok()
-}
-
-/// Whether a process is a Postgres that was started on this data. Where there is no /proc, Postgres' own
-/// check of its pid file has to do.
-fn serves(pid: u32, data: &Path) -> bool {
-    let Ok(arguments) = fs::read(format!("/proc/{pid}/cmdline")) else {
-        return false;
-    };
-    arguments
-        .split(|byte| *byte == 0)
-        .any(|argument| argument == data.as_os_str().as_encoded_bytes())
 }

@@ -168,7 +168,10 @@ fn program(name: &str) -> Result<Command, Failure> {
     if !path.is_file() {
         return Err(Failure::Failed(format!("{} is missing; build the workspace first (make run does)", path.display())));
     }
-    Ok(Command::new(path))
+    let mut command = Command::new(path);
+    // Only who needs a secret gets it.
+    command.env_remove("ANTHROPIC_API_KEY").env_remove("HIVE_TOKEN");
+    Ok(command)
 }
 
 fn roots(given: &[PathBuf]) -> Result<String, Failure> {

@@ -136,6 +136,10 @@ impl Bare {
             .env("PATH", self.path.path())
             .env("HIVE_CACHE", self.cache.path());
         command.env_remove("HIVE_REDIS_BIN");
+        // What a killed start leaves behind goes with the test.
+        command
+            .env("TMPDIR", self.path.path())
+            .env("XDG_RUNTIME_DIR", self.path.path());
         command
     }
 

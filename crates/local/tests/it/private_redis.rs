@@ -1,6 +1,6 @@
 //! The Redis that a test may break.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hive_local::{
     RedisData,
@@ -37,6 +37,11 @@ fn a_frozen_redis_can_be_stopped() {
     let mut redis = PrivateRedis::start().unwrap();
     let pid = redis.pid().unwrap();
     redis.freeze();
+    let begun = Instant::now();
     redis.stop();
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "it was killed after its time, not stopped"
+    );
     assert!(!crate::process::is_alive(pid));
 }
