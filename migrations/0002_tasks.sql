@@ -79,7 +79,7 @@ CREATE TABLE tasks (
     status_reason         status_reason,
     status_detail         text,       -- one sentence for a person
     run_at                timestamptz NOT NULL DEFAULT now(), -- pending, waiting: not before
-    attempt               integer     NOT NULL DEFAULT 0,     -- claims since the last committed step
+    attempt               integer     NOT NULL DEFAULT 0,     -- claims without progress; 1 while the claim that wrote a step goes on
     verify_only           boolean     NOT NULL DEFAULT false, -- the next activation runs the checks and nothing else
     epoch                 bigint      NOT NULL DEFAULT 0,     -- fencing token: one more with each claim and each cancel
     worker                text,
@@ -98,7 +98,7 @@ CREATE TABLE tasks (
     updated_at            timestamptz NOT NULL DEFAULT now(),
 
     CONSTRAINT tasks_agent_or_duty CHECK ((duty IS NULL) = (assigned_agent_id IS NOT NULL)),
-    CONSTRAINT tasks_repository_whole CHECK ((repository_url IS NULL) = (base_commit IS NULL)),
+    CONSTRAINT tasks_repository_whole CHECK (num_nulls(repository_url, base_ref, base_commit) IN (0, 3)),
     CONSTRAINT tasks_lease_only_while_running
         CHECK ((status = 'running') = (lease_until IS NOT NULL) AND (status = 'running') = (worker IS NOT NULL)),
     CONSTRAINT tasks_completed_only_at_end
@@ -113,8 +113,9 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_ready ON tasks (priority, run_at, id) WHERE status = 'ready';
 -- The reconciler: leases that ran out.
 CREATE INDEX tasks_leases ON tasks (lease_until) WHERE status = 'running';
--- The reconciler: parked tasks whose time has come.
-CREATE INDEX tasks_parked ON tasks (run_at) WHERE status IN ('pending', 'waiting');
+-- The reconciler: parked tasks whose time has come. What waits for another task has no time of its own and would
+-- stand before all others.
+CREATE INDEX tasks_parked ON tasks (run_at) WHERE status IN ('pending', 'waiting') AND status_reason <> 'dependencies';
 -- Lists: newest first, by status, by agent, by label.
 CREATE INDEX tasks_by_project ON tasks (project_id, id DESC);
 CREATE INDEX tasks_by_status ON tasks (status, id DESC);

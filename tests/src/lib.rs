@@ -1,1 +1,29 @@
-//! hive-tests
+//! A whole hive for one story: real processes, a database and a Redis of its own, and the double in place of Claude.
+//! Stories post tasks through the front door and look at what a user would see, at Postgres, at git and at what was
+//! charged.
+
+#![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
+
+mod builder;
+mod hive;
+mod http;
+mod journal;
+mod leftovers;
+mod log;
+mod program;
+mod redis_side;
+mod repo;
+mod script;
+mod sse;
+mod stores;
+mod wait;
+
+pub use builder::Builder;
+pub use hive::TestHive;
+pub use journal::Charged;
+pub use log::LogLine;
+pub use program::Program;
+pub use repo::{Repo, branch, example};
+pub use script::{answer, finish, rules, say, script, shell, write};
+pub use sse::Stream;
+pub use wait::within;

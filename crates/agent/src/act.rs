@@ -86,8 +86,12 @@ impl Activation<'_> {
         let Some(files) = &self.files else {
             return match tool {
                 ToolName::Finish => {
-                    tools::call(tool, input, self.bench(std::path::Path::new("/nonexistent"), until))
-                        .await
+                    tools::call(
+                        tool,
+                        input,
+                        self.bench(std::path::Path::new("/nonexistent"), until),
+                    )
+                    .await
                 }
                 _ => Err(ToolError::Tell("this task has no files".to_owned())),
             };

@@ -174,6 +174,7 @@ fn count_tokens(model: &str, usage: &hive_claude::Usage) {
     }
 }
 
+/// The error and its causes in one line, for the task. Without secrets: a provider may repeat what it was sent.
 fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -181,7 +182,7 @@ fn chain(error: &Error) -> String {
         text = format!("{text}: {inner}");
         source = inner.source();
     }
-    text.chars().take(500).collect()
+    hive_telemetry::redact(&text).chars().take(500).collect()
 }
 
 const fn kind(error: &Error) -> &'static str {

@@ -4,7 +4,6 @@ use hive_domain::{AgentDefinition, AgentId, Limits, ProjectId, ToolName};
 use hive_store::NewAgent;
 use serde::Deserialize;
 
-
 const ROSTER: &str = include_str!("../prompts/roster.toml");
 
 const PROMPTS: [(&str, &str); 8] = [

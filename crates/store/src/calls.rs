@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::{
     error::{Error, Result},
     pool::Store,
+    text::storable,
 };
 
 /// How a call ended that brought no step.
@@ -63,6 +64,7 @@ impl Store {
         outcome: &CallOutcome,
     ) -> Result<()> {
         let usage = &outcome.usage;
+        let (error, request_id) = (storable(&outcome.error), outcome.request_id.as_deref().map(storable));
         sqlx::query!(
             "WITH failed AS (
                  UPDATE llm_calls
@@ -77,8 +79,8 @@ impl Store {
                  cost_nano_usd = cost_nano_usd + $8
              FROM failed WHERE tasks.id = failed.task_id AND ($4::bigint + $5 + $6 + $7) > 0",
             call,
-            outcome.error,
-            outcome.request_id,
+            &*error,
+            request_id.as_deref(),
             usage.input_tokens,
             usage.output_tokens,
             usage.cache_read_tokens,

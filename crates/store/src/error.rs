@@ -65,7 +65,10 @@ impl Error {
     /// True when the same call may succeed later: the connection failed, not the statement.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        let Self::Database(error) = self else { return false };
+        matches!(self, Self::Database(error) if Self::is_passing(error))
+    }
+
+    pub(crate) fn is_passing(error: &sqlx::Error) -> bool {
         match error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
@@ -74,12 +77,12 @@ impl Error {
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => true,
             // Class 08: connection; 53: resources; 57: operator intervention such as a shutdown; 40: serialisation;
-            // 55P03 and 57014: a lock or statement timeout of ours.
+            // 55P03, 57014 and 25P03: a lock, statement or idle timeout of ours.
             sqlx::Error::Database(error) => error.code().is_some_and(|code| {
                 ["08", "53", "57", "40"]
                     .iter()
                     .any(|class| code.starts_with(class))
-                    || code == "55P03"
+                    || ["55P03", "25P03"].contains(&code.as_ref())
             }),
             _ => false,
         }

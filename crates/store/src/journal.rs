@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result},
     lease::LEASE_SECONDS,
     pool::Store,
+    text::{storable, storable_json},
 };
 
 /// A stored step.
@@ -115,7 +116,7 @@ impl Store {
             .body()
             .map_err(|e| Error::inconsistent("steps", "body", format!("{task}/{seq}"), e))?;
         let (usage, request_id) = match step.entry {
-            Entry::Reply(reply) => (reply.usage, reply.request_id.as_deref()),
+            Entry::Reply(reply) => (reply.usage, reply.request_id.as_deref().map(storable)),
             Entry::ToolResults(_) | Entry::Note(_) | Entry::Checks(_) => (Usage::default(), None),
         };
         let written = sqlx::query!(
@@ -135,7 +136,7 @@ impl Store {
                  UPDATE llm_calls
                  SET state = 'answered', request_id = $14, input_tokens = $5, output_tokens = $6,
                      cache_read_tokens = $7, cache_write_tokens = $8, cost_nano_usd = $9, finished_at = now()
-                 FROM task WHERE llm_calls.id = $15
+                 FROM task WHERE llm_calls.id = $15 AND llm_calls.task_id = task.id AND llm_calls.state = 'intent'
              )
              INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $16, $17 FROM task",
             task.uuid(),
@@ -151,10 +152,10 @@ impl Store {
             body,
             step.commit,
             step.sandbox,
-            request_id,
+            request_id.as_deref(),
             step.call,
             EventKind::Step.as_str(),
-            outline(seq, step),
+            storable_json(outline(seq, step)),
         )
         .execute(&self.pool)
         .await?;

@@ -12,12 +12,16 @@ use crate::{
     error::{Error, Result},
     pool::Store,
     tasks::select_tasks,
+    text::{storable, storable_json},
 };
 
 /// How long a lease lasts without renewal, in seconds of the database's clock.
 pub const LEASE_SECONDS: f64 = 10.0;
 /// How often a worker renews.
 pub const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// The longest that a task is parked. What asks for more, such as a header of a foreign server, may not put it beyond
+/// the calendar.
+const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A task that may run now and wants a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,24 +182,27 @@ impl Store {
             .result
             .map(serde_json::to_value)
             .transpose()
-            .map_err(|e| Error::inconsistent("tasks", "result", lease.task(), e))?;
+            .map_err(|e| Error::inconsistent("tasks", "result", lease.task(), e))?
+            .map(storable_json);
+        let detail = change.detail.map(storable);
         let row = sqlx::query!(
             r#"WITH task AS (
                    UPDATE tasks
-                   SET status = change.status, status_reason = change.reason, status_detail = $5,
-                       run_at = now() + make_interval(secs => $6), result = coalesce($7, result),
-                       attempt = CASE WHEN $8 THEN attempt ELSE 0 END, verify_only = false,
-                       worker = NULL, lease_until = NULL,
-                       announced_at = CASE WHEN change.status = 'ready' THEN now() END,
-                       completed_at = CASE WHEN change.status IN ('succeeded', 'failed', 'dead') THEN now() END,
+                   SET status = CASE WHEN $8 AND attempt >= max_attempts THEN 'dead' ELSE $3::text::task_status END,
+                       status_reason = CASE WHEN $8 AND attempt >= max_attempts THEN 'attempts_exhausted'
+                                            ELSE $4::text::status_reason END,
+                       status_detail = $5, run_at = now() + make_interval(secs => $6), result = coalesce($7, result),
+                       -- Parking and handing back return what this claim counted, and only that: the tries before it
+                       -- made no progress either. An end keeps the count.
+                       attempt = CASE WHEN $8 OR $3::text NOT IN ('waiting', 'ready') THEN attempt
+                                      ELSE greatest(attempt - 1, 0) END,
+                       verify_only = false, worker = NULL, lease_until = NULL,
+                       announced_at = CASE WHEN $3::text = 'ready' THEN now() END,
+                       completed_at = CASE WHEN $3::text IN ('succeeded', 'failed') OR $8 AND attempt >= max_attempts
+                                           THEN now() END,
                        event_seq = event_seq + 1, updated_at = now()
-                   FROM (SELECT CASE WHEN $8 AND current.attempt >= current.max_attempts THEN 'dead'
-                                     ELSE $3::text::task_status END AS status,
-                                CASE WHEN $8 AND current.attempt >= current.max_attempts
-                                     THEN 'attempts_exhausted' ELSE $4::text::status_reason END AS reason
-                         FROM tasks AS current WHERE current.id = $1) AS change
-                   WHERE id = $1 AND epoch = $2 AND tasks.status = 'running'
-                   RETURNING id, tasks.status, status_reason, status_detail, event_seq, priority, epoch
+                   WHERE id = $1 AND epoch = $2 AND status = 'running'
+                   RETURNING id, status, status_reason, status_detail, event_seq, priority
                ), event AS (
                    INSERT INTO events (task_id, seq, kind, data)
                    SELECT id, event_seq, CASE WHEN status = 'dead' THEN 'task.dead' ELSE $9 END,
@@ -203,19 +210,24 @@ impl Store {
                    FROM task
                )
                SELECT status::text AS "status!", event_seq AS "event_seq!", priority AS "priority!",
-                      EXISTS (SELECT 1 FROM task_dependencies d WHERE d.depends_on = task.id AND NOT d.resolved)
+                      -- Counted, since for EXISTS the planner hopes to meet one early and reads the table instead of the
+                      -- index; most tasks have none.
+                      (SELECT count(*) FROM task_dependencies d WHERE d.depends_on = task.id AND NOT d.resolved) > 0
                           AS "has_dependents!"
                FROM task"#,
             lease.task().uuid(),
             lease.epoch(),
             change.status.as_str(),
             change.reason,
-            change.detail,
-            change.after.as_secs_f64(),
+            detail.as_deref(),
+            change.after.min(LONGEST_WAIT).as_secs_f64(),
             result,
             change.counts_attempt,
             change.event.as_str(),
-            change.result.map_or_else(|| json!({}), |result| json!({ "summary": result.summary })),
+            change.result.map_or_else(
+                || json!({}),
+                |result| json!({ "summary": storable(&result.summary) })
+            ),
         )
         .fetch_optional(&self.pool)
         .await?;

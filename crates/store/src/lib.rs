@@ -11,6 +11,7 @@ pub mod lease;
 pub mod pool;
 pub mod reconcile;
 pub mod tasks;
+mod text;
 
 pub use agents::{Agent, NewAgent};
 pub use calls::CallOutcome;

@@ -3,8 +3,8 @@
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    PgPool,
-    migrate::Migrator,
+    Connection, PgConnection, PgPool,
+    migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -54,7 +54,12 @@ impl Store {
         let timeout = config.statement_timeout.as_millis().to_string();
         let options = PgConnectOptions::from_str(&config.url)?
             .application_name("hive")
-            .options([("statement_timeout", timeout.as_str()), ("lock_timeout", "2000")]);
+            .options([
+                ("statement_timeout", timeout.as_str()),
+                ("lock_timeout", "2000"),
+                // A process that is frozen in a transaction would keep the rows of others locked until it is gone.
+                ("idle_in_transaction_session_timeout", "10000"),
+            ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)
@@ -65,17 +70,13 @@ impl Store {
     /// Brings the schema up to this version. Safe to call from any number of processes at once.
     ///
     /// # Errors
-    /// [`Error::Schema`] when the database was migrated by a newer version.
+    /// [`Error::Schema`] when the database was migrated by a newer version; [`Error::Database`] when Postgres is away.
     pub async fn migrate(&self) -> Result<()> {
-        let mut connection = self.pool.acquire().await?;
-        // A migration may rewrite a table: the limits of ordinary statements do not apply to it.
-        sqlx::query("SET statement_timeout = 0")
-            .execute(&mut *connection)
-            .await?;
-        let outcome = MIGRATOR.run(&mut *connection).await;
-        // The connection does not go back into the pool with other limits than its neighbours.
+        // Out of the pool for good: it has other limits than its neighbours, and whatever ends this call ends its lock.
+        let mut connection = self.pool.acquire().await?.detach();
+        let outcome = migrate_on(&mut connection).await;
         connection.close().await?;
-        outcome.map_err(|error| Error::Schema(error.to_string()))
+        outcome
     }
 
     /// Refuses a schema that is not exactly the one of this version.
@@ -150,5 +151,32 @@ impl Store {
     /// Ends all connections.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+async fn migrate_on(connection: &mut PgConnection) -> Result<()> {
+    // A migration may rewrite a table, and one that runs elsewhere is waited for however long it takes: the limits of
+    // ordinary statements do not apply. Its own locks stay bounded, since whoever waits for a table stops all others.
+    for statement in [
+        "SET statement_timeout = 0",
+        "SET lock_timeout = 0",
+        "SELECT pg_advisory_lock(hashtext('hive.migrate'))",
+        "SET lock_timeout = 2000",
+    ] {
+        sqlx::query(statement).execute(&mut *connection).await?;
+    }
+    // Not `run`, whose future cannot be sent to another thread.
+    let error = match MIGRATOR.run_direct(connection).await {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    let message = error.to_string();
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)
+            if Error::is_passing(&error) =>
+        {
+            Err(error.into())
+        }
+        _ => Err(Error::Schema(message)),
     }
 }

@@ -34,8 +34,19 @@ impl Store {
     /// When Postgres refuses; what was committed so far stays, the next pass does the rest.
     pub async fn reconcile(&self, room: i64) -> Result<Reconciled> {
         let orphaned = self.expire_leases().await?;
-        let mut released = self.release_dependents(None).await?;
+        let mut released = Vec::new();
+        // What ended by its policy has dependents too: a failure runs down a whole chain in one pass.
+        loop {
+            let moved = self.release_dependents(None).await?;
+            if moved.is_empty() || released.len() >= BATCH as usize {
+                break;
+            }
+            released.extend(moved);
+        }
         released.extend(self.wake_due().await?);
+        // A task whose last dependency ended and whose time had come was moved by both.
+        released.sort_unstable();
+        released.dedup();
         let announce = self.stale_tickets(room.min(BATCH)).await?;
         Ok(Reconciled {
             orphaned,
@@ -83,7 +94,7 @@ impl Store {
             "WITH due AS (
                  SELECT id FROM tasks
                  WHERE status IN ('pending', 'waiting') AND run_at <= now()
-                   AND status_reason IS DISTINCT FROM 'dependencies'
+                   AND status_reason <> 'dependencies'
                  ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
              ), task AS (
                  UPDATE tasks
@@ -112,18 +123,36 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         // The children are locked first, in the order of their ids: two parents that end at the same moment look one
         // after the other, so that the second sees the edge of the first, and neither waits for the other in a circle.
-        let children: Vec<Uuid> = sqlx::query_scalar!(
-            "SELECT id FROM tasks
-             WHERE id IN (SELECT d.task_id FROM task_dependencies d JOIN tasks p ON p.id = d.depends_on
-                          WHERE NOT d.resolved AND ($1::uuid IS NULL OR d.depends_on = $1)
-                            AND p.status IN ('succeeded', 'failed', 'cancelled', 'dead')
-                          LIMIT $2)
-             ORDER BY id FOR UPDATE",
-            parent.map(TaskId::uuid),
-            BATCH,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        let children: Vec<Uuid> = match parent {
+            Some(parent) => {
+                sqlx::query_scalar!(
+                    "SELECT id FROM tasks
+                     WHERE id IN (SELECT d.task_id FROM task_dependencies d JOIN tasks p ON p.id = d.depends_on
+                                  WHERE NOT d.resolved AND d.depends_on = $1
+                                    AND p.status IN ('succeeded', 'failed', 'cancelled', 'dead')
+                                  LIMIT $2)
+                     ORDER BY id FOR UPDATE",
+                    parent.uuid(),
+                    BATCH,
+                )
+                .fetch_all(&mut *tx)
+                .await?
+            }
+            // A pass over everything waits for nobody: what is locked is being looked at, and the next pass follows.
+            None => {
+                sqlx::query_scalar!(
+                    "SELECT id FROM tasks
+                     WHERE id IN (SELECT d.task_id FROM task_dependencies d JOIN tasks p ON p.id = d.depends_on
+                                  WHERE NOT d.resolved
+                                    AND p.status IN ('succeeded', 'failed', 'cancelled', 'dead')
+                                  LIMIT $1)
+                     ORDER BY id FOR UPDATE SKIP LOCKED",
+                    BATCH,
+                )
+                .fetch_all(&mut *tx)
+                .await?
+            }
+        };
         if children.is_empty() {
             return Ok(Vec::new());
         }
@@ -188,9 +217,11 @@ impl Store {
                  WHERE status = 'ready'
                    AND (announced_at IS NULL OR announced_at < now() - make_interval(secs => $2))
                  ORDER BY priority, run_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+             ), task AS (
+                 UPDATE tasks SET announced_at = now() FROM stale WHERE tasks.id = stale.id
+                 RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.run_at
              )
-             UPDATE tasks SET announced_at = now() FROM stale WHERE tasks.id = stale.id
-             RETURNING tasks.id, tasks.epoch, tasks.priority",
+             SELECT id, epoch, priority FROM task ORDER BY priority, run_at, id",
             room,
             TICKET_PATIENCE,
         )

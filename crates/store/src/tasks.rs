@@ -3,10 +3,12 @@
 mod actions;
 mod enqueue;
 mod row;
+mod status_name;
 
 use chrono::{DateTime, Utc};
 use hive_domain::{AgentId, ProjectId, StatusReason, TaskId, TaskStatus, task::Task};
 pub(crate) use row::{TaskRow, select_tasks};
+use status_name::StatusName;
 
 use crate::{
     error::{Error, Result},
@@ -60,23 +62,23 @@ impl Store {
     /// # Errors
     /// When Postgres refuses.
     pub async fn tasks(&self, filter: &TaskFilter, cursor: Option<TaskId>, limit: i64) -> Result<TaskPage> {
-        let statuses: Vec<String> = filter.statuses.iter().map(ToString::to_string).collect();
+        let statuses: Vec<StatusName> = filter.statuses.iter().copied().map(StatusName).collect();
         let labels = serde_json::to_value(&filter.labels)
             .map_err(|e| Error::inconsistent("tasks", "labels", "the filter", e))?;
         let rows = select_tasks!(
             "",
             "tasks",
             "WHERE ($1::uuid IS NULL OR t.project_id = $1)
-               AND (cardinality($2::text[]) = 0 OR t.status = ANY ($2::text[]::task_status[]))
+               AND (cardinality($2::task_status[]) = 0 OR t.status = ANY ($2))
                AND ($3::text IS NULL OR t.status_reason = $3::text::status_reason)
                AND ($4::uuid IS NULL OR t.assigned_agent_id = $4)
-               AND ($5::jsonb = '{}' OR t.labels @> $5)
+               AND ($5::jsonb = '{}' OR (t.labels <> '{}' AND t.labels @> $5))
                AND ($6::timestamptz IS NULL OR t.created_at >= $6)
                AND ($7::uuid IS NULL OR t.id < $7)
              ORDER BY t.id DESC
              LIMIT $8",
             filter.project.map(ProjectId::uuid),
-            &statuses,
+            statuses as Vec<StatusName>,
             filter.reason.map(StatusReason::as_str),
             filter.agent.map(AgentId::uuid),
             labels,

@@ -7,6 +7,7 @@ use hive_domain::{
     task::{NewTask, Performer, Task, TaskAgent},
 };
 use serde_json::json;
+use sqlx::postgres::PgDatabaseError;
 use uuid::Uuid;
 
 use crate::{
@@ -18,7 +19,8 @@ impl Store {
     /// Accepts a task. It is `ready` at once, or `pending` when its time or its dependencies lie ahead.
     ///
     /// # Errors
-    /// [`Error::Invalid`] names the field that refers to something missing: project, agent, agent type, dependency.
+    /// [`Error::Invalid`] names the field that refers to something missing: project, agent, agent type, dependency;
+    /// [`Error::Conflict`] `task_exists` when the id is taken, as by an earlier try whose answer was lost.
     pub async fn enqueue(&self, new: &NewTask) -> Result<Task> {
         let (agent, kind, duty) = match &new.performer {
             Performer::Agent(id) => (Some(id.uuid()), None, None),
@@ -28,7 +30,10 @@ impl Store {
         let encode = |column, value: serde_json::Result<serde_json::Value>| {
             value.map_err(|e| Error::inconsistent("tasks", column, new.id, e))
         };
-        let dependencies: Vec<Uuid> = new.dependencies.iter().map(|id| id.uuid()).collect();
+        let mut awaited = new.dependencies.clone();
+        awaited.sort_unstable();
+        awaited.dedup();
+        let dependencies: Vec<Uuid> = awaited.iter().map(|id| id.uuid()).collect();
         let repository = new.repository.as_ref();
         let limits = encode("limits", serde_json::to_value(&new.limits))?;
         let row = sqlx::query!(
@@ -85,8 +90,11 @@ impl Store {
             json!({ "title": new.title, "priority": new.priority.get() }),
         )
         .fetch_one(&self.pool)
-        .await
-        .map_err(|error| refused(error, new))?;
+        .await;
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => return Err(self.refused(error, new).await),
+        };
         let bad = |column| move |e| Error::inconsistent("tasks", column, new.id, e);
         Ok(Task {
             id: new.id,
@@ -109,7 +117,7 @@ impl Store {
             labels: new.labels.clone(),
             limits: new.limits.clone(),
             model: new.model.clone(),
-            dependencies: new.dependencies.clone(),
+            dependencies: awaited,
             on_dependency_failure: new.on_dependency_failure,
             priority: new.priority,
             status: row.status.parse::<TaskStatus>().map_err(bad("status"))?,
@@ -134,28 +142,58 @@ impl Store {
             completed_at: None,
         })
     }
+    /// Says in the caller's terms which constraint refused the insert.
+    async fn refused(&self, error: sqlx::Error, new: &NewTask) -> Error {
+        let invalid = |field, message: String| Error::Invalid { field, message };
+        let no_project = || invalid("/project_id", "this project does not exist".to_owned());
+        match (Error::constraint(&error), &new.performer) {
+            (Some("tasks_pkey"), _) => Error::Conflict {
+                code: "task_exists",
+                message: format!("task {} exists", new.id),
+            },
+            (Some("tasks_project_id_fkey"), _) => no_project(),
+            // A project that does not exist has no agents either, and is the cause.
+            (Some("tasks_agent_or_duty"), performer) => match self.has_project(new).await {
+                Err(error) => error,
+                Ok(false) => no_project(),
+                Ok(true) => match performer {
+                    Performer::Agent(id) => invalid(
+                        "/agent_id",
+                        format!("agent {id} does not exist in this project or is inactive"),
+                    ),
+                    Performer::Type(kind) => invalid(
+                        "/agent_type",
+                        format!("this project has no active agent of type {kind:?}"),
+                    ),
+                    Performer::Noop => error.into(),
+                },
+            },
+            (Some("task_dependencies_depends_on_fkey"), _) => {
+                let named = new.dependencies.iter().find(|id| is_named(&error, **id));
+                let named = named.map_or_else(|| "a dependency".to_owned(), |id| format!("task {id}"));
+                invalid("/dependencies", format!("{named} does not exist"))
+            }
+            (Some("task_dependencies_not_itself"), _) => {
+                invalid("/dependencies", "a task cannot wait for itself".to_owned())
+            }
+            _ => error.into(),
+        }
+    }
+
+    async fn has_project(&self, new: &NewTask) -> Result<bool> {
+        let exists = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM projects WHERE id = $1) AS "exists!""#,
+            new.project.uuid(),
+        );
+        Ok(exists.fetch_one(&self.pool).await?)
+    }
 }
 
-fn refused(error: sqlx::Error, new: &NewTask) -> Error {
-    let invalid = |field, message: String| Error::Invalid { field, message };
-    match (Error::constraint(&error), &new.performer) {
-        (Some("tasks_agent_or_duty"), Performer::Agent(id)) => invalid(
-            "/agent_id",
-            format!("agent {id} does not exist in this project or is inactive"),
-        ),
-        (Some("tasks_agent_or_duty"), Performer::Type(kind)) => invalid(
-            "/agent_type",
-            format!("this project has no active agent of type {kind:?}"),
-        ),
-        (Some("tasks_project_id_fkey"), _) => {
-            invalid("/project_id", "this project does not exist".to_owned())
-        }
-        (Some("task_dependencies_depends_on_fkey"), _) => {
-            let missing = |id: &TaskId| error.to_string().contains(&id.to_string());
-            let named = new.dependencies.iter().find(|id| missing(id));
-            let named = named.map_or_else(|| "a dependency".to_owned(), |id| format!("task {id}"));
-            invalid("/dependencies", format!("{named} does not exist"))
-        }
-        _ => error.into(),
-    }
+/// True when Postgres names this task as the missing one; it does so in the detail, not in the message.
+fn is_named(error: &sqlx::Error, id: TaskId) -> bool {
+    error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+        .and_then(PgDatabaseError::detail)
+        .is_some_and(|detail| detail.contains(&id.to_string()))
 }

@@ -1,5 +1,7 @@
 //! A database with one agent, short ways to make and move tasks, and looks behind the store's door.
 
+use std::time::Duration;
+
 use hive_domain::{
     AgentDefinition, AgentId, Lease, Limits, Outcome, Priority, ProjectId, StatusReason, TaskId, TaskStatus,
     journal::{Entry, Note, NoteCause, TaskResult},
@@ -170,7 +172,9 @@ impl Bed {
 }
 
 pub(crate) fn connect(database: &TestDatabase) -> Store {
-    Store::connect_lazy(&Config::new(database.url.clone())).expect("the URL is one")
+    // Tests crowd a pool more than a process does, on a machine that has other things to do.
+    let config = Config { acquire_timeout: Duration::from_secs(30), ..Config::new(database.url.clone()) };
+    Store::connect_lazy(&config).expect("the URL is one")
 }
 
 pub(crate) fn new_agent(name: &str, kind: &str) -> NewAgent {
@@ -200,7 +204,7 @@ pub(crate) fn note(text: &str) -> Entry {
 
 /// Every kind of outcome by name, each with a minute of patience where it has one.
 pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
-    let after = std::time::Duration::from_secs(60);
+    let after = Duration::from_secs(60);
     let detail = || "a sentence".to_owned();
     [
         ("done", Outcome::Done(TaskResult { summary: "it is done".to_owned(), ..TaskResult::default() })),

@@ -202,15 +202,27 @@ async fn a_lock_that_is_not_given_is_a_passing_trouble() {
     assert!(bed.store.claim(id, 0, "worker").await.unwrap().is_some());
 }
 
+/// Of the store's own connections, as a trigger sees them: a worker that is frozen in a transaction must not keep the
+/// rows of others for ever.
 #[tokio::test]
 async fn connections_are_bounded_in_what_they_may_hold() {
     let bed = Bed::make().await;
-    // A worker that is frozen in a transaction must not keep the rows of others for ever.
-    let mut limits: Vec<(String, String)> = Vec::new();
-    bed.store.ping().await.unwrap();
-    for name in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
-        let setting = bed.store.setting(name).await.unwrap();
-        limits.push((name.to_owned(), setting));
-    }
-    assert!(limits.iter().all(|(_, setting)| setting != "0"), "{limits:?}");
+    bed.execute(
+        "CREATE TABLE limits (name text, setting text);
+         CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             INSERT INTO limits SELECT name, setting FROM pg_settings
+             WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout');
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER look AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION look();",
+    )
+    .await;
+    bed.enqueue().await;
+    let limits: Vec<(String, String)> =
+        sqlx::query_as("SELECT name, setting FROM limits ORDER BY name").fetch_all(&bed.pool).await.unwrap();
+    let limits: Vec<(&str, &str)> = limits.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected =
+        [("idle_in_transaction_session_timeout", "10000"), ("lock_timeout", "2000"), ("statement_timeout", "5000")];
+    assert_eq!(limits, expected, "in milliseconds");
 }

@@ -1,0 +1,167 @@
+//! Statements that run all the time find their rows by an index, also when the table is large.
+//!
+//! The statements are those that the build recorded for its checks, so that the plans are of the code itself.
+
+use std::{fs, path::Path};
+
+use crate::bed::Bed;
+
+/// The recorded statement that contains all these words.
+fn recorded(words: &[&str]) -> String {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.sqlx");
+    let mut found: Vec<String> = fs::read_dir(&recorded)
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap()["query"].as_str().unwrap().to_owned())
+        .filter(|statement| words.iter().all(|word| statement.contains(word)))
+        .collect();
+    assert_eq!(found.len(), 1, "{words:?} names one statement");
+    found.remove(0)
+}
+
+/// 20,000 tasks as they are found after a while: most ended, some of each state that is looked for, many that wait
+/// for a task that does not end.
+async fn large_table() -> Bed {
+    let bed = Bed::make().await;
+    bed.execute(
+        "INSERT INTO tasks (id, project_id, title, duty, created_by, status, status_reason, run_at, worker, lease_until,
+                            announced_at, completed_at, labels)
+         SELECT gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 'task ' || n, 'noop', 'a test',
+                status::task_status, reason::status_reason, now() + n * interval '1 ms',
+                CASE WHEN status = 'running' THEN 'w' END,
+                CASE WHEN status = 'running' THEN now() + interval '10 s' END,
+                CASE WHEN status = 'ready' THEN now() END,
+                CASE WHEN status IN ('succeeded', 'failed') THEN now() END,
+                CASE WHEN n % 1000 = 0 THEN '{\"rare\": \"yes\"}'::jsonb ELSE '{}' END
+         FROM (SELECT n, CASE WHEN n % 1000 < 1 THEN 'running' WHEN n % 1000 < 2 THEN 'ready'
+                              WHEN n % 1000 < 12 THEN 'waiting' WHEN n % 1000 < 112 THEN 'pending'
+                              WHEN n % 1000 < 122 THEN 'failed' ELSE 'succeeded' END AS status,
+                      CASE WHEN n % 1000 < 2 THEN NULL WHEN n % 1000 < 12 THEN 'retry'
+                           WHEN n % 1000 < 112 THEN 'dependencies'
+                           WHEN n % 1000 < 122 THEN 'verification_failed' END AS reason
+               FROM generate_series(1, 20000) AS n) AS kinds;
+         INSERT INTO task_dependencies (task_id, depends_on)
+         SELECT child.id, parent.id
+         FROM (SELECT id, row_number() OVER () % 100 AS n FROM tasks WHERE status = 'pending') AS child
+         JOIN (SELECT id, row_number() OVER () - 1 AS n FROM tasks WHERE status = 'waiting') AS parent USING (n);
+         INSERT INTO events (task_id, seq, kind) SELECT id, 1, 'task.created' FROM tasks;
+         INSERT INTO steps (task_id, seq, epoch, kind, body) SELECT id, 1, 1, 'note', '{}' FROM tasks;
+         INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256)
+         SELECT gen_random_uuid(), id, 1, 1, 'claude', 'x' FROM tasks;
+         ANALYZE;",
+    )
+    .await;
+    bed
+}
+
+/// The plan of a statement for these arguments, as it is chosen once (`force_generic_plan`) or each time.
+async fn plan(bed: &Bed, statement: &str, mode: &str, arguments: &str) -> String {
+    let mut connection = bed.pool.acquire().await.unwrap();
+    sqlx::raw_sql(&format!("SET plan_cache_mode = {mode}; PREPARE looked_at AS {statement}"))
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let lines: Vec<String> = sqlx::query_scalar(&format!("EXPLAIN EXECUTE looked_at ({arguments})"))
+        .persistent(false)
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+    lines.join("\n")
+}
+
+fn assert_uses(plan: &str, what: &str, indexes: &[&str]) {
+    for table in ["tasks", "events", "steps", "llm_calls", "task_dependencies"] {
+        assert!(!plan.contains(&format!("Seq Scan on {table}")), "{what}:\n{plan}");
+    }
+    for index in indexes {
+        assert!(plan.contains(index), "{what} does not use {index}:\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn hot_statements_use_their_indexes() {
+    let bed = large_table().await;
+    let id = "'00000000-0000-7000-8000-000000000009'";
+    let usage = "0, 0, 0, 0, 0";
+    for (what, words, arguments, indexes) in [
+        ("claim", &["attempt = attempt + 1"][..], format!("{id}, 0, 'w', 10, 'task.started'"), &["(id = "][..]),
+        ("renew", &["AS held (id, epoch)"], format!("ARRAY[{id}]::uuid[], ARRAY[1], 10"), &[]),
+        (
+            "append",
+            &["next_seq = next_seq + 1"],
+            format!("{id}, 1, 1, 10, {usage}, 'note', '{{}}', NULL, NULL, NULL, {id}, 'task.step', '{{}}'"),
+            &["id = ", "llm_calls_pkey"],
+        ),
+        (
+            "settle",
+            &["AS \"has_dependents!\""],
+            format!("{id}, 1, 'waiting', 'retry', 'd', 60, NULL, true, 'task.waiting', '{{}}'"),
+            &["id = ", "task_dependencies_open"],
+        ),
+        (
+            "expire_leases",
+            &["stopped renewing its lease"],
+            "1000, 'task.orphaned', 'task.dead'".to_owned(),
+            &["tasks_leases"],
+        ),
+        ("wake_due", &["WITH due AS"], "1000, 'task.ready'".to_owned(), &["tasks_parked"]),
+        ("stale_tickets", &["WITH stale AS"], "1000, 5".to_owned(), &["tasks_ready"]),
+        (
+            "the dependents of one",
+            &["AND d.depends_on = $1", "FOR UPDATE"],
+            format!("{id}, 1000"),
+            &["task_dependencies_open"],
+        ),
+        ("begin_call", &["INSERT INTO llm_calls"], format!("{id}, {id}, 1, 1, 'claude', 'x'"), &["id = "]),
+        (
+            "fail_call",
+            &["WITH failed AS"],
+            format!("{id}, 'cut', NULL, {usage}"),
+            &["llm_calls_pkey", "id = failed.task_id"],
+        ),
+        ("events_after", &["FROM events", "LIMIT $3"], format!("{id}, 0, 100"), &["events_pkey"]),
+        ("steps", &["FROM steps", "LIMIT $3"], format!("{id}, 0, 100"), &["steps_pkey"]),
+    ] {
+        let statement = recorded(words);
+        for mode in ["force_generic_plan", "force_custom_plan"] {
+            let plan = plan(&bed, &statement, mode, &arguments).await;
+            assert_uses(&plan, &format!("{what}, {mode}"), indexes);
+        }
+    }
+}
+
+/// Tasks that wait for a task have a time long past; they must not stand in the way of those whose time came.
+#[tokio::test]
+async fn what_waits_for_a_task_is_not_looked_at_for_its_time() {
+    let bed = large_table().await;
+    let filtered = "SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                    WHERE c.relname = 'tasks_parked' AND c.reltuples BETWEEN 150 AND 250";
+    assert_eq!(bed.number(filtered).await, 1, "the 200 that wait, and not the 2,000 that depend");
+}
+
+#[tokio::test]
+async fn lists_use_an_index_for_what_they_filter_by() {
+    let bed = large_table().await;
+    let statement = recorded(&["t.labels @>", "LIMIT $8"]);
+    let project = "'00000000-0000-7000-8000-000000000001'";
+    let none = "NULL, '{}', NULL, NULL, '{}', NULL, NULL, 51".to_owned();
+    for (what, arguments, index) in [
+        ("everything", none, "tasks_pkey"),
+        ("a page", format!("NULL, '{{}}', NULL, NULL, '{{}}', NULL, {project}, 51"), "tasks_pkey"),
+        ("failed ones", "NULL, '{failed}', NULL, NULL, '{}', NULL, NULL, 51".to_owned(), "tasks_by_status"),
+        (
+            "an agent's",
+            format!("NULL, '{{}}', NULL, '{}', '{{}}', NULL, NULL, 51", bed.agent),
+            "tasks_by_agent",
+        ),
+        (
+            "a label",
+            "NULL, '{}', NULL, NULL, '{\"rare\": \"yes\"}', NULL, NULL, 51".to_owned(),
+            "tasks_by_label",
+        ),
+    ] {
+        let plan = plan(&bed, &statement, "force_custom_plan", &arguments).await;
+        assert_uses(&plan, what, &[index]);
+    }
+}

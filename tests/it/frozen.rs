@@ -1,0 +1,86 @@
+//! A worker that is frozen, overtaken and thawed writes nothing.
+
+use std::time::Duration;
+
+use hive_tests::{Repo, TestHive, answer, branch, finish, rules, shell, within};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Rows and heads of both tasks, and all branches.
+async fn everything(hive: &TestHive, repo: &Repo, tasks: [Uuid; 2]) -> (Vec<Vec<Value>>, Vec<String>) {
+    let mut rows = Vec::new();
+    let mut heads = repo.branches();
+    for id in tasks {
+        rows.push(hive.rows(id).await);
+        heads.push(repo.commit(&branch(id)));
+    }
+    (rows, heads)
+}
+
+#[tokio::test]
+async fn what_a_thawed_worker_wants_to_write_is_refused() {
+    // The first worker meets a slow call in one task and runs a slow command in the other; who comes after it meets
+    // neither.
+    let mut slow_call = answer("Call", 1, json!([shell("echo two > two")]));
+    slow_call["delay_ms"] = json!(2_000);
+    slow_call["times_per_user"] = json!(1);
+    let script = rules(json!([
+        slow_call,
+        answer("Call", 0, json!([shell("echo one > one")])),
+        answer("Call", 1, json!([shell("echo two > two")])),
+        answer("Call", 2, json!([finish("Two files.")])),
+        answer("Tool", 0, json!([shell("echo one > one")])),
+        answer("Tool", 1, json!([shell("sleep 1.5; date +%N > two")])),
+        answer("Tool", 2, json!([finish("Two files.")])),
+    ]));
+    let mut hive = TestHive::builder().script(script).start().await;
+    let repo = hive.repo("files", &[("README", "Files.\n")]);
+    let post = async |title: &str| {
+        hive.post_task(json!({ "title": title, "repository": repo.json() }))
+            .await
+    };
+    let (call, tool) = (post("Call").await, post("Tool").await);
+    let in_both = async || {
+        let asked = hive.double.requests();
+        let asked = asked
+            .iter()
+            .filter(|request| request.user_id.as_deref() == Some(&call.to_string()))
+            .count();
+        (asked == 2 && hive.step_count(tool).await == 3).then_some(())
+    };
+    within(
+        Duration::from_secs(30),
+        "one task in a call, one in a command",
+        in_both,
+    )
+    .await;
+    hive.workers[0].freeze();
+    hive.start_worker().await;
+    for id in [call, tool] {
+        let task = hive.wait_succeeded(id, 40).await;
+        assert_eq!(task["run"], format!("{id}.2"), "the second run finished it");
+    }
+    let before = everything(&hive, &repo, [call, tool]).await;
+
+    hive.workers[0].thaw();
+    let refused = |id: Uuid| {
+        let lost = |line: &serde_json::Map<String, Value>| {
+            line.get("task.id") == Some(&json!(id.to_string()))
+                && line["message"]
+                    .as_str()
+                    .is_some_and(|text| text.contains("its lease is lost"))
+        };
+        hive.workers[0].log().iter().flatten().any(lost)
+    };
+    let both = async || (refused(call) && refused(tool)).then_some(());
+    within(Duration::from_secs(20), "the thawed worker notices", both).await;
+    assert!(
+        before == everything(&hive, &repo, [call, tool]).await,
+        "rows, journal and branches are as they were"
+    );
+    for id in [call, tool] {
+        hive.assert_whole(id).await;
+    }
+    let metrics = hive.page(hive.workers[0].url(), "/metrics").await;
+    assert!(metrics.contains("hive_leases_lost_total 2"), "{metrics}");
+}
