@@ -131,4 +131,4 @@ CREATE TABLE task_dependencies (
     CONSTRAINT task_dependencies_not_itself CHECK (task_id <> depends_on)
 );
 -- What an ending task releases.
-CREATE INDEX task_dependencies_open ON task_dependencies (depends_on) WHERE NOT resolved;
+CREATE INDEX task_dependencies_open ON task_dependencies (depends_on, task_id) WHERE NOT resolved;

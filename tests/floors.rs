@@ -134,8 +134,9 @@ fn processes_are_spawned_and_the_kernel_is_called_behind_their_doors() {
 
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut waiting: Vec<PathBuf> =
-        ["crates", "api", "worker", "scheduler", "hive", "tests", "bench"].map(|name| root().join(name)).into();
+    let mut waiting: Vec<PathBuf> = ["crates", "api", "worker", "scheduler", "hive", "tests", "bench"]
+        .map(|name| root().join(name))
+        .into();
     while let Some(directory) = waiting.pop() {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();

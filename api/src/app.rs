@@ -94,12 +94,7 @@ impl App {
     /// After the commit: puts a ticket of a task that may run into its lane, and tells the watchers.
     pub async fn announce(&self, task: &Task) {
         if task.status == TaskStatus::Ready {
-            self.ticket(Announcement {
-                task: task.id,
-                epoch: task.epoch,
-                priority: task.priority,
-            })
-            .await;
+            self.ticket(Announcement { task: task.id, epoch: task.epoch, priority: task.priority }).await;
         }
         self.tell(task).await;
     }

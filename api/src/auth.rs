@@ -43,11 +43,8 @@ impl fmt::Debug for Token {
 /// # Errors
 /// 401.
 pub async fn require_token(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response> {
-    let presented = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(bearer);
+    let presented =
+        request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     match presented {
         Some(token) if app.token.matches(token) => Ok(next.run(request).await),
         Some(_) => Err(unauthorized("the token is not known here")),

@@ -52,11 +52,7 @@ impl Bases {
     /// 422 that names `/repository/url` or `/repository/base_ref`.
     pub async fn look_up(&self, url: &str, base_ref: Option<&str>) -> Result<Repository> {
         let url = RepositoryUrl::parse(url, &self.config)?;
-        let _turn = self
-            .lookups
-            .acquire()
-            .await
-            .map_err(|closed| ApiError::internal(&closed))?;
+        let _turn = self.lookups.acquire().await.map_err(|closed| ApiError::internal(&closed))?;
         let commit = self.workspaces.resolve(&url, base_ref).await?;
         Ok(Repository {
             url: url.as_str().to_owned(),

@@ -48,12 +48,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };
-    let essence = value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
@@ -63,11 +58,7 @@ async fn read(mut body: RawBody) -> Result<Bytes> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             tracing::debug!(%error, "A body was cut short");
-            ApiError::new(
-                StatusCode::BAD_REQUEST,
-                "incomplete_body",
-                "the body was cut short",
-            )
+            ApiError::new(StatusCode::BAD_REQUEST, "incomplete_body", "the body was cut short")
         })?;
         let Ok(data) = frame.into_data() else { continue };
         total = total.saturating_add(data.len());

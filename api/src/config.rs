@@ -18,31 +18,16 @@ const TOKEN_LENGTH: usize = 16;
 #[command(name = "hive-api", version)]
 pub struct Config {
     /// Where to listen
-    #[arg(
-        long,
-        env = "HIVE_LISTEN",
-        value_name = "HIVE_LISTEN",
-        default_value = "127.0.0.1:7700"
-    )]
+    #[arg(long, env = "HIVE_LISTEN", value_name = "HIVE_LISTEN", default_value = "127.0.0.1:7700")]
     pub listen: SocketAddr,
     /// Postgres, as postgres://user:password@host:port/database
-    #[arg(
-        long,
-        env = "DATABASE_URL",
-        value_name = "DATABASE_URL",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "DATABASE_URL", value_name = "DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
     /// Redis, as redis://:password@host:port/db
     #[arg(long, env = "REDIS_URL", value_name = "REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
     /// First part of every Redis key; the same in all processes of one hive
-    #[arg(
-        long,
-        env = "HIVE_REDIS_PREFIX",
-        value_name = "HIVE_REDIS_PREFIX",
-        default_value = "hive"
-    )]
+    #[arg(long, env = "HIVE_REDIS_PREFIX", value_name = "HIVE_REDIS_PREFIX", default_value = "hive")]
     pub redis_prefix: String,
     /// What callers present as `Authorization: Bearer …`, at least 16 characters
     #[arg(long, env = "HIVE_TOKEN", value_name = "HIVE_TOKEN", hide_env_values = true)]
@@ -60,12 +45,7 @@ pub struct Config {
     #[arg(long, env = "HIVE_DATA", value_name = "HIVE_DATA", default_value = "data")]
     pub data: PathBuf,
     /// What answers the agents, a label for the health page: `double` marks the stand-in for Claude
-    #[arg(
-        long,
-        env = "HIVE_PROVIDER",
-        value_name = "HIVE_PROVIDER",
-        default_value = "claude"
-    )]
+    #[arg(long, env = "HIVE_PROVIDER", value_name = "HIVE_PROVIDER", default_value = "claude")]
     pub provider: String,
     /// Whether /metrics answers without the token, for a Prometheus on a private network
     #[arg(
@@ -86,10 +66,7 @@ pub struct Config {
     )]
     pub db_connections: u32,
     #[command(flatten)]
-    #[expect(
-        missing_docs,
-        reason = "clap would show the text as the help of the whole command"
-    )]
+    #[expect(missing_docs, reason = "clap would show the text as the help of the whole command")]
     pub log: LogConfig,
 }
 
@@ -116,9 +93,7 @@ impl Config {
     pub fn check(&self) -> anyhow::Result<()> {
         let postgres = ["postgres://", "postgresql://"];
         ensure!(
-            postgres
-                .iter()
-                .any(|scheme| self.database_url.starts_with(scheme)),
+            postgres.iter().any(|scheme| self.database_url.starts_with(scheme)),
             "DATABASE_URL is not of the form postgres://user:password@host:port/database"
         );
         ensure!(
@@ -132,33 +107,20 @@ impl Config {
         if let Some(root) = self.roots().find(|root| !root.is_absolute()) {
             bail!("HIVE_REPO_ROOTS: {} is not an absolute path", root.display());
         }
-        ensure!(
-            !self.data.as_os_str().is_empty(),
-            "HIVE_DATA is empty; name a directory"
-        );
-        ensure!(
-            !self.provider.trim().is_empty(),
-            "HIVE_PROVIDER is empty; leave it out or name a provider"
-        );
+        ensure!(!self.data.as_os_str().is_empty(), "HIVE_DATA is empty; name a directory");
+        ensure!(!self.provider.trim().is_empty(), "HIVE_PROVIDER is empty; leave it out or name a provider");
         Ok(())
     }
 
     /// What must not appear in a log.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        vec![
-            self.database_url.clone(),
-            self.redis_url.clone(),
-            self.token.clone(),
-        ]
+        vec![self.database_url.clone(), self.redis_url.clone(), self.token.clone()]
     }
 
     /// The directories below which `file:` repositories may lie.
     pub(crate) fn roots(&self) -> impl Iterator<Item = &Path> {
-        self.repo_roots
-            .split(':')
-            .filter(|root| !root.is_empty())
-            .map(Path::new)
+        self.repo_roots.split(':').filter(|root| !root.is_empty()).map(Path::new)
     }
 }
 
@@ -187,13 +149,7 @@ mod tests {
     use super::*;
 
     fn parsed(extra: &[&str]) -> Result<Config, String> {
-        let base = [
-            "hive-api",
-            "--database-url",
-            "postgres://h/d",
-            "--redis-url",
-            "redis://h",
-        ];
+        let base = ["hive-api", "--database-url", "postgres://h/d", "--redis-url", "redis://h"];
         Config::try_parse_from(base.iter().chain(extra)).map_err(|error| one_line(&error.to_string()))
     }
 
@@ -211,40 +167,13 @@ mod tests {
             assert!(line.contains(name) && !line.contains('\n'), "{line}");
         }
         for (name, config) in [
-            (
-                "HIVE_TOKEN",
-                Config {
-                    token: "short".to_owned(),
-                    ..with(&[]).unwrap()
-                },
-            ),
-            (
-                "HIVE_TOKEN",
-                Config {
-                    token: "white space inside".to_owned(),
-                    ..with(&[]).unwrap()
-                },
-            ),
-            (
-                "DATABASE_URL",
-                Config {
-                    database_url: "mysql://x:secret@y".to_owned(),
-                    ..with(&[]).unwrap()
-                },
-            ),
-            (
-                "HIVE_REPO_ROOTS",
-                Config {
-                    repo_roots: "/srv:srv".to_owned(),
-                    ..with(&[]).unwrap()
-                },
-            ),
+            ("HIVE_TOKEN", Config { token: "short".to_owned(), ..with(&[]).unwrap() }),
+            ("HIVE_TOKEN", Config { token: "white space inside".to_owned(), ..with(&[]).unwrap() }),
+            ("DATABASE_URL", Config { database_url: "mysql://x:secret@y".to_owned(), ..with(&[]).unwrap() }),
+            ("HIVE_REPO_ROOTS", Config { repo_roots: "/srv:srv".to_owned(), ..with(&[]).unwrap() }),
         ] {
             let line = config.check().unwrap_err().to_string();
-            assert!(
-                line.starts_with(name) && !line.contains("secret") && !line.contains('\n'),
-                "{line}"
-            );
+            assert!(line.starts_with(name) && !line.contains("secret") && !line.contains('\n'), "{line}");
         }
         with(&[]).unwrap().check().unwrap();
     }

@@ -22,13 +22,7 @@ pub struct ApiError {
 impl ApiError {
     /// A problem with a stable code and one sentence for a person.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            detail: detail.into(),
-            errors: Vec::new(),
-            retry_after: None,
-        }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None }
     }
 
     /// 422: the body can be read, but these fields cannot be accepted.
@@ -38,10 +32,7 @@ impl ApiError {
             [one] => one.to_string(),
             many => format!("{} fields cannot be accepted", many.len()),
         };
-        Self {
-            errors,
-            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", detail)
-        }
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", detail) }
     }
 
     /// 422 for one field, named by its JSON pointer.
@@ -72,10 +63,7 @@ impl ApiError {
 
     /// 503: the same request may succeed after `seconds`.
     pub fn unavailable(code: &'static str, detail: impl Into<String>, seconds: u32) -> Self {
-        Self {
-            retry_after: Some(seconds),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
-        }
+        Self { retry_after: Some(seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }
 
     /// 500. The cause goes to the log, under the request's id; the caller is told to look there.

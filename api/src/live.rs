@@ -44,10 +44,7 @@ struct Update {
 
 impl Default for Live {
     fn default() -> Self {
-        Self {
-            shared: Arc::default(),
-            seats: Arc::new(Semaphore::new(MAX_WATCHERS)),
-        }
+        Self { shared: Arc::default(), seats: Arc::new(Semaphore::new(MAX_WATCHERS)) }
     }
 }
 
@@ -55,19 +52,9 @@ impl Live {
     /// A watcher of `task`; `None` when [`MAX_WATCHERS`] are there already.
     pub fn watch(&self, task: TaskId) -> Option<Watcher> {
         let seat = Arc::clone(&self.seats).try_acquire_owned().ok()?;
-        let woken = self
-            .shared
-            .tasks()
-            .entry(task)
-            .or_insert_with(|| watch::Sender::new(()))
-            .subscribe();
+        let woken = self.shared.tasks().entry(task).or_insert_with(|| watch::Sender::new(())).subscribe();
         metrics::gauge!("hive_event_streams").increment(1.0);
-        Some(Watcher {
-            task,
-            woken,
-            shared: Arc::clone(&self.shared),
-            _seat: seat,
-        })
+        Some(Watcher { task, woken, shared: Arc::clone(&self.shared), _seat: seat })
     }
 
     /// Notes whether Redis answers. When it stops doing so, every watcher looks at once and then more often.
@@ -135,10 +122,7 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         let mut tasks = self.shared.tasks();
         // This one's own receiver is still counted.
-        if tasks
-            .get(&self.task)
-            .is_some_and(|watchers| watchers.receiver_count() <= 1)
-        {
+        if tasks.get(&self.task).is_some_and(|watchers| watchers.receiver_count() <= 1) {
             tasks.remove(&self.task);
         }
         drop(tasks);
@@ -155,11 +139,7 @@ mod tests {
         let live = Live::default();
         live.hints_arrive(true);
         let (one, other) = (TaskId::new(), TaskId::new());
-        let mut watchers = [
-            live.watch(one).unwrap(),
-            live.watch(one).unwrap(),
-            live.watch(other).unwrap(),
-        ];
+        let mut watchers = [live.watch(one).unwrap(), live.watch(one).unwrap(), live.watch(other).unwrap()];
         let start = tokio::time::Instant::now();
         live.shared.wake(one);
         watchers[0].changed().await;

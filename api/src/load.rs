@@ -23,11 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// 503 with `Retry-After` when there are too many or it takes too long; 500 when the handler panicked.
 pub async fn bound(State(slots): State<Arc<Semaphore>>, request: Request, next: Next) -> Result<Response> {
     let Ok(_slot) = slots.try_acquire() else {
-        return Err(ApiError::unavailable(
-            "overloaded",
-            "too many requests are in flight here",
-            1,
-        ));
+        return Err(ApiError::unavailable("overloaded", "too many requests are in flight here", 1));
     };
     // The panic itself is logged by the hook that logging installs.
     let run = AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -35,10 +31,8 @@ pub async fn bound(State(slots): State<Arc<Semaphore>>, request: Request, next: 
         Ok(Ok(response)) => Ok(response),
         Ok(Err(_panic)) => Err(ApiError::opaque()),
         Err(_) => {
-            let detail = format!(
-                "the request took longer than {} s; look before you repeat it",
-                TIMEOUT.as_secs()
-            );
+            let detail =
+                format!("the request took longer than {} s; look before you repeat it", TIMEOUT.as_secs());
             Err(ApiError::unavailable("timeout", detail, 5))
         }
     }

@@ -33,15 +33,11 @@ pub struct Common;
 
 impl Modify for Common {
     fn modify(&self, document: &mut OpenApi) {
-        let mut components = document
-            .components
-            .take()
-            .unwrap_or_else(|| ComponentsBuilder::new().build());
+        let mut components = document.components.take().unwrap_or_else(|| ComponentsBuilder::new().build());
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-        for (name, schema) in [
-            (Problem::name(), Problem::schema()),
-            (FieldError::name(), FieldError::schema()),
-        ] {
+        for (name, schema) in
+            [(Problem::name(), Problem::schema()), (FieldError::name(), FieldError::schema())]
+        {
             components.schemas.insert(name.into_owned(), schema);
         }
         document.components = Some(components);
@@ -61,21 +57,11 @@ impl Modify for Common {
 fn describe_errors(operation: &mut Operation) {
     for (status, meaning) in [
         ("4XX", "The request cannot be carried out as it is."),
-        (
-            "5XX",
-            "The server could not carry it out; 503 says in Retry-After when to come back.",
-        ),
+        ("5XX", "The server could not carry it out; 503 says in Retry-After when to come back."),
     ] {
-        let content = ContentBuilder::new()
-            .schema(Some(Ref::from_schema_name(Problem::name())))
-            .build();
-        let response = ResponseBuilder::new()
-            .description(meaning)
-            .content("application/problem+json", content)
-            .build();
-        operation
-            .responses
-            .responses
-            .insert(status.to_owned(), RefOr::T(response));
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
+        let response =
+            ResponseBuilder::new().description(meaning).content("application/problem+json", content).build();
+        operation.responses.responses.insert(status.to_owned(), RefOr::T(response));
     }
 }

@@ -32,14 +32,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let raw = parts.uri.query().unwrap_or_default();
         let pairs: Vec<_> = form_urlencoded::parse(raw.as_bytes()).into_owned().collect();
-        match pairs
-            .iter()
-            .find(|(name, value)| name.contains('\0') || value.contains('\0'))
-        {
-            Some((name, _)) => Err(ApiError::parameter(
-                &name.replace('\0', ""),
-                "must not contain the character U+0000",
-            )),
+        match pairs.iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            Some((name, _)) => {
+                Err(ApiError::parameter(&name.replace('\0', ""), "must not contain the character U+0000"))
+            }
             None => Ok(Self(pairs)),
         }
     }
@@ -48,10 +44,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 impl Query {
     /// All values of a parameter, as they came.
     pub fn texts(&mut self, name: &str) -> Vec<String> {
-        self.0
-            .extract_if(.., |(key, _)| key == name)
-            .map(|(_, value)| value)
-            .collect()
+        self.0.extract_if(.., |(key, _)| key == name).map(|(_, value)| value).collect()
     }
 
     /// The value of a parameter that may be given once.
@@ -64,10 +57,9 @@ impl Query {
     {
         match self.texts(name).as_slice() {
             [] => Ok(None),
-            [value] => value
-                .parse()
-                .map(Some)
-                .map_err(|error: T::Err| ApiError::parameter(name, error.to_string())),
+            [value] => {
+                value.parse().map(Some).map_err(|error: T::Err| ApiError::parameter(name, error.to_string()))
+            }
             _ => Err(ApiError::parameter(name, "is given more than once")),
         }
     }
@@ -84,11 +76,7 @@ impl Query {
         let pieces = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
         pieces
             .filter(|piece| !piece.is_empty())
-            .map(|piece| {
-                piece
-                    .parse()
-                    .map_err(|error: T::Err| ApiError::parameter(name, error.to_string()))
-            })
+            .map(|piece| piece.parse().map_err(|error: T::Err| ApiError::parameter(name, error.to_string())))
             .collect()
     }
 
@@ -103,10 +91,7 @@ impl Query {
         // An unescaped plus of a time zone arrives as a space.
         match DateTime::parse_from_rfc3339(&text.replace(' ', "+")).map(|time| time.to_utc()) {
             Ok(time) if (1..=9999).contains(&time.year()) => Ok(Some(time)),
-            _ => Err(ApiError::parameter(
-                name,
-                "is not a time of RFC 3339, such as 2026-01-31T09:30:00Z",
-            )),
+            _ => Err(ApiError::parameter(name, "is not a time of RFC 3339, such as 2026-01-31T09:30:00Z")),
         }
     }
 

@@ -80,24 +80,16 @@ pub fn router(app: Arc<App>, metrics_open: bool) -> Router {
     let open = |path: &str| OPEN_PATHS.contains(&path) || (metrics_open && path == system::metrics::PATH);
     let (open, guarded): (Vec<_>, Vec<_>) = all().into_iter().partition(|(path, _)| open(path));
     let join = |routes: Vec<(String, Router<Arc<App>>)>| {
-        routes
-            .into_iter()
-            .fold(Router::new(), |all, (_, route)| all.merge(route))
+        routes.into_iter().fold(Router::new(), |all, (_, route)| all.merge(route))
     };
     // Health answers when there is no room for work.
     let guarded = join(guarded)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn_with_state(
-            Arc::new(Semaphore::new(load::MAX_IN_FLIGHT)),
-            load::bound,
-        ))
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(load::MAX_IN_FLIGHT)), load::bound))
         .layer(from_fn_with_state(Arc::clone(&app), auth::require_token));
     let open = join(open).method_not_allowed_fallback(no_method);
-    guarded
-        .merge(open)
-        .layer(from_fn(observe::observe))
-        .with_state(app)
+    guarded.merge(open).layer(from_fn(observe::observe)).with_state(app)
 }
 
 fn filter(method: &HttpMethod) -> MethodFilter {

@@ -35,10 +35,7 @@ const SCHEMA_WITHIN: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A setting that cannot be used, named; or a database schema that does not fit.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!(
-            "HIVE_LISTEN: cannot listen on {}; is another process there?",
-            config.listen
-        )
+        format!("HIVE_LISTEN: cannot listen on {}; is another process there?", config.listen)
     })?;
     serve(config, listener, hive_telemetry::stop_on_signal()).await
 }
@@ -64,10 +61,7 @@ pub async fn serve(config: Config, listener: TcpListener, stop: CancellationToke
 
 /// Ends only when the schema cannot be used; while Postgres is away that is not known yet.
 async fn schema_fits(app: &App) -> anyhow::Result<()> {
-    app.store
-        .wait_ready(SCHEMA_WITHIN)
-        .await
-        .context("DATABASE_URL")?;
+    app.store.wait_ready(SCHEMA_WITHIN).await.context("DATABASE_URL")?;
     std::future::pending().await
 }
 
@@ -99,14 +93,8 @@ async fn accept(listener: TcpListener, router: Router, stop: CancellationToken) 
         });
     }
     drop(listener);
-    if tokio::time::timeout(FINISH_WITHIN, open.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            "Requests were still open after {} s and were dropped",
-            FINISH_WITHIN.as_secs()
-        );
+    if tokio::time::timeout(FINISH_WITHIN, open.shutdown()).await.is_err() {
+        tracing::warn!("Requests were still open after {} s and were dropped", FINISH_WITHIN.as_secs());
     }
 }
 
@@ -126,10 +114,7 @@ fn connection(
 
 async fn pause_after(error: &io::Error) {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    ) {
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         return;
     }
     tracing::error!(%error, "A connection could not be accepted");

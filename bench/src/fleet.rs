@@ -44,7 +44,8 @@ impl Fleet {
         store.seed_agents(&hive_agent::roster().map_err(anyhow::Error::msg)?).await?;
         store.close().await;
         let script = Script::parse(include_str!("../three-calls.yaml"))?;
-        let config = DoubleConfig { script: Some(script), latency: DOUBLE_LATENCY, ..DoubleConfig::default() };
+        let config =
+            DoubleConfig { script: Some(script), latency: DOUBLE_LATENCY, ..DoubleConfig::default() };
         let double = Double::start(config).await?;
         let port = free_port()?;
         let mut fleet = Self {
@@ -71,7 +72,12 @@ impl Fleet {
         Ok(fleet)
     }
 
-    fn spawn(&mut self, name: &'static str, redis_url: &str, settings: &[(&str, String)]) -> anyhow::Result<()> {
+    fn spawn(
+        &mut self,
+        name: &'static str,
+        redis_url: &str,
+        settings: &[(&str, String)],
+    ) -> anyhow::Result<()> {
         let program = std::env::current_exe()?.with_file_name(name);
         let log = self.directory.path().join(format!("{name}-{}.log", self.processes.len()));
         let log = File::create(log)?;
@@ -85,7 +91,8 @@ impl Fleet {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let child = spawn_bound(command).with_context(|| format!("{} cannot be started", program.display()))?;
+        let child =
+            spawn_bound(command).with_context(|| format!("{} cannot be started", program.display()))?;
         self.processes.push((name, child));
         Ok(())
     }
@@ -100,7 +107,8 @@ impl Fleet {
         let client = self.client()?;
         for _ in 0..600 {
             let ready = client.get(format!("{}/health/ready", self.url)).send().await;
-            let workers: Vec<_> = self.processes.iter_mut().map(|(name, child)| (*name, child.try_wait())).collect();
+            let workers: Vec<_> =
+                self.processes.iter_mut().map(|(name, child)| (*name, child.try_wait())).collect();
             if let Some((name, _)) = workers.iter().find(|(_, ended)| !matches!(ended, Ok(None))) {
                 bail!("{name} ended; see {}", self.directory.path().display());
             }

@@ -14,7 +14,11 @@ const POSTERS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Runs everything; the figures by the names of the JSON line.
-pub(crate) async fn measure(noops: usize, agent_tasks: usize, probes: usize) -> anyhow::Result<Map<String, Value>> {
+pub(crate) async fn measure(
+    noops: usize,
+    agent_tasks: usize,
+    probes: usize,
+) -> anyhow::Result<Map<String, Value>> {
     let mut figures = Map::new();
     let mut note = |name: &str, value: f64| {
         println!("{name:<24} {value}");
@@ -48,9 +52,11 @@ pub(crate) async fn measure(noops: usize, agent_tasks: usize, probes: usize) -> 
     note("noop_limit_per_second", limit.round());
     note("noop_limit_ratio", (rate / limit * 1e3).round() / 1e3);
 
-    let (calls_before, steps_before) = (fleet.charged_calls(), load.count("SELECT count(*) FROM steps").await?);
+    let (calls_before, steps_before) =
+        (fleet.charged_calls(), load.count("SELECT count(*) FROM steps").await?);
     let start = Instant::now();
-    load.post_many(agent_tasks, &json!({ "title": "Three calls", "agent_type": "strategic_partner" })).await?;
+    load.post_many(agent_tasks, &json!({ "title": "Three calls", "agent_type": "strategic_partner" }))
+        .await?;
     let posts = load.posts_while_busy().await?;
     let seconds = start.elapsed();
     let calls = fleet.charged_calls() - calls_before;
@@ -63,9 +69,11 @@ pub(crate) async fn measure(noops: usize, agent_tasks: usize, probes: usize) -> 
     note("post_p50_ms", posts.percentile(50));
     note("post_p95_ms", posts.percentile(95));
     note("post_p99_ms", posts.percentile(99));
-    for (name, process) in
-        [("worker_rss_mib", "hive-worker"), ("api_rss_mib", "hive-api"), ("scheduler_rss_mib", "hive-scheduler")]
-    {
+    for (name, process) in [
+        ("worker_rss_mib", "hive-worker"),
+        ("api_rss_mib", "hive-api"),
+        ("scheduler_rss_mib", "hive-scheduler"),
+    ] {
         note(name, fleet.rss_mib(process));
     }
     let unwell = "SELECT count(*) FROM tasks WHERE status <> 'succeeded'";
@@ -160,7 +168,8 @@ impl Load<'_> {
 
     /// Posts a probe every 10 ms until the agents are done; how long each POST took.
     async fn posts_while_busy(&self) -> anyhow::Result<Times> {
-        let busy = "SELECT count(*) FROM tasks WHERE status IN ('ready', 'running', 'waiting') AND duty IS NULL";
+        let busy =
+            "SELECT count(*) FROM tasks WHERE status IN ('ready', 'running', 'waiting') AND duty IS NULL";
         let deadline = Instant::now() + PATIENCE;
         let mut times = Vec::new();
         while self.count(busy).await? > 0 {

@@ -86,9 +86,10 @@ pub(crate) fn http() -> Result<reqwest::Client, Failure> {
 /// A problem in one line: what was wrong, and with which field.
 fn sentence(status: StatusCode, problem: &Value) -> String {
     let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason was given");
-    let fields = problem["errors"].as_array().into_iter().flatten().filter_map(|error| {
-        Some(format!("{}: {}", error["pointer"].as_str()?, error["detail"].as_str()?))
-    });
+    let fields =
+        problem["errors"].as_array().into_iter().flatten().filter_map(|error| {
+            Some(format!("{}: {}", error["pointer"].as_str()?, error["detail"].as_str()?))
+        });
     let fields: Vec<String> = fields.collect();
     match fields.is_empty() {
         true => format!("{detail} ({})", status.as_u16()),

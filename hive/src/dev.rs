@@ -96,7 +96,10 @@ async fn wait_ready(plan: &Plan, fleet: &mut Fleet) -> Result<(), Failure> {
         }
         if tokio::time::Instant::now() > deadline {
             let logs = plan.logs().display().to_string();
-            return Err(Failure::Failed(format!("{url} is not ready after {} s; see {logs}", READY_WITHIN.as_secs())));
+            return Err(Failure::Failed(format!(
+                "{url} is not ready after {} s; see {logs}",
+                READY_WITHIN.as_secs()
+            )));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -109,7 +112,9 @@ fn announce(plan: &Plan) {
     println!("  settings  . {}", plan.settings_file().display());
     println!("  logs      {}", plan.logs().display());
     match &plan.double {
-        Some(_) => println!("  model     the Claude double: scripted answers, no real model (set ANTHROPIC_API_KEY)"),
+        Some(_) => {
+            println!("  model     the Claude double: scripted answers, no real model (set ANTHROPIC_API_KEY)")
+        }
         None => println!("  model     Claude at {}", plan.claude_url),
     }
 }

@@ -1,6 +1,5 @@
 //! `hive doctor`: what works here, what does not, and what to do about it.
 
-
 use clap::Args;
 use hive_sandbox::Sandbox;
 use serde_json::json;
@@ -61,7 +60,13 @@ async fn sandbox() -> Finding {
     let (well, text) = match Sandbox::probe(hive_sandbox::Config::default()).await {
         Ok(sandbox) => {
             let level = sandbox.level();
-            (true, std::iter::once(level.to_string()).chain(level.notes.iter().cloned()).collect::<Vec<_>>().join("; "))
+            (
+                true,
+                std::iter::once(level.to_string())
+                    .chain(level.notes.iter().cloned())
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            )
         }
         Err(error) => (false, error.to_string()),
     };
@@ -77,14 +82,18 @@ async fn server(connection: &Connection) -> Vec<Finding> {
     match client.get("/api/v1/system/health").await {
         Ok(health) => {
             let components = health["components"].as_object().cloned().unwrap_or_default();
-            let mut found = vec![finding("server", true, format!("answers as {}", output::text(&health["status"])))];
+            let mut found =
+                vec![finding("server", true, format!("answers as {}", output::text(&health["status"])))];
             found.extend(components.into_iter().map(|(name, component)| {
                 let state = output::text(&component["state"]);
-                finding("server", state == "up", format!("{name} is {state} {}", output::text(&component["reason"])))
+                finding(
+                    "server",
+                    state == "up",
+                    format!("{name} is {state} {}", output::text(&component["reason"])),
+                )
             }));
             found
         }
         Err(failure) => vec![finding("server", false, failure.to_string())],
     }
 }
-

@@ -21,7 +21,8 @@ pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
 /// Migrates and seeds; returns how many agents were made.
 pub(crate) async fn migrate(url: &str) -> Result<usize, Failure> {
     let failed = |error: hive_store::Error| {
-        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        let source =
+            std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
         Failure::Failed(format!("{error}{source}"))
     };
     let store = Store::connect_lazy(&Config::new(url.to_owned())).map_err(failed)?;

@@ -6,11 +6,7 @@ use hive_telemetry::LogConfig;
 
 /// The settings of the process. Not printable, because the URLs may hold passwords.
 #[derive(Clone, clap::Parser)]
-#[command(
-    name = "hive-scheduler",
-    version,
-    about = "Finds again what was lost and wakes what is due"
-)]
+#[command(name = "hive-scheduler", version, about = "Finds again what was lost and wakes what is due")]
 pub struct Config {
     /// Postgres: `postgres://user:password@host:port/database`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]

@@ -31,11 +31,7 @@ impl Doors {
         };
         let feed_cap = queue.feed_cap as u64;
         let queue = Queue::connect(queue).context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
-        Ok(Self {
-            store,
-            queue,
-            feed_cap,
-        })
+        Ok(Self { store, queue, feed_cap })
     }
 
     /// How many tickets each lane can still take, in the order of [`Lane::ALL`].

@@ -69,10 +69,7 @@ impl Duty {
 
 /// What Prometheus calls a timestamp; 0 for a clock before 1970.
 fn unix_seconds() -> f64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]
@@ -89,10 +86,7 @@ mod tests {
         let start = tokio::time::Instant::now();
         let hangs = duty.attempt(std::future::pending::<anyhow::Result<()>>()).await;
         assert_eq!((hangs, start.elapsed().as_secs(), duty.failing), (None, 5, true));
-        assert_eq!(
-            duty.attempt(async { Err::<(), _>(anyhow!("refused")) }).await,
-            None
-        );
+        assert_eq!(duty.attempt(async { Err::<(), _>(anyhow!("refused")) }).await, None);
         assert_eq!(duty.attempt::<()>(async { panic!("planned") }).await, None);
         assert!(duty.failing);
         assert_eq!(duty.attempt(async { Ok(7) }).await, Some(7));
@@ -106,14 +100,8 @@ mod tests {
             let _alive = alive;
             std::future::pending::<anyhow::Result<()>>().await
         };
-        assert_eq!(
-            Duty::new("test", Duration::from_secs(1)).attempt(pass).await,
-            None
-        );
-        timeout(Duration::from_secs(1), &mut gone)
-            .await
-            .unwrap()
-            .unwrap_err();
+        assert_eq!(Duty::new("test", Duration::from_secs(1)).attempt(pass).await, None);
+        timeout(Duration::from_secs(1), &mut gone).await.unwrap().unwrap_err();
     }
 
     #[derive(Clone, Default)]
@@ -133,22 +121,16 @@ mod tests {
     async fn a_failure_and_its_end_are_said_once() {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(move || writer.clone())
-            .finish();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
         let _logging = tracing::subscriber::set_default(subscriber);
         let mut duty = Duty::new("test", Duration::from_secs(1));
         for works in [true, false, false, false, true, true] {
-            duty.attempt(async move { if works { Ok(()) } else { Err(anyhow!("refused")) } })
-                .await;
+            duty.attempt(async move { if works { Ok(()) } else { Err(anyhow!("refused")) } }).await;
         }
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let (failed, again): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.contains("ERROR"));
         assert!(matches!(failed[..], [line] if line.contains("refused")), "{text}");
-        assert!(
-            matches!(again[..], [line] if line.contains("works again")),
-            "{text}"
-        );
+        assert!(matches!(again[..], [line] if line.contains("works again")), "{text}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,14 +26,8 @@ const METRICS: [Description; 6] = [
         "When a pass of the duty last succeeded, in seconds since 1970",
     ),
     Description::counter("hive_scheduler_duty_failed_total", "Passes that failed"),
-    Description::counter(
-        "hive_tasks_orphaned_total",
-        "Tasks taken back from workers that stopped renewing",
-    ),
-    Description::counter(
-        "hive_tasks_released_total",
-        "Parked tasks whose time or dependencies had come",
-    ),
+    Description::counter("hive_tasks_orphaned_total", "Tasks taken back from workers that stopped renewing"),
+    Description::counter("hive_tasks_released_total", "Parked tasks whose time or dependencies had come"),
     Description::counter(
         "hive_tickets_reannounced_total",
         "Tickets written because none was there or it was old",
@@ -79,11 +73,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         () = stop.cancelled() => return Ok(()),
     }
     let mut duties = JoinSet::new();
-    duties.spawn(duties::keep_reconciled(
-        doors.clone(),
-        health.clone(),
-        stop.clone(),
-    ));
+    duties.spawn(duties::keep_reconciled(doors.clone(), health.clone(), stop.clone()));
     duties.spawn(duties::keep_clean(doors.clone(), stop.clone()));
     tracing::info!("The scheduler is at work");
 

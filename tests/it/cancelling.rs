@@ -12,11 +12,7 @@ const SLEEP: &str = "317.25";
 fn sleeps() -> bool {
     let command = |entry: fs::DirEntry| fs::read(entry.path().join("cmdline")).ok();
     let words = format!("sleep\0{SLEEP}\0");
-    fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter_map(command)
-        .any(|line| line == words.as_bytes())
+    fs::read_dir("/proc").unwrap().flatten().filter_map(command).any(|line| line == words.as_bytes())
 }
 
 #[tokio::test]
@@ -27,43 +23,20 @@ async fn a_cancelled_task_s_command_is_dead_within_five_seconds() {
     ]));
     let hive = TestHive::builder().script(script).start().await;
     let repo = hive.repo("sleepy", &[("README", "Sleepy.\n")]);
-    let id = hive
-        .post_task(json!({ "title": "Sleep", "repository": repo.json() }))
-        .await;
-    within(Duration::from_secs(20), "the command runs", async || {
-        sleeps().then_some(())
-    })
-    .await;
+    let id = hive.post_task(json!({ "title": "Sleep", "repository": repo.json() })).await;
+    within(Duration::from_secs(20), "the command runs", async || sleeps().then_some(())).await;
 
     hive.cancel(id).await;
-    within(Duration::from_secs(5), "the command is dead", async || {
-        (!sleeps()).then_some(())
-    })
-    .await;
+    within(Duration::from_secs(5), "the command is dead", async || (!sleeps()).then_some(())).await;
     let task = hive.task(id).await;
-    assert_eq!(
-        (&task["status"], &task["status_reason"]),
-        (&json!("cancelled"), &json!("requested"))
-    );
+    assert_eq!((&task["status"], &task["status_reason"]), (&json!("cancelled"), &json!("requested")));
     assert_eq!(hive.calls(id).len(), 1, "no further call");
-    assert_eq!(
-        hive.step_kinds(id).await,
-        ["reply"],
-        "the run wrote nothing after its lease was gone"
-    );
+    assert_eq!(hive.step_kinds(id).await, ["reply"], "the run wrote nothing after its lease was gone");
     hive.cancel(id).await;
     hive.assert_whole(id).await;
 
-    let next = hive
-        .post_task(json!({ "title": "Sleep", "repository": repo.json() }))
-        .await;
-    within(Duration::from_secs(20), "the place is free again", async || {
-        sleeps().then_some(())
-    })
-    .await;
+    let next = hive.post_task(json!({ "title": "Sleep", "repository": repo.json() })).await;
+    within(Duration::from_secs(20), "the place is free again", async || sleeps().then_some(())).await;
     hive.cancel(next).await;
-    within(Duration::from_secs(5), "the second command is dead", async || {
-        (!sleeps()).then_some(())
-    })
-    .await;
+    within(Duration::from_secs(5), "the second command is dead", async || (!sleeps()).then_some(())).await;
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use hive_tests::{Builder, Repo, TestHive, answer, branch, finish, rules, shell, within};
+use hive_tests::{Builder, Repo, TestHive, answer, branch, finish, rules, say, shell, within};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -39,31 +39,22 @@ fn last_file() -> String {
 
 fn builder(rules_of_chain: Vec<Value>) -> Builder {
     // A pause before each answer, in which a kill is a kill in the model call.
-    let builder = TestHive::builder()
-        .script(rules(json!(rules_of_chain)))
-        .latency(Duration::from_millis(150));
+    let builder =
+        TestHive::builder().script(rules(json!(rules_of_chain))).latency(Duration::from_millis(150));
     builder.slots(1).hosts_apart()
 }
 
 async fn post(hive: &TestHive, repo: &Repo, title: &str) -> Uuid {
     let check = json!({ "name": "last", "command": format!("test -s f{}", TURNS - 2) });
-    hive.post_task(json!({ "title": title, "repository": repo.json(), "acceptance": [check] }))
-        .await
+    hive.post_task(json!({ "title": title, "repository": repo.json(), "acceptance": [check] })).await
 }
 
 async fn assert_whole(hive: &TestHive, repo: &Repo, id: Uuid) -> String {
     hive.wait_succeeded(id, 90).await;
     let branch = branch(id);
     assert_eq!(repo.file(&branch, &format!("f{}", TURNS - 2)), last_file());
-    assert_eq!(
-        repo.commits(&branch).len(),
-        TURNS - 1,
-        "one commit per turn that touched files"
-    );
-    assert_eq!(
-        hive.step_kinds(id).await,
-        [["reply", "tool_results"].repeat(TURNS), vec!["checks"]].concat()
-    );
+    assert_eq!(repo.commits(&branch).len(), TURNS - 1, "one commit per turn that touched files");
+    assert_eq!(hive.step_kinds(id).await, [["reply", "tool_results"].repeat(TURNS), vec!["checks"]].concat());
     hive.assert_whole(id).await;
     repo.tree(&branch)
 }
@@ -71,11 +62,7 @@ async fn assert_whole(hive: &TestHive, repo: &Repo, id: Uuid) -> String {
 /// Kills the worker that holds the task now.
 async fn kill_holder(hive: &mut TestHive, id: Uuid) -> bool {
     let query = "SELECT worker FROM tasks WHERE id = $1 AND status = 'running'";
-    let holder: Option<String> = sqlx::query_scalar(query)
-        .bind(id)
-        .fetch_optional(&hive.pool)
-        .await
-        .unwrap();
+    let holder: Option<String> = sqlx::query_scalar(query).bind(id).fetch_optional(&hive.pool).await.unwrap();
     let Some(pid) = holder.and_then(|name| name.rsplit('-').next()?.parse::<u32>().ok()) else {
         return false;
     };
@@ -137,17 +124,9 @@ async fn a_worker_that_is_killed_after_any_turn_costs_nothing() {
     let tree = assert_whole(&hive, &repo, undisturbed).await;
     assert_eq!(hive.calls(undisturbed).len(), TURNS);
     for (id, _) in plans {
-        assert_eq!(
-            assert_whole(&hive, &repo, id).await,
-            tree,
-            "the same files as the undisturbed run"
-        );
+        assert_eq!(assert_whole(&hive, &repo, id).await, tree, "the same files as the undisturbed run");
         let turns: Vec<usize> = hive.calls(id).iter().map(|call| call.turn).collect();
-        assert_eq!(
-            turns,
-            (0..TURNS).collect::<Vec<_>>(),
-            "each turn was paid for once"
-        );
+        assert_eq!(turns, (0..TURNS).collect::<Vec<_>>(), "each turn was paid for once");
         assert_eq!(hive.booked(id).await, hive.charged(id));
     }
     hive.all_ready().await;
@@ -177,9 +156,28 @@ async fn a_reply_that_is_cut_by_a_kill_is_the_only_one_paid_twice() {
     turns.dedup();
     assert_eq!(turns, (0..TURNS).collect::<Vec<_>>());
     let unknown = "SELECT count(*) FROM llm_calls WHERE task_id = $1 AND state = 'intent'";
-    assert_eq!(
-        hive.count(unknown, id).await,
-        1,
-        "the call that nobody knows the outcome of is on record"
-    );
+    assert_eq!(hive.count(unknown, id).await, 1, "the call that nobody knows the outcome of is on record");
+}
+
+#[tokio::test]
+async fn a_task_that_kills_its_worker_is_dead_after_its_attempts() {
+    let hangs = json!({ "name": "hangs", "when": { "first_text": "Poison" }, "delay_ms": 60_000 });
+    let script = rules(json!([hangs, say("Healthy", 0, "Fine.")]));
+    let mut hive = TestHive::builder().script(script).start().await;
+    let id = hive.post_task(json!({ "title": "Poison", "max_attempts": 1 })).await;
+    hive.wait_status(id, 20, "running").await;
+    assert!(kill_holder(&mut hive, id).await);
+    hive.launch_worker();
+    let task = hive.wait_end(id, 30).await;
+    assert_eq!((&task["status"], &task["status_reason"]), (&json!("dead"), &json!("attempts_exhausted")));
+    // Taken back within the lease and five seconds, by the clock of the database.
+    let took =
+        "SELECT (extract(epoch FROM completed_at - started_at) * 1000)::bigint FROM tasks WHERE id = $1";
+    let took = hive.count(took, id).await;
+    assert!(took < 16_000, "it was held for {took} ms");
+    let listed = hive.get("/api/v1/tasks?status=dead").await;
+    assert_eq!(listed["items"][0]["id"], id.to_string(), "dead tasks are listed");
+    let healthy = hive.post_task(json!({ "title": "Healthy" })).await;
+    hive.wait_succeeded(healthy, 20).await;
+    hive.assert_whole(id).await;
 }

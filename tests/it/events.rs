@@ -9,19 +9,12 @@ use serde_json::{Value, json};
 async fn a_stream_that_breaks_goes_on_at_another_api() {
     const TURNS: usize = 8;
     let list = json!([{ "name": "list_files", "input": {} }]);
-    let mut script: Vec<Value> = (0..TURNS)
-        .map(|turn| answer("Watched", turn, list.clone()))
-        .collect();
+    let mut script: Vec<Value> = (0..TURNS).map(|turn| answer("Watched", turn, list.clone())).collect();
     script.push(answer("Watched", TURNS, json!([finish("Seen.")])));
-    let hive = TestHive::builder()
-        .script(rules(json!(script)))
-        .latency(Duration::from_millis(200))
-        .apis(2);
+    let hive = TestHive::builder().script(rules(json!(script))).latency(Duration::from_millis(200)).apis(2);
     let hive = hive.start().await;
     let repo = hive.repo("watched", &[("README", "Watch.\n")]);
-    let id = hive
-        .post_task(json!({ "title": "Watched", "repository": repo.json() }))
-        .await;
+    let id = hive.post_task(json!({ "title": "Watched", "repository": repo.json() })).await;
 
     let mut seen: Vec<(i64, String)> = Vec::new();
     for turn in 0.. {

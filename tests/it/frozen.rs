@@ -35,25 +35,15 @@ async fn what_a_thawed_worker_wants_to_write_is_refused() {
     ]));
     let mut hive = TestHive::builder().script(script).start().await;
     let repo = hive.repo("files", &[("README", "Files.\n")]);
-    let post = async |title: &str| {
-        hive.post_task(json!({ "title": title, "repository": repo.json() }))
-            .await
-    };
+    let post = async |title: &str| hive.post_task(json!({ "title": title, "repository": repo.json() })).await;
     let (call, tool) = (post("Call").await, post("Tool").await);
     let in_both = async || {
         let asked = hive.double.requests();
-        let asked = asked
-            .iter()
-            .filter(|request| request.user_id.as_deref() == Some(&call.to_string()))
-            .count();
+        let asked =
+            asked.iter().filter(|request| request.user_id.as_deref() == Some(&call.to_string())).count();
         (asked == 2 && hive.step_count(tool).await == 3).then_some(())
     };
-    within(
-        Duration::from_secs(30),
-        "one task in a call, one in a command",
-        in_both,
-    )
-    .await;
+    within(Duration::from_secs(30), "one task in a call, one in a command", in_both).await;
     hive.workers[0].freeze();
     hive.start_worker().await;
     for id in [call, tool] {
@@ -66,9 +56,7 @@ async fn what_a_thawed_worker_wants_to_write_is_refused() {
     let refused = |id: Uuid| {
         let lost = |line: &serde_json::Map<String, Value>| {
             line.get("task.id") == Some(&json!(id.to_string()))
-                && line["message"]
-                    .as_str()
-                    .is_some_and(|text| text.contains("its lease is lost"))
+                && line["message"].as_str().is_some_and(|text| text.contains("its lease is lost"))
         };
         hive.workers[0].log().iter().flatten().any(lost)
     };

@@ -14,9 +14,7 @@ async fn a_hundred_turns_with_five_kilobytes_each_are_stored_once() {
     let hive = TestHive::builder().script(script).start().await;
     let repo = hive.repo("long", &[("README", "Long.\n")]);
     let limits = json!({ "max_turns": 200, "max_cost_usd": null, "max_seconds": null });
-    let id = hive
-        .post_task(json!({ "title": "Long", "repository": repo.json(), "limits": limits }))
-        .await;
+    let id = hive.post_task(json!({ "title": "Long", "repository": repo.json(), "limits": limits })).await;
     hive.wait_succeeded(id, 120).await;
     assert_eq!(hive.calls(id).len(), TURNS + 1);
 
@@ -26,10 +24,7 @@ async fn a_hundred_turns_with_five_kilobytes_each_are_stored_once() {
     let raw = "SELECT coalesce(sum(octet_length(body->>'content')), 0)::bigint FROM steps \
                WHERE task_id = $1 AND kind = 'reply'";
     let raw = results + hive.count(raw, id).await;
-    assert!(
-        results >= 5_000 * i64::try_from(TURNS).unwrap(),
-        "{results} bytes of results"
-    );
+    assert!(results >= 5_000 * i64::try_from(TURNS).unwrap(), "{results} bytes of results");
     let stored = "SELECT (SELECT sum(octet_length(body::text)) FROM steps WHERE task_id = $1)::bigint \
                   + (SELECT sum(octet_length(data::text)) FROM events WHERE task_id = $1)::bigint \
                   + (SELECT sum(pg_column_size(llm_calls)) FROM llm_calls WHERE task_id = $1)::bigint";

@@ -7,9 +7,7 @@ use serde_json::{Value, json};
 async fn results(hive: &TestHive, id: uuid::Uuid) -> Vec<Value> {
     let steps = hive.steps(id).await;
     let of_tools = steps.iter().filter(|step| step["kind"] == "tool_results");
-    of_tools
-        .flat_map(|step| step["content"]["results"].as_array().unwrap().clone())
-        .collect()
+    of_tools.flat_map(|step| step["content"]["results"].as_array().unwrap().clone()).collect()
 }
 
 #[tokio::test]
@@ -33,9 +31,7 @@ async fn two_tasks_on_one_repository_never_see_each_other_s_files() {
     ]));
     let hive = TestHive::builder().script(script).start().await;
     let repo = hive.repo("shared", &[("README", "Shared.\n")]);
-    let owner = hive
-        .post_task(json!({ "title": "Owner", "repository": repo.json() }))
-        .await;
+    let owner = hive.post_task(json!({ "title": "Owner", "repository": repo.json() })).await;
     hive.wait_steps(owner, 20, 2).await;
     let tree = hive.path(&format!("data/host/workspaces/tasks/{owner}/tree"));
     assert_eq!(
@@ -48,23 +44,13 @@ async fn two_tasks_on_one_repository_never_see_each_other_s_files() {
                        "description": format!("peek at {} please", tree.display()) });
     let peeper = hive.post_task(body).await;
     hive.wait_succeeded(peeper, 30).await;
-    assert_eq!(
-        hive.task(owner).await["status"],
-        "running",
-        "the file was there all the time"
-    );
+    assert_eq!(hive.task(owner).await["status"], "running", "the file was there all the time");
     let seen = results(&hive, peeper).await;
     assert_eq!(seen.len(), 6);
     for result in &seen {
-        assert!(
-            !result["content"].as_str().unwrap().contains(SECRET),
-            "{result:#}"
-        );
+        assert!(!result["content"].as_str().unwrap().contains(SECRET), "{result:#}");
     }
-    assert!(
-        seen[1..4].iter().all(|result| result["is_error"] == true),
-        "{seen:#?}"
-    );
+    assert!(seen[1..4].iter().all(|result| result["is_error"] == true), "{seen:#?}");
     hive.wait_succeeded(owner, 30).await;
     assert_eq!(repo.files(&branch(peeper)), ["README"]);
     assert_eq!(repo.files(&branch(owner)), ["README", "mine"]);
@@ -74,11 +60,7 @@ async fn two_tasks_on_one_repository_never_see_each_other_s_files() {
 async fn a_path_out_of_the_workspace_is_a_tool_error_and_touches_nothing() {
     let elsewhere = TestHive::elsewhere();
     // Whatever uid a run has, the directory's mode would let it in: only the walls keep it out.
-    std::fs::set_permissions(
-        elsewhere.path(),
-        std::os::unix::fs::PermissionsExt::from_mode(0o777),
-    )
-    .unwrap();
+    std::fs::set_permissions(elsewhere.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     std::fs::write(elsewhere.path().join("secret"), "outside").unwrap();
     let outside = elsewhere.path().display().to_string();
     let edit = json!({ "path": "link/secret", "old_text": "outside", "new_text": "changed" });
@@ -116,42 +98,25 @@ async fn a_path_out_of_the_workspace_is_a_tool_error_and_touches_nothing() {
                 { "name": "read_file", "input": { "path": "root/etc/passwd" } },
             ])
         ),
-        answer(
-            "Escape",
-            3,
-            json!([write("inside", "in\n"), finish("Stayed inside.")])
-        ),
+        answer("Escape", 3, json!([write("inside", "in\n"), finish("Stayed inside.")])),
     ]));
     let hive = TestHive::builder().script(script).start().await;
     let repo = hive.repo("escape", &[("README", "Stay.\n")]);
-    let base = (
-        repo.commit("main"),
-        std::fs::read_to_string(repo.path.join(".git/config")).unwrap(),
-    );
-    let id = hive
-        .post_task(json!({ "title": "Escape", "repository": repo.json() }))
-        .await;
+    let base = (repo.commit("main"), std::fs::read_to_string(repo.path.join(".git/config")).unwrap());
+    let id = hive.post_task(json!({ "title": "Escape", "repository": repo.json() })).await;
     hive.wait_succeeded(id, 40).await;
 
     let seen = results(&hive, id).await;
     let refused = seen[..4].iter().chain(&seen[5..13]);
     for (index, result) in refused.enumerate() {
         assert_eq!(result["is_error"], true, "{index}: {result:#}");
-        assert!(
-            !result["content"].as_str().unwrap().contains("root:x"),
-            "{result:#}"
-        );
+        assert!(!result["content"].as_str().unwrap().contains("root:x"), "{result:#}");
     }
-    let mut left: Vec<_> = std::fs::read_dir(elsewhere.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let mut left: Vec<_> =
+        std::fs::read_dir(elsewhere.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["secret"], "nothing was written outside");
-    assert_eq!(
-        std::fs::read_to_string(elsewhere.path().join("secret")).unwrap(),
-        "outside"
-    );
+    assert_eq!(std::fs::read_to_string(elsewhere.path().join("secret")).unwrap(), "outside");
     let config = std::fs::read_to_string(repo.path.join(".git/config")).unwrap();
     assert_eq!(
         (repo.commit("main"), config),
@@ -160,12 +125,7 @@ async fn a_path_out_of_the_workspace_is_a_tool_error_and_touches_nothing() {
     );
     let files = repo.files(&branch(id));
     assert!(files.contains(&"inside".to_owned()), "{files:?}");
-    assert!(
-        files
-            .iter()
-            .all(|file| !file.split('/').any(|part| part == ".git")),
-        "{files:?}"
-    );
+    assert!(files.iter().all(|file| !file.split('/').any(|part| part == ".git")), "{files:?}");
     assert!(!repo.path.join("hooked").exists());
     hive.assert_whole(id).await;
 }

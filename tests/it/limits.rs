@@ -10,11 +10,7 @@ async fn each_limit_has_its_own_end_and_keeps_the_work() {
     // Writes a file in each turn and never ends by itself.
     let endless = json!({ "name": "endless", "tools": [write("f{{turn}}", "{{turn}}\n")] });
     let script = rules(json!([endless]));
-    let hive = TestHive::builder()
-        .script(script)
-        .latency(Duration::from_millis(300))
-        .start()
-        .await;
+    let hive = TestHive::builder().script(script).latency(Duration::from_millis(300)).start().await;
     let repo = hive.repo("endless", &[("README", "No end.\n")]);
     let none = json!({ "max_turns": null, "max_seconds": null, "max_tokens": null, "max_cost_usd": null });
     let mut tasks = Vec::new();
@@ -31,11 +27,7 @@ async fn each_limit_has_its_own_end_and_keeps_the_work() {
     }
     for (id, reason) in tasks {
         let task = hive.wait_end(id, 60).await;
-        assert_eq!(
-            (&task["status"], &task["status_reason"]),
-            (&json!("failed"), &json!(reason)),
-            "{task:#}"
-        );
+        assert_eq!((&task["status"], &task["status_reason"]), (&json!("failed"), &json!(reason)), "{task:#}");
         let turns = hive.calls(id).len();
         assert!(turns >= 1, "{reason}");
         if reason == "turn_limit" {
@@ -63,16 +55,9 @@ async fn the_time_limit_ends_a_command_that_outlasts_it() {
         .post_task(json!({ "title": "Sleep", "repository": repo.json(), "limits": { "max_seconds": 3 } }))
         .await;
     let task = hive.wait_end(id, 20).await;
-    assert_eq!(
-        (&task["status"], &task["status_reason"]),
-        (&json!("failed"), &json!("time_limit"))
-    );
+    assert_eq!((&task["status"], &task["status_reason"]), (&json!("failed"), &json!("time_limit")));
     assert_eq!(repo.file(&branch(id), "begun"), "yes\n");
     assert_eq!(hive.calls(id).len(), 1);
     let results: Vec<Value> = hive.steps(id).await;
-    assert_eq!(
-        results.len(),
-        2,
-        "the command's end is in the journal: {results:#?}"
-    );
+    assert_eq!(results.len(), 2, "the command's end is in the journal: {results:#?}");
 }

@@ -23,10 +23,7 @@ async fn hive() -> TestHive {
 /// Whether the project's tests pass in a clone of the branch, run by hand.
 fn tests_pass(tree: &std::path::Path) -> bool {
     let mut python = Command::new("/usr/bin/python3");
-    python
-        .args(["-m", "unittest"])
-        .current_dir(tree)
-        .env("PYTHONDONTWRITEBYTECODE", "1");
+    python.args(["-m", "unittest"]).current_dir(tree).env("PYTHONDONTWRITEBYTECODE", "1");
     python.output().unwrap().status.success()
 }
 
@@ -44,10 +41,7 @@ async fn a_failing_test_is_mended_on_a_branch_of_its_own() {
     assert_eq!(task["result"]["branch"], branch);
     assert_eq!(task["result"]["commit"], repo.commit(&branch));
     assert_eq!(task["result"]["tree"], repo.tree(&branch));
-    assert_eq!(
-        task["result"]["diff_stat"],
-        json!({ "files": 1, "insertions": 1, "deletions": 1 })
-    );
+    assert_eq!(task["result"]["diff_stat"], json!({ "files": 1, "insertions": 1, "deletions": 1 }));
     assert_eq!(repo.commit("main"), base, "main is untouched");
     assert!(tests_pass(repo.clone_of(&branch).path()), "by hand as well");
 
@@ -65,18 +59,12 @@ async fn a_failing_test_is_mended_on_a_branch_of_its_own() {
     );
 
     let checks = task["result"]["checks"].as_array().unwrap();
-    assert_eq!(
-        (checks.len(), &checks[0]["name"], &checks[0]["passed"]),
-        (1, &json!("tests"), &json!(true))
-    );
+    assert_eq!((checks.len(), &checks[0]["name"], &checks[0]["passed"]), (1, &json!("tests"), &json!(true)));
     assert!(checks[0]["output"].as_str().unwrap().contains("OK"));
 
     let steps = hive.steps(id).await;
     let kinds: Vec<&str> = steps.iter().map(|step| step["kind"].as_str().unwrap()).collect();
-    assert_eq!(
-        kinds,
-        [["reply", "tool_results"].repeat(6), vec!["checks"]].concat()
-    );
+    assert_eq!(kinds, [["reply", "tool_results"].repeat(6), vec!["checks"]].concat());
     for step in steps.iter().filter(|step| step["kind"] != "reply") {
         let level = step["sandbox"].as_str().unwrap();
         assert!(level.starts_with("landlock+seccomp+rlimits"), "{level}");
@@ -85,11 +73,7 @@ async fn a_failing_test_is_mended_on_a_branch_of_its_own() {
 
     let charged = hive.charged(id);
     assert!(charged.cost_nano_usd > 0 && hive.calls(id).len() == 6);
-    assert_eq!(
-        hive.booked(id).await,
-        charged,
-        "what was charged is what was booked"
-    );
+    assert_eq!(hive.booked(id).await, charged, "what was charged is what was booked");
     assert_eq!(task["usage"]["output_tokens"], charged.output_tokens);
     hive.assert_whole(id).await;
 }
@@ -102,29 +86,14 @@ async fn a_claim_that_the_checks_deny_is_a_failure() {
     let id = hive.post_task(task(&repo.json())).await;
     let task = hive.wait_end(id, 60).await;
 
-    assert_eq!(
-        (&task["status"], &task["status_reason"]),
-        (&json!("failed"), &json!("verification_failed"))
-    );
+    assert_eq!((&task["status"], &task["status_reason"]), (&json!("failed"), &json!("verification_failed")));
     let output = task["result"]["checks"][0]["output"].as_str().unwrap();
-    assert!(
-        output.contains("FAILED") && task["result"]["checks"][0]["passed"] == false,
-        "{output}"
-    );
-    assert_eq!(
-        repo.branches().len(),
-        2,
-        "the branch is kept: {:?}",
-        repo.branches()
-    );
+    assert!(output.contains("FAILED") && task["result"]["checks"][0]["passed"] == false, "{output}");
+    assert_eq!(repo.branches().len(), 2, "the branch is kept: {:?}", repo.branches());
 
     let kinds = hive.step_kinds(id).await;
     let red = kinds.iter().position(|kind| kind == "checks").unwrap();
-    assert_eq!(
-        kinds[red + 1],
-        "reply",
-        "a red check goes back to the agent first: {kinds:?}"
-    );
+    assert_eq!(kinds[red + 1], "reply", "a red check goes back to the agent first: {kinds:?}");
     let told = hive.double.requests();
     let last = told.last().unwrap().body["messages"].to_string();
     assert!(last.contains("The checks failed"), "and the agent reads why");

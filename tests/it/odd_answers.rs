@@ -4,8 +4,7 @@ use hive_tests::{Repo, TestHive, answer, branch, finish, rules, say, shell, writ
 use serde_json::{Value, json};
 
 async fn post(hive: &TestHive, repo: &Repo, title: &str) -> uuid::Uuid {
-    hive.post_task(json!({ "title": title, "repository": repo.json() }))
-        .await
+    hive.post_task(json!({ "title": title, "repository": repo.json() })).await
 }
 
 /// A rule for every turn of a task with this title.
@@ -19,31 +18,14 @@ fn always(title: &str, mut answer: Value) -> Value {
 async fn odd_ends_of_a_reply_each_have_their_way() {
     let cut_tools = json!([write("half", "half")]);
     let script = rules(json!([
-        always(
-            "Cut text",
-            json!({ "say": "I was about to", "stop_reason": "max_tokens" })
-        ),
-        always(
-            "Cut call",
-            json!({ "tools": cut_tools, "stop_reason": "max_tokens" })
-        ),
-        always(
-            "Declined",
-            json!({ "say": "I will not.", "stop_reason": "refusal" })
-        ),
+        always("Cut text", json!({ "say": "I was about to", "stop_reason": "max_tokens" })),
+        always("Cut call", json!({ "tools": cut_tools, "stop_reason": "max_tokens" })),
+        always("Declined", json!({ "say": "I will not.", "stop_reason": "refusal" })),
         always("Nothing", json!({ "say": "" })),
-        always(
-            "Paused",
-            json!({ "say": "Searching.", "stop_reason": "pause_turn" })
-        ),
-        always(
-            "Full",
-            json!({ "say": "No room.", "stop_reason": "model_context_window_exceeded" })
-        ),
-        always(
-            "Broken",
-            json!({ "tools": [write("half", "half")], "broken_json": true })
-        ),
+        always("Paused", json!({ "say": "Searching.", "stop_reason": "pause_turn" })),
+        always("Full", json!({ "say": "No room.", "stop_reason": "model_context_window_exceeded" })),
+        always("Unknown", json!({ "say": "Hm.", "stop_reason": "a_reason_of_tomorrow" })),
+        always("Broken", json!({ "tools": [write("half", "half")], "broken_json": true })),
     ]));
     let hive = TestHive::builder().script(script).start().await;
     let repo = hive.repo("odd", &[("README", "Odd.\n")]);
@@ -55,6 +37,7 @@ async fn odd_ends_of_a_reply_each_have_their_way() {
         ("Nothing", "empty_reply", 3),
         ("Paused", "unexpected_reply", 6),
         ("Full", "context_window", 1),
+        ("Unknown", "unexpected_reply", 1),
         ("Broken", "bad_tool_input", 3),
     ] {
         tasks.push((post(&hive, &repo, title).await, title, reason, calls));
@@ -89,16 +72,8 @@ async fn an_agent_that_recovers_from_an_odd_answer_goes_on() {
         broken,
         paused,
         // An empty reply is no message of the conversation: the request after it has as many as the one before.
-        answer(
-            "Recovers",
-            1,
-            json!([{ "name": "teleport", "input": { "to": "done" } }])
-        ),
-        answer(
-            "Recovers",
-            2,
-            json!([{ "name": "write_file", "input": { "file": "x" } }])
-        ),
+        answer("Recovers", 1, json!([{ "name": "teleport", "input": { "to": "done" } }])),
+        answer("Recovers", 2, json!([{ "name": "write_file", "input": { "file": "x" } }])),
         answer(
             "Recovers",
             3,
@@ -122,23 +97,12 @@ async fn an_agent_that_recovers_from_an_odd_answer_goes_on() {
         .collect();
     let content = |index: usize| results[index]["content"].as_str().unwrap();
     let errors: Vec<bool> = results.iter().map(|result| result["is_error"] == true).collect();
-    assert_eq!(
-        errors,
-        [true, true, true, true, false, true, false, false],
-        "{results:#?}"
-    );
+    assert_eq!(errors, [true, true, true, true, false, true, false, false], "{results:#?}");
     assert!(content(0).contains("cut at the output limit"));
     assert!(content(1).contains("there is no tool \"teleport\""));
-    assert!(
-        content(2).contains("file"),
-        "the model reads what is wrong with its input: {}",
-        content(2)
-    );
+    assert!(content(2).contains("file"), "the model reads what is wrong with its input: {}", content(2));
     assert!(content(3).contains("does not occur"));
-    assert!(
-        content(4).contains("exit code: 3"),
-        "a command that fails is a result, not an error"
-    );
+    assert!(content(4).contains("exit code: 3"), "a command that fails is a result, not an error");
     assert!(content(5).contains("not a JSON object"));
     hive.assert_whole(id).await;
 }

@@ -24,10 +24,7 @@ async fn health_says_that_postgres_is_away_and_recovers_without_a_restart() {
     let (_, page): (u16, Value) = hive.health(hive.apis[0].url()).await;
     assert_eq!(page["status"], "not_ready");
     assert!(page["reasons"].to_string().contains("postgres is down"), "{page}");
-    assert!(
-        !page.to_string().contains("password") && !page.to_string().contains("postgres://"),
-        "{page}"
-    );
+    assert!(!page.to_string().contains("password") && !page.to_string().contains("postgres://"), "{page}");
 
     hive.postgres().start().unwrap();
     all_answer(&hive, 200).await;
@@ -42,17 +39,12 @@ async fn a_postgres_that_crashes_under_load_loses_no_work() {
         .map(|turn| answer("Load", turn, json!([shell(&format!("echo {turn} > f{turn}"))])))
         .collect();
     script.push(answer("Load", TURNS - 1, json!([finish("Loaded.")])));
-    let hive = TestHive::builder()
-        .script(rules(json!(script)))
-        .latency(Duration::from_millis(400));
+    let hive = TestHive::builder().script(rules(json!(script))).latency(Duration::from_millis(400));
     let mut hive = hive.own_postgres().start().await;
     let repo = hive.repo("load", &[("README", "Load.\n")]);
     let mut tasks = Vec::new();
     for _ in 0..6 {
-        tasks.push(
-            hive.post_task(json!({ "title": "Load", "repository": repo.json() }))
-                .await,
-        );
+        tasks.push(hive.post_task(json!({ "title": "Load", "repository": repo.json() })).await);
     }
     let mut noops = Vec::new();
     for _ in 0..30 {
@@ -69,11 +61,7 @@ async fn a_postgres_that_crashes_under_load_loses_no_work() {
     for id in tasks {
         hive.wait_succeeded(id, 60).await;
         let turns: Vec<usize> = hive.calls(id).iter().map(|call| call.turn).collect();
-        assert_eq!(
-            turns,
-            (0..TURNS).collect::<Vec<_>>(),
-            "no answer that was paid for is lost"
-        );
+        assert_eq!(turns, (0..TURNS).collect::<Vec<_>>(), "no answer that was paid for is lost");
         assert_eq!(repo.commits(&branch(id)).len(), TURNS - 1);
         assert_eq!(hive.booked(id).await, hive.charged(id));
         hive.assert_whole(id).await;

@@ -19,17 +19,9 @@ const DUE: i64 = 25;
 async fn a_lost_redis_loses_no_task() {
     let mut slow = answer("Running", 0, json!([{ "name": "list_files", "input": {} }]));
     slow["delay_ms"] = json!(6_000);
-    let script = rules(json!([
-        slow,
-        answer("Running", 1, json!([finish("Ran.")])),
-        say("Delayed", 0, "On time.")
-    ]));
-    let mut hive = TestHive::builder()
-        .script(script)
-        .slots(RUNNING)
-        .own_redis()
-        .start()
-        .await;
+    let script =
+        rules(json!([slow, answer("Running", 1, json!([finish("Ran.")])), say("Delayed", 0, "On time.")]));
+    let mut hive = TestHive::builder().script(script).slots(RUNNING).own_redis().start().await;
 
     let mut running = Vec::new();
     for _ in 0..RUNNING {
@@ -41,16 +33,12 @@ async fn a_lost_redis_loses_no_task() {
     let mut delayed = Vec::new();
     for _ in 0..DELAYED {
         delayed.push(
-            hive.post_task(json!({ "title": "Delayed", "priority": 1, "run_at": run_at.to_rfc3339() }))
-                .await,
+            hive.post_task(json!({ "title": "Delayed", "priority": 1, "run_at": run_at.to_rfc3339() })).await,
         );
     }
     let mut queued = Vec::new();
     for number in 0..QUEUED {
-        queued.push(
-            hive.post_task(json!({ "title": format!("Noop {number}"), "duty": "noop" }))
-                .await,
-        );
+        queued.push(hive.post_task(json!({ "title": format!("Noop {number}"), "duty": "noop" })).await);
     }
 
     hive.flush_redis();
@@ -67,10 +55,7 @@ async fn a_lost_redis_loses_no_task() {
         within(Duration::from_secs(6), "health says that Redis is away", degraded).await;
     }
     while lost.elapsed() < AWAY {
-        queued.push(
-            hive.post_task(json!({ "title": "Posted without Redis", "duty": "noop" }))
-                .await,
-        );
+        queued.push(hive.post_task(json!({ "title": "Posted without Redis", "duty": "noop" })).await);
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     hive.start_redis();
@@ -80,10 +65,7 @@ async fn a_lost_redis_loses_no_task() {
         let task = hive.wait_succeeded(*id, 60).await;
         assert_eq!(task["run"], format!("{id}.1"), "ran once");
     }
-    println!(
-        "queued tasks were done {:.1} s after Redis was back",
-        back.elapsed().as_secs_f64()
-    );
+    println!("queued tasks were done {:.1} s after Redis was back", back.elapsed().as_secs_f64());
     for id in &running {
         hive.wait_succeeded(*id, 30).await;
         assert_eq!(hive.calls(*id).len(), 2, "no call is repeated");
@@ -93,10 +75,7 @@ async fn a_lost_redis_loses_no_task() {
         assert_eq!(hive.calls(*id).len(), 1);
         let started: DateTime<Utc> = task["started_at"].as_str().unwrap().parse().unwrap();
         let late = (started - run_at).num_milliseconds();
-        assert!(
-            (0..5_000).contains(&late),
-            "a delayed task started {late} ms after its time"
-        );
+        assert!((0..5_000).contains(&late), "a delayed task started {late} ms after its time");
     }
     let all: Vec<&Uuid> = queued.iter().chain(&running).chain(&delayed).collect();
     for id in &all {

@@ -14,23 +14,14 @@ async fn parked_tasks_do_not_keep_a_new_one_from_starting() {
     let hive = TestHive::builder().script(script).slots(2).start().await;
     let mut parked = Vec::new();
     for number in 0..PARKED {
-        parked.push(
-            hive.post_task(json!({ "title": format!("Parked {number}") }))
-                .await,
-        );
+        parked.push(hive.post_task(json!({ "title": format!("Parked {number}") })).await);
     }
     for id in &parked {
         let task = hive.wait_status(*id, 30, "waiting").await;
-        assert_eq!(
-            (&task["status"], &task["status_reason"]),
-            (&json!("waiting"), &json!("rate_limited"))
-        );
+        assert_eq!((&task["status"], &task["status_reason"]), (&json!("waiting"), &json!("rate_limited")));
         assert_eq!(task["attempt"], 0, "a limit costs no attempt");
         let wait = "SELECT extract(epoch FROM run_at - updated_at)::bigint FROM tasks WHERE id = $1";
-        assert!(
-            (29..=40).contains(&hive.count(wait, *id).await),
-            "it comes back when the provider said"
-        );
+        assert!((29..=40).contains(&hive.count(wait, *id).await), "it comes back when the provider said");
     }
     let fresh = hive.post_task(json!({ "title": "Fresh" })).await;
     hive.wait_succeeded(fresh, 10).await;
@@ -56,9 +47,6 @@ async fn a_short_limit_is_waited_out_and_costs_nothing() {
     assert_eq!(hive.count(failed, id).await, 2, "both refusals are on record");
     let spent =
         "SELECT (extract(epoch FROM completed_at - started_at) * 1000)::bigint FROM tasks WHERE id = $1";
-    assert!(
-        hive.count(spent, id).await >= 1_000,
-        "the wait that the provider asked for is not undercut"
-    );
+    assert!(hive.count(spent, id).await >= 1_000, "the wait that the provider asked for is not undercut");
     hive.assert_whole(id).await;
 }

@@ -127,13 +127,9 @@ impl Builder {
         for name in ["data", "logs", "repos"] {
             std::fs::create_dir(directory.path().join(name)).unwrap();
         }
-        let database = if self.own_postgres {
-            Database::own().await
-        } else {
-            Database::shared().await
-        };
+        let database = if self.own_postgres { Database::own().await } else { Database::shared().await };
         let tickets = if self.own_redis {
-            Tickets::Own(PrivateRedis::start().unwrap())
+            Tickets::Own(Box::new(PrivateRedis::start().unwrap()))
         } else {
             Tickets::Shared
         };
@@ -144,11 +140,8 @@ impl Builder {
             .acquire_timeout(Duration::from_secs(30))
             .connect_lazy(&database.url())
             .unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let config = DoubleConfig {
             script: self.script,
             keys: vec![CLAUDE_KEY.to_owned()],
@@ -199,12 +192,8 @@ async fn seed(url: &str) {
     let mut roster = hive_agent::roster().unwrap();
     for agent in &mut roster {
         // Stories set the limits of tasks; those of an agent would hide them.
-        agent.definition.limits = Limits {
-            max_turns: None,
-            max_cost_usd: None,
-            max_tokens: None,
-            max_seconds: None,
-        };
+        agent.definition.limits =
+            Limits { max_turns: None, max_cost_usd: None, max_tokens: None, max_seconds: None };
     }
     store.seed_agents(&roster).await.unwrap();
     store.close().await;

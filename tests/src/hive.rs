@@ -103,11 +103,7 @@ impl TestHive {
     /// When it cannot be started.
     pub fn launch_worker(&mut self) {
         let number = self.workers.len() + 1;
-        let data = if self.hosts_apart {
-            format!("data/host-{number}")
-        } else {
-            "data/host".to_owned()
-        };
+        let data = if self.hosts_apart { format!("data/host-{number}") } else { "data/host".to_owned() };
         let data = self.path(&data);
         std::fs::create_dir_all(&data).unwrap();
         let mut env = self.env(&data);
@@ -133,12 +129,7 @@ impl TestHive {
             ("HIVE_PROVIDER".to_owned(), "double".to_owned()),
             ("HIVE_METRICS_OPEN".to_owned(), "true".to_owned()),
         ]);
-        self.apis.push(Program::start(
-            "api",
-            format!("api-{number}"),
-            &env,
-            &self.path("logs"),
-        ));
+        self.apis.push(Program::start("api", format!("api-{number}"), &env, &self.path("logs")));
     }
 
     pub(crate) fn spawn_scheduler(&mut self) {
@@ -156,12 +147,7 @@ impl TestHive {
     /// Waits until everything that runs is ready.
     pub async fn all_ready(&mut self) {
         let http = self.http.clone();
-        for program in self
-            .apis
-            .iter_mut()
-            .chain(&mut self.schedulers)
-            .chain(&mut self.workers)
-        {
+        for program in self.apis.iter_mut().chain(&mut self.schedulers).chain(&mut self.workers) {
             if !program.ended_by_story {
                 program.ready(&http).await;
             }

@@ -18,11 +18,7 @@ impl TestHive {
     /// When nobody answers.
     pub async fn send(&self, api: usize, method: Method, path: &str, body: Option<&Value>) -> Response {
         let url = format!("{}{path}", self.apis[api].url());
-        let mut request = self
-            .http
-            .request(method, url)
-            .bearer_auth(TOKEN)
-            .timeout(Duration::from_secs(30));
+        let mut request = self.http.request(method, url).bearer_auth(TOKEN).timeout(Duration::from_secs(30));
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -43,7 +39,6 @@ impl TestHive {
     ///
     /// # Panics
     /// When it is not accepted.
-    #[expect(clippy::needless_pass_by_value, reason = "a story writes json!(…) in place")]
     pub async fn post_task(&self, task: Value) -> Uuid {
         let answer = self.send(0, Method::POST, "/api/v1/tasks", Some(&task)).await;
         let (status, text) = (answer.status(), answer.text().await.unwrap());
@@ -79,9 +74,7 @@ impl TestHive {
     /// # Panics
     /// When there is none.
     pub async fn diff(&self, id: Uuid) -> String {
-        let answer = self
-            .send(0, Method::GET, &format!("/api/v1/tasks/{id}/diff"), None)
-            .await;
+        let answer = self.send(0, Method::GET, &format!("/api/v1/tasks/{id}/diff"), None).await;
         assert_eq!(answer.status(), StatusCode::OK);
         answer.text().await.unwrap()
     }
@@ -104,10 +97,7 @@ impl TestHive {
 
     /// The task in this state.
     pub async fn wait_status(&self, id: Uuid, seconds: u64, status: &str) -> Value {
-        self.wait_for(id, seconds, status, |task| {
-            task["status"] == status || is_end(task)
-        })
-        .await
+        self.wait_for(id, seconds, status, |task| task["status"] == status || is_end(task)).await
     }
 
     /// The task after its end.
@@ -139,9 +129,7 @@ impl TestHive {
     /// # Panics
     /// When it is refused.
     pub async fn cancel(&self, id: Uuid) {
-        let answer = self
-            .send(0, Method::POST, &format!("/api/v1/tasks/{id}/cancel"), None)
-            .await;
+        let answer = self.send(0, Method::POST, &format!("/api/v1/tasks/{id}/cancel"), None).await;
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
@@ -150,10 +138,7 @@ impl TestHive {
     /// # Panics
     /// When nobody answers.
     pub async fn page(&self, base: &str, path: &str) -> String {
-        let request = self
-            .http
-            .get(format!("{base}{path}"))
-            .timeout(Duration::from_secs(10));
+        let request = self.http.get(format!("{base}{path}")).timeout(Duration::from_secs(10));
         request.send().await.unwrap().text().await.unwrap()
     }
 
@@ -162,10 +147,7 @@ impl TestHive {
     /// # Panics
     /// When nobody answers.
     pub async fn health(&self, base: &str) -> (u16, Value) {
-        let request = self
-            .http
-            .get(format!("{base}/health/ready"))
-            .timeout(Duration::from_secs(10));
+        let request = self.http.get(format!("{base}/health/ready")).timeout(Duration::from_secs(10));
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
@@ -173,9 +155,7 @@ impl TestHive {
 
 /// True when nothing more happens by itself.
 fn is_end(task: &Value) -> bool {
-    task["status"]
-        .as_str()
-        .is_some_and(|status| ENDS.contains(&status))
+    task["status"].as_str().is_some_and(|status| ENDS.contains(&status))
 }
 
 async fn within_or<T>(limit: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {

@@ -65,11 +65,7 @@ impl TestHive {
     pub async fn booked(&self, task: Uuid) -> Charged {
         let columns = "SELECT input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd \
                        FROM tasks WHERE id = $1";
-        let row = sqlx::query(columns)
-            .bind(task)
-            .fetch_one(&self.pool)
-            .await
-            .unwrap();
+        let row = sqlx::query(columns).bind(task).fetch_one(&self.pool).await.unwrap();
         let count = |index: usize| u64::try_from(row.get::<i64, _>(index)).unwrap();
         Charged {
             input_tokens: count(0),
@@ -85,8 +81,7 @@ impl TestHive {
     /// # Panics
     /// When Postgres does not answer.
     pub async fn step_count(&self, task: Uuid) -> i64 {
-        self.count("SELECT count(*) FROM steps WHERE task_id = $1", task)
-            .await
+        self.count("SELECT count(*) FROM steps WHERE task_id = $1", task).await
     }
 
     /// Journal entries of all tasks together.
@@ -94,10 +89,7 @@ impl TestHive {
     /// # Panics
     /// When Postgres does not answer.
     pub async fn all_steps(&self) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM steps")
-            .fetch_one(&self.pool)
-            .await
-            .unwrap()
+        sqlx::query_scalar("SELECT count(*) FROM steps").fetch_one(&self.pool).await.unwrap()
     }
 
     /// Tasks in this state.
@@ -106,11 +98,7 @@ impl TestHive {
     /// When Postgres does not answer.
     pub async fn tasks_in(&self, status: &str) -> usize {
         let query = "SELECT count(*) FROM tasks WHERE status = $1::text::task_status";
-        let count: i64 = sqlx::query_scalar(query)
-            .bind(status)
-            .fetch_one(&self.pool)
-            .await
-            .unwrap();
+        let count: i64 = sqlx::query_scalar(query).bind(status).fetch_one(&self.pool).await.unwrap();
         usize::try_from(count).unwrap()
     }
 
@@ -119,11 +107,7 @@ impl TestHive {
     /// # Panics
     /// When Postgres refuses.
     pub async fn count(&self, query: &str, task: Uuid) -> i64 {
-        sqlx::query_scalar(query)
-            .bind(task)
-            .fetch_one(&self.pool)
-            .await
-            .unwrap()
+        sqlx::query_scalar(query).bind(task).fetch_one(&self.pool).await.unwrap()
     }
 
     /// The kinds of a task's journal entries, in order.
@@ -132,11 +116,7 @@ impl TestHive {
     /// When Postgres refuses.
     pub async fn step_kinds(&self, task: Uuid) -> Vec<String> {
         let query = "SELECT kind::text FROM steps WHERE task_id = $1 ORDER BY seq";
-        sqlx::query_scalar(query)
-            .bind(task)
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
+        sqlx::query_scalar(query).bind(task).fetch_all(&self.pool).await.unwrap()
     }
 
     /// The kinds of a task's events, in order.
@@ -145,11 +125,7 @@ impl TestHive {
     /// When Postgres refuses.
     pub async fn event_kinds(&self, task: Uuid) -> Vec<String> {
         let query = "SELECT kind FROM events WHERE task_id = $1 ORDER BY seq";
-        sqlx::query_scalar(query)
-            .bind(task)
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
+        sqlx::query_scalar(query).bind(task).fetch_all(&self.pool).await.unwrap()
     }
 
     /// Everything that Postgres holds about a task, to be compared with itself later.
@@ -160,11 +136,7 @@ impl TestHive {
         let query = "SELECT to_jsonb(t) FROM tasks t WHERE id = $1
                      UNION ALL (SELECT to_jsonb(s) FROM steps s WHERE task_id = $1 ORDER BY seq)
                      UNION ALL (SELECT to_jsonb(e) FROM events e WHERE task_id = $1 ORDER BY seq)";
-        sqlx::query_scalar(query)
-            .bind(task)
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
+        sqlx::query_scalar(query).bind(task).fetch_all(&self.pool).await.unwrap()
     }
 
     /// Demands that steps and events of an ended task are numbered without gaps and that it ended once.
@@ -174,20 +146,10 @@ impl TestHive {
     pub async fn assert_whole(&self, task: Uuid) {
         let gaps = "SELECT count(*) FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM steps \
                     WHERE task_id = $1) numbered WHERE seq <> place";
-        assert_eq!(
-            self.count(gaps, task).await,
-            0,
-            "steps of {task} are numbered without gaps"
-        );
+        assert_eq!(self.count(gaps, task).await, 0, "steps of {task} are numbered without gaps");
         let gaps = gaps.replace("steps", "events");
-        assert_eq!(
-            self.count(&gaps, task).await,
-            0,
-            "events of {task} are numbered without gaps"
-        );
-        let next = self
-            .count("SELECT next_seq::bigint FROM tasks WHERE id = $1", task)
-            .await;
+        assert_eq!(self.count(&gaps, task).await, 0, "events of {task} are numbered without gaps");
+        let next = self.count("SELECT next_seq::bigint FROM tasks WHERE id = $1", task).await;
         assert_eq!(next, self.step_count(task).await + 1);
         let ends = "SELECT count(*) FROM events WHERE task_id = $1 \
                     AND kind IN ('task.succeeded', 'task.failed', 'task.cancelled', 'task.dead')";

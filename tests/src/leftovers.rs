@@ -1,6 +1,11 @@
 //! What a story must not leave behind.
 
-use std::{thread, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use sqlx::{Connection, PgConnection};
 
@@ -13,10 +18,7 @@ const SHOWN: usize = 40;
 
 impl TestHive {
     fn programs(&mut self) -> impl Iterator<Item = &mut Program> {
-        self.workers
-            .iter_mut()
-            .chain(&mut self.schedulers)
-            .chain(&mut self.apis)
+        self.workers.iter_mut().chain(&mut self.schedulers).chain(&mut self.apis)
     }
 
     fn leftovers(&mut self) -> Vec<String> {
@@ -27,13 +29,13 @@ impl TestHive {
             }
         }
         found.extend(running(&self.database.url()));
+        // A worker that was killed cannot tidy up; all others do.
+        if self.workers.iter().all(|worker| !worker.ended_by_story) {
+            found.extend(trees(&self.path("data")).iter().map(|tree| format!("a tree: {}", tree.display())));
+        }
         if !self.expects_unmatched {
             let unmatched = self.double.unmatched();
-            found.extend(
-                unmatched
-                    .iter()
-                    .map(|request| format!("no rule matched: {}", request.summary)),
-            );
+            found.extend(unmatched.iter().map(|request| format!("no rule matched: {}", request.summary)));
         }
         for program in self.programs().filter(|program| !program.ended_by_story) {
             program.ask_to_end();
@@ -48,12 +50,7 @@ impl TestHive {
     fn show_logs(&mut self) {
         for program in self.programs() {
             let text = program.log_text();
-            eprintln!(
-                "--- {} (pid {}) ---\n{}",
-                program.name,
-                program.pid(),
-                log::tail(&text, SHOWN)
-            );
+            eprintln!("--- {} (pid {}) ---\n{}", program.name, program.pid(), log::tail(&text, SHOWN));
         }
     }
 }
@@ -72,21 +69,21 @@ impl Drop for TestHive {
     }
 }
 
+/// The trees of tasks on every host.
+fn trees(data: &Path) -> Vec<PathBuf> {
+    let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries(data).flat_map(|host| entries(&host.join("workspaces/tasks")).collect::<Vec<_>>()).collect()
+}
+
 /// Tasks that somebody still holds, asked on a thread of its own because a runtime may be running on this one.
 fn running(url: &str) -> Option<String> {
     let url = url.to_owned();
     let asked = thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut connection = PgConnection::connect(&url).await.unwrap();
             let query = "SELECT count(*) FROM tasks WHERE status = 'running'";
-            sqlx::query_scalar::<_, i64>(query)
-                .fetch_one(&mut connection)
-                .await
-                .unwrap()
+            sqlx::query_scalar::<_, i64>(query).fetch_one(&mut connection).await.unwrap()
         })
     });
     match asked.join() {

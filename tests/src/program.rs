@@ -44,13 +44,7 @@ impl Program {
             .stdout(Stdio::null())
             .stderr(file);
         let child = spawn_bound(command).unwrap();
-        Self {
-            name,
-            child,
-            log,
-            url: None,
-            ended_by_story: false,
-        }
+        Self { name, child, log, url: None, ended_by_story: false }
     }
 
     /// Waits until it listens, and for `/health/ready` to answer 200.
@@ -67,12 +61,7 @@ impl Program {
             self.url = address(&self.log);
         }
         let ready = format!("{}/health/ready", self.url.as_ref()?);
-        let answer = http
-            .get(ready)
-            .timeout(Duration::from_secs(5))
-            .send()
-            .await
-            .ok()?;
+        let answer = http.get(ready).timeout(Duration::from_secs(5)).send().await.ok()?;
         answer.status().is_success().then_some(())
     }
 
@@ -156,9 +145,7 @@ impl Program {
 /// Where a log says that its process listens.
 fn address(log: &Path) -> Option<String> {
     let text = std::fs::read_to_string(log).ok()?;
-    let line = text
-        .lines()
-        .find(|line| line.contains("Serving") && line.contains(SERVING))?;
+    let line = text.lines().find(|line| line.contains("Serving") && line.contains(SERVING))?;
     let after = &line[line.find(SERVING)? + SERVING.len()..];
     let port: String = after.chars().take_while(char::is_ascii_digit).collect();
     Some(format!("{SERVING}{port}"))
@@ -168,15 +155,7 @@ fn address(log: &Path) -> Option<String> {
 fn executable(kind: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     // target/debug/deps/it-… → target/debug/hive-…
-    let path = own
-        .parent()
-        .and_then(Path::parent)
-        .unwrap()
-        .join(format!("hive-{kind}"));
-    assert!(
-        path.is_file(),
-        "{} is missing: run `cargo build --workspace --bins` first",
-        path.display()
-    );
+    let path = own.parent().and_then(Path::parent).unwrap().join(format!("hive-{kind}"));
+    assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` first", path.display());
     path
 }

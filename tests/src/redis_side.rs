@@ -15,10 +15,7 @@ impl TestHive {
     }
 
     fn redis(&self) -> redis::Connection {
-        redis::Client::open(self.tickets.url())
-            .unwrap()
-            .get_connection()
-            .unwrap()
+        redis::Client::open(self.tickets.url()).unwrap().get_connection().unwrap()
     }
 
     /// Forgets everything in Redis.
@@ -50,17 +47,7 @@ impl TestHive {
     /// When Redis is not named well.
     pub async fn push_ticket(&self, task: Uuid, epoch: i64) {
         let prefix = self.prefix.clone();
-        let queue = Queue::connect(Config {
-            prefix,
-            ..Config::new(self.tickets.url())
-        })
-        .unwrap();
-        queue
-            .announce(&[Ticket {
-                task_id: task,
-                epoch,
-                lane: Lane::Normal,
-            }])
-            .await;
+        let queue = Queue::connect(Config { prefix, ..Config::new(self.tickets.url()) }).unwrap();
+        queue.announce(&[Ticket { task_id: task, epoch, lane: Lane::Normal }]).await;
     }
 }

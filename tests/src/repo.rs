@@ -24,9 +24,7 @@ impl TestHive {
     /// When git refuses.
     #[must_use]
     pub fn repo(&self, name: &str, files: &[(&str, &str)]) -> Repo {
-        let repo = Repo {
-            path: self.path("repos").join(name),
-        };
+        let repo = Repo { path: self.path("repos").join(name) };
         std::fs::create_dir(&repo.path).unwrap();
         for (path, text) in files {
             let path = repo.path.join(path);
@@ -45,9 +43,7 @@ impl TestHive {
     /// When its script fails.
     #[must_use]
     pub fn example_repo(&self, bug: &str) -> Repo {
-        let repo = Repo {
-            path: self.path("repos").join(bug),
-        };
+        let repo = Repo { path: self.path("repos").join(bug) };
         let mut make = Command::new(example("make-repo.sh"));
         run(make.arg(&repo.path).args(["--bug", bug]));
         repo
@@ -57,9 +53,7 @@ impl TestHive {
 /// A file of `examples/failing-test`.
 #[must_use]
 pub fn example(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../examples/failing-test")
-        .join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/failing-test").join(file)
 }
 
 impl Repo {
@@ -100,10 +94,7 @@ impl Repo {
     /// The files of a branch.
     #[must_use]
     pub fn files(&self, branch: &str) -> Vec<String> {
-        self.git(&["ls-tree", "-r", "--name-only", branch])
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        self.git(&["ls-tree", "-r", "--name-only", branch]).lines().map(str::to_owned).collect()
     }
 
     /// A file of a branch, byte for byte.
@@ -112,21 +103,14 @@ impl Repo {
     /// When it is not there.
     #[must_use]
     pub fn file(&self, branch: &str, path: &str) -> String {
-        let output = run(git()
-            .arg("-C")
-            .arg(&self.path)
-            .arg("show")
-            .arg(format!("{branch}:{path}")));
+        let output = run(git().arg("-C").arg(&self.path).arg("show").arg(format!("{branch}:{path}")));
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// The commits that a branch has and `main` has not, oldest first.
     #[must_use]
     pub fn commits(&self, branch: &str) -> Vec<String> {
-        self.git(&["rev-list", "--reverse", &format!("main..{branch}")])
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        self.git(&["rev-list", "--reverse", &format!("main..{branch}")]).lines().map(str::to_owned).collect()
     }
 
     /// A trailer of a commit.
@@ -143,10 +127,7 @@ impl Repo {
     #[must_use]
     pub fn clone_of(&self, branch: &str) -> TempDir {
         let directory = TestHive::elsewhere();
-        run(git()
-            .args(["clone", "--quiet", "--branch", branch])
-            .arg(&self.path)
-            .arg(directory.path()));
+        run(git().args(["clone", "--quiet", "--branch", branch]).arg(&self.path).arg(directory.path()));
         directory
     }
 }
@@ -164,20 +145,14 @@ fn git() -> Command {
         git.env_remove(variable);
     }
     for (name, value) in [("NAME", "Story"), ("EMAIL", "story@example.invalid")] {
-        git.env(format!("GIT_AUTHOR_{name}"), value)
-            .env(format!("GIT_COMMITTER_{name}"), value);
+        git.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
     }
-    git.env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_SYSTEM", "/dev/null");
+    git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
     git
 }
 
 fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
 }

@@ -27,10 +27,7 @@ impl TestHive {
         let answer = request.send().await.unwrap();
         match answer.status().as_u16() {
             204 => None,
-            200 => Some(Stream {
-                answer,
-                text: String::new(),
-            }),
+            200 => Some(Stream { answer, text: String::new() }),
             other => panic!("the stream answered {other}"),
         }
     }
@@ -45,12 +42,8 @@ impl Stream {
         loop {
             while let Some(end) = self.text.find("\n\n") {
                 let block: String = self.text.drain(..end + 2).collect();
-                let field = |name: &str| {
-                    block
-                        .lines()
-                        .find_map(|line| line.strip_prefix(name))
-                        .map(str::trim)
-                };
+                let field =
+                    |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
                 if let (Some(id), Some(kind)) = (field("id:"), field("event:")) {
                     return Some((id.parse().unwrap(), kind.to_owned()));
                 }

@@ -13,10 +13,7 @@ pub(crate) enum Database {
     Shared(TestDatabase),
     /// On a Postgres of its own, which the story may stop and crash. It is durable, unlike that of the run: what a
     /// crash loses there would not be our fault.
-    Own(
-        Stores,
-        #[expect(dead_code, reason = "holds the directory until Postgres has ended")] TempDir,
-    ),
+    Own(Box<Stores>, #[expect(dead_code, reason = "holds the directory until Postgres has ended")] TempDir),
 }
 
 impl Database {
@@ -26,12 +23,9 @@ impl Database {
 
     pub(crate) async fn own() -> Self {
         let directory = crate::builder::open_directory("hive-postgres-");
-        let config = StoresConfig {
-            want_redis: false,
-            ..StoresConfig::new(directory.path())
-        };
+        let config = StoresConfig { want_redis: false, ..StoresConfig::new(directory.path()) };
         let stores = Stores::start(&config).unwrap();
-        let own = Self::Own(stores, directory);
+        let own = Self::Own(Box::new(stores), directory);
         let store = Store::connect_lazy(&hive_store::Config::new(own.url())).unwrap();
         store.migrate().await.unwrap();
         store.close().await;
@@ -58,7 +52,7 @@ pub(crate) enum Tickets {
     /// Under a prefix of its own in the Redis of the run.
     Shared,
     /// In a Redis of its own, which the story may flush, freeze and kill.
-    Own(PrivateRedis),
+    Own(Box<PrivateRedis>),
 }
 
 impl Tickets {

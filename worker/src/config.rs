@@ -60,11 +60,7 @@ pub struct Config {
     #[arg(long, env = "HIVE_SANDBOX_PATHS", value_delimiter = ':')]
     pub sandbox_paths: Vec<PathBuf>,
     /// PATH inside the sandbox.
-    #[arg(
-        long,
-        env = "HIVE_SANDBOX_PATH",
-        default_value = "/usr/local/bin:/usr/bin:/bin"
-    )]
+    #[arg(long, env = "HIVE_SANDBOX_PATH", default_value = "/usr/local/bin:/usr/bin:/bin")]
     pub sandbox_path: String,
     /// How the process logs.
     #[command(flatten)]

@@ -44,23 +44,10 @@ impl Leases {
         epoch: i64,
         drain: &CancellationToken,
     ) -> (Registered, Control) {
-        let control = Control {
-            drain: drain.clone(),
-            ..Control::default()
-        };
-        let held = Held {
-            epoch,
-            control: control.clone(),
-        };
+        let control = Control { drain: drain.clone(), ..Control::default() };
+        let held = Held { epoch, control: control.clone() };
         self.with(|runs| runs.insert(task, held));
-        (
-            Registered {
-                leases: self.clone(),
-                task,
-                epoch,
-            },
-            control,
-        )
+        (Registered { leases: self.clone(), task, epoch }, control)
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -115,9 +102,7 @@ impl Leases {
     fn lose(&self, task: TaskId, epoch: Option<i64>, why: &str) {
         let control = self.with(|runs| {
             let held = runs.get(&task)?;
-            epoch
-                .is_none_or(|epoch| epoch == held.epoch)
-                .then(|| held.control.clone())
+            epoch.is_none_or(|epoch| epoch == held.epoch).then(|| held.control.clone())
         });
         if let Some(control) = control {
             metrics::counter!("hive_leases_lost_total").increment(1);

@@ -87,10 +87,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(running = leases.count(), "Draining");
     drain.cancel();
     runs.close();
-    if tokio::time::timeout(Duration::from_secs(config.drain_seconds), runs.wait())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(Duration::from_secs(config.drain_seconds), runs.wait()).await.is_err() {
         tracing::warn!(
             running = leases.count(),
             "The drain deadline has come; calls and commands in flight are ended"
@@ -123,9 +120,7 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
     };
     std::fs::create_dir_all(&sandbox.scratch)
         .with_context(|| format!("HIVE_DATA: {} cannot be made", sandbox.scratch.display()))?;
-    let sandbox = Sandbox::probe(sandbox)
-        .await
-        .context("the sandbox is not available")?;
+    let sandbox = Sandbox::probe(sandbox).await.context("the sandbox is not available")?;
     match config.sandbox {
         SandboxMode::Auto => tracing::info!("Commands run under {}", sandbox.level()),
         SandboxMode::Off => tracing::warn!("HIVE_SANDBOX=off: commands run unconfined"),
@@ -139,9 +134,7 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
         store: store.clone(),
         queue: queue.clone(),
         claude: Claude::new(claude).context("ANTHROPIC_BASE_URL or ANTHROPIC_API_KEY cannot be used")?,
-        workspaces: Workspaces::new(files.clone())
-            .await
-            .context("HIVE_DATA cannot be used")?,
+        workspaces: Workspaces::new(files.clone()).await.context("HIVE_DATA cannot be used")?,
         workspace_config: files,
         sandbox,
         models: config.models.clone(),
@@ -152,15 +145,7 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
 
 fn watch(health: &Health, store: &Store, queue: &Queue) {
     let (watched, store) = (health.clone(), store.clone());
-    tokio::spawn(async move {
-        watched
-            .watch("postgres", Duration::from_secs(2), || store.ping())
-            .await
-    });
+    tokio::spawn(async move { watched.watch("postgres", Duration::from_secs(2), || store.ping()).await });
     let (watched, queue) = (health.clone(), queue.clone());
-    tokio::spawn(async move {
-        watched
-            .watch("redis", Duration::from_secs(2), || queue.ping())
-            .await
-    });
+    tokio::spawn(async move { watched.watch("redis", Duration::from_secs(2), || queue.ping()).await });
 }

@@ -31,14 +31,8 @@ pub(crate) struct Slot {
 
 impl Slots {
     pub(crate) fn new(count: usize) -> Self {
-        let state = State {
-            free: count,
-            grants: 0,
-            waiting: Default::default(),
-        };
-        Self {
-            state: Arc::new(Mutex::new(state)),
-        }
+        let state = State { free: count, grants: 0, waiting: Default::default() };
+        Self { state: Arc::new(Mutex::new(state)) }
     }
 
     /// Waits for a place.
@@ -48,9 +42,7 @@ impl Slots {
             if state.free > 0 {
                 state.free -= 1;
                 state.grants += 1;
-                return Slot {
-                    slots: Some(self.clone()),
-                };
+                return Slot { slots: Some(self.clone()) };
             }
             let (sender, receiver) = oneshot::channel();
             state.waiting[index(lane)].push_back(sender);
@@ -70,9 +62,7 @@ impl Slots {
         for n in 0..4 {
             let lane = if least_first { 3 - n } else { n };
             while let Some(waiter) = state.waiting[lane].pop_front() {
-                match waiter.send(Slot {
-                    slots: Some(self.clone()),
-                }) {
+                match waiter.send(Slot { slots: Some(self.clone()) }) {
                     Ok(()) => return,
                     // Whoever waited is gone: its slot must not come back here while the lock is held.
                     Err(mut unwanted) => unwanted.slots = None,

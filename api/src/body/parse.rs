@@ -23,11 +23,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {
-    ApiError::new(
-        StatusCode::BAD_REQUEST,
-        "malformed_json",
-        format!("the body is not JSON: {error}"),
-    )
+    ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
 }
 
 fn misfit<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiError {
@@ -42,9 +38,7 @@ fn misfit<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiEr
         Err(located) => pointer(located.path()),
     };
     let whole = error.to_string();
-    let sentence = whole
-        .rsplit_once(" at line ")
-        .map_or(whole.as_str(), |(sentence, _)| sentence);
+    let sentence = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(sentence, _)| sentence);
     match missing_field(sentence) {
         Some(field) => ApiError::field(format!("{pointer}/{field}"), "is required"),
         None => ApiError::field(pointer, sentence),
@@ -100,13 +94,7 @@ mod tests {
 
     async fn problem(body: &[u8]) -> Value {
         let error = parse::<Shape>(body).unwrap_err();
-        let bytes = error
-            .into_response()
-            .into_body()
-            .collect()
-            .await
-            .unwrap()
-            .to_bytes();
+        let bytes = error.into_response().into_body().collect().await.unwrap().to_bytes();
         serde_json::from_slice(&bytes).unwrap()
     }
 
@@ -117,14 +105,8 @@ mod tests {
             (json!({ "title": 1 }), "/title"),
             (json!({ "title": "a", "other": 1 }), "/other"),
             (json!({ "title": "a", "a/b~c": 1 }), "/a~1b~0c"),
-            (
-                json!({ "title": "a", "parts": [{ "size": 1 }, {}] }),
-                "/parts/1/size",
-            ),
-            (
-                json!({ "title": "a", "parts": [{ "size": -1 }] }),
-                "/parts/0/size",
-            ),
+            (json!({ "title": "a", "parts": [{ "size": 1 }, {}] }), "/parts/1/size"),
+            (json!({ "title": "a", "parts": [{ "size": -1 }] }), "/parts/0/size"),
             (json!({ "title": "a\0b" }), "/title"),
             (json!({ "title": "a", "free": { "x": ["y", "\0"] } }), "/free/x/1"),
             (json!({ "title": "a", "free": { "x\0": 1 } }), "/free"),
@@ -139,14 +121,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_json_is_located() {
         let deep = format!("{{\"title\":\"a\",\"free\":{{\"x\":{}", "[".repeat(100_000));
-        for body in [
-            &b""[..],
-            b"{",
-            b"{\n \"title\": }",
-            b"\"\xff\"",
-            b"{} {}",
-            deep.as_bytes(),
-        ] {
+        for body in [&b""[..], b"{", b"{\n \"title\": }", b"\"\xff\"", b"{} {}", deep.as_bytes()] {
             let problem = problem(body).await;
             assert_eq!(problem["status"], 400, "{problem}");
             assert!(problem["detail"].as_str().unwrap().contains("line"), "{problem}");

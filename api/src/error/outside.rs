@@ -16,10 +16,7 @@ impl From<StoreError> for ApiError {
             StoreError::Invalid { field, message } => Self::field(field, message),
             StoreError::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
             error if error.is_unavailable() => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "Postgres did not answer a request"
-                );
+                tracing::warn!(error = &error as &dyn std::error::Error, "Postgres did not answer a request");
                 let detail = "the database does not answer; nothing was changed that was not confirmed";
                 Self::unavailable("database_unavailable", detail, DATABASE_RETRY)
             }

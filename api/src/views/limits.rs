@@ -15,18 +15,10 @@ const MAX_COST_USD: f64 = 1_000_000.0;
 pub fn check_limits(limits: &Limits, faults: &mut Faults) {
     let at_least_one = "must be at least 1";
     faults.demand(limits.max_turns != Some(0), "/limits/max_turns", at_least_one);
-    faults.demand(
-        limits.max_tokens.is_none_or(|max| max >= 1),
-        "/limits/max_tokens",
-        at_least_one,
-    );
-    let payable = limits
-        .max_cost_usd
-        .is_none_or(|max| (0.0..=MAX_COST_USD).contains(&max));
+    faults.demand(limits.max_tokens.is_none_or(|max| max >= 1), "/limits/max_tokens", at_least_one);
+    let payable = limits.max_cost_usd.is_none_or(|max| (0.0..=MAX_COST_USD).contains(&max));
     faults.demand(payable, "/limits/max_cost_usd", "must be 0 to 1000000");
-    let timely = limits
-        .max_seconds
-        .is_none_or(|max| (1..=MAX_SECONDS).contains(&max));
+    let timely = limits.max_seconds.is_none_or(|max| (1..=MAX_SECONDS).contains(&max));
     faults.demand(timely, "/limits/max_seconds", "must be 1 to 31536000");
 }
 

@@ -86,11 +86,7 @@ impl From<TaskResult> for ResultView {
 
 impl From<DiffStat> for DiffStatView {
     fn from(stat: DiffStat) -> Self {
-        Self {
-            files: stat.files,
-            insertions: stat.insertions,
-            deletions: stat.deletions,
-        }
+        Self { files: stat.files, insertions: stat.insertions, deletions: stat.deletions }
     }
 }
 

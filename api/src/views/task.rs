@@ -146,11 +146,7 @@ impl From<Task> for TaskView {
             labels: task.labels,
             limits: task.limits.into(),
             model: task.model,
-            dependencies: task
-                .dependencies
-                .into_iter()
-                .map(hive_domain::TaskId::uuid)
-                .collect(),
+            dependencies: task.dependencies.into_iter().map(hive_domain::TaskId::uuid).collect(),
             on_dependency_failure: task.on_dependency_failure,
             run_at: task.run_at,
             created_by: task.created_by,
@@ -165,21 +161,12 @@ impl From<Task> for TaskView {
 
 impl From<TaskAgent> for AgentRef {
     fn from(agent: TaskAgent) -> Self {
-        Self {
-            id: agent.id.uuid(),
-            name: agent.name,
-            kind: agent.kind,
-            version: agent.version,
-        }
+        Self { id: agent.id.uuid(), name: agent.name, kind: agent.kind, version: agent.version }
     }
 }
 
 impl From<AcceptanceCheck> for Acceptance {
     fn from(check: AcceptanceCheck) -> Self {
-        Self {
-            name: check.name,
-            command: check.command,
-            timeout_seconds: check.timeout_seconds,
-        }
+        Self { name: check.name, command: check.command, timeout_seconds: check.timeout_seconds }
     }
 }

@@ -10,9 +10,7 @@ use crate::hive::{Answer, Hive};
 async fn an_agent_is_made_with_sensible_defaults() {
     let hive = Hive::start().await;
     let api = hive.api().await;
-    let answer = api
-        .post("/api/v1/agents", json!({ "name": "Ada", "type": "backend" }))
-        .await;
+    let answer = api.post("/api/v1/agents", json!({ "name": "Ada", "type": "backend" })).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let id = answer.body["id"].as_str().unwrap();
     assert_eq!(answer.header("location"), format!("/api/v1/agents/{id}"));
@@ -36,9 +34,7 @@ async fn an_agent_is_made_with_sensible_defaults() {
 
     let task = api.post("/api/v1/tasks", json!({ "title": "T" })).await;
     assert_eq!(task.body["agent"]["id"], id);
-    api.post("/api/v1/agents", json!({ "name": "Ada", "type": "qa" }))
-        .await
-        .problem(409, "agent_name_taken");
+    api.post("/api/v1/agents", json!({ "name": "Ada", "type": "qa" })).await.problem(409, "agent_name_taken");
 }
 
 #[tokio::test]
@@ -50,26 +46,14 @@ async fn agents_are_listed_by_type_and_in_pages() {
     }
     let names = |body: &Value| -> Vec<String> {
         let items = body["items"].as_array().unwrap();
-        items
-            .iter()
-            .map(|agent| agent["name"].as_str().unwrap().to_owned())
-            .collect()
+        items.iter().map(|agent| agent["name"].as_str().unwrap().to_owned()).collect()
     };
-    assert_eq!(
-        names(&api.get("/api/v1/agents?type=backend").await.body),
-        ["A", "C"]
-    );
+    assert_eq!(names(&api.get("/api/v1/agents?type=backend").await.body), ["A", "C"]);
     let page = api.get("/api/v1/agents?limit=2").await.body;
     assert_eq!(names(&page), ["A", "B"]);
     let cursor = page["next_cursor"].as_str().unwrap();
-    let rest = api
-        .get(&format!("/api/v1/agents?limit=2&cursor={cursor}"))
-        .await
-        .body;
-    assert_eq!(
-        (names(&rest), &rest["next_cursor"]),
-        (vec!["C".to_owned()], &Value::Null)
-    );
+    let rest = api.get(&format!("/api/v1/agents?limit=2&cursor={cursor}")).await.body;
+    assert_eq!((names(&rest), &rest["next_cursor"]), (vec!["C".to_owned()], &Value::Null));
 }
 
 #[tokio::test]
@@ -79,42 +63,26 @@ async fn a_change_happens_only_at_the_version_it_was_meant_for() {
     let id = hive.agent("backend", "Ada").await;
     let path = format!("/api/v1/agents/{id}");
     let put = |tag: &str, body: Value| {
-        Answer::of(
-            api.request(Method::PUT, &path)
-                .header("if-match", tag)
-                .json(&body),
-        )
+        Answer::of(api.request(Method::PUT, &path).header("if-match", tag).json(&body))
     };
 
     let tag = api.get(&path).await.header("etag").to_owned();
     let answer = put(&tag, json!({ "system_prompt": "Be brief.", "name": "Adele" })).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.header("etag")),
-        (200, "W/\"2\""),
-        "{answer:?}"
-    );
+    assert_eq!((answer.status.as_u16(), answer.header("etag")), (200, "W/\"2\""), "{answer:?}");
     assert_eq!(answer.body["system_prompt"], "Be brief.");
     assert_eq!(answer.body["tools"], json!(["finish"]), "what is not named stays");
     let stored = hive.store.agent(id).await.unwrap();
     assert_eq!((stored.version, stored.name.as_str()), (2, "Adele"));
 
-    put(&tag, json!({ "system_prompt": "Too late." }))
-        .await
-        .problem(412, "agent_changed");
-    assert_eq!(
-        hive.store.agent(id).await.unwrap().definition.system_prompt,
-        "Be brief."
-    );
+    put(&tag, json!({ "system_prompt": "Too late." })).await.problem(412, "agent_changed");
+    assert_eq!(hive.store.agent(id).await.unwrap().definition.system_prompt, "Be brief.");
     assert_eq!(put("\"2\"", json!({ "model": "hard" })).await.status, 200);
     assert_eq!(put("*", json!({ "model": "light" })).await.body["version"], 4);
     for bad in ["2", "W/\"x\"", "\"1\", \"2\""] {
         put(bad, json!({})).await.problem(400, "invalid_if_match");
     }
     let unchanged = api.put(&path, json!({ "model": "light" })).await;
-    assert_eq!(
-        unchanged.body["version"], 4,
-        "an equal definition is no new version"
-    );
+    assert_eq!(unchanged.body["version"], 4, "an equal definition is no new version");
 }
 
 #[tokio::test]
@@ -126,15 +94,10 @@ async fn a_deactivated_agent_takes_no_tasks_until_it_is_active_again() {
     let answer = Answer::of(api.request(Method::DELETE, &path)).await;
     assert_eq!((answer.status.as_u16(), &*answer.text), (204, ""));
     assert_eq!(hive.store.agent(id).await.unwrap().status, AgentStatus::Inactive);
-    let refused = api
-        .post("/api/v1/tasks", json!({ "title": "T", "agent_id": id }))
-        .await;
+    let refused = api.post("/api/v1/tasks", json!({ "title": "T", "agent_id": id })).await;
     refused.problem(422, "validation_failed");
     assert_eq!(refused.places(), ["/agent_id"]);
-    assert_eq!(
-        api.put(&path, json!({ "status": "active" })).await.body["status"],
-        "active"
-    );
+    assert_eq!(api.put(&path, json!({ "status": "active" })).await.body["status"], "active");
     api.task(json!({ "title": "T", "agent_id": id })).await;
 }
 
@@ -164,16 +127,12 @@ async fn bad_agents_are_refused_by_field() {
         answer.problem(422, "validation_failed");
         assert_eq!(answer.places(), [field], "{answer:?}");
     }
-    let answer = api
-        .put(&format!("/api/v1/agents/{id}"), json!({ "type": "qa" }))
-        .await;
+    let answer = api.put(&format!("/api/v1/agents/{id}"), json!({ "type": "qa" })).await;
     assert_eq!(answer.places(), ["/type"]);
     for path in ["/api/v1/agents/00000000-0000-7000-8000-000000000009"] {
         api.get(path).await.problem(404, "agent_not_found");
         api.put(path, json!({})).await.problem(404, "agent_not_found");
-        Answer::of(api.request(Method::DELETE, path))
-            .await
-            .problem(404, "agent_not_found");
+        Answer::of(api.request(Method::DELETE, path)).await.problem(404, "agent_not_found");
     }
     assert_eq!(hive.store.agents(None, None, 10).await.unwrap().len(), 1);
 }

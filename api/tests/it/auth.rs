@@ -61,9 +61,8 @@ async fn the_scheme_may_be_written_in_any_case() {
     let hive = Hive::start().await;
     let api = hive.api().await;
     for scheme in ["bearer", "BEARER"] {
-        let request = api
-            .bare(Method::GET, "/api/v1/tasks")
-            .header("authorization", format!("{scheme} {TOKEN}"));
+        let request =
+            api.bare(Method::GET, "/api/v1/tasks").header("authorization", format!("{scheme} {TOKEN}"));
         assert_eq!(Answer::of(request).await.status, 200);
     }
 }
@@ -76,7 +75,5 @@ async fn metrics_are_open_when_the_setting_says_so() {
     let api = Api::start(config).await;
     let answer = Answer::of(api.bare(Method::GET, "/metrics")).await;
     assert_eq!(answer.status, 200);
-    Answer::of(api.bare(Method::GET, "/openapi.json"))
-        .await
-        .problem(401, "unauthorized");
+    Answer::of(api.bare(Method::GET, "/openapi.json")).await.problem(401, "unauthorized");
 }

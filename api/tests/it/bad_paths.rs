@@ -11,42 +11,24 @@ async fn paths_methods_and_ids_are_checked() {
     let hive = Hive::start().await;
     let api = hive.api().await;
     let missing = Uuid::now_v7();
-    for path in [
-        "/",
-        "/api",
-        "/api/v2/tasks",
-        "/api/v1/tasks/",
-        "/api/v1/tasks/x/y/z",
-        "/health",
-    ] {
+    for path in ["/", "/api", "/api/v2/tasks", "/api/v1/tasks/", "/api/v1/tasks/x/y/z", "/health"] {
         api.get(path).await.problem(404, "no_such_route");
     }
-    for (method, path) in [
-        (Method::DELETE, "/api/v1/tasks"),
-        (Method::POST, "/api/v1/system/health"),
-    ] {
+    for (method, path) in [(Method::DELETE, "/api/v1/tasks"), (Method::POST, "/api/v1/system/health")] {
         let answer = Answer::of(api.request(method, path)).await;
         answer.problem(405, "method_not_allowed");
         assert!(answer.header("allow").contains("GET"), "{answer:?}");
     }
-    Answer::of(api.request(Method::POST, "/health/live"))
-        .await
-        .problem(405, "method_not_allowed");
+    Answer::of(api.request(Method::POST, "/health/live")).await.problem(405, "method_not_allowed");
     for tail in ["", "/steps", "/diff", "/events"] {
         for bad in ["x", "1", "%00", "%ff", "00000000-0000-0000-0000-00000000000g"] {
-            api.get(&format!("/api/v1/tasks/{bad}{tail}"))
-                .await
-                .problem(400, "invalid_id");
+            api.get(&format!("/api/v1/tasks/{bad}{tail}")).await.problem(400, "invalid_id");
         }
-        api.get(&format!("/api/v1/tasks/{missing}{tail}"))
-            .await
-            .problem(404, "task_not_found");
+        api.get(&format!("/api/v1/tasks/{missing}{tail}")).await.problem(404, "task_not_found");
     }
     for tail in ["cancel", "complete"] {
         let path = format!("/api/v1/tasks/{missing}/{tail}");
-        Answer::of(api.request(Method::POST, &path))
-            .await
-            .problem(404, "task_not_found");
+        Answer::of(api.request(Method::POST, &path)).await.problem(404, "task_not_found");
     }
     let assign = format!("/api/v1/tasks/{missing}/assign");
     let answer = api.put(&assign, json!({ "agent_id": missing })).await;
@@ -66,10 +48,7 @@ async fn query_parameters_are_checked() {
         ("/api/v1/tasks?label=plain".to_owned(), "label"),
         ("/api/v1/tasks?label=a:1&label=a:2".to_owned(), "label"),
         ("/api/v1/tasks?label=a:%00".to_owned(), "label"),
-        (
-            "/api/v1/tasks?created_since=yesterday".to_owned(),
-            "created_since",
-        ),
+        ("/api/v1/tasks?created_since=yesterday".to_owned(), "created_since"),
         ("/api/v1/tasks?limit=0".to_owned(), "limit"),
         ("/api/v1/tasks?limit=201".to_owned(), "limit"),
         ("/api/v1/tasks?limit=99999999999999999999".to_owned(), "limit"),
@@ -86,8 +65,7 @@ async fn query_parameters_are_checked() {
         answer.problem(400, "invalid_query");
         assert_eq!(answer.places(), [name], "{path}");
     }
-    let request = api
-        .request(Method::GET, &format!("/api/v1/tasks/{id}/events"))
-        .header("last-event-id", "x");
+    let request =
+        api.request(Method::GET, &format!("/api/v1/tasks/{id}/events")).header("last-event-id", "x");
     Answer::of(request).await.problem(400, "invalid_last_event_id");
 }

@@ -34,12 +34,7 @@ impl Reader {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self {
-            response,
-            rest: String::new(),
-            events: VecDeque::new(),
-            retry: None,
-        }
+        Self { response, rest: String::new(), events: VecDeque::new(), retry: None }
     }
 
     /// The next event, or `None` when the server closed the stream.
@@ -48,9 +43,8 @@ impl Reader {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk())
-                .await
-                .expect("an event or the end");
+            let chunk =
+                tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("an event or the end");
             self.rest.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
             while let Some((block, rest)) = self.rest.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -62,14 +56,9 @@ impl Reader {
 
     fn take(&mut self, block: &str) {
         let field = |name: &str| {
-            block.lines().find_map(|line| {
-                Some(
-                    line.strip_prefix(name)?
-                        .strip_prefix(':')?
-                        .trim_start()
-                        .to_owned(),
-                )
-            })
+            block
+                .lines()
+                .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim_start().to_owned()))
         };
         if let Some(retry) = field("retry") {
             self.retry = Some(retry.parse().unwrap());
@@ -99,10 +88,7 @@ fn watch(api: &Api, task: TaskId) -> RequestBuilder {
 async fn finish(hive: &Hive, task: TaskId) {
     let epoch = hive.store.task(task).await.unwrap().epoch;
     let lease = hive.store.claim(task, epoch, "w").await.unwrap().unwrap();
-    hive.store
-        .settle(&lease, &Outcome::Done(TaskResult::default()))
-        .await
-        .unwrap();
+    hive.store.settle(&lease, &Outcome::Done(TaskResult::default())).await.unwrap();
 }
 
 #[tokio::test]
@@ -125,10 +111,7 @@ async fn a_stream_tells_everything_and_ends_with_the_task() {
     assert_eq!(reader.next().await, None, "the stream ends");
 
     let mut late = Reader::open(watch(&api, task)).await;
-    assert_eq!(
-        late.kinds(3).await,
-        ["task.created", "task.started", "task.succeeded"]
-    );
+    assert_eq!(late.kinds(3).await, ["task.created", "task.started", "task.succeeded"]);
     assert_eq!(late.next().await, None);
 }
 
@@ -155,11 +138,7 @@ async fn a_broken_stream_goes_on_at_another_process_without_a_gap() {
     assert_eq!(Reader::open(after).await.next().await.unwrap().id, 3);
     for seen in ["3", "999"] {
         let answer = Answer::of(watch(&two, task).header("last-event-id", seen)).await;
-        assert_eq!(
-            (answer.status.as_u16(), &*answer.text),
-            (204, ""),
-            "nothing more will come"
-        );
+        assert_eq!((answer.status.as_u16(), &*answer.text), (204, ""), "nothing more will come");
     }
 }
 
@@ -178,11 +157,7 @@ async fn a_change_at_another_process_arrives_by_its_hint() {
     Answer::of(two.request(Method::POST, &format!("/api/v1/tasks/{task}/cancel"))).await;
     assert_eq!(reader.next().await.unwrap().event, "task.cancelled");
     // Without the hint the reader looks by itself after 5 s.
-    assert!(
-        asked.elapsed() < Duration::from_secs(4),
-        "it took {:?}",
-        asked.elapsed()
-    );
+    assert!(asked.elapsed() < Duration::from_secs(4), "it took {:?}", asked.elapsed());
 }
 
 #[tokio::test]
@@ -192,24 +167,13 @@ async fn a_task_that_was_reopened_has_events_after_its_end() {
     hive.agent("backend", "Ada").await;
     let task = api.task(json!({ "title": "T" })).await;
     let lease = hive.store.claim(task, 0, "w").await.unwrap().unwrap();
-    let fail = Outcome::Fail {
-        reason: StatusReason::TurnLimit,
-        detail: String::new(),
-        partial: Box::default(),
-    };
+    let fail =
+        Outcome::Fail { reason: StatusReason::TurnLimit, detail: String::new(), partial: Box::default() };
     hive.store.settle(&lease, &fail).await.unwrap();
     Answer::of(api.request(Method::POST, &format!("/api/v1/tasks/{task}/complete"))).await;
     let mut reader = Reader::open(watch(&api, task)).await;
     let kinds = reader.kinds(4).await;
-    assert_eq!(
-        kinds,
-        [
-            "task.created",
-            "task.started",
-            "task.failed",
-            "task.completion_requested"
-        ]
-    );
+    assert_eq!(kinds, ["task.created", "task.started", "task.failed", "task.completion_requested"]);
     finish(&hive, task).await;
     assert_eq!(reader.kinds(2).await, ["task.started", "task.succeeded"]);
     assert_eq!(reader.next().await, None);
@@ -229,19 +193,11 @@ async fn nothing_is_lost_while_redis_is_away_or_was_emptied() {
     assert_eq!(reader.next().await.unwrap().event, "task.started");
 
     redis.kill();
-    let wait = Outcome::Wait {
-        after: Duration::ZERO,
-        reason: StatusReason::RateLimited,
-        detail: String::new(),
-    };
+    let wait =
+        Outcome::Wait { after: Duration::ZERO, reason: StatusReason::RateLimited, detail: String::new() };
     hive.store.settle(&lease, &wait).await.unwrap();
     assert_eq!(reader.next().await.unwrap().event, "task.waiting");
-    let accepted = api
-        .post(
-            "/api/v1/tasks",
-            json!({ "title": "Without Redis", "duty": "noop" }),
-        )
-        .await;
+    let accepted = api.post("/api/v1/tasks", json!({ "title": "Without Redis", "duty": "noop" })).await;
     assert_eq!(accepted.status, 201, "a task is accepted while Redis is away");
 
     redis.start(RedisData::Wipe).unwrap();
@@ -254,16 +210,10 @@ async fn nothing_is_lost_while_redis_is_away_or_was_emptied() {
 
 /// Says FLUSHALL to the Redis at `url`, which is `redis+unix://<socket>?pass=<password>`.
 fn flush_all(url: &str) {
-    let (socket, password) = url
-        .strip_prefix("redis+unix://")
-        .unwrap()
-        .split_once("?pass=")
-        .unwrap();
+    let (socket, password) = url.strip_prefix("redis+unix://").unwrap().split_once("?pass=").unwrap();
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-        .write_all(format!("AUTH {password}\r\nFLUSHALL\r\nQUIT\r\n").as_bytes())
-        .unwrap();
+    stream.write_all(format!("AUTH {password}\r\nFLUSHALL\r\nQUIT\r\n").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, "+OK\r\n+OK\r\n+OK\r\n");
@@ -279,9 +229,5 @@ async fn a_stopping_process_ends_its_streams() {
     let asked = Instant::now();
     api.stop().await.unwrap();
     assert_eq!(reader.next().await, None);
-    assert!(
-        asked.elapsed() < Duration::from_secs(5),
-        "it took {:?}",
-        asked.elapsed()
-    );
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
 }

@@ -11,10 +11,7 @@ async fn live_and_ready_answer_anyone() {
     let hive = Hive::start().await;
     let api = hive.api().await;
     let live = Answer::of(api.bare(Method::GET, "/health/live")).await;
-    assert_eq!(
-        (live.status.as_u16(), live.body),
-        (200, json!({ "status": "live" }))
-    );
+    assert_eq!((live.status.as_u16(), live.body), (200, json!({ "status": "live" })));
     eventually("ready", async || {
         let ready = Answer::of(api.bare(Method::GET, "/health/ready")).await;
         (ready.status == 200 && ready.body == json!({ "status": "ready", "reasons": [] })).then_some(())
@@ -26,18 +23,14 @@ async fn live_and_ready_answer_anyone() {
 async fn the_detail_names_the_provider_the_components_and_the_lanes() {
     let hive = Hive::start().await;
     let api = hive.api().await;
-    api.task(json!({ "title": "T", "duty": "noop", "priority": 9 }))
-        .await;
+    api.task(json!({ "title": "T", "duty": "noop", "priority": 9 })).await;
     let detail = eventually("both are up", async || {
         let answer = api.get("/api/v1/system/health").await;
         (answer.status == 200 && answer.body["status"] == "ready").then_some(answer.body)
     })
     .await;
     assert_eq!(detail["provider"], "double");
-    assert_eq!(
-        detail["lanes"],
-        json!({ "urgent": 0, "high": 0, "normal": 0, "low": 1 })
-    );
+    assert_eq!(detail["lanes"], json!({ "urgent": 0, "high": 0, "normal": 0, "low": 1 }));
     assert_eq!(detail["components"]["postgres"]["state"], "up");
     assert_eq!(detail["version"], env!("CARGO_PKG_VERSION"));
 }
@@ -54,13 +47,7 @@ async fn without_redis_it_is_degraded_and_still_ready() {
     })
     .await;
     assert_eq!(answer.status, 200);
-    assert!(
-        answer.body["reasons"][0]
-            .as_str()
-            .unwrap()
-            .starts_with("redis is down"),
-        "{answer:?}"
-    );
+    assert!(answer.body["reasons"][0].as_str().unwrap().starts_with("redis is down"), "{answer:?}");
     assert_eq!(api.get("/api/v1/system/health").await.body["lanes"], json!(null));
 }
 
@@ -79,22 +66,14 @@ async fn requests_are_counted_by_route_and_never_by_path() {
     ] {
         assert!(metrics.contains(wanted), "{wanted} is missing in {metrics}");
     }
-    assert!(
-        !metrics.contains("nobody-knows") && !metrics.contains(&id.to_string()),
-        "{metrics}"
-    );
+    assert!(!metrics.contains("nobody-knows") && !metrics.contains(&id.to_string()), "{metrics}");
 }
 
 #[tokio::test]
 async fn a_request_has_an_id() {
     let hive = Hive::start().await;
     let api = hive.api().await;
-    let with = |id: &str| {
-        Answer::of(
-            api.request(Method::GET, "/api/v1/tasks")
-                .header("x-request-id", id),
-        )
-    };
+    let with = |id: &str| Answer::of(api.request(Method::GET, "/api/v1/tasks").header("x-request-id", id));
     assert_eq!(with("abc-1").await.header("x-request-id"), "abc-1");
     for odd in ["a b", "", &"x".repeat(101), "a;b"] {
         let id = with(odd).await.header("x-request-id").to_owned();

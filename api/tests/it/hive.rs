@@ -52,23 +52,14 @@ impl Hive {
             provider: "double".to_owned(),
             metrics_open: false,
             db_connections: 8,
-            log: LogConfig {
-                filter: "info".to_owned(),
-                format: Some(LogFormat::Text),
-            },
+            log: LogConfig { filter: "info".to_owned(), format: Some(LogFormat::Text) },
         };
         let store = Store::connect_lazy(&hive_store::Config::new(config.database_url.clone())).unwrap();
         let queue = Queue::connect(hive_queue::Config {
             prefix: config.redis_prefix.clone(),
             ..hive_queue::Config::new(redis_url)
         });
-        Self {
-            store,
-            queue: queue.unwrap(),
-            config,
-            files,
-            _database: database,
-        }
+        Self { store, queue: queue.unwrap(), config, files, _database: database }
     }
 
     /// One more process over the same stores.
@@ -98,21 +89,14 @@ impl Hive {
 
     /// All tasks of the database.
     pub async fn tasks(&self) -> Vec<Task> {
-        self.store
-            .tasks(&TaskFilter::default(), None, 200)
-            .await
-            .unwrap()
-            .items
+        self.store.tasks(&TaskFilter::default(), None, 200).await.unwrap().items
     }
 
     /// A repository below the configured root with one commit on `main`; its URL and that commit.
     pub fn repository(&self) -> (String, String) {
         let path = self.files.path().join("roots/shop.git");
         let work = self.files.path().join("work");
-        git(
-            self.files.path(),
-            &["init", "--quiet", "--bare", "--initial-branch=main", text(&path)],
-        );
+        git(self.files.path(), &["init", "--quiet", "--bare", "--initial-branch=main", text(&path)]);
         git(self.files.path(), &["clone", "--quiet", text(&path), text(&work)]);
         std::fs::write(work.join("read.me"), "hello\n").unwrap();
         git(&work, &["add", "."]);
@@ -136,11 +120,7 @@ fn git(directory: &Path, arguments: &[&str]) -> String {
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "git {arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -158,19 +138,12 @@ impl Api {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let running = tokio::spawn(hive_api::serve(config, listener, stop.clone()));
-        Self {
-            url,
-            client: reqwest::Client::new(),
-            stop,
-            running,
-        }
+        Self { url, client: reqwest::Client::new(), stop, running }
     }
 
     /// A request without the token.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client
-            .request(method, format!("{}{path}", self.url))
-            .timeout(PATIENCE)
+        self.client.request(method, format!("{}{path}", self.url)).timeout(PATIENCE)
     }
 
     /// A request with the token.
@@ -200,16 +173,12 @@ impl Api {
     /// Stops in good order.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.stop.cancel();
-        tokio::time::timeout(PATIENCE, self.running)
-            .await
-            .expect("it ends")?
+        tokio::time::timeout(PATIENCE, self.running).await.expect("it ends")?
     }
 
     /// Waits for it to end by itself.
     pub async fn ended(self) -> anyhow::Result<()> {
-        tokio::time::timeout(PATIENCE, self.running)
-            .await
-            .expect("it ends")?
+        tokio::time::timeout(PATIENCE, self.running).await.expect("it ends")?
     }
 }
 
@@ -232,31 +201,18 @@ impl Answer {
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Self {
-            status,
-            headers,
-            text,
-            body,
-        }
+        Self { status, headers, text, body }
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .unwrap_or_else(|| panic!("no {name} in {self:?}"))
-            .to_str()
-            .unwrap()
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}")).to_str().unwrap()
     }
 
     /// Demands a problem of this kind.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) {
         assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(
-            self.header("content-type"),
-            "application/problem+json",
-            "{self:?}"
-        );
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         assert_eq!(self.body["status"], status, "{self:?}");
         assert_eq!(self.body["code"], code, "{self:?}");
         for member in ["type", "title", "detail"] {
@@ -266,14 +222,8 @@ impl Answer {
 
     /// The pointers or parameters at fault.
     pub fn places(&self) -> Vec<&str> {
-        let errors = self.body["errors"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        errors
-            .iter()
-            .filter_map(|error| error["pointer"].as_str().or(error["parameter"].as_str()))
-            .collect()
+        let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().filter_map(|error| error["pointer"].as_str().or(error["parameter"].as_str())).collect()
     }
 }
 

@@ -45,13 +45,9 @@ fn references_lead_somewhere(value: &Value, document: &Value) {
                 let pointer = reference.strip_prefix('#').unwrap();
                 assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
             }
-            fields
-                .values()
-                .for_each(|field| references_lead_somewhere(field, document));
+            fields.values().for_each(|field| references_lead_somewhere(field, document));
         }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| references_lead_somewhere(item, document)),
+        Value::Array(items) => items.iter().for_each(|item| references_lead_somewhere(item, document)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

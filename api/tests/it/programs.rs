@@ -10,13 +10,8 @@ use crate::hive::{Hive, TOKEN, eventually};
 /// The program with only these settings.
 fn program(settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hive-api"));
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-        .envs(settings.iter().copied())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
 
@@ -27,11 +22,7 @@ fn a_setting_that_cannot_be_used_ends_the_program_with_one_line() {
         ("REDIS_URL", "redis://:hidden@h"),
         ("HIVE_TOKEN", TOKEN),
     ];
-    let without = |name: &str| {
-        good.into_iter()
-            .filter(|(other, _)| *other != name)
-            .collect::<Vec<_>>()
-    };
+    let without = |name: &str| good.into_iter().filter(|(other, _)| *other != name).collect::<Vec<_>>();
     let with = |name: &'static str, value: &'static str| [&without(name)[..], &[(name, value)]].concat();
     for (settings, name) in [
         (without("DATABASE_URL"), "DATABASE_URL"),
@@ -67,10 +58,7 @@ async fn the_program_serves_until_it_is_asked_to_stop() {
     .spawn()
     .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let line = lines
-        .find(|line| line.as_ref().unwrap().contains("Serving http://"))
-        .unwrap()
-        .unwrap();
+    let line = lines.find(|line| line.as_ref().unwrap().contains("Serving http://")).unwrap().unwrap();
     let url = line.split("Serving ").nth(1).unwrap().split('"').next().unwrap();
     let live = reqwest::get(format!("{url}/health/live")).await.unwrap();
     assert_eq!(live.status(), 200);

@@ -15,22 +15,15 @@ async fn while_postgres_is_away_callers_are_told_to_come_back() {
     let api = Api::start(config).await;
     for request in [
         api.request(Method::GET, "/api/v1/tasks"),
-        api.request(Method::POST, "/api/v1/tasks")
-            .json(&json!({ "title": "T", "duty": "noop" })),
+        api.request(Method::POST, "/api/v1/tasks").json(&json!({ "title": "T", "duty": "noop" })),
         api.request(Method::GET, "/api/v1/agents/00000000-0000-7000-8000-000000000009"),
     ] {
         let answer = Answer::of(request).await;
         answer.problem(503, "database_unavailable");
         assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
-        assert!(
-            !answer.text.contains("secret") && !answer.text.contains("127.0.0.1"),
-            "{answer:?}"
-        );
+        assert!(!answer.text.contains("secret") && !answer.text.contains("127.0.0.1"), "{answer:?}");
     }
-    assert_eq!(
-        Answer::of(api.bare(Method::GET, "/health/live")).await.status,
-        200
-    );
+    assert_eq!(Answer::of(api.bare(Method::GET, "/health/live")).await.status, 200);
     eventually("not ready", async || {
         let ready = Answer::of(api.bare(Method::GET, "/health/ready")).await;
         (ready.status == 503 && ready.body["status"] == "not_ready").then_some(())
@@ -44,10 +37,7 @@ async fn a_schema_that_does_not_fit_ends_the_process() {
     let mut config = hive.config.clone();
     config.database_url = TestStores::get().database_url().to_owned();
     let error = format!("{:#}", Api::start(config).await.ended().await.unwrap_err());
-    assert!(
-        error.starts_with("DATABASE_URL: the database schema does not fit"),
-        "{error}"
-    );
+    assert!(error.starts_with("DATABASE_URL: the database schema does not fit"), "{error}");
 }
 
 #[tokio::test]
@@ -73,10 +63,7 @@ async fn what_is_too_much_is_refused_while_health_answers() {
     .await;
     refused.problem(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
-    assert_eq!(
-        Answer::of(api.bare(Method::GET, "/health/live")).await.status,
-        200
-    );
+    assert_eq!(Answer::of(api.bare(Method::GET, "/health/live")).await.status, 200);
     drop(open);
     eventually("the slots are free again", async || {
         (api.get("/api/v1/tasks").await.status == 200).then_some(())

@@ -17,10 +17,7 @@ async fn assigning_changes_the_agent_until_the_task_begins() {
     let id = api.task(json!({ "title": "T" })).await;
     let path = format!("/api/v1/tasks/{id}/assign");
     let answer = api.put(&path, json!({ "agent_id": bob })).await;
-    assert_eq!(
-        (answer.status.as_u16(), &answer.body["agent"]["name"]),
-        (200, &json!("Bob"))
-    );
+    assert_eq!((answer.status.as_u16(), &answer.body["agent"]["name"]), (200, &json!("Bob")));
     assert_eq!(hive.store.task(id).await.unwrap().agent.unwrap().id, bob);
     let events = hive.store.events_after(id, 1, 10).await.unwrap();
     assert_eq!(events[0].kind, "task.assigned");
@@ -29,9 +26,7 @@ async fn assigning_changes_the_agent_until_the_task_begins() {
     nobody.problem(422, "validation_failed");
     assert_eq!(nobody.places(), ["/agent_id"]);
     hive.store.claim(id, 0, "w").await.unwrap().unwrap();
-    api.put(&path, json!({ "agent_id": bob }))
-        .await
-        .problem(409, "task_not_assignable");
+    api.put(&path, json!({ "agent_id": bob })).await.problem(409, "task_not_assignable");
 }
 
 #[tokio::test]
@@ -42,25 +37,16 @@ async fn cancelling_ends_a_task_once() {
     let lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
     for _ in 0..2 {
         let answer = Answer::of(api.request(Method::POST, &format!("/api/v1/tasks/{id}/cancel"))).await;
-        assert_eq!(
-            (answer.status.as_u16(), &answer.body["status"]),
-            (200, &json!("cancelled"))
-        );
+        assert_eq!((answer.status.as_u16(), &answer.body["status"]), (200, &json!("cancelled")));
     }
     assert_eq!(hive.store.task(id).await.unwrap().status, TaskStatus::Cancelled);
     assert_eq!(hive.store.events_after(id, 2, 10).await.unwrap().len(), 1);
-    let late = hive
-        .store
-        .settle(&lease, &Outcome::Done(TaskResult::default()))
-        .await;
+    let late = hive.store.settle(&lease, &Outcome::Done(TaskResult::default())).await;
     assert!(late.is_err(), "the run in flight can write nothing more");
 
     let done = api.task(json!({ "title": "T", "duty": "noop" })).await;
     let lease = hive.store.claim(done, 0, "w").await.unwrap().unwrap();
-    hive.store
-        .settle(&lease, &Outcome::Done(TaskResult::default()))
-        .await
-        .unwrap();
+    hive.store.settle(&lease, &Outcome::Done(TaskResult::default())).await.unwrap();
     let answer = Answer::of(api.request(Method::POST, &format!("/api/v1/tasks/{done}/cancel"))).await;
     answer.problem(409, "task_ended");
 }
@@ -72,14 +58,10 @@ async fn completing_goes_through_the_checks() {
     hive.agent("backend", "Ada").await;
     let (url, _) = hive.repository();
     let checks = json!([{ "command": "true" }]);
-    let id = api
-        .task(json!({ "title": "T", "repository": { "url": url }, "acceptance": checks }))
-        .await;
+    let id = api.task(json!({ "title": "T", "repository": { "url": url }, "acceptance": checks })).await;
     let lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
     let path = format!("/api/v1/tasks/{id}/complete");
-    Answer::of(api.request(Method::POST, &path))
-        .await
-        .problem(409, "task_not_completable");
+    Answer::of(api.request(Method::POST, &path)).await.problem(409, "task_not_completable");
     let fail = Outcome::Fail {
         reason: StatusReason::TurnLimit,
         detail: "no turns left".to_owned(),
@@ -88,10 +70,7 @@ async fn completing_goes_through_the_checks() {
     hive.store.settle(&lease, &fail).await.unwrap();
 
     let answer = Answer::of(api.request(Method::POST, &path)).await;
-    assert_eq!(
-        (answer.status.as_u16(), &answer.body["status"]),
-        (202, &json!("ready"))
-    );
+    assert_eq!((answer.status.as_u16(), &answer.body["status"]), (202, &json!("ready")));
     let stored = hive.store.task(id).await.unwrap();
     assert!(stored.verify_only && stored.status == TaskStatus::Ready);
     let tickets = eventually("the ticket of the new epoch", async || {
@@ -114,12 +93,8 @@ async fn changes_are_told_to_the_watchers_of_every_process() {
         json!({ "task_id": id, "seq": 1, "status": "ready" }),
         json!({ "task_id": id, "seq": 2, "status": "cancelled" }),
     ] {
-        let notice = tokio::time::timeout(Duration::from_secs(20), updates.recv())
-            .await
-            .unwrap();
-        let Notice::Message { payload, .. } = notice else {
-            panic!("{notice:?}")
-        };
+        let notice = tokio::time::timeout(Duration::from_secs(20), updates.recv()).await.unwrap();
+        let Notice::Message { payload, .. } = notice else { panic!("{notice:?}") };
         assert_eq!(serde_json::from_str::<Value>(&payload).unwrap(), expected);
     }
 }

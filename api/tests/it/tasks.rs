@@ -14,12 +14,7 @@ use crate::hive::Hive;
 async fn a_noop_is_stored_announced_and_shown_by_another_process() {
     let hive = Hive::start().await;
     let (api, other) = (hive.api().await, hive.api().await);
-    let answer = api
-        .post(
-            "/api/v1/tasks",
-            json!({ "title": "Probe", "duty": "noop", "priority": 2 }),
-        )
-        .await;
+    let answer = api.post("/api/v1/tasks", json!({ "title": "Probe", "duty": "noop", "priority": 2 })).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let id = answer.body["id"].as_str().unwrap();
     assert_eq!(answer.header("location"), format!("/api/v1/tasks/{id}"));
@@ -27,11 +22,7 @@ async fn a_noop_is_stored_announced_and_shown_by_another_process() {
     let stored = hive.store.task(id.parse().unwrap()).await.unwrap();
     assert_eq!(stored.status, TaskStatus::Ready);
     assert_eq!((stored.duty.as_deref(), stored.priority.get()), (Some("noop"), 2));
-    assert_eq!(
-        hive.queue.depth().await.unwrap(),
-        [1, 0, 0, 0],
-        "one ticket in the urgent lane"
-    );
+    assert_eq!(hive.queue.depth().await.unwrap(), [1, 0, 0, 0], "one ticket in the urgent lane");
 
     let shown = other.get(answer.header("location")).await;
     assert_eq!(shown.status, 200);
@@ -83,11 +74,7 @@ async fn every_field_is_kept() {
     let stored = hive.store.task(id).await.unwrap();
     assert_eq!(stored.on_dependency_failure, DependencyPolicy::Continue);
     assert_eq!(stored.repository.unwrap().base_commit, commit);
-    assert_eq!(
-        hive.queue.depth().await.unwrap(),
-        [0, 0, 1, 0],
-        "only the first task has a ticket"
-    );
+    assert_eq!(hive.queue.depth().await.unwrap(), [0, 0, 1, 0], "only the first task has a ticket");
 }
 
 #[tokio::test]
@@ -98,10 +85,7 @@ async fn the_default_branch_is_looked_up() {
     let (url, commit) = hive.repository();
     for reference in [json!({ "url": url }), json!({ "url": url, "base_ref": commit })] {
         let id = api.task(json!({ "title": "T", "repository": reference })).await;
-        assert_eq!(
-            hive.store.task(id).await.unwrap().repository.unwrap().base_commit,
-            commit
-        );
+        assert_eq!(hive.store.task(id).await.unwrap().repository.unwrap().base_commit, commit);
     }
 }
 
@@ -114,25 +98,13 @@ async fn lists_are_filtered_and_paged() {
     for n in 0..5 {
         let labels = json!({ "even": (n % 2 == 0).to_string(), "n": n.to_string() });
         ids.push(
-            api.task(json!({ "title": format!("T{n}"), "duty": "noop", "labels": labels }))
-                .await
-                .to_string(),
+            api.task(json!({ "title": format!("T{n}"), "duty": "noop", "labels": labels })).await.to_string(),
         );
     }
-    ids.push(
-        api.task(json!({ "title": "Agent's", "run_at": "9000-01-01T00:00:00Z" }))
-            .await
-            .to_string(),
-    );
+    ids.push(api.task(json!({ "title": "Agent's", "run_at": "9000-01-01T00:00:00Z" })).await.to_string());
     hive.store.cancel(ids[1].parse().unwrap(), "test").await.unwrap();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let created = hive
-        .store
-        .task(ids[3].parse().unwrap())
-        .await
-        .unwrap()
-        .created_at
-        .to_rfc3339();
+    let created = hive.store.task(ids[3].parse().unwrap()).await.unwrap().created_at.to_rfc3339();
 
     for (query, wanted) in [
         (String::new(), vec![5, 4, 3, 2, 1, 0]),
@@ -144,14 +116,8 @@ async fn lists_are_filtered_and_paged() {
         ("label=even:true".to_owned(), vec![4, 2, 0]),
         ("label=even:true&label=n:2".to_owned(), vec![2]),
         (format!("created_since={created}"), vec![5, 4, 3]),
-        (
-            "project_id=00000000-0000-7000-8000-000000000001&limit=1".to_owned(),
-            vec![5],
-        ),
-        (
-            "project_id=00000000-0000-7000-8000-000000000002".to_owned(),
-            vec![],
-        ),
+        ("project_id=00000000-0000-7000-8000-000000000001&limit=1".to_owned(), vec![5]),
+        ("project_id=00000000-0000-7000-8000-000000000002".to_owned(), vec![]),
     ] {
         let answer = api.get(&format!("/api/v1/tasks?{query}")).await;
         let found: Vec<&str> = answer.body["items"]
@@ -168,11 +134,7 @@ async fn lists_are_filtered_and_paged() {
     loop {
         let page = api.get(&format!("/api/v1/tasks?limit=4{cursor}")).await.body;
         seen.extend(
-            page["items"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|task| task["id"].as_str().unwrap().to_owned()),
+            page["items"].as_array().unwrap().iter().map(|task| task["id"].as_str().unwrap().to_owned()),
         );
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -189,29 +151,17 @@ async fn a_run_is_shown_with_its_steps_result_and_diff() {
     hive.agent("backend", "Ada").await;
     let id = api.task(json!({ "title": "T" })).await;
     let path = format!("/api/v1/tasks/{id}");
-    assert_eq!(
-        api.get(&format!("{path}/steps")).await.body,
-        json!({ "items": [], "next_cursor": null })
-    );
+    assert_eq!(api.get(&format!("{path}/steps")).await.body, json!({ "items": [], "next_cursor": null }));
     api.get(&format!("{path}/diff")).await.problem(404, "no_diff");
 
     let mut lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
     for n in 1..=3 {
-        let note = Entry::Note(Note {
-            cause: NoteCause::Cut,
-            text: format!("note {n}"),
-        });
-        let step = NewStep {
-            commit: (n == 2).then_some("abc"),
-            sandbox: Some("floor"),
-            ..NewStep::plain(&note)
-        };
+        let note = Entry::Note(Note { cause: NoteCause::Cut, text: format!("note {n}") });
+        let step =
+            NewStep { commit: (n == 2).then_some("abc"), sandbox: Some("floor"), ..NewStep::plain(&note) };
         hive.store.append(&mut lease, &step).await.unwrap();
     }
-    hive.store
-        .put_artifact(id, "diff", "text/x-diff", b"--- a\n+++ b\n")
-        .await
-        .unwrap();
+    hive.store.put_artifact(id, "diff", "text/x-diff", b"--- a\n+++ b\n").await.unwrap();
     let check = CheckResult {
         name: "tests".to_owned(),
         command: "true".to_owned(),
@@ -225,11 +175,7 @@ async fn a_run_is_shown_with_its_steps_result_and_diff() {
         branch: Some("hive/x".to_owned()),
         commit: Some("c".to_owned()),
         tree: Some("t".to_owned()),
-        diff_stat: Some(DiffStat {
-            files: 1,
-            insertions: 2,
-            deletions: 3,
-        }),
+        diff_stat: Some(DiffStat { files: 1, insertions: 2, deletions: 3 }),
         checks: vec![check],
     };
     hive.store.settle(&lease, &Outcome::Done(result)).await.unwrap();
@@ -243,22 +189,13 @@ async fn a_run_is_shown_with_its_steps_result_and_diff() {
     });
     assert_eq!(first["items"][1], expected);
     let rest = api.get(&format!("{path}/steps?limit=2&cursor=2")).await.body;
-    assert_eq!(
-        (&rest["items"][0]["seq"], &rest["next_cursor"]),
-        (&json!(3), &Value::Null)
-    );
+    assert_eq!((&rest["items"][0]["seq"], &rest["next_cursor"]), (&json!(3), &Value::Null));
 
     let diff = api.get(&format!("{path}/diff")).await;
-    assert_eq!(
-        (diff.header("content-type"), &*diff.text),
-        ("text/x-diff; charset=utf-8", "--- a\n+++ b\n")
-    );
+    assert_eq!((diff.header("content-type"), &*diff.text), ("text/x-diff; charset=utf-8", "--- a\n+++ b\n"));
 
     let task = api.get(&path).await.body;
-    assert_eq!(
-        (&task["status"], &task["run"]),
-        (&json!("succeeded"), &json!(run))
-    );
+    assert_eq!((&task["status"], &task["run"]), (&json!("succeeded"), &json!(run)));
     assert!(task["started_at"].is_string() && task["completed_at"].is_string());
     let expected = json!({
         "summary": "Done.", "branch": "hive/x", "commit": "c", "tree": "t",

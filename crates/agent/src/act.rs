@@ -58,18 +58,8 @@ impl Activation<'_> {
         offered: &[ToolName],
         until: Option<Instant>,
     ) -> Result<String, ToolError> {
-        let names = || {
-            offered
-                .iter()
-                .map(|tool| tool.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let tool = call
-            .name
-            .parse::<ToolName>()
-            .ok()
-            .filter(|tool| offered.contains(tool));
+        let names = || offered.iter().map(|tool| tool.as_str()).collect::<Vec<_>>().join(", ");
+        let tool = call.name.parse::<ToolName>().ok().filter(|tool| offered.contains(tool));
         let Some(tool) = tool else {
             return Err(ToolError::Tell(format!(
                 "there is no tool {:?} here; you have {}",
@@ -79,19 +69,12 @@ impl Activation<'_> {
         };
         let input = call.input.as_ref().map_err(|text| {
             let start: String = text.chars().take(200).collect();
-            ToolError::Tell(format!(
-                "the input is not a JSON object and was not run; it began: {start}"
-            ))
+            ToolError::Tell(format!("the input is not a JSON object and was not run; it began: {start}"))
         })?;
         let Some(files) = &self.files else {
             return match tool {
                 ToolName::Finish => {
-                    tools::call(
-                        tool,
-                        input,
-                        self.bench(std::path::Path::new("/nonexistent"), until),
-                    )
-                    .await
+                    tools::call(tool, input, self.bench(std::path::Path::new("/nonexistent"), until)).await
                 }
                 _ => Err(ToolError::Tell("this task has no files".to_owned())),
             };
@@ -100,12 +83,7 @@ impl Activation<'_> {
     }
 
     fn bench<'a>(&'a self, tree: &'a std::path::Path, until: Option<Instant>) -> Bench<'a> {
-        Bench {
-            tree,
-            sandbox: &self.agent.sandbox,
-            cancel: &self.control.halt,
-            until,
-        }
+        Bench { tree, sandbox: &self.agent.sandbox, cancel: &self.control.halt, until }
     }
 
     async fn keep_whole(&self, call: &ToolCall, content: &str) -> Result<Option<String>, Stopped> {
@@ -116,9 +94,7 @@ impl Activation<'_> {
         let body = cut_middle(content, hive_store::artifacts::MAX_ARTIFACT_BYTES);
         let task = self.lease.task();
         self.persist(|| {
-            self.agent
-                .store
-                .put_artifact(task, &name, "text/plain; charset=utf-8", body.as_bytes())
+            self.agent.store.put_artifact(task, &name, "text/plain; charset=utf-8", body.as_bytes())
         })
         .await?;
         Ok(Some(name))
@@ -134,10 +110,7 @@ pub(crate) fn refuse(calls: &[ToolCall]) -> ToolResults {
         is_error: true,
         artifact: None,
     });
-    ToolResults {
-        results: results.collect(),
-        finished: None,
-    }
+    ToolResults { results: results.collect(), finished: None }
 }
 
 /// Tells the model what the harness could not commit, below its last result.
@@ -150,11 +123,7 @@ pub(crate) fn tell_skipped(results: &mut ToolResults, skipped: &[String]) {
 
 /// Postgres stores no NUL, and a model has no use for one.
 pub(crate) fn clean(text: String) -> String {
-    if text.contains('\0') {
-        text.replace('\0', "\u{fffd}")
-    } else {
-        text
-    }
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 /// Keeps head and tail, cut at character boundaries, with a line that says how much is left out.
@@ -163,16 +132,8 @@ pub(crate) fn cut_middle(text: &str, max: usize) -> String {
         return text.to_owned();
     }
     let half = max.saturating_sub(64) / 2;
-    let (head, tail) = (
-        text.floor_char_boundary(half),
-        text.ceil_char_boundary(text.len() - half),
-    );
-    format!(
-        "{}\n[{} bytes left out]\n{}",
-        &text[..head],
-        tail - head,
-        &text[tail..]
-    )
+    let (head, tail) = (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
+    format!("{}\n[{} bytes left out]\n{}", &text[..head], tail - head, &text[tail..])
 }
 
 #[cfg(test)]

@@ -43,9 +43,7 @@ impl Activation<'_> {
             Err(error) => return Ok(Some(self.failed(StatusReason::InvalidRequest, error.to_string()))),
         };
         for attempt in 1.. {
-            let call = self
-                .persist(|| self.agent.store.begin_call(self.lease, &model, &digest))
-                .await?;
+            let call = self.persist(|| self.agent.store.begin_call(self.lease, &model, &digest)).await?;
             let started = tokio::time::Instant::now();
             let answer = tokio::select! {
                 answer = self.agent.claude.create(&request, |_| {}) => answer,
@@ -58,36 +56,26 @@ impl Activation<'_> {
                 Ok(reply) => {
                     count_tokens(&model, &reply.usage);
                     let entry = Entry::Reply(journal_reply(&model, reply));
-                    let step = NewStep {
-                        call: Some(call),
-                        ..NewStep::plain(&entry)
-                    };
+                    let step = NewStep { call: Some(call), ..NewStep::plain(&entry) };
                     self.append(&step).await?;
                     self.transcript.push(entry);
                     return Ok(None);
                 }
                 Err(error) => error,
             };
-            let charged = error
-                .partial_usage()
-                .map_or_else(Usage::default, |usage| usage_of(&model, usage));
+            let charged = error.partial_usage().map_or_else(Usage::default, |usage| usage_of(&model, usage));
             let outcome = CallOutcome {
                 error: chain(&error),
                 request_id: error.request_id().map(str::to_owned),
                 usage: charged,
             };
-            self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome))
-                .await?;
+            self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
             self.extra_usage = self.extra_usage + charged;
             metrics::counter!("hive_model_errors_total", "model" => model.clone(), "kind" => kind(&error))
                 .increment(1);
             match verdict(&error, attempt, &self.agent.retry, rand::random()) {
                 Verdict::Again { after } => {
-                    tracing::warn!(
-                        attempt,
-                        "a model call failed and is made again: {}",
-                        outcome.error
-                    );
+                    tracing::warn!(attempt, "a model call failed and is made again: {}", outcome.error);
                     tokio::select! {
                         () = tokio::time::sleep(after) => {}
                         () = self.control.lost.cancelled() => return Err(Stopped::Lost),
@@ -95,11 +83,7 @@ impl Activation<'_> {
                     }
                 }
                 Verdict::Later { after, reason } => {
-                    return Ok(Some(Outcome::Wait {
-                        after,
-                        reason: waiting(reason),
-                        detail: outcome.error,
-                    }));
+                    return Ok(Some(Outcome::Wait { after, reason: waiting(reason), detail: outcome.error }));
                 }
                 Verdict::End { reason } => return Ok(Some(self.failed(ending(reason), outcome.error))),
             }
@@ -108,21 +92,13 @@ impl Activation<'_> {
     }
 
     fn failed(&self, reason: StatusReason, detail: String) -> Outcome {
-        Outcome::Fail {
-            reason,
-            detail,
-            partial: Box::new(TaskResult::default()),
-        }
+        Outcome::Fail { reason, detail, partial: Box::new(TaskResult::default()) }
     }
 }
 
 fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
     let broken = reply.message.content.iter().filter_map(|block| match block {
-        Block::ToolUse {
-            id,
-            input: ToolInput::Invalid(text),
-            ..
-        } => Some((id.clone(), text.clone())),
+        Block::ToolUse { id, input: ToolInput::Invalid(text), .. } => Some((id.clone(), text.clone())),
         Block::ToolUse { .. } | Block::Text { .. } | Block::Thinking { .. } | Block::Other { .. } => None,
     });
     let broken_inputs: BTreeMap<String, String> = broken.collect();

@@ -54,13 +54,7 @@ pub async fn run(
 pub fn entry(summary: String, results: Vec<CheckResult>, tree: Option<String>) -> Checks {
     let passed = results.iter().all(|check| check.passed);
     let message = if passed { String::new() } else { message(&results) };
-    Checks {
-        summary,
-        results,
-        tree,
-        passed,
-        message,
-    }
+    Checks { summary, results, tree, passed, message }
 }
 
 fn message(results: &[CheckResult]) -> String {

@@ -56,13 +56,8 @@ pub const fn nudge(cause: NoteCause) -> &'static str {
 /// The tools that a task may use: those of its agent; without files only `finish`.
 #[must_use]
 pub fn tools_of(task: &Task, agent: &AgentDefinition) -> Vec<ToolName> {
-    let known = agent
-        .tools
-        .iter()
-        .filter_map(|name| name.parse::<ToolName>().ok());
-    known
-        .filter(|tool| task.repository.is_some() || *tool == ToolName::Finish)
-        .collect()
+    let known = agent.tools.iter().filter_map(|name| name.parse::<ToolName>().ok());
+    known.filter(|tool| task.repository.is_some() || *tool == ToolName::Finish).collect()
 }
 
 /// The whole request.
@@ -81,26 +76,13 @@ pub fn request(
     // turn of this run. The latter lies outside of the messages, so that their bytes stay as they are.
     let marker = Some(CacheControl { ttl: None });
     request.cache_control = marker;
-    request.metadata = Some(Metadata {
-        user_id: task.id.to_string(),
-    });
-    request.tools = tools_of(task, agent)
-        .into_iter()
-        .map(tools::definition)
-        .collect::<Result<_, _>>()?;
+    request.metadata = Some(Metadata { user_id: task.id.to_string() });
+    request.tools = tools_of(task, agent).into_iter().map(tools::definition).collect::<Result<_, _>>()?;
     request.system = vec![
-        SystemBlock {
-            text: agent.system_prompt.clone(),
-            cache_control: None,
-        },
-        SystemBlock {
-            text: HARNESS.trim().to_owned(),
-            cache_control: marker,
-        },
+        SystemBlock { text: agent.system_prompt.clone(), cache_control: None },
+        SystemBlock { text: HARNESS.trim().to_owned(), cache_control: marker },
     ];
-    request
-        .messages
-        .push(RequestMessage::user(text_block(&opening(task))?));
+    request.messages.push(RequestMessage::user(text_block(&opening(task))?));
     let mut pending: Vec<serde_json::Value> = Vec::new();
     for entry in transcript.entries() {
         match entry {
@@ -171,18 +153,13 @@ mod tests {
     fn a_reply_goes_back_byte_for_byte_without_its_blank_texts() {
         let sent = |content: &str| {
             let content = RawValue::from_string(content.to_owned()).unwrap();
-            sendable(&content)
-                .unwrap()
-                .map(|content| content.get().to_owned())
+            sendable(&content).unwrap().map(|content| content.get().to_owned())
         };
         let whole =
             r#"[{"signature":"x", "type":"thinking","thinking":"a \u00e9"},{"type":"text","text":"b"}]"#;
         assert_eq!(sent(whole).as_deref(), Some(whole));
         let call = r#"{"type":"tool_use","id":"t","name":"shell","input":{ "command": "ls" }}"#;
-        assert_eq!(
-            sent(&format!(r#"[{{"type":"text","text":" \n"}}, {call}]"#)),
-            Some(format!("[{call}]"))
-        );
+        assert_eq!(sent(&format!(r#"[{{"type":"text","text":" \n"}}, {call}]"#)), Some(format!("[{call}]")));
         assert_eq!(sent("[]"), None);
         assert_eq!(sent(r#"[{"type":"text","text":""}]"#), None);
     }

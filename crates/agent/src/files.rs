@@ -61,11 +61,7 @@ impl Files {
         let at = at.map(hash).transpose()?;
         let source = Source::Repository { url, base };
         let workspace = workspaces.open(&task.id.to_string(), source, at.clone()).await?;
-        Ok(Some(Self {
-            workspace,
-            remote: at,
-            pushed: false,
-        }))
+        Ok(Some(Self { workspace, remote: at, pushed: false }))
     }
 
     pub(crate) fn tree(&self) -> &Path {
@@ -89,10 +85,8 @@ impl Files {
         turn: u32,
     ) -> Result<Option<String>, FilesError> {
         let task = &lease.leased;
-        let agent = task
-            .agent
-            .as_ref()
-            .map_or_else(|| "none".to_owned(), |a| format!("{} v{}", a.name, a.version));
+        let agent =
+            task.agent.as_ref().map_or_else(|| "none".to_owned(), |a| format!("{} v{}", a.name, a.version));
         let message = CommitMessage {
             subject: format!("{} (turn {turn})", task.title.lines().next().unwrap_or("Work")),
             body: String::new(),
@@ -102,19 +96,13 @@ impl Files {
                 ("Hive-Agent".to_owned(), agent),
             ],
         };
-        Ok(self
-            .workspace
-            .commit(message)
-            .await?
-            .map(|commit| commit.hash.to_string()))
+        Ok(self.workspace.commit(message).await?.map(|commit| commit.hash.to_string()))
     }
 
     /// What the last commit could not take along, and why.
     pub(crate) fn skipped(&self) -> Vec<String> {
         let skipped = self.workspace.skipped().iter();
-        skipped
-            .map(|left| format!("{} ({:?})", left.path, left.reason))
-            .collect()
+        skipped.map(|left| format!("{} ({:?})", left.path, left.reason)).collect()
     }
 
     /// True when the hub's branch stands where this run stands.

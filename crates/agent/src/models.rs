@@ -27,9 +27,7 @@ impl FromStr for Models {
             }
             _ => Err(format!("{pair:?} is not of the form class=model-id")),
         };
-        Ok(Self {
-            classes: text.split(',').map(class).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { classes: text.split(',').map(class).collect::<Result<_, _>>()? })
     }
 }
 

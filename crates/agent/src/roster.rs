@@ -12,15 +12,9 @@ const PROMPTS: [(&str, &str); 8] = [
     ("devops.md", include_str!("../prompts/devops.md")),
     ("frontend.md", include_str!("../prompts/frontend.md")),
     ("meta.md", include_str!("../prompts/meta.md")),
-    (
-        "product_manager.md",
-        include_str!("../prompts/product_manager.md"),
-    ),
+    ("product_manager.md", include_str!("../prompts/product_manager.md")),
     ("qa.md", include_str!("../prompts/qa.md")),
-    (
-        "strategic_partner.md",
-        include_str!("../prompts/strategic_partner.md"),
-    ),
+    ("strategic_partner.md", include_str!("../prompts/strategic_partner.md")),
 ];
 
 #[derive(Deserialize)]
@@ -67,11 +61,7 @@ impl Member {
                 role: self.role,
                 system_prompt: prompt.trim().to_owned(),
                 model: self.model,
-                tools: self
-                    .tools
-                    .into_iter()
-                    .map(|tool| tool.as_str().to_owned())
-                    .collect(),
+                tools: self.tools.into_iter().map(|tool| tool.as_str().to_owned()).collect(),
                 capabilities: self.capabilities,
                 limits: self.limits.unwrap_or(Limits {
                     max_turns: None,
@@ -94,16 +84,10 @@ mod tests {
     fn eight_agents_with_their_own_words() {
         let roster = roster().unwrap();
         let kinds: BTreeSet<&str> = roster.iter().map(|agent| agent.kind.as_str()).collect();
-        let prompts: BTreeSet<&str> = roster
-            .iter()
-            .map(|agent| agent.definition.system_prompt.as_str())
-            .collect();
+        let prompts: BTreeSet<&str> =
+            roster.iter().map(|agent| agent.definition.system_prompt.as_str()).collect();
         assert_eq!((kinds.len(), prompts.len()), (8, 8));
-        assert!(
-            roster
-                .iter()
-                .all(|agent| agent.definition.tools.contains(&"finish".to_owned()))
-        );
+        assert!(roster.iter().all(|agent| agent.definition.tools.contains(&"finish".to_owned())));
     }
 
     #[test]

@@ -29,8 +29,6 @@ use crate::{
 const PAGE: i64 = 200;
 /// The channel that watchers of tasks listen to.
 pub const TASK_UPDATES: &str = "task_updates";
-/// How long a result that is in memory is offered to a database that is away.
-const STORE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Everything a run needs of its worker.
 pub struct Agent {
@@ -112,21 +110,12 @@ impl Agent {
                 let detail = std::error::Error::source(&error)
                     .map_or_else(|| error.to_string(), |s| format!("{error}: {s}"));
                 tracing::error!("the sandbox failed: {detail}");
-                Ok(Outcome::Wait {
-                    after: HOST_TROUBLE,
-                    reason: StatusReason::SandboxUnavailable,
-                    detail,
-                })
+                Ok(Outcome::Wait { after: HOST_TROUBLE, reason: StatusReason::SandboxUnavailable, detail })
             }
-            Err(Stopped::Files(detail, true)) => Ok(Outcome::Retry {
-                after: HOST_TROUBLE,
-                detail,
-            }),
-            Err(Stopped::Files(detail, false)) => Ok(Outcome::Fail {
-                reason: StatusReason::Repository,
-                detail,
-                partial: Box::default(),
-            }),
+            Err(Stopped::Files(detail, true)) => Ok(Outcome::Retry { after: HOST_TROUBLE, detail }),
+            Err(Stopped::Files(detail, false)) => {
+                Ok(Outcome::Fail { reason: StatusReason::Repository, detail, partial: Box::default() })
+            }
             other => other,
         }
     }
@@ -135,17 +124,10 @@ impl Agent {
         let task = &lease.leased;
         let Some(agent) = &task.agent else {
             let detail = "the task names no agent".to_owned();
-            return Ok(Outcome::Fail {
-                reason: StatusReason::NoAgent,
-                detail,
-                partial: Box::default(),
-            });
+            return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
         };
-        let definition = self
-            .store
-            .agent_definition(agent.id, agent.version)
-            .await
-            .map_err(Stopped::Store)?;
+        let definition =
+            self.store.agent_definition(agent.id, agent.version).await.map_err(Stopped::Store)?;
         let (transcript, last_commit) = self.replay(task).await?;
         let opened = tokio::select! {
             opened = Files::open(&self.workspaces, &self.workspace_config, task, last_commit.as_deref()) => opened?,
@@ -171,8 +153,14 @@ impl Agent {
             seconds_before: lease.leased.running_seconds,
             lease,
         };
-        let outcome = activation.go().await?;
-        activation.close(outcome).await
+        match activation.go().await {
+            Ok(outcome) => activation.close(outcome).await,
+            Err(Stopped::Lost) => {
+                activation.leave().await;
+                Err(Stopped::Lost)
+            }
+            Err(stopped) => Err(stopped),
+        }
     }
 
     async fn replay(&self, task: &Task) -> Result<(Transcript, Option<String>), Stopped> {
@@ -180,11 +168,7 @@ impl Agent {
         let mut commit = None;
         let mut after = 0;
         loop {
-            let page = self
-                .store
-                .steps(task.id, after, PAGE)
-                .await
-                .map_err(Stopped::Store)?;
+            let page = self.store.steps(task.id, after, PAGE).await.map_err(Stopped::Store)?;
             let Some(last) = page.last() else {
                 return Ok((transcript, commit));
             };
@@ -206,9 +190,7 @@ impl Activation<'_> {
         }
         let limits = task.limits.narrowed_by(&self.definition.limits);
         let offered = tools_of(task, &self.definition);
-        let left = limits
-            .max_seconds
-            .map(|max| Duration::from_secs(max.saturating_sub(self.seconds_before)));
+        let left = limits.max_seconds.map(|max| Duration::from_secs(max.saturating_sub(self.seconds_before)));
         // A limit beyond what an instant can hold is none.
         let until = left.and_then(|left| self.started.checked_add(left));
         loop {
@@ -223,11 +205,7 @@ impl Activation<'_> {
                     let used = self.transcript.usage() + self.extra_usage;
                     let seconds = self.seconds_before + self.started.elapsed().as_secs();
                     if let Some((reason, detail)) = limits.reached(self.transcript.turns(), seconds, &used) {
-                        return Ok(Outcome::Fail {
-                            reason,
-                            detail,
-                            partial: Box::default(),
-                        });
+                        return Ok(Outcome::Fail { reason, detail, partial: Box::default() });
                     }
                     if let Some(outcome) = self.ask().await? {
                         return Ok(outcome);
@@ -255,10 +233,7 @@ impl Activation<'_> {
                         self.publish().await?;
                     }
                     let entry = Entry::ToolResults(results);
-                    let level = self
-                        .files
-                        .as_ref()
-                        .map(|_| self.agent.sandbox.level().to_string());
+                    let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
                     let step = NewStep {
                         entry: &entry,
                         call: None,
@@ -280,17 +255,10 @@ impl Activation<'_> {
                     self.note(Entry::Checks(found)).await?;
                 }
                 Next::Done { summary } => {
-                    return Ok(Outcome::Done(TaskResult {
-                        summary,
-                        ..TaskResult::default()
-                    }));
+                    return Ok(Outcome::Done(TaskResult { summary, ..TaskResult::default() }));
                 }
                 Next::GiveUp { reason, detail } => {
-                    return Ok(Outcome::Fail {
-                        reason,
-                        detail,
-                        partial: Box::default(),
-                    });
+                    return Ok(Outcome::Fail { reason, detail, partial: Box::default() });
                 }
             }
         }
@@ -298,32 +266,17 @@ impl Activation<'_> {
 
     /// A person asked for completion: the checks decide, and the model is not asked.
     async fn verify_only(&mut self) -> Result<Outcome, Stopped> {
-        let Some(found) = self
-            .check("completion was requested by a person".to_owned())
-            .await?
-        else {
+        let Some(found) = self.check("completion was requested by a person".to_owned()).await? else {
             return Ok(Outcome::Yield);
         };
         let (passed, summary) = (found.passed, found.summary.clone());
-        let red: Vec<String> = found
-            .results
-            .iter()
-            .filter(|c| !c.passed)
-            .map(|c| c.name.clone())
-            .collect();
+        let red: Vec<String> = found.results.iter().filter(|c| !c.passed).map(|c| c.name.clone()).collect();
         self.note(Entry::Checks(found)).await?;
         Ok(if passed {
-            Outcome::Done(TaskResult {
-                summary,
-                ..TaskResult::default()
-            })
+            Outcome::Done(TaskResult { summary, ..TaskResult::default() })
         } else {
             let detail = format!("red: {}", red.join(", "));
-            Outcome::Fail {
-                reason: StatusReason::VerificationFailed,
-                detail,
-                partial: Box::default(),
-            }
+            Outcome::Fail { reason: StatusReason::VerificationFailed, detail, partial: Box::default() }
         })
     }
 
@@ -345,144 +298,5 @@ impl Activation<'_> {
         files.reset().await?;
         let tree = files.tree_hash();
         Ok(Some(checks::entry(summary, results, Some(tree))))
-    }
-
-    /// Adds branch, diff and checks to an end; other outcomes pass.
-    async fn close(mut self, outcome: Outcome) -> Result<Outcome, Stopped> {
-        let is_end = matches!(outcome, Outcome::Done(_) | Outcome::Fail { .. });
-        if !is_end || self.files.is_none() {
-            return Ok(outcome);
-        }
-        let published = self.publish().await;
-        let evidence = match (published, &self.files) {
-            (Ok(()), Some(files)) => files.evidence().await.map_err(Stopped::from),
-            (Err(Stopped::Lost), _) => return Err(Stopped::Lost),
-            (Err(error), _) => Err(error),
-            (Ok(()), None) => return Ok(outcome),
-        };
-        let (mut result, diff) = match (evidence, &outcome) {
-            (Ok(evidence), _) => evidence,
-            // Without its branch at the hub a task is not done; a failure stays the failure that it is.
-            (Err(error), Outcome::Done(_)) => return Err(error),
-            (Err(error), _) => {
-                tracing::warn!("the branch of a failed task could not be pushed: {error}");
-                return Ok(outcome);
-            }
-        };
-        let task = self.lease.task();
-        self.persist(|| {
-            self.agent
-                .store
-                .put_artifact(task, "diff", "text/x-diff; charset=utf-8", diff.as_bytes())
-        })
-        .await?;
-        result.checks = self
-            .transcript
-            .last_checks()
-            .map(|checks| checks.results.clone())
-            .unwrap_or_default();
-        if let Some(files) = self.files.take()
-            && let Err(error) = files.remove().await
-        {
-            tracing::warn!("a workspace could not be removed: {error}");
-        }
-        Ok(match outcome {
-            Outcome::Done(done) => Outcome::Done(TaskResult {
-                summary: done.summary,
-                ..result
-            }),
-            Outcome::Fail {
-                reason,
-                detail,
-                partial,
-            } => Outcome::Fail {
-                reason,
-                detail,
-                partial: Box::new(TaskResult {
-                    summary: partial.summary,
-                    ..result
-                }),
-            },
-            other => other,
-        })
-    }
-
-    /// Brings the branch at the hub to this run's head. A push cannot be fenced by the database, so the lease is
-    /// looked at right before, and the hub compares: a run that was frozen meanwhile meets a branch that has moved.
-    async fn publish(&mut self) -> Result<(), Stopped> {
-        /// Moves that a run puts right before it gives up: each needs another writer.
-        const TRIES: usize = 3;
-        for _ in 0..TRIES {
-            if self.files.as_ref().is_none_or(Files::is_pushed) {
-                return Ok(());
-            }
-            let held = [(self.lease.task(), self.lease.epoch())];
-            if self.persist(|| self.agent.store.renew(&held)).await?.is_empty() {
-                return Err(Stopped::Lost);
-            }
-            if let Some(files) = &mut self.files
-                && files.push().await?
-            {
-                return Ok(());
-            }
-        }
-        Err(Stopped::Files(
-            "the branch at the repository keeps being moved by somebody else".to_owned(),
-            true,
-        ))
-    }
-
-    /// Appends an entry of the harness.
-    async fn note(&mut self, entry: Entry) -> Result<(), Stopped> {
-        let level = matches!(entry, Entry::Checks(_)).then(|| self.agent.sandbox.level().to_string());
-        let step = NewStep {
-            sandbox: level.as_deref(),
-            ..NewStep::plain(&entry)
-        };
-        self.append(&step).await?;
-        self.transcript.push(entry);
-        Ok(())
-    }
-
-    /// Appends a step. A database that is away is asked again: what is in memory is paid for.
-    pub(crate) async fn append(&mut self, step: &NewStep<'_>) -> Result<(), Stopped> {
-        let deadline = Instant::now() + STORE_PATIENCE;
-        loop {
-            match self.agent.store.append(self.lease, step).await {
-                Ok(()) => {
-                    metrics::counter!("hive_steps_total", "kind" => step.entry.kind()).increment(1);
-                    let nudge = format!("{{\"task_id\":\"{}\"}}", self.lease.task());
-                    self.agent.queue.notify(TASK_UPDATES, &nudge).await;
-                    return Ok(());
-                }
-                Err(error) => pause_or_stop(error, deadline).await?,
-            }
-        }
-    }
-
-    /// The same for any other verb.
-    pub(crate) async fn persist<T, F>(&self, verb: impl Fn() -> F) -> Result<T, Stopped>
-    where
-        F: Future<Output = hive_store::Result<T>>,
-    {
-        let deadline = Instant::now() + STORE_PATIENCE;
-        loop {
-            match verb().await {
-                Ok(value) => return Ok(value),
-                Err(error) => pause_or_stop(error, deadline).await?,
-            }
-        }
-    }
-}
-
-async fn pause_or_stop(error: hive_store::Error, deadline: Instant) -> Result<(), Stopped> {
-    match error {
-        hive_store::Error::Fenced { .. } => Err(Stopped::Lost),
-        error if error.is_unavailable() && Instant::now() < deadline => {
-            tracing::warn!("the database is away; the step is offered again: {error}");
-            tokio::time::sleep(Duration::from_millis(250)).await;
-            Ok(())
-        }
-        error => Err(Stopped::Store(error)),
     }
 }

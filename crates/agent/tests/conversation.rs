@@ -37,10 +37,7 @@ fn task(with_files: bool) -> Task {
             command: "python3 -m unittest".to_owned(),
             timeout_seconds: 60,
         }],
-        context: json!({ "hint": "look at the calendar" })
-            .as_object()
-            .unwrap()
-            .clone(),
+        context: json!({ "hint": "look at the calendar" }).as_object().unwrap().clone(),
         labels: BTreeMap::new(),
         limits: Limits::default(),
         model: None,
@@ -91,19 +88,9 @@ fn results(id: &str, text: &str) -> Entry {
 }
 
 fn body(task: &Task, entries: &[Entry]) -> Vec<u8> {
-    let backend = roster()
-        .unwrap()
-        .into_iter()
-        .find(|agent| agent.kind == "backend")
-        .unwrap();
+    let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
     let transcript = Transcript::new(entries.to_vec());
-    let request = conversation::request(
-        task,
-        &backend.definition,
-        &transcript,
-        "claude-sonnet-5-5",
-        16_000,
-    );
+    let request = conversation::request(task, &backend.definition, &transcript, "claude-sonnet-5-5", 16_000);
     request.unwrap().body().unwrap()
 }
 
@@ -143,16 +130,9 @@ fn signed_thinking_and_unknown_blocks_go_back_byte_for_byte() {
 
 #[test]
 fn a_task_without_files_is_offered_nothing_but_the_end() {
-    let backend = roster()
-        .unwrap()
-        .into_iter()
-        .find(|agent| agent.kind == "backend")
-        .unwrap();
+    let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
     let names = |task: &Task| -> Vec<&str> {
-        conversation::tools_of(task, &backend.definition)
-            .into_iter()
-            .map(ToolName::as_str)
-            .collect()
+        conversation::tools_of(task, &backend.definition).into_iter().map(ToolName::as_str).collect()
     };
     assert_eq!(names(&task(false)), ["finish"]);
     assert_eq!(names(&task(true)).len(), 7);
@@ -161,12 +141,7 @@ fn a_task_without_files_is_offered_nothing_but_the_end() {
 #[test]
 fn the_opening_names_the_task_its_context_and_its_checks() {
     let opening = conversation::opening(&task(true));
-    for part in [
-        "Fix the failing test",
-        "since Monday",
-        "look at the calendar",
-        "python3 -m unittest",
-    ] {
+    for part in ["Fix the failing test", "since Monday", "look at the calendar", "python3 -m unittest"] {
         assert!(opening.contains(part), "{part} is missing in {opening}");
     }
 }

@@ -26,9 +26,8 @@ impl Workbench {
             lock_dir: directory.path().join("uids"),
             ..Config::default()
         };
-        let sandbox = Sandbox::probe(config)
-            .await
-            .expect("cargo build --workspace --bins makes the launcher");
+        let sandbox =
+            Sandbox::probe(config).await.expect("cargo build --workspace --bins makes the launcher");
         Self { directory, sandbox }
     }
 
@@ -44,11 +43,7 @@ impl Workbench {
 
     async fn call(&self, tool: &str, input: Value) -> Result<String, String> {
         let (tree, cancel) = (self.tree(), CancellationToken::new());
-        let bench = Bench {
-            tree: &tree,
-            sandbox: &self.sandbox,
-            cancel: &cancel,
-        };
+        let bench = Bench { tree: &tree, sandbox: &self.sandbox, until: None, cancel: &cancel };
         let input = RawValue::from_string(input.to_string()).unwrap();
         match tools::call(tool.parse().unwrap(), &input, bench).await {
             Ok(text) => Ok(text),
@@ -62,52 +57,25 @@ impl Workbench {
 async fn files_are_listed_read_written_edited_and_searched() {
     let bench = Workbench::new().await;
     bench.put("src/a.py", "one\ntwo\nthree\n");
+    assert_eq!(bench.call("list_files", json!({})).await.unwrap(), "src/\nsrc/a.py");
     assert_eq!(
-        bench.call("list_files", json!({})).await.unwrap(),
-        "src/\nsrc/a.py"
-    );
-    assert_eq!(
-        bench
-            .call("read_file", json!({"path": "src/a.py"}))
-            .await
-            .unwrap(),
+        bench.call("read_file", json!({"path": "src/a.py"})).await.unwrap(),
         "    1\tone\n    2\ttwo\n    3\tthree\n"
     );
-    let part = bench
-        .call("read_file", json!({"path": "src/a.py", "offset": 2, "limit": 1}))
-        .await
-        .unwrap();
+    let part = bench.call("read_file", json!({"path": "src/a.py", "offset": 2, "limit": 1})).await.unwrap();
     assert_eq!(part, "    2\ttwo\n[lines 2 to 2 of 3; go on with offset 3]");
-    bench
-        .call(
-            "edit_file",
-            json!({"path": "src/a.py", "old_text": "two", "new_text": "2"}),
-        )
-        .await
-        .unwrap();
-    bench
-        .call("write_file", json!({"path": "docs/new/b.md", "content": "two\n"}))
-        .await
-        .unwrap();
-    assert_eq!(
-        fs::read_to_string(bench.tree().join("src/a.py")).unwrap(),
-        "one\n2\nthree\n"
-    );
+    bench.call("edit_file", json!({"path": "src/a.py", "old_text": "two", "new_text": "2"})).await.unwrap();
+    bench.call("write_file", json!({"path": "docs/new/b.md", "content": "two\n"})).await.unwrap();
+    assert_eq!(fs::read_to_string(bench.tree().join("src/a.py")).unwrap(), "one\n2\nthree\n");
     assert_eq!(
         bench.call("search_text", json!({"pattern": "^t"})).await.unwrap(),
-        "docs/new/b.md:1: two\nsrc/a.py:3: three"
+        "src/a.py:3: three\ndocs/new/b.md:1: two"
     );
     assert_eq!(
-        bench
-            .call("search_text", json!({"pattern": "t", "glob": "*.md"}))
-            .await
-            .unwrap(),
+        bench.call("search_text", json!({"pattern": "t", "glob": "*.md"})).await.unwrap(),
         "docs/new/b.md:1: two"
     );
-    assert_eq!(
-        bench.call("finish", json!({"summary": " Done. "})).await.unwrap(),
-        "Done."
-    );
+    assert_eq!(bench.call("finish", json!({"summary": " Done. "})).await.unwrap(), "Done.");
 }
 
 #[tokio::test]
@@ -122,21 +90,9 @@ async fn what_cannot_be_done_is_told_and_changes_nothing() {
         ("write_file", json!({"path": "link/x", "content": ""}), "link/x"),
         ("write_file", json!({"path": "../x", "content": ""}), "../x"),
         ("list_files", json!({"path": ".."}), ".."),
-        (
-            "edit_file",
-            json!({"path": "a.txt", "old_text": "x", "new_text": "y"}),
-            "2 times",
-        ),
-        (
-            "edit_file",
-            json!({"path": "a.txt", "old_text": "z", "new_text": "y"}),
-            "does not occur",
-        ),
-        (
-            "edit_file",
-            json!({"path": "a.txt", "old_text": "", "new_text": "y"}),
-            "old_text",
-        ),
+        ("edit_file", json!({"path": "a.txt", "old_text": "x", "new_text": "y"}), "2 times"),
+        ("edit_file", json!({"path": "a.txt", "old_text": "z", "new_text": "y"}), "does not occur"),
+        ("edit_file", json!({"path": "a.txt", "old_text": "", "new_text": "y"}), "old_text"),
         ("read_file", json!({"path": "a.txt", "offset": 9}), "1 lines"),
         ("read_file", json!({"file": "a.txt"}), "file"),
         ("search_text", json!({"pattern": "("}), "pattern"),
@@ -144,10 +100,7 @@ async fn what_cannot_be_done_is_told_and_changes_nothing() {
         ("shell", json!({"command": " "}), "command"),
         ("finish", json!({"summary": ""}), "summary"),
     ] {
-        let error = bench
-            .call(tool, input.clone())
-            .await
-            .expect_err(&format!("{tool} {input}"));
+        let error = bench.call(tool, input.clone()).await.expect_err(&format!("{tool} {input}"));
         assert!(error.contains(told), "{tool} {input}: {error}");
     }
     assert_eq!(fs::read_to_string(bench.tree().join("a.txt")).unwrap(), "x x\n");
@@ -157,19 +110,11 @@ async fn what_cannot_be_done_is_told_and_changes_nothing() {
 #[tokio::test]
 async fn a_command_shows_its_exit_code_and_both_streams_and_ends_at_its_limit() {
     let bench = Workbench::new().await;
-    let text = bench
-        .call(
-            "shell",
-            json!({"command": "echo out; echo err >&2; touch made; exit 3"}),
-        )
-        .await
-        .unwrap();
+    let text =
+        bench.call("shell", json!({"command": "echo out; echo err >&2; touch made; exit 3"})).await.unwrap();
     assert_eq!(text, "exit code: 3\n--- stdout ---\nout\n--- stderr ---\nerr\n");
     assert!(bench.tree().join("made").exists());
-    let error = bench
-        .call("shell", json!({"command": "sleep 60", "timeout_seconds": 1}))
-        .await
-        .unwrap_err();
+    let error = bench.call("shell", json!({"command": "sleep 60", "timeout_seconds": 1})).await.unwrap_err();
     assert!(error.contains("limit of wall time"), "{error}");
 }
 

@@ -88,9 +88,7 @@ impl Assembler {
     ) -> Result<Step, Failure> {
         self.bytes = self.bytes.saturating_add(event.data.len());
         if self.bytes > MAX_REPLY_BYTES {
-            return Err(protocol(format!(
-                "the reply is larger than {MAX_REPLY_BYTES} bytes"
-            )));
+            return Err(protocol(format!("the reply is larger than {MAX_REPLY_BYTES} bytes")));
         }
         let Kind { kind } = read(event)?;
         let kind = kind.as_deref().unwrap_or(&event.name);
@@ -121,10 +119,7 @@ impl Assembler {
             return Err(protocol("a second message_start".to_owned()));
         }
         let message = self.begun.insert(start.message);
-        on_event(Progress::Started {
-            message_id: &message.id,
-            model: &message.model,
-        });
+        on_event(Progress::Started { message_id: &message.id, model: &message.model });
         on_event(Progress::Usage(message.usage));
         Ok(())
     }
@@ -135,10 +130,7 @@ impl Assembler {
         on_event: &mut impl FnMut(Progress<'_>),
     ) -> Result<(), Failure> {
         if let Some(open) = &self.open {
-            return Err(protocol(format!(
-                "block {} began inside block {}",
-                start.index, open.index
-            )));
+            return Err(protocol(format!("block {} began inside block {}", start.index, open.index)));
         }
         let object: RawObject = serde_json::from_str(start.content_block.get())
             .map_err(|error| protocol(format!("content_block_start: {error}")))?;
@@ -175,11 +167,7 @@ impl Assembler {
     }
 
     fn message_delta(&mut self, delta: MessageDelta, on_event: &mut impl FnMut(Progress<'_>)) {
-        let End {
-            stop_reason,
-            stop_sequence,
-            stop_details,
-        } = delta.delta;
+        let End { stop_reason, stop_sequence, stop_details } = delta.delta;
         self.end.stop_reason = stop_reason.or(self.end.stop_reason.take());
         self.end.stop_sequence = stop_sequence.or(self.end.stop_sequence.take());
         self.end.stop_details = stop_details.or(self.end.stop_details.take());
@@ -201,11 +189,8 @@ impl Assembler {
 
 /// Reads a reply that came as one JSON document.
 pub(crate) fn whole(mut envelope: Envelope) -> Result<(Message, String, Usage), String> {
-    let blocks = envelope
-        .content
-        .iter()
-        .map(|raw| ParsedBlock::from_raw(raw))
-        .collect::<Result<Vec<_>, _>>()?;
+    let blocks =
+        envelope.content.iter().map(|raw| ParsedBlock::from_raw(raw)).collect::<Result<Vec<_>, _>>()?;
     let end = End {
         stop_reason: envelope.stop_reason.take(),
         stop_sequence: envelope.stop_sequence.take(),

@@ -25,12 +25,7 @@ pub(crate) struct Body {
 impl Body {
     /// Reads `response` until `deadline`, and never waits longer than `idle` between two signs of life.
     pub(crate) fn new(response: Response, idle: Duration, deadline: Instant) -> Self {
-        Self {
-            response,
-            idle,
-            quiet_until: Instant::now() + idle,
-            deadline,
-        }
+        Self { response, idle, quiet_until: Instant::now() + idle, deadline }
     }
 
     /// Starts the idle time anew. The reader calls this for what it counts as content.
@@ -45,18 +40,11 @@ impl Body {
     ) -> Result<Option<impl Deref<Target = [u8]> + use<>>, Error> {
         match timeout_at(self.quiet_until.min(self.deadline), self.response.chunk()).await {
             Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(source)) => Err(Error::Cut {
-                partial_usage,
-                source: Some(source),
-            }),
-            Err(_) if self.quiet_until < self.deadline => Err(Error::Idle {
-                after: self.idle,
-                partial_usage,
-            }),
-            Err(_) => Err(Error::Timeout {
-                phase: Phase::Total,
-                partial_usage,
-            }),
+            Ok(Err(source)) => Err(Error::Cut { partial_usage, source: Some(source) }),
+            Err(_) if self.quiet_until < self.deadline => {
+                Err(Error::Idle { after: self.idle, partial_usage })
+            }
+            Err(_) => Err(Error::Timeout { phase: Phase::Total, partial_usage }),
         }
     }
 
@@ -66,10 +54,7 @@ impl Body {
         while let Some(bytes) = self.next(None).await? {
             if document.len() + bytes.len() > MAX_DOCUMENT_BYTES {
                 let message = format!("the answer is larger than {MAX_DOCUMENT_BYTES} bytes");
-                return Err(Error::Protocol {
-                    message,
-                    partial_usage: None,
-                });
+                return Err(Error::Protocol { message, partial_usage: None });
             }
             document.extend_from_slice(&bytes);
             self.alive();

@@ -52,10 +52,7 @@ impl Claude {
     ///
     /// # Errors
     /// [`Error::Config`] when the base URL is not plain http(s) or the key does not fit into a header.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the key's last copy should end here"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "the key's last copy should end here")]
     pub fn new(config: Config) -> Result<Self, Error> {
         let http = reqwest::Client::builder()
             .default_headers(headers(&config)?)
@@ -103,18 +100,8 @@ impl Claude {
         } else {
             reading::whole(&body.document().await?, &head, &mut on_event)?
         };
-        let Head {
-            request_id,
-            rate_limits,
-            ..
-        } = head;
-        Ok(Reply {
-            message,
-            content_json,
-            usage,
-            request_id,
-            rate_limits,
-        })
+        let Head { request_id, rate_limits, .. } = head;
+        Ok(Reply { message, content_json, usage, request_id, rate_limits })
     }
 
     /// The service's model catalogue.
@@ -130,9 +117,7 @@ impl Claude {
                 call = call.query(&[("after_id", id)]);
             }
             let response = self.send(call, deadline).await?;
-            let document = Body::new(response, self.idle_timeout, deadline)
-                .document()
-                .await?;
+            let document = Body::new(response, self.idle_timeout, deadline).document().await?;
             let page: ModelPage =
                 serde_json::from_slice(&document).map_err(|error| garbage(format!("models: {error}")))?;
             models.extend(page.data);
@@ -141,9 +126,7 @@ impl Claude {
                 return Ok(models);
             }
         }
-        Err(garbage(format!(
-            "the model catalogue has more than {MAX_MODEL_PAGES} pages"
-        )))
+        Err(garbage(format!("the model catalogue has more than {MAX_MODEL_PAGES} pages")))
     }
 
     /// Sends, waits for the headers, and turns a status other than 200 into its error.
@@ -154,64 +137,41 @@ impl Claude {
             Ok(Err(error)) if error.is_builder() => return Err(Error::Config(error.to_string())),
             Ok(Err(error)) if error.is_connect() => return Err(Error::Connect(error)),
             Ok(Err(error)) => {
-                return Err(Error::Cut {
-                    partial_usage: None,
-                    source: Some(error),
-                });
+                return Err(Error::Cut { partial_usage: None, source: Some(error) });
             }
             Err(_) => {
-                let phase = if headers_by < deadline {
-                    Phase::Headers
-                } else {
-                    Phase::Total
-                };
-                return Err(Error::Timeout {
-                    phase,
-                    partial_usage: None,
-                });
+                let phase = if headers_by < deadline { Phase::Headers } else { Phase::Total };
+                return Err(Error::Timeout { phase, partial_usage: None });
             }
         };
         if response.status() == StatusCode::OK {
             return Ok(response);
         }
         let head = Head::of(&response);
-        let text = Body::new(response, self.idle_timeout, deadline)
-            .error_text()
-            .await;
-        Err(Error::Api(Box::new(
-            match serde_json::from_slice::<ErrorBody>(&text) {
-                Ok(body) => head.error(body, None),
-                Err(_) => head.error_without_body(&String::from_utf8_lossy(&text)),
-            },
-        )))
+        let text = Body::new(response, self.idle_timeout, deadline).error_text().await;
+        Err(Error::Api(Box::new(match serde_json::from_slice::<ErrorBody>(&text) {
+            Ok(body) => head.error(body, None),
+            Err(_) => head.error_without_body(&String::from_utf8_lossy(&text)),
+        })))
     }
 }
 
 fn garbage(message: String) -> Error {
-    Error::Protocol {
-        message,
-        partial_usage: None,
-    }
+    Error::Protocol { message, partial_usage: None }
 }
 
 fn headers(config: &Config) -> Result<HeaderMap, Error> {
     let (name, value) = if config.bearer {
         (AUTHORIZATION, format!("Bearer {}", config.api_key.reveal()))
     } else {
-        (
-            HeaderName::from_static("x-api-key"),
-            config.api_key.reveal().to_owned(),
-        )
+        (HeaderName::from_static("x-api-key"), config.api_key.reveal().to_owned())
     };
     let mut key = HeaderValue::from_str(&value)
         .map_err(|_| Error::Config("the API key has characters that no header can carry".to_owned()))?;
     key.set_sensitive(true);
     let version = HeaderValue::from_str(&config.version)
         .map_err(|_| Error::Config("the API version has characters that no header can carry".to_owned()))?;
-    Ok(HeaderMap::from_iter([
-        (name, key),
-        (HeaderName::from_static("anthropic-version"), version),
-    ]))
+    Ok(HeaderMap::from_iter([(name, key), (HeaderName::from_static("anthropic-version"), version)]))
 }
 
 fn endpoint(base: &Url, name: &str) -> Result<Url, Error> {
@@ -241,48 +201,25 @@ mod tests {
     fn the_key_is_marked_as_secret_in_either_header() {
         for bearer in [false, true] {
             let key = crate::config::Secret::new("sk-very-secret");
-            let config = Config {
-                bearer,
-                ..Config::new("http://127.0.0.1:1".parse().unwrap(), key)
-            };
+            let config = Config { bearer, ..Config::new("http://127.0.0.1:1".parse().unwrap(), key) };
             let printed = format!("{:?}", headers(&config).unwrap());
-            assert!(
-                printed.contains("Sensitive") && !printed.contains("very-secret"),
-                "{printed}"
-            );
+            assert!(printed.contains("Sensitive") && !printed.contains("very-secret"), "{printed}");
         }
     }
 
     #[test]
     fn endpoints_lie_below_the_base_url() {
         let rows = [
-            (
-                "https://api.anthropic.com",
-                "https://api.anthropic.com/v1/messages",
-            ),
-            (
-                "https://api.anthropic.com/",
-                "https://api.anthropic.com/v1/messages",
-            ),
-            (
-                "http://127.0.0.1:4000/claude/",
-                "http://127.0.0.1:4000/claude/v1/messages",
-            ),
+            ("https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),
+            ("https://api.anthropic.com/", "https://api.anthropic.com/v1/messages"),
+            ("http://127.0.0.1:4000/claude/", "http://127.0.0.1:4000/claude/v1/messages"),
         ];
         for (base, expected) in rows {
-            assert_eq!(
-                endpoint(&base.parse().unwrap(), "messages").unwrap().as_str(),
-                expected
-            );
+            assert_eq!(endpoint(&base.parse().unwrap(), "messages").unwrap().as_str(), expected);
         }
-        for base in [
-            "ftp://a",
-            "https://user:pw@a",
-            "https://user@a",
-            "https://a/?q",
-            "https://a/#f",
-            "mailto:a",
-        ] {
+        for base in
+            ["ftp://a", "https://user:pw@a", "https://user@a", "https://a/?q", "https://a/#f", "mailto:a"]
+        {
             let refused = endpoint(&base.parse().unwrap(), "messages");
             assert!(matches!(refused, Err(Error::Config(_))), "{base}");
         }

@@ -72,10 +72,7 @@ mod tests {
 
     #[test]
     fn a_printed_config_does_not_show_the_key() {
-        let config = Config::new(
-            "http://127.0.0.1:1".parse().unwrap(),
-            Secret::new("sk-very-secret"),
-        );
+        let config = Config::new("http://127.0.0.1:1".parse().unwrap(), Secret::new("sk-very-secret"));
         let printed = format!("{config:?} {config:#?}");
         assert!(!printed.contains("very-secret"), "{printed}");
     }

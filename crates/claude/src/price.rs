@@ -70,10 +70,7 @@ impl PriceTable {
 
     /// The cost of a call, or `None` when the table has no price for the model. Never take `None` for zero.
     pub fn cost(&self, model: &str, usage: &Usage) -> Option<NanoUsd> {
-        let entry = self
-            .models
-            .iter()
-            .find(|entry| entry.ids.iter().any(|id| id == model))?;
+        let entry = self.models.iter().find(|entry| entry.ids.iter().any(|id| id == model))?;
         let price = match &entry.above {
             Some(step) if usage.prompt_tokens() > step.prompt_tokens => step.price,
             _ => entry.price,
@@ -91,10 +88,7 @@ impl PriceTable {
             (five_minutes, price.cache_write_5m),
             (hour, price.cache_write_1h),
         ];
-        let sum = parts
-            .iter()
-            .map(|&(tokens, price)| u128::from(tokens) * u128::from(price))
-            .sum::<u128>();
+        let sum = parts.iter().map(|&(tokens, price)| u128::from(tokens) * u128::from(price)).sum::<u128>();
         // A count beyond all reason costs more than any budget holds.
         Some(NanoUsd(i64::try_from(sum).unwrap_or(i64::MAX)))
     }
@@ -154,49 +148,24 @@ mod tests {
             output_tokens: 10,
             ..Usage::default()
         };
-        assert_eq!(
-            cost("claude-haiku-5-5", &at),
-            Some(NanoUsd(100_000 + 980_000 + 125_000 + 5_000))
-        );
-        let above = Usage {
-            cache_read_input_tokens: 98_001,
-            ..at
-        };
-        assert_eq!(
-            cost("claude-haiku-5-5", &above),
-            Some(NanoUsd(500_000 + 4_900_050 + 625_000 + 25_000))
-        );
+        assert_eq!(cost("claude-haiku-5-5", &at), Some(NanoUsd(100_000 + 980_000 + 125_000 + 5_000)));
+        let above = Usage { cache_read_input_tokens: 98_001, ..at };
+        assert_eq!(cost("claude-haiku-5-5", &above), Some(NanoUsd(500_000 + 4_900_050 + 625_000 + 25_000)));
     }
 
     #[test]
     fn cache_writes_without_a_split_are_charged() {
-        let usage = Usage {
-            cache_creation_input_tokens: 10,
-            ..Usage::default()
-        };
+        let usage = Usage { cache_creation_input_tokens: 10, ..Usage::default() };
         assert_eq!(cost("claude-sonnet-5-5", &usage), Some(NanoUsd(25_000)));
-        let split = CacheCreation {
-            ephemeral_5m_input_tokens: 0,
-            ephemeral_1h_input_tokens: 10,
-        };
-        let usage = Usage {
-            cache_creation: split,
-            ..usage
-        };
-        assert_eq!(
-            cost("claude-sonnet-5-5", &usage),
-            Some(NanoUsd(40_000)),
-            "and not twice"
-        );
+        let split = CacheCreation { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 10 };
+        let usage = Usage { cache_creation: split, ..usage };
+        assert_eq!(cost("claude-sonnet-5-5", &usage), Some(NanoUsd(40_000)), "and not twice");
     }
 
     #[test]
     fn an_unknown_model_has_no_price_and_an_absurd_count_is_not_cheap() {
         assert_eq!(cost("claude-fable-5-2", &million_each()), None);
-        let absurd = Usage {
-            output_tokens: u64::MAX,
-            ..Usage::default()
-        };
+        let absurd = Usage { output_tokens: u64::MAX, ..Usage::default() };
         assert_eq!(cost("claude-opus-5-5", &absurd), Some(NanoUsd(i64::MAX)));
     }
 

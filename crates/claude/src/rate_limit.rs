@@ -93,10 +93,7 @@ mod tests {
     type Pairs = &'static [(&'static str, &'static str)];
 
     fn headers(pairs: Pairs) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
     #[test]
@@ -105,16 +102,8 @@ mod tests {
         const FAR: &str = "Sun, 09 Sep 2001 01:48:00 GMT";
         let rows: [(&str, Pairs, Option<Duration>); 11] = [
             ("seconds", &[("retry-after", "20")], Some(Duration::from_secs(20))),
-            (
-                "a fraction of a second",
-                &[("retry-after", "0.5")],
-                Some(Duration::from_millis(500)),
-            ),
-            (
-                "milliseconds",
-                &[("retry-after-ms", "1500")],
-                Some(Duration::from_millis(1500)),
-            ),
+            ("a fraction of a second", &[("retry-after", "0.5")], Some(Duration::from_millis(500))),
+            ("milliseconds", &[("retry-after-ms", "1500")], Some(Duration::from_millis(1500))),
             (
                 "milliseconds before seconds",
                 &[("retry-after-ms", "1500"), ("retry-after", "9")],
@@ -125,21 +114,13 @@ mod tests {
                 &[("retry-after", FAR), ("date", "Sun, 09 Sep 2001 01:47:30 GMT")],
                 Some(Duration::from_secs(30)),
             ),
-            (
-                "a date, by our clock (01:46:40)",
-                &[("retry-after", FAR)],
-                Some(Duration::from_secs(80)),
-            ),
+            ("a date, by our clock (01:46:40)", &[("retry-after", FAR)], Some(Duration::from_secs(80))),
             (
                 "a date in the past",
                 &[("retry-after", FAR), ("date", "Sun, 09 Sep 2001 02:00:00 GMT")],
                 Some(Duration::ZERO),
             ),
-            (
-                "beyond a month",
-                &[("retry-after", "99999999999")],
-                Some(LONGEST_WAIT),
-            ),
+            ("beyond a month", &[("retry-after", "99999999999")], Some(LONGEST_WAIT)),
             ("negative", &[("retry-after", "-5")], None),
             ("not a number", &[("retry-after", "NaN")], None),
             ("missing", &[], None),
@@ -163,18 +144,7 @@ mod tests {
         let requests = limits.requests.unwrap();
         assert_eq!((requests.limit, requests.remaining), (1000, 999));
         assert_eq!(requests.reset.unwrap().to_rfc3339(), "2026-11-23T10:00:01+00:00");
-        assert_eq!(
-            limits.output_tokens,
-            Some(Window {
-                limit: 100_000,
-                remaining: 0,
-                reset: None
-            })
-        );
-        assert_eq!(
-            (limits.input_tokens, limits.tokens),
-            (None, None),
-            "unreadable and missing"
-        );
+        assert_eq!(limits.output_tokens, Some(Window { limit: 100_000, remaining: 0, reset: None }));
+        assert_eq!((limits.input_tokens, limits.tokens), (None, None), "unreadable and missing");
     }
 }

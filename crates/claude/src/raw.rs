@@ -13,10 +13,7 @@ pub(crate) struct RawObject(Vec<(String, Box<RawValue>)>);
 
 impl RawObject {
     pub(crate) fn get(&self, key: &str) -> Option<&RawValue> {
-        self.0
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| &**value)
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| &**value)
     }
 
     /// A field's text; `None` when it is missing or not a string.
@@ -34,11 +31,8 @@ impl RawObject {
 
     /// The object as JSON text, values byte for byte.
     pub(crate) fn to_json(&self) -> String {
-        let fields: Vec<String> = self
-            .0
-            .iter()
-            .map(|(key, value)| format!("{}:{}", quote(key), value.get()))
-            .collect();
+        let fields: Vec<String> =
+            self.0.iter().map(|(key, value)| format!("{}:{}", quote(key), value.get())).collect();
         format!("{{{}}}", fields.join(","))
     }
 }
@@ -89,10 +83,7 @@ pub(crate) fn decode(raw: &RawValue) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(inner));
     }
     // Asked for bytes, the parser lets half a surrogate pair pass instead of refusing the whole string.
-    serde_json::Deserializer::from_str(raw.get())
-        .deserialize_bytes(Bytes)
-        .ok()
-        .map(Cow::Owned)
+    serde_json::Deserializer::from_str(raw.get()).deserialize_bytes(Bytes).ok().map(Cow::Owned)
 }
 
 /// A JSON string for a text.
@@ -127,11 +118,7 @@ mod tests {
     fn strings_decode() {
         assert_eq!(decode(&raw(r#""plain""#)).unwrap(), "plain");
         assert_eq!(decode(&raw(r#""a\n\ud83d\ude00""#)).unwrap(), "a\n\u{1f600}");
-        assert!(
-            decode(&raw(r#""half \ud83d""#))
-                .unwrap()
-                .starts_with("half \u{fffd}")
-        );
+        assert!(decode(&raw(r#""half \ud83d""#)).unwrap().starts_with("half \u{fffd}"));
         assert!(decode(&raw("5")).is_none());
     }
 }

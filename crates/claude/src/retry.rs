@@ -108,17 +108,11 @@ pub fn verdict(error: &Error, attempt: u32, policy: &RetryPolicy, jitter: f64) -
     if attempt >= passing.tries {
         return match passing.finally {
             Some(reason) => Verdict::End { reason },
-            None => Verdict::Later {
-                after: after.max(policy.park),
-                reason: passing.reason,
-            },
+            None => Verdict::Later { after: after.max(policy.park), reason: passing.reason },
         };
     }
     if after > policy.max_inline_wait {
-        return Verdict::Later {
-            after,
-            reason: passing.reason,
-        };
+        return Verdict::Later { after, reason: passing.reason };
     }
     Verdict::Again { after }
 }
@@ -127,11 +121,7 @@ fn backoff(attempt: u32, policy: &RetryPolicy, jitter: f64) -> Duration {
     let factor = 1u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
     let limit = policy.base.saturating_mul(factor).min(policy.cap);
     // Anything that is not a number from 0 to 1 counts as the longest wait.
-    limit.mul_f64(if (0.0..=1.0).contains(&jitter) {
-        jitter
-    } else {
-        1.0
-    })
+    limit.mul_f64(if (0.0..=1.0).contains(&jitter) { jitter } else { 1.0 })
 }
 
 enum Class {
@@ -168,11 +158,7 @@ fn classify(error: &Error, policy: &RetryPolicy) -> Class {
 
 fn classify_api(error: &ApiError, policy: &RetryPolicy) -> Class {
     // Comes as a 429 like any other, but no wait helps: not even the service's own word makes it worth a retry.
-    if error
-        .code
-        .as_deref()
-        .is_some_and(|code| code.ends_with("_spend_limit_reached"))
-    {
+    if error.code.as_deref().is_some_and(|code| code.ends_with("_spend_limit_reached")) {
         return Class::Final(EndReason::SpendLimit);
     }
     let passing = |reason, finally| {
@@ -193,11 +179,7 @@ fn classify_api(error: &ApiError, policy: &RetryPolicy) -> Class {
 
 /// What the status says, or for an error inside a stream, the status that its type would have had.
 fn usual(error: &ApiError) -> Result<WaitReason, EndReason> {
-    let status = if error.status == 200 {
-        usual_status(&error.kind)
-    } else {
-        error.status
-    };
+    let status = if error.status == 200 { usual_status(&error.kind) } else { error.status };
     Err(match status {
         429 => return Ok(WaitReason::RateLimited),
         408 | 409 | 500..=599 => return Ok(WaitReason::ProviderUnavailable),

@@ -127,10 +127,7 @@ impl Reply {
     fn blocks(&self) -> Vec<Block> {
         // Stored content was assembled by our own client; a block of an unknown shape carries neither call nor text.
         let blocks: Vec<&RawValue> = serde_json::from_str(self.content.get()).unwrap_or_default();
-        blocks
-            .into_iter()
-            .filter_map(|raw| serde_json::from_str(raw.get()).ok())
-            .collect()
+        blocks.into_iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect()
     }
 
     /// The tool calls, in order.
@@ -145,11 +142,7 @@ impl Reply {
                     Some(text) => Err(text.clone()),
                     None => Ok(block.input?),
                 };
-                Some(ToolCall {
-                    id,
-                    name: block.name?,
-                    input,
-                })
+                Some(ToolCall { id, name: block.name?, input })
             })
             .collect()
     }
@@ -157,11 +150,8 @@ impl Reply {
     /// The text blocks, one after the other.
     #[must_use]
     pub fn text(&self) -> String {
-        let texts = self
-            .blocks()
-            .into_iter()
-            .filter(|block| block.kind == "text")
-            .filter_map(|block| block.text);
+        let texts =
+            self.blocks().into_iter().filter(|block| block.kind == "text").filter_map(|block| block.text);
         // Postgres stores no NUL in a text, and a reader has no use for one.
         texts.collect::<Vec<_>>().join("\n").trim().replace('\0', "\u{fffd}")
     }

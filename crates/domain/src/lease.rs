@@ -17,12 +17,7 @@ impl<T> Lease<T> {
     /// Made by a claim only.
     #[must_use]
     pub const fn new(leased: T, task: TaskId, epoch: i64, next_seq: i32) -> Self {
-        Self {
-            leased,
-            task,
-            epoch,
-            next_seq,
-        }
+        Self { leased, task, epoch, next_seq }
     }
 
     /// The task it is for.

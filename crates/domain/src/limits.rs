@@ -20,12 +20,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_turns: Some(50),
-            max_cost_usd: Some(2.0),
-            max_tokens: None,
-            max_seconds: Some(1800),
-        }
+        Self { max_turns: Some(50), max_cost_usd: Some(2.0), max_tokens: None, max_seconds: Some(1800) }
     }
 }
 
@@ -47,18 +42,12 @@ impl Limits {
         if let Some(max) = self.max_turns
             && turns >= max
         {
-            return Some((
-                StatusReason::TurnLimit,
-                format!("{turns} of {max} turns are used"),
-            ));
+            return Some((StatusReason::TurnLimit, format!("{turns} of {max} turns are used")));
         }
         if let Some(max) = self.max_seconds
             && seconds >= max
         {
-            return Some((
-                StatusReason::TimeLimit,
-                format!("{seconds} of {max} seconds are used"),
-            ));
+            return Some((StatusReason::TimeLimit, format!("{seconds} of {max} seconds are used")));
         }
         if let Some(max) = self.max_tokens
             && usage.total_tokens() >= max
@@ -71,10 +60,7 @@ impl Limits {
         if let Some(max) = self.max_cost_usd.and_then(NanoUsd::from_usd)
             && usage.cost >= max
         {
-            return Some((
-                StatusReason::CostLimit,
-                format!("{} of {max} is spent", usage.cost),
-            ));
+            return Some((StatusReason::CostLimit, format!("{} of {max} is spent", usage.cost)));
         }
         None
     }
@@ -93,77 +79,28 @@ mod tests {
 
     #[test]
     fn each_limit_ends_with_its_own_reason() {
-        let usage = Usage {
-            input_tokens: 90,
-            output_tokens: 10,
-            cost: NanoUsd(500_000_000),
-            ..Usage::default()
-        };
-        let none = Limits {
-            max_turns: None,
-            max_cost_usd: None,
-            max_tokens: None,
-            max_seconds: None,
-        };
+        let usage =
+            Usage { input_tokens: 90, output_tokens: 10, cost: NanoUsd(500_000_000), ..Usage::default() };
+        let none = Limits { max_turns: None, max_cost_usd: None, max_tokens: None, max_seconds: None };
         assert_eq!(none.reached(1_000, 1_000_000, &usage), None);
         for (limits, reason) in [
-            (
-                Limits {
-                    max_turns: Some(3),
-                    ..none.clone()
-                },
-                StatusReason::TurnLimit,
-            ),
-            (
-                Limits {
-                    max_seconds: Some(60),
-                    ..none.clone()
-                },
-                StatusReason::TimeLimit,
-            ),
-            (
-                Limits {
-                    max_tokens: Some(100),
-                    ..none.clone()
-                },
-                StatusReason::TokenLimit,
-            ),
-            (
-                Limits {
-                    max_cost_usd: Some(0.5),
-                    ..none.clone()
-                },
-                StatusReason::CostLimit,
-            ),
+            (Limits { max_turns: Some(3), ..none.clone() }, StatusReason::TurnLimit),
+            (Limits { max_seconds: Some(60), ..none.clone() }, StatusReason::TimeLimit),
+            (Limits { max_tokens: Some(100), ..none.clone() }, StatusReason::TokenLimit),
+            (Limits { max_cost_usd: Some(0.5), ..none.clone() }, StatusReason::CostLimit),
         ] {
-            assert_eq!(
-                limits.reached(3, 60, &usage).map(|(reason, _)| reason),
-                Some(reason)
-            );
+            assert_eq!(limits.reached(3, 60, &usage).map(|(reason, _)| reason), Some(reason));
             assert_eq!(limits.reached(2, 59, &Usage::default()), None);
         }
     }
 
     #[test]
     fn the_tighter_limit_wins() {
-        let a = Limits {
-            max_turns: Some(10),
-            max_cost_usd: None,
-            max_tokens: Some(5),
-            max_seconds: Some(1),
-        };
-        let b = Limits {
-            max_turns: Some(3),
-            max_cost_usd: Some(1.0),
-            max_tokens: None,
-            max_seconds: Some(2),
-        };
-        let both = Limits {
-            max_turns: Some(3),
-            max_cost_usd: Some(1.0),
-            max_tokens: Some(5),
-            max_seconds: Some(1),
-        };
+        let a = Limits { max_turns: Some(10), max_cost_usd: None, max_tokens: Some(5), max_seconds: Some(1) };
+        let b =
+            Limits { max_turns: Some(3), max_cost_usd: Some(1.0), max_tokens: None, max_seconds: Some(2) };
+        let both =
+            Limits { max_turns: Some(3), max_cost_usd: Some(1.0), max_tokens: Some(5), max_seconds: Some(1) };
         assert_eq!(a.narrowed_by(&b), both);
         assert_eq!(b.narrowed_by(&a), both);
     }

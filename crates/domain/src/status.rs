@@ -82,10 +82,7 @@ impl TaskStatus {
     /// True when nothing more will happen by itself.
     #[must_use]
     pub const fn is_end(self) -> bool {
-        matches!(
-            self,
-            Self::Succeeded | Self::Failed | Self::Cancelled | Self::Dead
-        )
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Dead)
     }
 }
 

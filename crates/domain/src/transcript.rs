@@ -116,24 +116,14 @@ impl Transcript {
 
     fn after_checks(&self, checks: &Checks) -> Next {
         if checks.passed {
-            return Next::Done {
-                summary: checks.summary.clone(),
-            };
+            return Next::Done { summary: checks.summary.clone() };
         }
-        let red = self
-            .entries
-            .iter()
-            .filter(|entry| matches!(entry, Entry::Checks(c) if !c.passed))
-            .count();
+        let red = self.entries.iter().filter(|entry| matches!(entry, Entry::Checks(c) if !c.passed)).count();
         if red < MAX_RED_CHECKS {
             return Next::AskModel;
         }
-        let names: Vec<&str> = checks
-            .results
-            .iter()
-            .filter(|check| !check.passed)
-            .map(|check| check.name.as_str())
-            .collect();
+        let names: Vec<&str> =
+            checks.results.iter().filter(|check| !check.passed).map(|check| check.name.as_str()).collect();
         Next::GiveUp {
             reason: StatusReason::VerificationFailed,
             detail: format!("red after {red} rounds of checks: {}", names.join(", ")),
@@ -173,14 +163,12 @@ impl Transcript {
             Stop::PauseTurn if self.in_a_row(&reply.stop) <= MAX_PAUSES => Next::AskModel,
             Stop::PauseTurn => give_up(StatusReason::UnexpectedReply, "the reply kept pausing"),
             Stop::Refusal => give_up(StatusReason::Refused, "the model declined to go on"),
-            Stop::ModelContextWindowExceeded => give_up(
-                StatusReason::ContextWindow,
-                "the conversation no longer fits the model",
-            ),
-            Stop::Other(name) => give_up(
-                StatusReason::UnexpectedReply,
-                &format!("unknown stop reason {name:?}"),
-            ),
+            Stop::ModelContextWindowExceeded => {
+                give_up(StatusReason::ContextWindow, "the conversation no longer fits the model")
+            }
+            Stop::Other(name) => {
+                give_up(StatusReason::UnexpectedReply, &format!("unknown stop reason {name:?}"))
+            }
         }
     }
 
@@ -203,26 +191,16 @@ impl Transcript {
     }
 
     fn in_a_row(&self, stop: &Stop) -> usize {
-        self.replies()
-            .rev()
-            .take_while(|reply| reply.stop == *stop)
-            .count()
+        self.replies().rev().take_while(|reply| reply.stop == *stop).count()
     }
 }
 
 fn claimed(summary: String, has_checks: bool) -> Next {
-    if has_checks {
-        Next::Verify { summary }
-    } else {
-        Next::Done { summary }
-    }
+    if has_checks { Next::Verify { summary } } else { Next::Done { summary } }
 }
 
 fn give_up(reason: StatusReason, detail: &str) -> Next {
-    Next::GiveUp {
-        reason,
-        detail: detail.to_owned(),
-    }
+    Next::GiveUp { reason, detail: detail.to_owned() }
 }
 
 #[cfg(test)]

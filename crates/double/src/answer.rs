@@ -59,9 +59,7 @@ impl Message {
         let before = rendered.before.last().copied().unwrap_or_default();
         let mut content = Vec::new();
         if let Some(thinking) = answer.thinking.as_deref().filter(|_| thinks(body)) {
-            let omitted = body
-                .get("thinking")
-                .is_some_and(|given| given["display"] == "omitted");
+            let omitted = body.get("thinking").is_some_and(|given| given["display"] == "omitted");
             let shown = if omitted { "" } else { thinking };
             let signature = signature(before, thinking);
             content.push(json!({ "type": "thinking", "thinking": shown, "signature": signature }));
@@ -76,10 +74,8 @@ impl Message {
             }));
         }
         let stop_sequence = stop_at_sequence(&mut content, body.get("stop_sequences"));
-        let cut_short = keep_within(
-            &mut content,
-            body.get("max_tokens").and_then(Value::as_u64).unwrap_or_default(),
-        );
+        let cut_short =
+            keep_within(&mut content, body.get("max_tokens").and_then(Value::as_u64).unwrap_or_default());
         let stop_reason = if let Some(forced) = &answer.stop_reason {
             forced.clone()
         } else if cut_short {
@@ -99,23 +95,12 @@ impl Message {
                 "caller": { "type": "direct" },
             }));
         }
-        let thinking = answer
-            .thinking
-            .as_deref()
-            .filter(|_| thinks(body))
-            .unwrap_or_default();
-        let mut usage = Usage {
-            output_tokens: tokens(content.iter().map(block_bytes).sum()),
-            ..prompt
-        };
+        let thinking = answer.thinking.as_deref().filter(|_| thinks(body)).unwrap_or_default();
+        let mut usage = Usage { output_tokens: tokens(content.iter().map(block_bytes).sum()), ..prompt };
         override_usage(&mut usage, &answer.usage);
         Self {
             id: format!("msg_{}", Uuid::new_v4().simple()),
-            model: body
-                .get("model")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
+            model: body.get("model").and_then(Value::as_str).unwrap_or_default().to_owned(),
             content,
             stop_reason,
             stop_sequence,
@@ -167,8 +152,7 @@ impl Message {
 }
 
 fn thinks(body: &Map<String, Value>) -> bool {
-    body.get("thinking")
-        .is_none_or(|thinking| thinking["type"] != "disabled")
+    body.get("thinking").is_none_or(|thinking| thinking["type"] != "disabled")
 }
 
 /// Bytes that a block counts as in the answer.
@@ -207,9 +191,8 @@ fn keep_within(content: &mut Vec<Value>, max_tokens: u64) -> bool {
             continue;
         }
         let left = usize::try_from(budget - used).unwrap_or(usize::MAX);
-        let kept = content[place]["text"]
-            .as_str()
-            .map(|text| text[..text.floor_char_boundary(left)].to_owned());
+        let kept =
+            content[place]["text"].as_str().map(|text| text[..text.floor_char_boundary(left)].to_owned());
         content.truncate(place);
         if let Some(text) = kept.filter(|text| !text.is_empty()) {
             content.push(json!({ "type": "text", "text": text, "citations": null }));
@@ -228,8 +211,5 @@ fn override_usage(usage: &mut Usage, given: &Map<String, Value>) {
     set(&mut usage.input_tokens, "input_tokens");
     set(&mut usage.output_tokens, "output_tokens");
     set(&mut usage.cache_read_input_tokens, "cache_read_input_tokens");
-    set(
-        &mut usage.cache_creation_input_tokens,
-        "cache_creation_input_tokens",
-    );
+    set(&mut usage.cache_creation_input_tokens, "cache_creation_input_tokens");
 }

@@ -25,10 +25,7 @@ impl PromptCache {
     pub(crate) fn charge(&self, model: &Model, rendered: &Rendered, now: Instant) -> Usage {
         let total = tokens(rendered.bytes());
         let Some(last) = rendered.marks.iter().rposition(|mark| mark.marker.is_some()) else {
-            return Usage {
-                input_tokens: total,
-                ..Usage::default()
-            };
+            return Usage { input_tokens: total, ..Usage::default() };
         };
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let marked = || {
@@ -38,9 +35,7 @@ impl PromptCache {
         let hit = marked()
             .flat_map(|(place, _)| place.saturating_sub(LOOK_BACK)..=place)
             .filter(|&place| {
-                entries
-                    .get(&rendered.marks[place].digest)
-                    .is_some_and(|(expiry, _)| *expiry > now)
+                entries.get(&rendered.marks[place].digest).is_some_and(|(expiry, _)| *expiry > now)
             })
             .max();
         if let Some((expiry, lifetime)) = hit.and_then(|place| entries.get_mut(&rendered.marks[place].digest))
@@ -49,10 +44,7 @@ impl PromptCache {
         }
         let size = |place: usize| tokens(rendered.marks[place].bytes);
         let read = hit.map_or(0, size);
-        let mut usage = Usage {
-            cache_read_input_tokens: read,
-            ..Usage::default()
-        };
+        let mut usage = Usage { cache_read_input_tokens: read, ..Usage::default() };
         let mut written_to = read;
         for (place, ttl) in marked().filter(|(place, _)| hit.is_none_or(|hit| *place > hit)) {
             if size(place) < model.cache_minimum {
@@ -79,10 +71,7 @@ impl PromptCache {
     }
 
     pub(crate) fn clear(&self) {
-        self.entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -127,20 +116,8 @@ mod tests {
         let now = Instant::now();
         let short = json!({"cache_control": {"type": "ephemeral"},
             "messages": [{"role": "user", "content": "hi"}]});
-        assert_eq!(
-            usage(&cache, &short, now),
-            Usage {
-                input_tokens: 1,
-                ..Usage::default()
-            }
-        );
-        assert_eq!(
-            usage(&cache, &short, now),
-            Usage {
-                input_tokens: 1,
-                ..Usage::default()
-            }
-        );
+        assert_eq!(usage(&cache, &short, now), Usage { input_tokens: 1, ..Usage::default() });
+        assert_eq!(usage(&cache, &short, now), Usage { input_tokens: 1, ..Usage::default() });
         let unmarked = json!({"messages": [{"role": "user", "content": "word ".repeat(1_000)}]});
         assert_eq!(usage(&cache, &unmarked, now).input_tokens, tokens(5_000));
         assert_eq!(usage(&cache, &unmarked, now).cache_read_input_tokens, 0);

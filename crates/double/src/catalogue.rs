@@ -140,30 +140,10 @@ const CATALOGUE: &[Model] = &[
         cache_minimum: 512,
         ..FIFTH
     },
-    Model {
-        id: "claude-fable-5-1",
-        name: "Claude Fable 5.1",
-        line: "fable",
-        ..FIFTH
-    },
-    Model {
-        id: "claude-mythos-5-1",
-        name: "Claude Mythos 5.1",
-        line: "mythos",
-        ..FIFTH
-    },
-    Model {
-        id: "claude-fable-5",
-        name: "Claude Fable 5",
-        line: "fable",
-        ..FIFTH
-    },
-    Model {
-        id: "claude-mythos-5",
-        name: "Claude Mythos 5",
-        line: "mythos",
-        ..FIFTH
-    },
+    Model { id: "claude-fable-5-1", name: "Claude Fable 5.1", line: "fable", ..FIFTH },
+    Model { id: "claude-mythos-5-1", name: "Claude Mythos 5.1", line: "mythos", ..FIFTH },
+    Model { id: "claude-fable-5", name: "Claude Fable 5", line: "fable", ..FIFTH },
+    Model { id: "claude-mythos-5", name: "Claude Mythos 5", line: "mythos", ..FIFTH },
     Model {
         id: "claude-opus-5",
         name: "Claude Opus 5",
@@ -172,26 +152,9 @@ const CATALOGUE: &[Model] = &[
         system_turns: true,
         ..FOURTH
     },
-    Model {
-        id: "claude-sonnet-5",
-        name: "Claude Sonnet 5",
-        line: "sonnet",
-        system_turns: true,
-        ..FOURTH
-    },
-    Model {
-        id: "claude-opus-4-8",
-        name: "Claude Opus 4.8",
-        line: "opus",
-        system_turns: true,
-        ..FOURTH
-    },
-    Model {
-        id: "claude-opus-4-7",
-        name: "Claude Opus 4.7",
-        line: "opus",
-        ..FOURTH
-    },
+    Model { id: "claude-sonnet-5", name: "Claude Sonnet 5", line: "sonnet", system_turns: true, ..FOURTH },
+    Model { id: "claude-opus-4-8", name: "Claude Opus 4.8", line: "opus", system_turns: true, ..FOURTH },
+    Model { id: "claude-opus-4-7", name: "Claude Opus 4.7", line: "opus", ..FOURTH },
     Model {
         id: "claude-opus-4-6",
         name: "Claude Opus 4.6",
@@ -241,10 +204,7 @@ const DATED: &[(&str, &str)] = &[
 
 /// The model of an id, dated or not.
 pub(crate) fn find(id: &str) -> Option<&'static Model> {
-    let id = DATED
-        .iter()
-        .find(|(dated, _)| *dated == id)
-        .map_or(id, |(_, alias)| alias);
+    let id = DATED.iter().find(|(dated, _)| *dated == id).map_or(id, |(_, alias)| alias);
     CATALOGUE.iter().find(|model| model.id == id)
 }
 

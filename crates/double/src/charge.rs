@@ -25,12 +25,7 @@ enum State {
 
 impl Charge {
     pub(crate) fn new(ledger: Arc<Ledger>, whole: Call) -> Self {
-        Self {
-            ledger,
-            whole,
-            sent_bytes: 0,
-            state: State::Free,
-        }
+        Self { ledger, whole, sent_bytes: 0, state: State::Free }
     }
 
     /// Content of so many bytes goes out.
@@ -47,10 +42,7 @@ impl Charge {
         self.content(0);
         if self.state == State::Charged {
             self.state = State::Closed;
-            self.ledger.close(Call {
-                cut: false,
-                ..self.whole.clone()
-            });
+            self.ledger.close(Call { cut: false, ..self.whole.clone() });
         }
     }
 

@@ -63,19 +63,13 @@ pub(crate) fn body(body: &Map<String, Value>, endpoint: Endpoint, sent: &Sent) -
         return Err(Refusal::invalid(message));
     }
     let stream = body.get("stream").and_then(Value::as_bool).unwrap_or_default();
-    Ok(Checked {
-        model,
-        stream,
-        rendered,
-    })
+    Ok(Checked { model, stream, rendered })
 }
 
 /// Refuses fields of an object that are not among `known`. `path` is empty or ends in a dot.
 fn only(object: &Map<String, Value>, path: &str, known: &[&str]) -> Result<(), Refusal> {
     match object.keys().find(|field| !known.contains(&field.as_str())) {
-        Some(field) => Err(Refusal::invalid(format!(
-            "{path}{field}: Extra inputs are not permitted"
-        ))),
+        Some(field) => Err(Refusal::invalid(format!("{path}{field}: Extra inputs are not permitted"))),
         None => Ok(()),
     }
 }
@@ -85,9 +79,7 @@ fn string<'a>(object: &'a Map<String, Value>, path: &str, field: &str) -> Result
     match object.get(field) {
         None => Err(Refusal::invalid(format!("{path}{field}: Field required"))),
         Some(Value::String(text)) => Ok(text),
-        Some(_) => Err(Refusal::invalid(format!(
-            "{path}{field}: Input should be a valid string"
-        ))),
+        Some(_) => Err(Refusal::invalid(format!("{path}{field}: Input should be a valid string"))),
     }
 }
 

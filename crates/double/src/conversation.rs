@@ -22,19 +22,12 @@ pub(crate) struct ToolResult<'a> {
 impl<'a> Conversation<'a> {
     pub(crate) fn new(body: &'a Map<String, Value>) -> Self {
         let mut tool_names = HashMap::new();
-        for block in messages(body)
-            .flat_map(blocks)
-            .filter(|block| block["type"] == "tool_use")
-        {
+        for block in messages(body).flat_map(blocks).filter(|block| block["type"] == "tool_use") {
             if let (Some(id), Some(name)) = (block["id"].as_str(), block["name"].as_str()) {
                 tool_names.insert(id, name);
             }
         }
-        Self {
-            body,
-            tool_names,
-            everything: OnceCell::new(),
-        }
+        Self { body, tool_names, everything: OnceCell::new() }
     }
 
     pub(crate) fn model(&self) -> &'a str {
@@ -47,9 +40,7 @@ impl<'a> Conversation<'a> {
 
     /// Assistant messages so far.
     pub(crate) fn turn(&self) -> usize {
-        messages(self.body)
-            .filter(|message| message["role"] == "assistant")
-            .count()
+        messages(self.body).filter(|message| message["role"] == "assistant").count()
     }
 
     pub(crate) fn system(&self) -> String {
@@ -58,24 +49,17 @@ impl<'a> Conversation<'a> {
 
     /// Text of the first message.
     pub(crate) fn first_text(&self) -> String {
-        messages(self.body)
-            .next()
-            .map(|message| text_of(&message["content"]))
-            .unwrap_or_default()
+        messages(self.body).next().map(|message| text_of(&message["content"])).unwrap_or_default()
     }
 
     /// Text of the last message; empty where it holds tool results alone.
     pub(crate) fn last_text(&self) -> String {
-        self.last()
-            .map(|message| text_of(&message["content"]))
-            .unwrap_or_default()
+        self.last().map(|message| text_of(&message["content"])).unwrap_or_default()
     }
 
     /// Tool results in the last message.
     pub(crate) fn last_results(&self) -> Vec<ToolResult<'a>> {
-        self.last()
-            .map(|message| self.results_in(message))
-            .unwrap_or_default()
+        self.last().map(|message| self.results_in(message)).unwrap_or_default()
     }
 
     /// The last message; system messages between turns are none.
@@ -88,10 +72,7 @@ impl<'a> Conversation<'a> {
         messages(self.body).rev().find_map(|message| {
             let mut results = self.results_in(message);
             results.reverse();
-            results
-                .into_iter()
-                .find(|result| result.tool == tool)
-                .map(|result| result.text)
+            results.into_iter().find(|result| result.tool == tool).map(|result| result.text)
         })
     }
 
@@ -102,12 +83,7 @@ impl<'a> Conversation<'a> {
 
     /// The tools on offer, by name.
     pub(crate) fn tools(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        let tools = self
-            .body
-            .get("tools")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
+        let tools = self.body.get("tools").and_then(Value::as_array).into_iter().flatten();
         tools.filter_map(|tool| Some((tool["name"].as_str()?, tool)))
     }
 
@@ -140,10 +116,7 @@ impl<'a> Conversation<'a> {
         let results = self.last_results();
         let tool = results.last().map_or("none", |result| result.tool);
         let text = match self.last_text() {
-            text if text.is_empty() => results
-                .last()
-                .map(|result| result.text.clone())
-                .unwrap_or_default(),
+            text if text.is_empty() => results.last().map(|result| result.text.clone()).unwrap_or_default(),
             text => text,
         };
         let text: String = text.chars().take(200).collect();
@@ -165,10 +138,7 @@ impl<'a> Conversation<'a> {
 }
 
 fn messages(body: &Map<String, Value>) -> impl DoubleEndedIterator<Item = &Value> {
-    body.get("messages")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    body.get("messages").and_then(Value::as_array).into_iter().flatten()
 }
 
 /// The blocks of a message; a plain string is one block.
@@ -185,11 +155,7 @@ fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
         Value::Array(blocks) => {
-            let texts: Vec<_> = blocks
-                .iter()
-                .map(text_of)
-                .filter(|text| !text.is_empty())
-                .collect();
+            let texts: Vec<_> = blocks.iter().map(text_of).filter(|text| !text.is_empty()).collect();
             texts.join("\n")
         }
         Value::Object(block) => match block.get("type").and_then(Value::as_str) {

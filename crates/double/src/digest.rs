@@ -48,12 +48,7 @@ impl Rendered {
         }
         let mut before = Vec::new();
         let mut turns = DefaultHasher::new();
-        for message in body
-            .get("messages")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for message in body.get("messages").and_then(Value::as_array).into_iter().flatten() {
             before.push(turns.finish());
             let role = message["role"].as_str().unwrap_or_default();
             match &message["content"] {
@@ -93,21 +88,13 @@ impl Chain {
     fn new(model: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         hasher.write(model.as_bytes());
-        Self {
-            hasher,
-            bytes: 0,
-            marks: Vec::new(),
-        }
+        Self { hasher, bytes: 0, marks: Vec::new() }
     }
 
     fn block(&mut self, role: &str, block: &Value) {
         self.bytes += absorb_block(&mut self.hasher, role, block);
         let marker = block.get("cache_control").and_then(ttl);
-        self.marks.push(Mark {
-            digest: self.hasher.finish(),
-            bytes: self.bytes,
-            marker,
-        });
+        self.marks.push(Mark { digest: self.hasher.finish(), bytes: self.bytes, marker });
     }
 }
 
@@ -154,11 +141,7 @@ fn absorb(hasher: &mut DefaultHasher, value: &Value) -> u64 {
                 .into_iter()
                 .map(|(name, value)| absorb_str(hasher, name) + absorb(hasher, value))
                 .sum();
-            if fields.get("type").is_some_and(|kind| kind == "image") {
-                IMAGE_BYTES
-            } else {
-                bytes
-            }
+            if fields.get("type").is_some_and(|kind| kind == "image") { IMAGE_BYTES } else { bytes }
         }
     }
 }
@@ -171,11 +154,7 @@ fn absorb_str(hasher: &mut DefaultHasher, text: &str) -> u64 {
 
 fn ttl(marker: &Value) -> Option<Ttl> {
     marker.as_object()?;
-    Some(if marker["ttl"] == "1h" {
-        Ttl::Hour
-    } else {
-        Ttl::FiveMinutes
-    })
+    Some(if marker["ttl"] == "1h" { Ttl::Hour } else { Ttl::FiveMinutes })
 }
 
 /// The signature of a thinking block in an answer that follows the digested messages.
@@ -204,10 +183,7 @@ mod tests {
     use super::*;
 
     fn rendered(body: &Value) -> Rendered {
-        Rendered::of(
-            "claude-sonnet-5-5",
-            body.as_object().expect("the test writes an object"),
-        )
+        Rendered::of("claude-sonnet-5-5", body.as_object().expect("the test writes an object"))
     }
 
     #[test]

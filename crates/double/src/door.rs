@@ -30,13 +30,7 @@ impl Listener for Door {
                     if let Err(error) = stream.set_nodelay(true) {
                         tracing::debug!(%error, "Could not switch off Nagle's algorithm");
                     }
-                    return (
-                        Wire {
-                            stream,
-                            cutter: Cutter::default(),
-                        },
-                        peer,
-                    );
+                    return (Wire { stream, cutter: Cutter::default() }, peer);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "Could not accept a connection");

@@ -34,22 +34,13 @@ pub enum FaultError {
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// An error answer instead of the message.
-    Status {
-        status: StatusCode,
-        kind: String,
-        message: String,
-        headers: Vec<(HeaderName, HeaderValue)>,
-    },
+    Status { status: StatusCode, kind: String, message: String, headers: Vec<(HeaderName, HeaderValue)> },
     /// The connection closes after so many events; in JSON, after half of the body.
     CutAfterEvents(usize),
     /// The connection closes without an answer.
     CutBeforeHeaders,
     /// An `error` event takes the place of the rest, after the 200 was sent.
-    ErrorEvent {
-        after: usize,
-        kind: String,
-        message: String,
-    },
+    ErrorEvent { after: usize, kind: String, message: String },
     /// The body is neither JSON nor events.
     Garbage,
     /// The answer stops after so many events and the connection stays open.
@@ -61,13 +52,7 @@ pub(crate) enum Fault {
 impl Fault {
     /// The refusal that a status fault answers with.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        let Self::Status {
-            status,
-            kind,
-            message,
-            headers,
-        } = self
-        else {
+        let Self::Status { status, kind, message, headers } = self else {
             return None;
         };
         Some(Refusal {
@@ -194,10 +179,7 @@ fn of_status(fields: &FaultFields, status: u16) -> Result<Fault, FaultError> {
         .ok_or(FaultError::Status(status))?;
     let mut headers = Vec::new();
     for (name, value) in &fields.headers {
-        let pair = name
-            .parse::<HeaderName>()
-            .ok()
-            .zip(value.parse::<HeaderValue>().ok());
+        let pair = name.parse::<HeaderName>().ok().zip(value.parse::<HeaderValue>().ok());
         headers.push(pair.ok_or_else(|| FaultError::Header(name.clone()))?);
     }
     if let Some(seconds) = fields.retry_after {
@@ -205,14 +187,8 @@ fn of_status(fields: &FaultFields, status: u16) -> Result<Fault, FaultError> {
     }
     Ok(Fault::Status {
         status: code,
-        kind: fields
-            .error_type
-            .clone()
-            .unwrap_or_else(|| kind_of(code).to_owned()),
-        message: fields
-            .message
-            .clone()
-            .unwrap_or_else(|| message_of(code).to_owned()),
+        kind: fields.error_type.clone().unwrap_or_else(|| kind_of(code).to_owned()),
+        message: fields.message.clone().unwrap_or_else(|| message_of(code).to_owned()),
         headers,
     })
 }

@@ -133,17 +133,9 @@ impl Ledger {
     pub(crate) fn open(file: Option<&Path>) -> Result<Self, LedgerError> {
         let mut book = Book::default();
         if let Some(path) = file {
-            let failed = |source| LedgerError::File {
-                path: path.to_owned(),
-                source,
-            };
+            let failed = |source| LedgerError::File { path: path.to_owned(), source };
             let mut options = OpenOptions::new();
-            let file = options
-                .create(true)
-                .append(true)
-                .read(true)
-                .open(path)
-                .map_err(failed)?;
+            let file = options.create(true).append(true).read(true).open(path).map_err(failed)?;
             for (index, line) in BufReader::new(&file).lines().enumerate() {
                 let line = line.map_err(failed)?;
                 if line.is_empty() {
@@ -160,9 +152,7 @@ impl Ledger {
             book.calls.make_contiguous().sort_by_key(|call| call.seq);
             book.file = Some(file);
         }
-        Ok(Self {
-            book: Mutex::new(book),
-        })
+        Ok(Self { book: Mutex::new(book) })
     }
 
     /// Enters a call whose first content is on its way, as cut until [`Ledger::close`]; its number.
@@ -200,18 +190,8 @@ impl Ledger {
         let book = self.lock();
         let asked = |owner: Option<&str>| user_id.is_none() || owner == user_id;
         LedgerView {
-            calls: book
-                .calls
-                .iter()
-                .filter(|call| asked(call.user_id.as_deref()))
-                .cloned()
-                .collect(),
-            unmatched: book
-                .unmatched
-                .iter()
-                .filter(|one| asked(one.user_id.as_deref()))
-                .cloned()
-                .collect(),
+            calls: book.calls.iter().filter(|call| asked(call.user_id.as_deref())).cloned().collect(),
+            unmatched: book.unmatched.iter().filter(|one| asked(one.user_id.as_deref())).cloned().collect(),
             dropped: book.dropped,
             write_errors: book.write_errors,
         }
@@ -256,12 +236,10 @@ impl Book {
 
     fn write(&mut self, call: &Call) {
         let Some(file) = &mut self.file else { return };
-        let written = serde_json::to_vec(call)
-            .map_err(std::io::Error::from)
-            .and_then(|mut line| {
-                line.push(b'\n');
-                file.write_all(&line)
-            });
+        let written = serde_json::to_vec(call).map_err(std::io::Error::from).and_then(|mut line| {
+            line.push(b'\n');
+            file.write_all(&line)
+        });
         if let Err(error) = written {
             self.write_errors += 1;
             tracing::error!(%error, call.seq, "A call is missing from the ledger file");

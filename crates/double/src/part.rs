@@ -16,17 +16,11 @@ use crate::conversation::Conversation;
 /// Characters of foreign text that an answer repeats.
 const QUOTED: usize = 160;
 
-#[expect(
-    clippy::expect_used,
-    reason = "a constant pattern either compiles always or never; a test runs it"
-)]
+#[expect(clippy::expect_used, reason = "a constant pattern either compiles always or never; a test runs it")]
 static README: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)[\w./-]*readme[\w.-]*").expect("the pattern is constant and compiles"));
 
-#[expect(
-    clippy::expect_used,
-    reason = "a constant pattern either compiles always or never; a test runs it"
-)]
+#[expect(clippy::expect_used, reason = "a constant pattern either compiles always or never; a test runs it")]
 static SOME_FILE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"[\w./-]*\w\.(?:md|txt|toml|json|ya?ml|py|rs|js|ts|go|java|c|h|sh)\b")
         .expect("the pattern is constant and compiles")
@@ -34,10 +28,7 @@ static SOME_FILE: LazyLock<Regex> = LazyLock::new(|| {
 
 /// The answer to a conversation.
 pub(crate) fn answer(conversation: &Conversation<'_>) -> Answer {
-    let mut answer = Answer {
-        rule: "default part".to_owned(),
-        ..Answer::default()
-    };
+    let mut answer = Answer { rule: "default part".to_owned(), ..Answer::default() };
     if let Some(schema) = conversation.output_schema() {
         answer.say = Some(instance::of(schema).to_string());
         return answer;
@@ -45,10 +36,7 @@ pub(crate) fn answer(conversation: &Conversation<'_>) -> Answer {
     let (say, call) = next_move(conversation);
     answer.say = Some(format!("[double] {say}"));
     if let Some((name, input)) = call {
-        let schema = conversation
-            .tools()
-            .find(|(tool, _)| *tool == name)
-            .map(|(_, tool)| tool);
+        let schema = conversation.tools().find(|(tool, _)| *tool == name).map(|(_, tool)| tool);
         answer.tools.push((name.to_owned(), complete(input, schema)));
     }
     answer
@@ -58,20 +46,12 @@ fn next_move(conversation: &Conversation<'_>) -> (String, Option<(&'static str, 
     let offered = |name: &str| conversation.tools().any(|(tool, _)| tool == name);
     let fresh = |name: &str| offered(name) && conversation.calls_of(name) == 0;
     if fresh("list_files") {
-        return (
-            "I look at the files first.".to_owned(),
-            Some(("list_files", json!({}))),
-        );
+        return ("I look at the files first.".to_owned(), Some(("list_files", json!({}))));
     }
     if fresh("read_file")
-        && let Some(path) = conversation
-            .result_of("list_files")
-            .and_then(|list| file_in(&list))
+        && let Some(path) = conversation.result_of("list_files").and_then(|list| file_in(&list))
     {
-        return (
-            format!("I read {path}."),
-            Some(("read_file", json!({ "path": path }))),
-        );
+        return (format!("I read {path}."), Some(("read_file", json!({ "path": path }))));
     }
     let account = account(conversation);
     if offered("finish") {
@@ -79,10 +59,7 @@ fn next_move(conversation: &Conversation<'_>) -> (String, Option<(&'static str, 
             0 => "There is nothing more that I can do.",
             _ => "I am not able to mend what the checks report, so I can only end here again.",
         };
-        return (
-            say.to_owned(),
-            Some(("finish", json!({ "summary": format!("[double] {account}") }))),
-        );
+        return (say.to_owned(), Some(("finish", json!({ "summary": format!("[double] {account}") }))));
     }
     (account, None)
 }
@@ -95,17 +72,11 @@ fn account(conversation: &Conversation<'_>) -> String {
         account.push_str(&format!(" It listed the files ({entries} lines)."));
     }
     if let Some(file) = conversation.result_of("read_file") {
-        let line = file
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default();
+        let line = file.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         account.push_str(&format!(" The file that it read begins: {}", quoted(line)));
     }
     let asked = conversation.first_text();
-    let asked = asked
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
+    let asked = asked.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     account.push_str(&format!(" It was asked: {}", quoted(asked)));
     account
 }
@@ -120,10 +91,7 @@ fn quoted(text: &str) -> String {
 
 /// A file worth reading in the answer of `list_files`.
 fn file_in(list: &str) -> Option<String> {
-    README
-        .find(list)
-        .or_else(|| SOME_FILE.find(list))
-        .map(|found| found.as_str().to_owned())
+    README.find(list).or_else(|| SOME_FILE.find(list)).map(|found| found.as_str().to_owned())
 }
 
 /// Fills in what the tool's own schema asks for beyond what the part knows.
@@ -134,18 +102,9 @@ fn complete(input: Value, tool: Option<&Value>) -> Value {
     let Value::Object(mut fields) = input else {
         return input;
     };
-    for name in schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-    {
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         if !fields.contains_key(name) {
-            let value = if name == "path" {
-                ".".into()
-            } else {
-                instance::of(&schema["properties"][name])
-            };
+            let value = if name == "path" { ".".into() } else { instance::of(&schema["properties"][name]) };
             fields.insert(name.to_owned(), value);
         }
     }

@@ -62,11 +62,7 @@ pub(crate) fn streamed(message: &Message, charge: Charge, staging: &Staging<'_>)
         }
         Some(Fault::Garbage) => {
             let noise = b"event: content_block_delta\ndata: {\"type\":\"content_\xff\xfe\n\ndata\n\n: \n\n";
-            all = vec![Event {
-                bytes: Bytes::from_static(noise),
-                content: None,
-                last: false,
-            }];
+            all = vec![Event { bytes: Bytes::from_static(noise), content: None, last: false }];
         }
         Some(Fault::Status { .. } | Fault::CutBeforeHeaders | Fault::Delay(_)) | None => {}
     }
@@ -92,23 +88,11 @@ pub(crate) fn whole(message: &Message, charge: Charge, staging: &Staging<'_>) ->
         Some(Fault::ErrorEvent { after, .. }) => (partial(&bytes, *after, half, content), Ending::Cut),
         Some(Fault::Garbage) => {
             let noise = Bytes::from_static(b"{\"type\": \"mess\xff");
-            (
-                Event {
-                    bytes: noise,
-                    content: None,
-                    last: false,
-                },
-                Ending::Close,
-            )
+            (Event { bytes: noise, content: None, last: false }, Ending::Close)
         }
-        Some(Fault::Status { .. } | Fault::CutBeforeHeaders | Fault::Delay(_)) | None => (
-            Event {
-                bytes,
-                content: Some(content),
-                last: true,
-            },
-            Ending::Close,
-        ),
+        Some(Fault::Status { .. } | Fault::CutBeforeHeaders | Fault::Delay(_)) | None => {
+            (Event { bytes, content: Some(content), last: true }, Ending::Close)
+        }
     };
     let pieces = match staging.pace.chunk_bytes {
         Some(size) => sliced(&piece, size.max(1)),
@@ -121,27 +105,18 @@ pub(crate) fn whole(message: &Message, charge: Charge, staging: &Staging<'_>) ->
 /// The first half of a JSON body, or nothing of it where not even one event is to be sent.
 fn partial(bytes: &Bytes, events: usize, half: usize, content: u64) -> Event {
     let sent = if events == 0 { 0 } else { half };
-    Event {
-        bytes: bytes.slice(..sent),
-        content: (events > 0).then_some(content / 2),
-        last: false,
-    }
+    Event { bytes: bytes.slice(..sent), content: (events > 0).then_some(content / 2), last: false }
 }
 
 fn response(body: Body, content_type: &'static str) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::OK;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 fn joined(events: &[Event]) -> Event {
-    let bytes: Vec<u8> = events
-        .iter()
-        .flat_map(|event| event.bytes.iter().copied())
-        .collect();
+    let bytes: Vec<u8> = events.iter().flat_map(|event| event.bytes.iter().copied()).collect();
     let counted: Vec<u64> = events.iter().filter_map(|event| event.content).collect();
     Event {
         bytes: Bytes::from(bytes),

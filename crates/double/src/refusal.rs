@@ -16,12 +16,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            kind: kind_of(status).to_owned(),
-            message: message.into(),
-            headers: Vec::new(),
-        }
+        Self { status, kind: kind_of(status).to_owned(), message: message.into(), headers: Vec::new() }
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {

@@ -59,13 +59,7 @@ impl Requests {
         kept.seq += 1;
         kept.bytes += body.len();
         let seq = kept.seq;
-        kept.raw.push_back(Raw {
-            seq,
-            at,
-            request_id: request_id.to_owned(),
-            path,
-            body,
-        });
+        kept.raw.push_back(Raw { seq, at, request_id: request_id.to_owned(), path, body });
         while kept.raw.len() > MOST_REQUESTS || kept.bytes > MOST_BYTES {
             let Some(oldest) = kept.raw.pop_front() else { break };
             kept.bytes -= oldest.body.len();
@@ -79,15 +73,7 @@ impl Requests {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.raw
                 .iter()
-                .map(|raw| {
-                    (
-                        raw.seq,
-                        raw.at,
-                        raw.request_id.clone(),
-                        raw.path,
-                        raw.body.clone(),
-                    )
-                })
+                .map(|raw| (raw.seq, raw.at, raw.request_id.clone(), raw.path, raw.body.clone()))
                 .collect()
         };
         raw.into_iter()
@@ -95,14 +81,7 @@ impl Requests {
                 let body = serde_json::from_slice(&bytes)
                     .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
                 let user_id = body["metadata"]["user_id"].as_str().map(str::to_owned);
-                KeptRequest {
-                    seq,
-                    at,
-                    request_id,
-                    path: path.to_owned(),
-                    user_id,
-                    body,
-                }
+                KeptRequest { seq, at, request_id, path: path.to_owned(), user_id, body }
             })
             .filter(|request| user_id.is_none() || request.user_id.as_deref() == user_id)
             .collect()

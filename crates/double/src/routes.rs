@@ -26,18 +26,9 @@ pub(crate) fn router(stage: Arc<Stage>) -> Router {
     let controls = Router::new()
         .route("/health", get(controls::health))
         .route("/ledger", get(controls::ledger).delete(controls::reset_ledger))
-        .route(
-            "/requests",
-            get(controls::requests).delete(controls::forget_requests),
-        )
-        .route(
-            "/script",
-            post(controls::set_script).delete(controls::drop_script),
-        )
-        .route(
-            "/faults",
-            post(controls::set_faults).delete(controls::drop_faults),
-        );
+        .route("/requests", get(controls::requests).delete(controls::forget_requests))
+        .route("/script", post(controls::set_script).delete(controls::drop_script))
+        .route("/faults", post(controls::set_faults).delete(controls::drop_faults));
     Router::new()
         .route("/v1/messages", post(messages::create))
         .route("/v1/messages/count_tokens", post(messages::count_tokens))
@@ -59,9 +50,7 @@ async fn with_request_id(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert("request-id", value);
     }
     let organization = HeaderValue::from_static("double");
-    response
-        .headers_mut()
-        .insert("anthropic-organization-id", organization);
+    response.headers_mut().insert("anthropic-organization-id", organization);
     response
 }
 

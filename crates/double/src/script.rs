@@ -126,10 +126,8 @@ impl Script {
     ///
     /// The file cannot be read, or holds no script.
     pub fn load(path: &Path) -> Result<Self, ScriptError> {
-        let yaml = std::fs::read_to_string(path).map_err(|source| ScriptError::File {
-            path: path.to_owned(),
-            source,
-        })?;
+        let yaml = std::fs::read_to_string(path)
+            .map_err(|source| ScriptError::File { path: path.to_owned(), source })?;
         Self::parse(&yaml)
     }
 

@@ -48,10 +48,7 @@ impl Double {
     /// The address is taken, or the ledger file cannot be used.
     pub async fn start(config: DoubleConfig) -> Result<DoubleHandle, DoubleError> {
         let wanted = config.address;
-        let failed = |source| DoubleError::Listen {
-            address: wanted,
-            source,
-        };
+        let failed = |source| DoubleError::Listen { address: wanted, source };
         let stage = Arc::new(Stage::new(config)?);
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -63,11 +60,7 @@ impl Double {
                 tracing::error!(%error, "The double stopped serving");
             }
         });
-        Ok(DoubleHandle {
-            address,
-            stage,
-            server: Some(server),
-        })
+        Ok(DoubleHandle { address, stage, server: Some(server) })
     }
 }
 
@@ -80,9 +73,7 @@ pub struct DoubleHandle {
 
 impl std::fmt::Debug for DoubleHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DoubleHandle")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("DoubleHandle").field("address", &self.address).finish_non_exhaustive()
     }
 }
 

@@ -23,18 +23,11 @@ pub(crate) struct Event {
 impl Event {
     fn new(data: &Value) -> Self {
         let name = data["type"].as_str().unwrap_or_default();
-        Self {
-            bytes: Bytes::from(format!("event: {name}\ndata: {data}\n\n")),
-            content: None,
-            last: false,
-        }
+        Self { bytes: Bytes::from(format!("event: {name}\ndata: {data}\n\n")), content: None, last: false }
     }
 
     fn with_content(data: &Value, bytes: u64) -> Self {
-        Self {
-            content: Some(bytes),
-            ..Self::new(data)
-        }
+        Self { content: Some(bytes), ..Self::new(data) }
     }
 }
 
@@ -76,10 +69,7 @@ pub(crate) fn events(message: &Message, broken_json: bool) -> Vec<Event> {
         delta["context_management"] = json!({ "applied_edits": [] });
     }
     events.push(Event::new(&delta));
-    events.push(Event {
-        last: true,
-        ..Event::new(&json!({ "type": "message_stop" }))
-    });
+    events.push(Event { last: true, ..Event::new(&json!({ "type": "message_stop" })) });
     events
 }
 
@@ -98,32 +88,18 @@ fn push_block(events: &mut Vec<Event>, index: usize, block: &Value, broken_json:
             opening["thinking"] = "".into();
             opening["signature"] = "".into();
             for piece in pieces(block["thinking"].as_str().unwrap_or_default()) {
-                deltas.push((
-                    json!({ "type": "thinking_delta", "thinking": piece }),
-                    piece.len() as u64,
-                ));
+                deltas.push((json!({ "type": "thinking_delta", "thinking": piece }), piece.len() as u64));
             }
-            deltas.push((
-                json!({ "type": "signature_delta", "signature": block["signature"] }),
-                0,
-            ));
+            deltas.push((json!({ "type": "signature_delta", "signature": block["signature"] }), 0));
         }
         _ => {
             opening["input"] = json!({});
             let input = block["input"].to_string();
             // The name is counted with the start of the block.
             unsent = block_bytes(block) - input.len() as u64;
-            let end = if broken_json {
-                input.floor_char_boundary(input.len() - 1)
-            } else {
-                input.len()
-            };
+            let end = if broken_json { input.floor_char_boundary(input.len() - 1) } else { input.len() };
             // An empty string means an empty object.
-            let sent = if input == "{}" && !broken_json {
-                ""
-            } else {
-                &input[..end]
-            };
+            let sent = if input == "{}" && !broken_json { "" } else { &input[..end] };
             if sent.is_empty() {
                 deltas.push((json!({ "type": "input_json_delta", "partial_json": "" }), 2));
             }
@@ -139,9 +115,7 @@ fn push_block(events: &mut Vec<Event>, index: usize, block: &Value, broken_json:
         let event = json!({ "type": "content_block_delta", "index": index, "delta": delta });
         events.push(Event::with_content(&event, bytes));
     }
-    events.push(Event::new(
-        &json!({ "type": "content_block_stop", "index": index }),
-    ));
+    events.push(Event::new(&json!({ "type": "content_block_stop", "index": index })));
     if index == 0 {
         events.push(Event::new(&json!({ "type": "ping" })));
     }

@@ -53,15 +53,7 @@ impl TryFrom<StormForm> for Storm {
     type Error = FaultError;
 
     fn try_from(form: StormForm) -> Result<Self, FaultError> {
-        let kinds = form
-            .kinds
-            .into_iter()
-            .map(Fault::try_from)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            rate: form.rate,
-            kinds,
-            dice: Mutex::new(StdRng::seed_from_u64(form.seed)),
-        })
+        let kinds = form.kinds.into_iter().map(Fault::try_from).collect::<Result<_, _>>()?;
+        Ok(Self { rate: form.rate, kinds, dice: Mutex::new(StdRng::seed_from_u64(form.seed)) })
     }
 }

@@ -7,15 +7,8 @@ use std::time::Duration;
 use hive_double::{Double, DoubleConfig, DoubleHandle, Script};
 use serde_json::{Value, json};
 
-const TOOLS: [&str; 7] = [
-    "list_files",
-    "read_file",
-    "write_file",
-    "edit_file",
-    "search_text",
-    "shell",
-    "finish",
-];
+const TOOLS: [&str; 7] =
+    ["list_files", "read_file", "write_file", "edit_file", "search_text", "shell", "finish"];
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/failing-test")
@@ -23,38 +16,22 @@ fn example() -> PathBuf {
 
 fn make_repository(folder: &Path, bug: &str) -> String {
     let script = example().join("make-repo.sh");
-    let output = Command::new(script)
-        .arg(folder)
-        .args(["--bug", bug])
-        .output()
-        .expect("make-repo.sh runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new(script).arg(folder).args(["--bug", bug]).output().expect("make-repo.sh runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 fn run_tests(folder: &Path) -> Output {
     let mut python = Command::new("python3");
-    let python = python
-        .args(["-m", "unittest"])
-        .current_dir(folder)
-        .env("PYTHONDONTWRITEBYTECODE", "1");
-    python
-        .output()
-        .expect("the example needs python3 in PATH, and there is none")
+    let python = python.args(["-m", "unittest"]).current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1");
+    python.output().expect("the example needs python3 in PATH, and there is none")
 }
 
 async fn playing() -> DoubleHandle {
     let script = Script::load(&example().join("double.yaml")).expect("the example's script can be played");
-    Double::start(DoubleConfig {
-        script: Some(script),
-        ..DoubleConfig::default()
-    })
-    .await
-    .expect("the double starts")
+    Double::start(DoubleConfig { script: Some(script), ..DoubleConfig::default() })
+        .await
+        .expect("the double starts")
 }
 
 /// The tools as the agent answers them: numbered lines, exit codes first, errors in words.
@@ -62,11 +39,7 @@ fn answer_tool(folder: &Path, name: &str, input: &Value) -> (String, bool) {
     let path = || folder.join(input["path"].as_str().expect("the tool was given a path"));
     match name {
         "list_files" => {
-            let listed = Command::new("git")
-                .arg("ls-files")
-                .current_dir(folder)
-                .output()
-                .expect("git runs");
+            let listed = Command::new("git").arg("ls-files").current_dir(folder).output().expect("git runs");
             (String::from_utf8_lossy(&listed.stdout).into_owned(), false)
         }
         "read_file" => {
@@ -74,12 +47,7 @@ fn answer_tool(folder: &Path, name: &str, input: &Value) -> (String, bool) {
                 return ("no such file".to_owned(), true);
             };
             let lines = text.lines().enumerate();
-            (
-                lines
-                    .map(|(index, line)| format!("{:>5}\t{line}\n", index + 1))
-                    .collect(),
-                false,
-            )
+            (lines.map(|(index, line)| format!("{:>5}\t{line}\n", index + 1)).collect(), false)
         }
         "edit_file" => {
             let old = input["old_text"].as_str().expect("an edit has an old text");
@@ -96,10 +64,7 @@ fn answer_tool(folder: &Path, name: &str, input: &Value) -> (String, bool) {
             let output = run_tests(folder);
             let code = output.status.code().unwrap_or_default();
             let said = [output.stdout, output.stderr].concat();
-            (
-                format!("exit code: {code}\n{}", String::from_utf8_lossy(&said)),
-                false,
-            )
+            (format!("exit code: {code}\n{}", String::from_utf8_lossy(&said)), false)
         }
         other => panic!("the script calls {other}"),
     }
@@ -107,22 +72,15 @@ fn answer_tool(folder: &Path, name: &str, input: &Value) -> (String, bool) {
 
 /// Plays the agent until it finishes; the messages so far and its claim.
 async fn work(double: &DoubleHandle, folder: &Path, messages: &mut Vec<Value>) -> (Value, String) {
-    let http = reqwest::Client::builder()
-        .timeout(Duration::from_secs(10))
-        .build()
-        .expect("a client is built");
+    let http =
+        reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client is built");
     let tools = TOOLS.map(|name| json!({ "name": name, "input_schema": { "type": "object" } }));
     for _ in 0..12 {
         let body = json!({
             "model": "claude-sonnet-5-5", "max_tokens": 4_000, "tools": tools, "messages": messages,
         });
-        let request = http
-            .post(format!("{}/v1/messages", double.url()))
-            .body(body.to_string());
-        let response = request
-            .header("x-api-key", "key")
-            .header("anthropic-version", "2026-10-21")
-            .send();
+        let request = http.post(format!("{}/v1/messages", double.url())).body(body.to_string());
+        let response = request.header("x-api-key", "key").header("anthropic-version", "2026-10-21").send();
         let response = response.await.expect("an answer comes");
         let status = response.status();
         let answer: Value = response.json().await.expect("the answer is JSON");
@@ -156,10 +114,7 @@ fn task() -> Vec<Value> {
 async fn the_script_mends_the_bug_it_knows() {
     let folder = tempfile::tempdir().expect("a folder is made");
     make_repository(folder.path(), "first");
-    assert!(
-        !run_tests(folder.path()).status.success(),
-        "the project comes with a failing test"
-    );
+    assert!(!run_tests(folder.path()).status.success(), "the project comes with a failing test");
     let double = playing().await;
     let (_, claim) = work(&double, folder.path(), &mut task()).await;
     assert!(run_tests(folder.path()).status.success(), "the test is mended");
@@ -182,10 +137,7 @@ async fn the_script_mends_the_bug_it_knows() {
 async fn with_the_other_bug_it_claims_what_is_not_so_and_claims_it_again() {
     let folder = tempfile::tempdir().expect("a folder is made");
     make_repository(folder.path(), "other");
-    assert!(
-        !run_tests(folder.path()).status.success(),
-        "the other bug makes a test fail"
-    );
+    assert!(!run_tests(folder.path()).status.success(), "the other bug makes a test fail");
     let double = playing().await;
     let mut messages = task();
     let (finish, claim) = work(&double, folder.path(), &mut messages).await;
@@ -216,10 +168,7 @@ fn the_repository_is_the_same_each_time() {
             make_repository(&three.path().join("new"), other),
             make_repository(&two.path().join("new"), bug)
         );
-        let branch = Command::new("git")
-            .args(["branch", "--show-current"])
-            .current_dir(one.path())
-            .output();
+        let branch = Command::new("git").args(["branch", "--show-current"]).current_dir(one.path()).output();
         assert_eq!(branch.expect("git runs").stdout, b"main\n");
     }
 }

@@ -41,27 +41,14 @@ async fn the_python_sdk_is_content() {
     .expect("the double starts");
 
     let mut python = Command::new("python3");
-    python
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python_sdk.py"))
-        .arg(double.url());
+    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python_sdk.py")).arg(double.url());
     if let Some(folder) = &packages {
         python.env("PYTHONPATH", folder);
     }
-    python
-        .env_remove("ANTHROPIC_API_KEY")
-        .env_remove("ANTHROPIC_BASE_URL");
+    python.env_remove("ANTHROPIC_API_KEY").env_remove("ANTHROPIC_BASE_URL");
     let output = run(&mut python, RUN_TIMEOUT).await;
-    assert!(
-        output.status.success(),
-        "{}{}",
-        text(&output.stdout),
-        text(&output.stderr)
-    );
-    assert!(
-        text(&output.stdout).ends_with("all of it holds\n"),
-        "{}",
-        text(&output.stdout)
-    );
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(text(&output.stdout).ends_with("all of it holds\n"), "{}", text(&output.stdout));
     assert!(double.unmatched().is_empty(), "{:?}", double.unmatched());
 }
 
@@ -87,10 +74,7 @@ async fn packages() -> Option<PathBuf> {
     let folder = cache.join(SDK.replace("==", "-"));
     if !has_it(Some(&folder)).await {
         install(&cache, &folder).await;
-        assert!(
-            has_it(Some(&folder)).await,
-            "{SDK} was installed and cannot be imported"
-        );
+        assert!(has_it(Some(&folder)).await, "{SDK} was installed and cannot be imported");
     }
     Some(folder)
 }
@@ -100,21 +84,10 @@ async fn install(cache: &Path, folder: &Path) {
     std::fs::create_dir_all(cache).expect("the cache for Python packages can be written");
     let fresh = tempfile::tempdir_in(cache).expect("a folder is made").keep();
     let mut pip = Command::new("python3");
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--target",
-    ]);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]);
     let output = run(pip.arg(&fresh).arg(SDK), INSTALL_TIMEOUT).await;
     let missing = "the Python SDK test needs python3 with pip, and a package index that has";
-    assert!(
-        output.status.success(),
-        "{missing} {SDK}: {}",
-        text(&output.stderr)
-    );
+    assert!(output.status.success(), "{missing} {SDK}: {}", text(&output.stderr));
     if std::fs::rename(&fresh, folder).is_err() {
         // A broken or a parallel install stands there.
         let aside = cache.join(format!("replaced-{}", std::process::id()));

@@ -30,13 +30,7 @@ impl Account {
         if own_uid() != 0 {
             return Self::Ours;
         }
-        CANDIDATES
-            .iter()
-            .find_map(|name| by_name(name))
-            .unwrap_or(Self::Other {
-                uid: NOBODY,
-                gid: NOBODY,
-            })
+        CANDIDATES.iter().find_map(|name| by_name(name)).unwrap_or(Self::Other { uid: NOBODY, gid: NOBODY })
     }
 
     /// The uid of the stores.
@@ -69,11 +63,7 @@ impl Account {
         let Self::Other { uid, gid } = self else {
             return Ok(());
         };
-        for directory in path
-            .ancestors()
-            .skip(1)
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
+        for directory in path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
             let meta = fs::metadata(directory).map_err(io_error("look at", directory))?;
             let bit = if meta.uid() == uid {
                 0o100
@@ -83,11 +73,7 @@ impl Account {
                 0o001
             };
             if meta.mode() & bit == 0 {
-                return Err(Error::Blocked {
-                    directory: directory.to_owned(),
-                    uid,
-                    what,
-                });
+                return Err(Error::Blocked { directory: directory.to_owned(), uid, what });
             }
         }
         Ok(())
@@ -107,17 +93,9 @@ fn by_name(name: &CStr) -> Option<Account> {
     let mut found = std::ptr::null_mut();
     // SAFETY: name is a C string, entry and buffer live through the call, and the length is the buffer's.
     let answer = unsafe {
-        libc::getpwnam_r(
-            name.as_ptr(),
-            &raw mut entry,
-            buffer.as_mut_ptr(),
-            buffer.len(),
-            &raw mut found,
-        )
+        libc::getpwnam_r(name.as_ptr(), &raw mut entry, buffer.as_mut_ptr(), buffer.len(), &raw mut found)
     };
     // Root under another name would not help.
-    (answer == 0 && !found.is_null() && entry.pw_uid != 0).then_some(Account::Other {
-        uid: entry.pw_uid,
-        gid: entry.pw_gid,
-    })
+    (answer == 0 && !found.is_null() && entry.pw_uid != 0)
+        .then_some(Account::Other { uid: entry.pw_uid, gid: entry.pw_gid })
 }

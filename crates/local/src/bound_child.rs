@@ -49,15 +49,7 @@ pub(crate) struct Bond<'a> {
 /// # Errors
 /// When it cannot be started.
 pub fn spawn_bound(command: Command) -> Result<BoundChild, Error> {
-    spawn(
-        command,
-        &Bond {
-            death: Signal::Terminate,
-            account: Account::Ours,
-            hold: None,
-            own_group: true,
-        },
-    )
+    spawn(command, &Bond { death: Signal::Terminate, account: Account::Ours, hold: None, own_group: true })
 }
 
 pub(crate) fn spawn(mut command: Command, bond: &Bond<'_>) -> Result<BoundChild, Error> {
@@ -120,11 +112,7 @@ type Job = Box<dyn FnOnce() + Send>;
 static SPAWNER: LazyLock<Option<mpsc::Sender<Job>>> = LazyLock::new(|| {
     let (sender, jobs) = mpsc::channel::<Job>();
     let run = move || jobs.into_iter().for_each(|job| job());
-    thread::Builder::new()
-        .name("hive-spawner".into())
-        .spawn(run)
-        .ok()
-        .map(|_| sender)
+    thread::Builder::new().name("hive-spawner".into()).spawn(run).ok().map(|_| sender)
 });
 
 fn in_spawner(spawn: impl FnOnce() -> io::Result<Child> + Send + 'static) -> io::Result<Child> {

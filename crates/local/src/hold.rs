@@ -41,10 +41,7 @@ impl Hold {
             .open(path)
             .map_err(io_error("open", path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self {
-                file,
-                path: path.to_owned(),
-            })),
+            Ok(()) => Ok(Some(Self { file, path: path.to_owned() })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(io_error("lock", path)(error)),
         }
@@ -61,14 +58,8 @@ impl Hold {
         if let Some(hold) = Self::take_within(path, SHUTDOWN)? {
             return Ok(hold);
         }
-        let pid = fs::read_to_string(path)
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .unwrap_or(0);
-        tracing::warn!(
-            store.pid = pid,
-            "Process {pid} of an earlier start still runs; stopping it"
-        );
+        let pid = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        tracing::warn!(store.pid = pid, "Process {pid} of an earlier start still runs; stopping it");
         stop.send(pid);
         // A frozen process takes no signal before it goes on.
         Signal::Continue.send(pid);

@@ -3,10 +3,7 @@
 //!
 //! Everything here blocks the calling thread. Processes are spawned from one thread that lives as long as
 //! the program (see [`BoundChild`]), so every function may be called from any thread.
-#![expect(
-    unsafe_code,
-    reason = "uids, signals and parent-death signals have no safe interface in std"
-)]
+#![expect(unsafe_code, reason = "uids, signals and parent-death signals have no safe interface in std")]
 
 mod account;
 mod bound_child;

@@ -65,12 +65,8 @@ pub struct Postgres {
 impl Postgres {
     /// Finds the programs and begins to start; [`Self::wait_ready`] ends it.
     pub(crate) fn begin(place: Place, cache: &Path) -> Result<Self, Error> {
-        let programs = find::postgres(
-            cache,
-            place.account,
-            PostgresData::major_in(&place.state)?,
-            &place.state,
-        )?;
+        let programs =
+            find::postgres(cache, place.account, PostgresData::major_in(&place.state)?, &place.state)?;
         let password_file = place.state.join("postgres.password");
         let password = random_secret_file(&password_file)?;
         // initdb reads it as the user that it runs as.
@@ -78,10 +74,7 @@ impl Postgres {
         let mut postgres = Self {
             data: PostgresData::new(&place.state, programs.major),
             log: place.state.join("postgres.log"),
-            url: format!(
-                "postgres://hive:{password}@localhost/postgres?host={}",
-                place.sockets.display()
-            ),
+            url: format!("postgres://hive:{password}@localhost/postgres?host={}", place.sockets.display()),
             child: None,
             programs,
             place,
@@ -99,11 +92,7 @@ impl Postgres {
         self.data.check_version()?;
         self.data.remove_stale(&self.place.sockets)?;
         let mut command = self.command("postgres")?;
-        command
-            .arg("-D")
-            .arg(&self.data.path)
-            .arg("-k")
-            .arg(&self.place.sockets);
+        command.arg("-D").arg(&self.data.path).arg("-k").arg(&self.place.sockets);
         let throw_away = if self.place.durable { &[] } else { THROW_AWAY };
         for setting in SETTINGS.iter().chain(throw_away) {
             command.args(["-c", setting]);
@@ -142,26 +131,13 @@ impl Postgres {
         let log = store_log::open(&self.log)?;
         let both = log.try_clone().map_err(io_error("open", &self.log))?;
         let mut command = Command::new(self.programs.bin.join(program));
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C")
-            .env("TZ", "UTC");
-        command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(both)
-            .stderr(log);
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
+        command.current_dir("/").stdin(Stdio::null()).stdout(both).stderr(log);
         Ok(command)
     }
 
     fn bond<'a>(&self, death: Signal, hold: &'a Hold) -> Bond<'a> {
-        Bond {
-            death,
-            account: self.place.account,
-            hold: Some(hold),
-            own_group: true,
-        }
+        Bond { death, account: self.place.account, hold: Some(hold), own_group: true }
     }
 
     /// Waits until Postgres takes connections.
@@ -189,12 +165,7 @@ impl Postgres {
 
     fn not_started(&self, reason: String) -> Error {
         let tail = store_log::tail(&self.log, 10);
-        Error::NotStarted {
-            name: "postgres",
-            reason,
-            log: self.log.clone(),
-            tail,
-        }
+        Error::NotStarted { name: "postgres", reason, log: self.log.clone(), tail }
     }
 
     /// The URL, with the password, of the database `postgres`.
@@ -217,19 +188,13 @@ impl Postgres {
 
     /// Tells how Postgres ended, if it did so unasked.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child
-            .as_mut()
-            .and_then(|child| child.try_wait().ok().flatten())
+        self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
     }
 
     /// Asks for an orderly shutdown without waiting for it.
     pub(crate) fn begin_stop(&mut self) {
         if let Some(child) = &mut self.child {
-            child.signal(if self.place.durable {
-                Signal::Interrupt
-            } else {
-                Signal::Quit
-            });
+            child.signal(if self.place.durable { Signal::Interrupt } else { Signal::Quit });
         }
     }
 
@@ -241,10 +206,7 @@ impl Postgres {
             child.signal(Signal::Interrupt);
             child.signal(Signal::Continue);
             if child.wait_within(SHUTDOWN).is_none() {
-                tracing::warn!(
-                    "Postgres did not shut down within {} s; it will recover",
-                    SHUTDOWN.as_secs()
-                );
+                tracing::warn!("Postgres did not shut down within {} s; it will recover", SHUTDOWN.as_secs());
             }
         }
         self.crash();

@@ -20,10 +20,7 @@ pub(crate) struct PostgresData {
 
 impl PostgresData {
     pub(crate) fn new(state: &Path, major: u32) -> Self {
-        Self {
-            path: state.join(format!("pg{major}")),
-            major,
-        }
+        Self { path: state.join(format!("pg{major}")), major }
     }
 
     /// The major version of the data in a state directory, if there is any.
@@ -59,9 +56,7 @@ impl PostgresData {
     pub(crate) fn adopt(&self, partial: &Path) -> Result<(), Error> {
         fs::rename(partial, &self.path).map_err(io_error("move", &self.path))?;
         let state = self.path.parent().unwrap_or(Path::new("/"));
-        File::open(state)
-            .and_then(|state| state.sync_all())
-            .map_err(io_error("sync", state))
+        File::open(state).and_then(|state| state.sync_all()).map_err(io_error("sync", state))
     }
 
     /// Fails when the directory holds data of another version than its name says.
@@ -93,11 +88,7 @@ impl PostgresData {
             if let Some(pid) = first_number(&self.pid_file())
                 && serves(pid, &self.path)
             {
-                return Err(Error::StillInUse {
-                    pid,
-                    data: self.path.clone(),
-                    seconds: 0,
-                });
+                return Err(Error::StillInUse { pid, data: self.path.clone(), seconds: 0 });
             }
             stale.push(self.pid_file());
         }
@@ -122,7 +113,5 @@ fn serves(pid: u32, data: &Path) -> bool {
     let Ok(arguments) = fs::read(format!("/proc/{pid}/cmdline")) else {
         return false;
     };
-    arguments
-        .split(|byte| *byte == 0)
-        .any(|argument| argument == data.as_os_str().as_encoded_bytes())
+    arguments.split(|byte| *byte == 0).any(|argument| argument == data.as_os_str().as_encoded_bytes())
 }

@@ -87,29 +87,13 @@ impl Redis {
         let both = log.try_clone().map_err(io_error("open", &self.log))?;
         let mut command = Command::new(&self.program);
         // The settings come through the pipe: arguments, and so the password, would be there for all to read.
-        command
-            .arg("-")
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C")
-            .env("TZ", "UTC");
-        command
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(both)
-            .stderr(log);
+        command.arg("-").env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
+        command.current_dir("/").stdin(Stdio::piped()).stdout(both).stderr(log);
         let account = self.place.account;
-        let bond = Bond {
-            death: Signal::Terminate,
-            account,
-            hold: Some(&hold),
-            own_group: true,
-        };
+        let bond = Bond { death: Signal::Terminate, account, hold: Some(&hold), own_group: true };
         let mut child = bound_child::spawn(command, &bond)?;
         hold.record(child.id())?;
-        let written = child
-            .take_stdin()
-            .map(|mut pipe| pipe.write_all(self.settings().as_bytes()));
+        let written = child.take_stdin().map(|mut pipe| pipe.write_all(self.settings().as_bytes()));
         self.child = Some(child);
         match written {
             Some(Err(error)) => Err(self.not_started(format!("it did not read its settings: {error}"))),
@@ -147,12 +131,7 @@ impl Redis {
 
     fn not_started(&self, reason: String) -> Error {
         let tail = store_log::tail(&self.log, 10);
-        Error::NotStarted {
-            name: "redis",
-            reason,
-            log: self.log.clone(),
-            tail,
-        }
+        Error::NotStarted { name: "redis", reason, log: self.log.clone(), tail }
     }
 
     /// The URL, with the password.
@@ -169,9 +148,7 @@ impl Redis {
 
     /// Tells how Redis ended, if it did so unasked.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child
-            .as_mut()
-            .and_then(|child| child.try_wait().ok().flatten())
+        self.child.as_mut().and_then(|child| child.try_wait().ok().flatten())
     }
 
     /// Stops Redis in order: everything it was told is on disk afterwards.
@@ -226,11 +203,5 @@ fn ping(socket: &Path, password: &str) -> io::Result<bool> {
 
 /// A path as Redis' settings take it.
 fn quoted(path: &Path) -> String {
-    format!(
-        "\"{}\"",
-        path.display()
-            .to_string()
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"")
-    )
+    format!("\"{}\"", path.display().to_string().replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -55,10 +55,7 @@ pub(crate) fn prepare(path: &Path, account: Account) -> Result<(), Error> {
 }
 
 fn check(path: &Path, account: Account) -> Result<(), Error> {
-    let unsafe_because = |reason: String| Error::UnsafeSocketDir {
-        path: path.to_owned(),
-        reason,
-    };
+    let unsafe_because = |reason: String| Error::UnsafeSocketDir { path: path.to_owned(), reason };
     // Not `metadata`: a link would show what it points to.
     let meta = fs::symlink_metadata(path).map_err(io_error("look at", path))?;
     if !meta.is_dir() {
@@ -66,17 +63,10 @@ fn check(path: &Path, account: Account) -> Result<(), Error> {
     }
     // Root's own: a start that was cut between creating the directory and giving it away.
     if meta.uid() != account.uid() && meta.uid() != own_uid() {
-        return Err(unsafe_because(format!(
-            "it belongs to uid {}, not to {}",
-            meta.uid(),
-            account.uid()
-        )));
+        return Err(unsafe_because(format!("it belongs to uid {}, not to {}", meta.uid(), account.uid())));
     }
     if meta.mode() & 0o077 != 0 {
-        return Err(unsafe_because(format!(
-            "others may enter it (mode {:04o})",
-            meta.mode() & 0o7777
-        )));
+        return Err(unsafe_because(format!("others may enter it (mode {:04o})", meta.mode() & 0o7777)));
     }
     Ok(())
 }

@@ -18,9 +18,7 @@ pub fn default_state_dir() -> PathBuf {
     if own_uid() == 0 {
         return "/var/lib/hive".into();
     }
-    absolute_variable("XDG_STATE_HOME")
-        .unwrap_or_else(|| home().join(".local/state"))
-        .join("hive")
+    absolute_variable("XDG_STATE_HOME").unwrap_or_else(|| home().join(".local/state")).join("hive")
 }
 
 /// The directory of fetched programs: `HIVE_CACHE`, else `/var/cache/hive` for root, else
@@ -33,16 +31,12 @@ pub fn default_cache_dir() -> PathBuf {
     if own_uid() == 0 {
         return "/var/cache/hive".into();
     }
-    absolute_variable("XDG_CACHE_HOME")
-        .unwrap_or_else(|| home().join(".cache"))
-        .join("hive")
+    absolute_variable("XDG_CACHE_HOME").unwrap_or_else(|| home().join(".cache")).join("hive")
 }
 
 // The XDG specification says that relative values are to be ignored.
 pub(crate) fn absolute_variable(name: &str) -> Option<PathBuf> {
-    env::var_os(name)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
+    env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
 fn home() -> PathBuf {
@@ -53,11 +47,7 @@ fn home() -> PathBuf {
 /// another user, they may pass through it to their own directories.
 pub(crate) fn prepare(state: &Path, account: Account) -> Result<PathBuf, Error> {
     let mode = if account == Account::Ours { 0o700 } else { 0o711 };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(state)
-        .map_err(io_error("create", state))?;
+    fs::DirBuilder::new().recursive(true).mode(mode).create(state).map_err(io_error("create", state))?;
     #[expect(
         clippy::disallowed_methods,
         reason = "names the directory for the socket hash; no access is decided by it"

@@ -18,11 +18,7 @@ const TAIL: u64 = 4096;
 /// Opens a log for appending; only we may read it, since Postgres writes failed statements there.
 pub(crate) fn open(path: &Path) -> Result<File, Error> {
     let full = fs::metadata(path).is_ok_and(|meta| meta.len() > LARGEST);
-    let log = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path);
+    let log = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
     let log = log.map_err(io_error("open", path))?;
     if full {
         log.set_len(0).map_err(io_error("shorten", path))?;

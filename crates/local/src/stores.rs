@@ -73,18 +73,9 @@ impl Stores {
             Hold::try_take(&state.join("lock"))?.ok_or_else(|| Error::AlreadyRunning(state.clone()))?;
         let sockets = socket_dir::of(&state, account);
         socket_dir::prepare(&sockets, account)?;
-        let place = Place {
-            state,
-            sockets,
-            account,
-            durable: config.durable,
-        };
-        let mut stores = Self {
-            place: place.clone(),
-            postgres: None,
-            redis: None,
-            _one_instance: one_instance,
-        };
+        let place = Place { state, sockets, account, durable: config.durable };
+        let mut stores =
+            Self { place: place.clone(), postgres: None, redis: None, _one_instance: one_instance };
         if config.want_redis {
             stores.redis = Some(Redis::begin(place.clone(), &config.cache)?);
         }
@@ -115,11 +106,7 @@ impl Stores {
     /// Name and pid of each running store.
     #[must_use]
     pub fn pids(&self) -> Vec<(&'static str, u32)> {
-        let postgres = self
-            .postgres
-            .as_ref()
-            .and_then(Postgres::pid)
-            .map(|pid| ("postgres", pid));
+        let postgres = self.postgres.as_ref().and_then(Postgres::pid).map(|pid| ("postgres", pid));
         let redis = self.redis.as_ref().and_then(Redis::pid).map(|pid| ("redis", pid));
         postgres.into_iter().chain(redis).collect()
     }
@@ -140,9 +127,7 @@ impl Stores {
     pub fn ended(&mut self) -> Option<String> {
         let state = self.place.state.display();
         if let Some(status) = self.postgres.as_mut().and_then(Postgres::ended) {
-            return Some(format!(
-                "postgres ended with {status}; its log is {state}/postgres.log"
-            ));
+            return Some(format!("postgres ended with {status}; its log is {state}/postgres.log"));
         }
         let status = self.redis.as_mut().and_then(Redis::ended)?;
         Some(format!("redis ended with {status}; its log is {state}/redis.log"))

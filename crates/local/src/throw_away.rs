@@ -40,21 +40,11 @@ impl ThrowAway {
     pub fn start(want_postgres: bool, want_redis: bool) -> Result<Self, Error> {
         sweep();
         let private = fs::Permissions::from_mode(0o700);
-        let directory = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(private)
-            .tempdir();
+        let directory = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir();
         let directory = directory.map_err(io_error("create a directory in", env::temp_dir()))?;
-        let config = StoresConfig {
-            durable: false,
-            want_postgres,
-            want_redis,
-            ..StoresConfig::new(directory.path())
-        };
-        Ok(Self {
-            stores: Stores::start(&config)?,
-            _directory: directory,
-        })
+        let config =
+            StoresConfig { durable: false, want_postgres, want_redis, ..StoresConfig::new(directory.path()) };
+        Ok(Self { stores: Stores::start(&config)?, _directory: directory })
     }
 }
 
@@ -76,17 +66,12 @@ impl DerefMut for ThrowAway {
 fn sweep() {
     for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
         let path = entry.path();
-        let named = entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(PREFIX.as_bytes());
+        let named = entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes());
         let settled = entry.metadata().is_ok_and(|meta| {
             // Anybody may put such a name into a shared directory.
             meta.uid() == own_uid()
                 && meta.is_dir()
-                && meta
-                    .modified()
-                    .is_ok_and(|time| time.elapsed().is_ok_and(|age| age > SETTLED))
+                && meta.modified().is_ok_and(|time| time.elapsed().is_ok_and(|age| age > SETTLED))
         });
         if named && settled && is_abandoned(&path) {
             let account = Account::for_stores();
@@ -109,10 +94,7 @@ static AT_EXIT: Mutex<Vec<ThrowAway>> = Mutex::new(Vec::new());
 /// Keeps throw-away stores until the process exits, and stops and removes them then. A kill of the process
 /// still ends the stores; their directory is removed by a later start.
 pub fn clean_at_exit(stores: ThrowAway) {
-    AT_EXIT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(stores);
+    AT_EXIT.lock().unwrap_or_else(PoisonError::into_inner).push(stores);
     // SAFETY: the function is a plain `extern "C"` one without arguments that never unwinds past its frame
     // (a panic aborts). Registering it twice is harmless: the second run finds nothing.
     let registered = unsafe { libc::atexit(clean) };

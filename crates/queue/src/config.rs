@@ -18,11 +18,7 @@ impl Config {
     /// The defaults, for the Redis at `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            prefix: "hive".to_owned(),
-            feed_cap: 2_000,
-        }
+        Self { url: url.into(), prefix: "hive".to_owned(), feed_cap: 2_000 }
     }
 }
 

@@ -14,11 +14,7 @@ pub(crate) struct Handler<F> {
 
 impl<F> Handler<F> {
     pub(crate) fn new(lane: Lane, handle: F) -> Self {
-        Self {
-            lane,
-            handle,
-            pace: Arc::default(),
-        }
+        Self { lane, handle, pace: Arc::default() }
     }
 
     /// Always ends well: for apalis an error means a second-grained retry in its scheduled set, 25 times.

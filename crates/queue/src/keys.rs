@@ -44,10 +44,7 @@ pub(crate) struct LaneKeys {
 impl LaneKeys {
     pub(crate) fn new(prefix: &str, lane: Lane) -> Self {
         // The braces keep all keys of a lane in one cluster slot, as the scripts need.
-        Self {
-            base: format!("{{{prefix}:{lane}}}"),
-            lane,
-        }
+        Self { base: format!("{{{prefix}:{lane}}}"), lane }
     }
 
     /// apalis' settings for this lane: the guard rails, in one place.
@@ -142,10 +139,7 @@ mod tests {
         assert_eq!(ours, theirs);
         assert_eq!(keys.active(), "{p:high}:active");
         let worker = apalis_core::worker::context::WorkerContext::new("w");
-        assert_eq!(
-            format!("{}:w", keys.worker_metadata()),
-            config.worker_metadata_key(&worker)
-        );
+        assert_eq!(format!("{}:w", keys.worker_metadata()), config.worker_metadata_key(&worker));
         assert_eq!(format!("{}:w", keys.inflight()), config.inflight_set_for(&worker));
     }
 }

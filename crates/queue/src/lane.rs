@@ -70,12 +70,7 @@ mod tests {
     #[test]
     fn every_priority_has_its_lane() {
         let lanes: Vec<_> = (1..=9).map(Lane::from_priority).map(Lane::as_str).collect();
-        assert_eq!(
-            lanes,
-            [
-                "urgent", "urgent", "high", "high", "normal", "normal", "low", "low", "low"
-            ]
-        );
+        assert_eq!(lanes, ["urgent", "urgent", "high", "high", "normal", "normal", "low", "low", "low"]);
     }
 
     #[test]

@@ -37,13 +37,7 @@ struct State {
 
 impl Life {
     pub(crate) fn new(conn: ConnectionManager, keys: LaneKeys, base: String) -> Self {
-        Self {
-            conn,
-            keys,
-            base,
-            state: Mutex::default(),
-            pace: Pace::default(),
-        }
+        Self { conn, keys, base, state: Mutex::default(), pace: Pace::default() }
     }
 
     pub(crate) fn keys(&self) -> &LaneKeys {
@@ -96,11 +90,7 @@ impl Life {
             let state = self.state();
             (state.ended.clone(), state.current.clone())
         };
-        let first = if ended.is_empty() {
-            None
-        } else {
-            Some(ended.remove(0))
-        };
+        let first = if ended.is_empty() { None } else { Some(ended.remove(0)) };
         self.retire_one(first.as_deref(), current.as_deref()).await?;
         for old in &ended {
             self.retire_one(Some(old), None).await?;
@@ -116,11 +106,7 @@ impl Life {
         let lane = self.keys.lane.as_str();
         if dropped > 0 {
             metrics::counter!("hive_queue_bad_tickets_total", "lane" => lane).increment(dropped);
-            tracing::error!(
-                lane,
-                dropped,
-                "Tickets without payload or bookkeeping were dropped"
-            );
+            tracing::error!(lane, dropped, "Tickets without payload or bookkeeping were dropped");
         }
         if back > 0 {
             tracing::info!(lane, back, "Tickets of an ended worker were put back");
@@ -147,9 +133,7 @@ impl Life {
 
 /// Doubles with each try.
 fn pause(tries: u32) -> Duration {
-    PAUSE
-        .saturating_mul(1 << tries.saturating_sub(1).min(6))
-        .min(LONGEST_PAUSE)
+    PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(6)).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]

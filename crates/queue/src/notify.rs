@@ -47,11 +47,7 @@ impl Notifier {
     }
 
     pub(crate) fn notify(&self, channel: String, payload: &str) {
-        let mut messages = self
-            .outbox
-            .messages
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut messages = self.outbox.messages.lock().unwrap_or_else(PoisonError::into_inner);
         if messages.len() >= WAITING {
             messages.pop_front();
             count_dropped(1);

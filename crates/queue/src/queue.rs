@@ -60,17 +60,8 @@ impl Queue {
             keys::wake_channel(&config.prefix),
         );
         let notifier = Notifier::spawn(connection(&client)?);
-        let shared = Shared {
-            client,
-            conn,
-            prefix: config.prefix,
-            lanes,
-            announcer,
-            notifier,
-        };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let shared = Shared { client, conn, prefix: config.prefix, lanes, announcer, notifier };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Puts tickets into their lanes and wakes the workers. Returns when they were sent or have failed, after
@@ -91,10 +82,7 @@ impl Queue {
     pub async fn depth(&self) -> Result<[u64; 4], Error> {
         let mut depth = [0; 4];
         for (keys, depth) in self.shared.lanes.iter().zip(&mut depth) {
-            *depth = redis::cmd("LLEN")
-                .arg(keys.active())
-                .query_async(&mut self.shared.conn.clone())
-                .await?;
+            *depth = redis::cmd("LLEN").arg(keys.active()).query_async(&mut self.shared.conn.clone()).await?;
         }
         Ok(depth)
     }
@@ -102,20 +90,14 @@ impl Queue {
     /// Publishes a live event, best effort: it is carried by a background task, and when Redis is slow the
     /// oldest waiting ones are dropped and counted in `hive_queue_notify_dropped_total`.
     pub async fn notify(&self, channel: &str, payload: &str) {
-        self.shared
-            .notifier
-            .notify(keys::events_channel(&self.shared.prefix, channel), payload);
+        self.shared.notifier.notify(keys::events_channel(&self.shared.prefix, channel), payload);
     }
 
     /// Subscribes to live events. Reconnects for ever; see [`crate::Notice`] for what it yields.
     #[must_use]
     pub fn subscribe(&self, channels: &[&str]) -> Subscription {
-        let named = |channel: &&str| {
-            (
-                keys::events_channel(&self.shared.prefix, channel),
-                (*channel).to_owned(),
-            )
-        };
+        let named =
+            |channel: &&str| (keys::events_channel(&self.shared.prefix, channel), (*channel).to_owned());
         Subscription::spawn(self.shared.client.clone(), channels.iter().map(named).collect())
     }
 

@@ -56,10 +56,7 @@ impl Queue {
         let boot = format!("{}-{}", worker.name, Uuid::now_v7().simple());
         let conn = connection(&self.shared.client)?;
         let wake = keys::wake_channel(&self.shared.prefix);
-        let wakes = Wakes::spawn(Subscription::spawn(
-            self.shared.client.clone(),
-            vec![(wake.clone(), wake)],
-        ));
+        let wakes = Wakes::spawn(Subscription::spawn(self.shared.client.clone(), vec![(wake.clone(), wake)]));
         let lives = Lane::ALL.map(|lane| {
             let keys = self.shared.lanes[lane.index()].clone();
             Arc::new(Life::new(conn.clone(), keys, format!("{boot}-{lane}")))
@@ -68,14 +65,7 @@ impl Queue {
         while !stop.is_cancelled() {
             let monitor = Lane::ALL.into_iter().fold(Monitor::new(), |monitor, lane| {
                 let life = Arc::clone(&lives[lane.index()]);
-                register(
-                    monitor,
-                    lane,
-                    life,
-                    &conn,
-                    &wakes,
-                    Handler::new(lane, handler.clone()),
-                )
+                register(monitor, lane, life, &conn, &wakes, Handler::new(lane, handler.clone()))
             });
             let stopping = stop.clone();
             let monitor = monitor.should_restart(move |_, _| !stopping.is_cancelled());

@@ -42,11 +42,7 @@ pub(crate) async fn announce(
     tickets: &[Ticket],
 ) -> Result<Announced, Error> {
     let mut call = ANNOUNCE.prepare_invoke();
-    call.key(keys.data())
-        .key(keys.active())
-        .key(keys.meta())
-        .key(keys.done())
-        .key(keys.dead());
+    call.key(keys.data()).key(keys.active()).key(keys.meta()).key(keys.done()).key(keys.dead());
     call.arg(feed_cap).arg(wake_channel).arg(keys.lane.as_str());
     for ticket in tickets {
         call.arg(ticket.id());
@@ -65,14 +61,8 @@ pub(crate) async fn retire(
     let (mut back, mut dropped) = (0, 0);
     for slice in 0..RETIRE_CALLS {
         let mut call = RETIRE.prepare_invoke();
-        call.key(keys.data())
-            .key(keys.active())
-            .key(keys.meta())
-            .key(keys.scheduled());
-        call.key(keys.workers())
-            .key(keys.names())
-            .key(keys.inflight())
-            .key(keys.worker_metadata());
+        call.key(keys.data()).key(keys.active()).key(keys.meta()).key(keys.scheduled());
+        call.key(keys.workers()).key(keys.names()).key(keys.inflight()).key(keys.worker_metadata());
         call.arg(old.unwrap_or_default()).arg(new.unwrap_or_default());
         call.arg(RETIRE_SLICE).arg(slice * RETIRE_SLICE);
         let (b, d, more): (u64, u64, u8) = call.invoke_async(&mut conn.clone()).await?;
@@ -91,11 +81,7 @@ pub(crate) async fn sweep_spent(
     slice: usize,
 ) -> Result<u64, Error> {
     let mut call = SWEEP_SPENT.prepare_invoke();
-    call.key(keys.data())
-        .key(keys.meta())
-        .key(keys.done())
-        .key(keys.dead())
-        .arg(slice);
+    call.key(keys.data()).key(keys.meta()).key(keys.done()).key(keys.dead()).arg(slice);
     Ok(call.invoke_async(&mut conn.clone()).await?)
 }
 
@@ -106,9 +92,7 @@ pub(crate) async fn sweep_workers(
 ) -> Result<u64, Error> {
     let mut call = SWEEP_WORKERS.prepare_invoke();
     call.key(keys.data()).key(keys.active()).key(keys.workers());
-    call.key(keys.names())
-        .key(keys.inflight())
-        .key(keys.worker_metadata());
+    call.key(keys.names()).key(keys.inflight()).key(keys.worker_metadata());
     call.arg(slice).arg(NAME_GRACE_SECONDS);
     Ok(call.invoke_async(&mut conn.clone()).await?)
 }
@@ -121,14 +105,8 @@ pub(crate) async fn sweep_lost(
     slice: usize,
 ) -> Result<(u64, u64), Error> {
     let mut call = SWEEP_LOST.prepare_invoke();
-    call.key(keys.data())
-        .key(keys.active())
-        .key(keys.meta())
-        .key(keys.done())
-        .key(keys.dead());
-    call.key(keys.scheduled())
-        .key(keys.workers())
-        .key(keys.inflight());
+    call.key(keys.data()).key(keys.active()).key(keys.meta()).key(keys.done()).key(keys.dead());
+    call.key(keys.scheduled()).key(keys.workers()).key(keys.inflight());
     call.arg(cursor).arg(slice).arg(LOST_AFTER_SECONDS);
     Ok(call.invoke_async(&mut conn.clone()).await?)
 }

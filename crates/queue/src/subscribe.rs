@@ -54,10 +54,7 @@ impl Subscription {
                 time::sleep(RETRY_AFTER).await;
             }
         });
-        Self {
-            notices,
-            _task: AbortOnDropHandle::new(task),
-        }
+        Self { notices, _task: AbortOnDropHandle::new(task) }
     }
 
     /// The next notice.
@@ -94,12 +91,7 @@ impl Out {
         if self.gap {
             self.gap();
         }
-        if self.gap
-            || self
-                .sender
-                .try_send(Notice::Message { channel, payload })
-                .is_err()
-        {
+        if self.gap || self.sender.try_send(Notice::Message { channel, payload }).is_err() {
             self.gap = true;
             metrics::counter!("hive_queue_subscription_overflow_total").increment(1);
         }
@@ -114,9 +106,7 @@ async fn listen(client: &Client, channels: &[(String, String)], out: &mut Out) -
         sink.subscribe(names).await?;
         Ok::<_, redis::RedisError>((sink, stream))
     };
-    let (mut sink, mut stream) = time::timeout(CONNECT_WITHIN, connect)
-        .await
-        .map_err(|_| late())??;
+    let (mut sink, mut stream) = time::timeout(CONNECT_WITHIN, connect).await.map_err(|_| late())??;
     out.gap();
 
     let mut ping = time::interval(PING_EVERY);

@@ -23,11 +23,7 @@ impl Ticket {
     /// Reads a payload back; `None` when nobody here wrote it.
     pub(crate) fn read(payload: &[u8], lane: Lane) -> Option<Self> {
         let (task, epoch) = std::str::from_utf8(payload).ok()?.split_once(':')?;
-        Some(Self {
-            task_id: task.parse().ok()?,
-            epoch: epoch.parse().ok()?,
-            lane,
-        })
+        Some(Self { task_id: task.parse().ok()?, epoch: epoch.parse().ok()?, lane })
     }
 }
 
@@ -37,11 +33,7 @@ mod tests {
 
     #[test]
     fn a_ticket_survives_the_way_through_redis() {
-        let ticket = Ticket {
-            task_id: Uuid::now_v7(),
-            epoch: 42,
-            lane: Lane::High,
-        };
+        let ticket = Ticket { task_id: Uuid::now_v7(), epoch: 42, lane: Lane::High };
         assert_eq!(Ticket::read(ticket.id().as_bytes(), Lane::High), Some(ticket));
     }
 

@@ -64,10 +64,8 @@ pub(crate) struct Wakes {
 impl Wakes {
     pub(crate) fn spawn(mut messages: Subscription) -> Self {
         let lanes: [Wake; 4] = Default::default();
-        let mut tasks: Vec<_> = lanes
-            .iter()
-            .map(|wake| AbortOnDropHandle::new(tokio::spawn(wake.clone().echo())))
-            .collect();
+        let mut tasks: Vec<_> =
+            lanes.iter().map(|wake| AbortOnDropHandle::new(tokio::spawn(wake.clone().echo()))).collect();
         let all = lanes.clone();
         tasks.push(AbortOnDropHandle::new(tokio::spawn(async move {
             let mut tick = time::interval(TICK);

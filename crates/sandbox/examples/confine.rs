@@ -10,10 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut config = Config {
-        launcher: std::env::var_os("HIVE_LAUNCHER").map(Into::into),
-        ..Config::default()
-    };
+    let mut config =
+        Config { launcher: std::env::var_os("HIVE_LAUNCHER").map(Into::into), ..Config::default() };
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == "--no-bubblewrap") {
         arguments.remove(0);
@@ -38,9 +36,6 @@ async fn run(config: Config, workspace: &str, command: &[String]) -> Result<i32,
     let output = sandbox.run(&job, &CancellationToken::new()).await?;
     std::io::stdout().write_all(&output.stdout.bytes)?;
     std::io::stderr().write_all(&output.stderr.bytes)?;
-    eprintln!(
-        "{:?}, ended by {:?}, behind {}",
-        output.exit, output.ended_by, output.level
-    );
+    eprintln!("{:?}, ended by {:?}, behind {}", output.exit, output.ended_by, output.level);
     Ok(output.code())
 }

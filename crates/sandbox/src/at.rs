@@ -16,11 +16,7 @@ fn c_string(name: &OsStr) -> io::Result<CString> {
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Opens `path` below `dir`. The kernel refuses with `EXDEV` what leads out of `dir`, links included, and
@@ -31,11 +27,7 @@ pub(crate) fn open_beneath(
     flags: libc::c_int,
     mode: u32,
 ) -> io::Result<OwnedFd> {
-    let path = c_string(if path.as_os_str().is_empty() {
-        OsStr::new(".")
-    } else {
-        path.as_os_str()
-    })?;
+    let path = c_string(if path.as_os_str().is_empty() { OsStr::new(".") } else { path.as_os_str() })?;
     // SAFETY: open_how is plain data for which all zeroes is a valid value.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = u64::from((flags | libc::O_CLOEXEC).cast_unsigned());
@@ -89,12 +81,7 @@ pub(crate) fn stat_entry(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<libc::
     let mut stat: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: `name` is NUL-terminated and `stat` writable for the time of the call.
     check(unsafe {
-        libc::fstatat(
-            dir.as_raw_fd(),
-            name.as_ptr(),
-            &raw mut stat,
-            libc::AT_SYMLINK_NOFOLLOW,
-        )
+        libc::fstatat(dir.as_raw_fd(), name.as_ptr(), &raw mut stat, libc::AT_SYMLINK_NOFOLLOW)
     })?;
     Ok(stat)
 }
@@ -112,15 +99,7 @@ pub(crate) fn stat_open(fd: BorrowedFd<'_>) -> io::Result<libc::stat> {
 pub(crate) fn chown_entry(dir: BorrowedFd<'_>, name: &OsStr, uid: u32, gid: u32) -> io::Result<()> {
     let name = c_string(name)?;
     // SAFETY: `name` is NUL-terminated for the time of the call.
-    check(unsafe {
-        libc::fchownat(
-            dir.as_raw_fd(),
-            name.as_ptr(),
-            uid,
-            gid,
-            libc::AT_SYMLINK_NOFOLLOW,
-        )
-    })
+    check(unsafe { libc::fchownat(dir.as_raw_fd(), name.as_ptr(), uid, gid, libc::AT_SYMLINK_NOFOLLOW) })
 }
 
 /// Makes the directory `name` in `dir`.

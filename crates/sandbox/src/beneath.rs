@@ -51,11 +51,7 @@ impl Beneath {
             Kind::Directory => return Err(AccessError::IsDirectory(path.to_owned())),
             Kind::Link | Kind::Other => return Err(AccessError::NotAFile(path.to_owned())),
         }
-        let too_large = |size| AccessError::TooLarge {
-            path: path.to_owned(),
-            size,
-            max: max_bytes,
-        };
+        let too_large = |size| AccessError::TooLarge { path: path.to_owned(), size, max: max_bytes };
         if entry.size > max_bytes {
             return Err(too_large(entry.size));
         }
@@ -82,10 +78,7 @@ impl Beneath {
         self.entry_of(&fd, path)
     }
 
-    #[expect(
-        clippy::unused_self,
-        reason = "an entry belongs to the root its path is relative to"
-    )]
+    #[expect(clippy::unused_self, reason = "an entry belongs to the root its path is relative to")]
     fn entry_of(&self, fd: &OwnedFd, path: &Path) -> Result<Entry, AccessError> {
         let stat = at::stat_open(fd.as_fd()).map_err(|source| AccessError::from_io(path, source))?;
         Ok(Entry::new(path.to_owned(), &stat))
@@ -107,7 +100,5 @@ fn check_relative(path: &Path) -> Result<(), AccessError> {
 
 /// The path without `.` and doubled separators.
 fn tidy(path: &Path) -> PathBuf {
-    path.components()
-        .filter(|component| matches!(component, Component::Normal(_)))
-        .collect()
+    path.components().filter(|component| matches!(component, Component::Normal(_))).collect()
 }

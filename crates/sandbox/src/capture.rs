@@ -22,11 +22,7 @@ pub(crate) struct Flood {
 
 impl Flood {
     pub(crate) fn new(limit: u64) -> Self {
-        Self {
-            seen: AtomicU64::new(0),
-            limit,
-            too_much: CancellationToken::new(),
-        }
+        Self { seen: AtomicU64::new(0), limit, too_much: CancellationToken::new() }
     }
 
     fn add(&self, bytes: usize) {
@@ -50,13 +46,7 @@ pub(crate) struct Capture {
 impl Capture {
     pub(crate) fn new(max_bytes: usize) -> Self {
         let head_max = max_bytes.div_ceil(2);
-        Self {
-            head: Vec::new(),
-            tail: VecDeque::new(),
-            head_max,
-            tail_max: max_bytes - head_max,
-            total: 0,
-        }
+        Self { head: Vec::new(), tail: VecDeque::new(), head_max, tail_max: max_bytes - head_max, total: 0 }
     }
 
     /// Reads to the end of the stream. Cancel-safe: what was read is kept.
@@ -111,10 +101,7 @@ mod tests {
         }
         let captured = capture.finish();
         assert_eq!(captured.bytes, b"abcnop");
-        assert_eq!(
-            (captured.head, captured.total_bytes, captured.truncated),
-            (3, 16, true)
-        );
+        assert_eq!((captured.head, captured.total_bytes, captured.truncated), (3, 16, true));
         assert_eq!(captured.text(), "abc\n[10 bytes left out]\nnop");
     }
 

@@ -83,9 +83,6 @@ impl Default for UidRange {
     fn default() -> Self {
         // Above the ranges that distributions hand to accounts (to 60,000) and container tools take first
         // for subordinate ids (from 100,000 in steps of 65,536).
-        Self {
-            first: 2_000_000,
-            count: 1_024,
-        }
+        Self { first: 2_000_000, count: 1_024 }
     }
 }

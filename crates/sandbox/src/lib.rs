@@ -24,10 +24,7 @@
 //!
 //! A worker that is not root runs commands under its own uid and changes no owner. Landlock then also has to
 //! keep signals in, which it can since ABI 6; `.git` is protected only where bubblewrap is used.
-#![expect(
-    unsafe_code,
-    reason = "the launcher talks to the kernel; each block states why it is sound"
-)]
+#![expect(unsafe_code, reason = "the launcher talks to the kernel; each block states why it is sound")]
 
 mod at;
 mod beneath;

@@ -31,12 +31,7 @@ impl Sandbox {
     /// [`Unavailable`] when the floor does not stand and [`Mode::Off`] was not chosen.
     pub async fn probe(config: Config) -> Result<Self, Unavailable> {
         let launcher = find::launcher(config.launcher.as_deref())?;
-        let mut sandbox = Self {
-            launcher,
-            config,
-            bubblewrap: None,
-            level: Level::off(),
-        };
+        let mut sandbox = Self { launcher, config, bubblewrap: None, level: Level::off() };
         if sandbox.config.mode == Mode::Off {
             tracing::warn!("The sandbox is off: commands run unconfined");
             return Ok(sandbox);
@@ -44,14 +39,8 @@ impl Sandbox {
         let mut notes = Vec::new();
         let floor = sandbox.self_test(None, false).await;
         let wrapped = match find::bubblewrap(sandbox.config.bubblewrap) {
-            Ok(bwrap) => sandbox
-                .self_test(Some(&bwrap), false)
-                .await
-                .map(|test| (bwrap, test)),
-            Err(note) => Err(Unavailable::Missing {
-                wall: "bubblewrap".to_owned(),
-                reason: note,
-            }),
+            Ok(bwrap) => sandbox.self_test(Some(&bwrap), false).await.map(|test| (bwrap, test)),
+            Err(note) => Err(Unavailable::Missing { wall: "bubblewrap".to_owned(), reason: note }),
         };
         // Namespaces can make up for a Landlock that is too old to keep signals in, so they may stand alone.
         let test = match wrapped {
@@ -67,10 +56,7 @@ impl Sandbox {
         let cgroup = match sandbox.self_test(sandbox.bubblewrap.as_deref(), true).await {
             Ok(test) => test.cgroup,
             Err(why) => {
-                notes.push(format!(
-                    "cgroups are not used, memory is watched instead: {}",
-                    why.reason()
-                ));
+                notes.push(format!("cgroups are not used, memory is watched instead: {}", why.reason()));
                 None
             }
         };
@@ -110,18 +96,12 @@ impl Sandbox {
             }
             Answer::Refused { wall, reason } => {
                 let said = finished.stderr.text();
-                return Err(Error::Refused {
-                    wall,
-                    reason: with_stderr(&reason, &said),
-                });
+                return Err(Error::Refused { wall, reason: with_stderr(&reason, &said) });
             }
             other @ (Answer::Started | Answer::Tested(_)) => return Err(Error::Lost(format!("{other:?}"))),
         };
         if ended.leftovers > 0 {
-            tracing::warn!(
-                leftovers = ended.leftovers,
-                "Processes of a run could not be ended yet"
-            );
+            tracing::warn!(leftovers = ended.leftovers, "Processes of a run could not be ended yet");
         }
         Ok(Output {
             exit: ended.exit,
@@ -143,19 +123,11 @@ impl Sandbox {
         if !job.workspace.is_absolute() {
             return bad("the workspace is not an absolute path");
         }
-        let strings = job
-            .env
-            .iter()
-            .flat_map(|(name, value)| [name, value])
-            .chain(&job.command);
+        let strings = job.env.iter().flat_map(|(name, value)| [name, value]).chain(&job.command);
         if strings.clone().any(|string| string.contains('\0')) {
             return bad("an argument or a variable contains a NUL");
         }
-        if job
-            .env
-            .iter()
-            .any(|(name, _)| name.is_empty() || name.contains('='))
-        {
+        if job.env.iter().any(|(name, _)| name.is_empty() || name.contains('=')) {
             return bad("the name of a variable is empty or contains `=`");
         }
         let mut order = self.blank_order(Task::Command(job.command.clone()), job.limits);
@@ -187,14 +159,8 @@ impl Sandbox {
     }
 
     async fn self_test(&self, bubblewrap: Option<&Path>, cgroup: bool) -> Result<SelfTest, Unavailable> {
-        let broken = |reason: String| Unavailable::Broken {
-            launcher: self.launcher.clone(),
-            reason,
-        };
-        let limits = Limits {
-            wall: Duration::from_secs(20),
-            ..Limits::default()
-        };
+        let broken = |reason: String| Unavailable::Broken { launcher: self.launcher.clone(), reason };
+        let limits = Limits { wall: Duration::from_secs(20), ..Limits::default() };
         let mut order = self.blank_order(Task::SelfTest, limits);
         order.bubblewrap = bubblewrap.map(Path::to_path_buf);
         order.cgroup = cgroup;
@@ -204,15 +170,13 @@ impl Sandbox {
         match finished.answer {
             Answer::Tested(test) => match test.missing.first() {
                 None => Ok(test),
-                Some((wall, reason)) => Err(Unavailable::Missing {
-                    wall: wall.clone(),
-                    reason: reason.clone(),
-                }),
+                Some((wall, reason)) => {
+                    Err(Unavailable::Missing { wall: wall.clone(), reason: reason.clone() })
+                }
             },
-            Answer::Refused { wall, reason } => Err(Unavailable::Missing {
-                wall,
-                reason: with_stderr(&reason, &finished.stderr.text()),
-            }),
+            Answer::Refused { wall, reason } => {
+                Err(Unavailable::Missing { wall, reason: with_stderr(&reason, &finished.stderr.text()) })
+            }
             other => Err(broken(format!("it answered {other:?}"))),
         }
     }

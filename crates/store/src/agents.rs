@@ -73,10 +73,7 @@ impl TryFrom<Row> for Agent {
             project: row.project_id.into(),
             name: row.name,
             kind: row.kind,
-            status: row
-                .status
-                .parse()
-                .map_err(|e| Error::inconsistent("agents", "status", id, e))?,
+            status: row.status.parse().map_err(|e| Error::inconsistent("agents", "status", id, e))?,
             version: row.version,
             definition: AgentDefinition {
                 role: row.role,
@@ -102,10 +99,9 @@ fn refused(error: sqlx::Error, name: &str) -> Error {
             code: "agent_name_taken",
             message: format!("an agent named {name:?} exists in this project"),
         },
-        Some("agents_project_id_fkey") => Error::Invalid {
-            field: "/project_id",
-            message: "this project does not exist".to_owned(),
-        },
+        Some("agents_project_id_fkey") => {
+            Error::Invalid { field: "/project_id", message: "this project does not exist".to_owned() }
+        }
         _ => error.into(),
     }
 }
@@ -241,10 +237,7 @@ impl Store {
         )
         .fetch_optional(&self.pool)
         .await?
-        .ok_or_else(|| Error::NotFound {
-            what: "agent version",
-            id: format!("{id}/{version}"),
-        })?;
+        .ok_or_else(|| Error::NotFound { what: "agent version", id: format!("{id}/{version}") })?;
         Ok(AgentDefinition {
             role: row.role,
             system_prompt: row.system_prompt,
@@ -272,10 +265,7 @@ impl Store {
         let current = sqlx::query_scalar!("SELECT version FROM agents WHERE id = $1 FOR UPDATE", id.uuid())
             .fetch_optional(&mut *tx)
             .await?
-            .ok_or_else(|| Error::NotFound {
-                what: "agent",
-                id: id.to_string(),
-            })?;
+            .ok_or_else(|| Error::NotFound { what: "agent", id: id.to_string() })?;
         if expected_version.is_some_and(|expected| expected != current) {
             return Err(Error::Conflict {
                 code: "agent_changed",

@@ -62,10 +62,7 @@ impl Store {
         )
         .fetch_optional(&self.pool)
         .await?
-        .ok_or_else(|| Error::NotFound {
-            what: "artifact",
-            id: format!("{task}/{name}"),
-        })?;
+        .ok_or_else(|| Error::NotFound { what: "artifact", id: format!("{task}/{name}") })?;
         Ok((row.media_type, row.body))
     }
 }

@@ -45,10 +45,7 @@ impl Store {
         .execute(&self.pool)
         .await?;
         match begun.rows_affected() {
-            0 => Err(Error::Fenced {
-                task: lease.task(),
-                epoch: lease.epoch(),
-            }),
+            0 => Err(Error::Fenced { task: lease.task(), epoch: lease.epoch() }),
             _ => Ok(id),
         }
     }

@@ -79,9 +79,7 @@ impl Error {
             // Class 08: connection; 53: resources; 57: operator intervention such as a shutdown; 40: serialisation;
             // 55P03, 57014 and 25P03: a lock, statement or idle timeout of ours.
             sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-                ["08", "53", "57", "40"]
-                    .iter()
-                    .any(|class| code.starts_with(class))
+                ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class))
                     || ["55P03", "25P03"].contains(&code.as_ref())
             }),
             _ => false,
@@ -90,9 +88,7 @@ impl Error {
 
     /// The named constraint that refused the statement.
     pub(crate) fn constraint(error: &sqlx::Error) -> Option<&str> {
-        error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::constraint)
+        error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "callers pass copies of ids")]
@@ -102,12 +98,7 @@ impl Error {
         row: impl ToString,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Inconsistent {
-            table,
-            column,
-            row: row.to_string(),
-            source: source.into(),
-        }
+        Self::Inconsistent { table, column, row: row.to_string(), source: source.into() }
     }
 }
 

@@ -46,12 +46,7 @@ impl<'a> NewStep<'a> {
     /// A step without call, commit or commands.
     #[must_use]
     pub const fn plain(entry: &'a Entry) -> Self {
-        Self {
-            entry,
-            call: None,
-            commit: None,
-            sandbox: None,
-        }
+        Self { entry, call: None, commit: None, sandbox: None }
     }
 }
 
@@ -84,22 +79,8 @@ impl Store {
         let step = |row: Row| {
             let entry = Entry::from_stored(&row.kind, &row.body)
                 .map_err(|e| Error::inconsistent("steps", "body", format!("{task}/{}", row.seq), e))?;
-            let Row {
-                seq,
-                epoch,
-                commit_hash: commit,
-                sandbox,
-                created_at: at,
-                ..
-            } = row;
-            Ok(Step {
-                seq,
-                epoch,
-                entry,
-                commit,
-                sandbox,
-                at,
-            })
+            let Row { seq, epoch, commit_hash: commit, sandbox, created_at: at, .. } = row;
+            Ok(Step { seq, epoch, entry, commit, sandbox, at })
         };
         rows.into_iter().map(step).collect()
     }
@@ -192,24 +173,15 @@ fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
         }
         Entry::ToolResults(results) => {
             let results = results.results.iter();
-            let short = |text: &str| {
-                text.lines()
-                    .next()
-                    .unwrap_or_default()
-                    .chars()
-                    .take(120)
-                    .collect::<String>()
-            };
+            let short =
+                |text: &str| text.lines().next().unwrap_or_default().chars().take(120).collect::<String>();
             let shown =
                 results.map(|r| json!({ "tool": r.tool, "is_error": r.is_error, "text": short(&r.content) }));
             json!({ "results": shown.collect::<Vec<_>>(), "commit": step.commit })
         }
         Entry::Note(note) => json!({ "cause": note.cause }),
         Entry::Checks(checks) => {
-            let shown = checks
-                .results
-                .iter()
-                .map(|c| json!({ "name": c.name, "passed": c.passed }));
+            let shown = checks.results.iter().map(|c| json!({ "name": c.name, "passed": c.passed }));
             json!({ "passed": checks.passed, "checks": shown.collect::<Vec<_>>() })
         }
     };

@@ -70,15 +70,10 @@ impl<'a> From<&'a Outcome> for Change<'a> {
             counts_attempt: false,
         };
         match outcome {
-            Outcome::Done(result) => Self {
-                result: Some(result),
-                ..change(TaskStatus::Succeeded, EventKind::Succeeded)
-            },
-            Outcome::Wait {
-                after,
-                reason,
-                detail,
-            } => Self {
+            Outcome::Done(result) => {
+                Self { result: Some(result), ..change(TaskStatus::Succeeded, EventKind::Succeeded) }
+            }
+            Outcome::Wait { after, reason, detail } => Self {
                 reason: Some(reason.as_str()),
                 detail: Some(detail),
                 after: *after,
@@ -91,15 +86,8 @@ impl<'a> From<&'a Outcome> for Change<'a> {
                 counts_attempt: true,
                 ..change(TaskStatus::Waiting, EventKind::Waiting)
             },
-            Outcome::Yield => Self {
-                reason: Some("drained"),
-                ..change(TaskStatus::Ready, EventKind::Ready)
-            },
-            Outcome::Fail {
-                reason,
-                detail,
-                partial,
-            } => Self {
+            Outcome::Yield => Self { reason: Some("drained"), ..change(TaskStatus::Ready, EventKind::Ready) },
+            Outcome::Fail { reason, detail, partial } => Self {
                 reason: Some(reason.as_str()),
                 detail: Some(detail),
                 result: Some(partial),
@@ -232,15 +220,10 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = row else {
-            return Err(Error::Fenced {
-                task: lease.task(),
-                epoch: lease.epoch(),
-            });
+            return Err(Error::Fenced { task: lease.task(), epoch: lease.epoch() });
         };
-        let status: TaskStatus = row
-            .status
-            .parse()
-            .map_err(|e| Error::inconsistent("tasks", "status", lease.task(), e))?;
+        let status: TaskStatus =
+            row.status.parse().map_err(|e| Error::inconsistent("tasks", "status", lease.task(), e))?;
         let priority = Priority::try_from(i64::from(row.priority))
             .map_err(|e| Error::inconsistent("tasks", "priority", lease.task(), e))?;
         Ok(Settled {

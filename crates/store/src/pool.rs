@@ -52,14 +52,12 @@ impl Store {
     /// When the URL cannot be read.
     pub fn connect_lazy(config: &Config) -> Result<Self> {
         let timeout = config.statement_timeout.as_millis().to_string();
-        let options = PgConnectOptions::from_str(&config.url)?
-            .application_name("hive")
-            .options([
-                ("statement_timeout", timeout.as_str()),
-                ("lock_timeout", "2000"),
-                // A process that is frozen in a transaction would keep the rows of others locked until it is gone.
-                ("idle_in_transaction_session_timeout", "10000"),
-            ]);
+        let options = PgConnectOptions::from_str(&config.url)?.application_name("hive").options([
+            ("statement_timeout", timeout.as_str()),
+            ("lock_timeout", "2000"),
+            // A process that is frozen in a transaction would keep the rows of others locked until it is gone.
+            ("idle_in_transaction_session_timeout", "10000"),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)
@@ -99,26 +97,18 @@ impl Store {
         for (version, checksum) in &applied {
             match MIGRATOR.iter().find(|migration| migration.version == *version) {
                 None => {
-                    return Err(Error::Schema(format!(
-                        "migration {version} comes from a newer version"
-                    )));
+                    return Err(Error::Schema(format!("migration {version} comes from a newer version")));
                 }
                 Some(ours) if ours.checksum != *checksum => {
-                    return Err(Error::Schema(format!(
-                        "migration {version} was changed after it ran"
-                    )));
+                    return Err(Error::Schema(format!("migration {version} was changed after it ran")));
                 }
                 Some(_) => {}
             }
         }
-        match MIGRATOR
-            .iter()
-            .find(|ours| applied.iter().all(|(version, _)| *version != ours.version))
-        {
-            Some(missing) => Err(Error::Schema(format!(
-                "migration {} did not run; run `hive migrate`",
-                missing.version
-            ))),
+        match MIGRATOR.iter().find(|ours| applied.iter().all(|(version, _)| *version != ours.version)) {
+            Some(missing) => {
+                Err(Error::Schema(format!("migration {} did not run; run `hive migrate`", missing.version)))
+            }
             None => Ok(()),
         }
     }

@@ -48,11 +48,7 @@ impl Store {
         released.sort_unstable();
         released.dedup();
         let announce = self.stale_tickets(room.min(BATCH)).await?;
-        Ok(Reconciled {
-            orphaned,
-            released,
-            announce,
-        })
+        Ok(Reconciled { orphaned, released, announce })
     }
 
     /// Takes tasks back from workers that stopped renewing: ready again, or dead when the attempts are used up.
@@ -127,10 +123,11 @@ impl Store {
             Some(parent) => {
                 sqlx::query_scalar!(
                     "SELECT id FROM tasks
-                     WHERE id IN (SELECT d.task_id FROM task_dependencies d JOIN tasks p ON p.id = d.depends_on
+                     WHERE id IN (SELECT d.task_id FROM task_dependencies d
                                   WHERE NOT d.resolved AND d.depends_on = $1
-                                    AND p.status IN ('succeeded', 'failed', 'cancelled', 'dead')
-                                  LIMIT $2)
+                                  ORDER BY d.task_id LIMIT $2)
+                       AND EXISTS (SELECT 1 FROM tasks p
+                                   WHERE p.id = $1 AND p.status IN ('succeeded', 'failed', 'cancelled', 'dead'))
                      ORDER BY id FOR UPDATE",
                     parent.uuid(),
                     BATCH,
@@ -231,11 +228,7 @@ impl Store {
             .map(|row| {
                 let priority = Priority::try_from(i64::from(row.priority))
                     .map_err(|e| Error::inconsistent("tasks", "priority", row.id, e))?;
-                Ok(Announcement {
-                    task: row.id.into(),
-                    epoch: row.epoch,
-                    priority,
-                })
+                Ok(Announcement { task: row.id.into(), epoch: row.epoch, priority })
             })
             .collect()
     }

@@ -50,10 +50,7 @@ impl Store {
         select_tasks!("", "tasks", "WHERE t.id = $1", id.uuid())
             .fetch_optional(&self.pool)
             .await?
-            .ok_or_else(|| Error::NotFound {
-                what: "task",
-                id: id.to_string(),
-            })?
+            .ok_or_else(|| Error::NotFound { what: "task", id: id.to_string() })?
             .try_into()
     }
 
@@ -93,11 +90,7 @@ impl Store {
         if more {
             items.pop();
         }
-        let next = if more {
-            items.last().map(|task| task.id)
-        } else {
-            None
-        };
+        let next = if more { items.last().map(|task| task.id) } else { None };
         Ok(TaskPage { items, next })
     }
 }

@@ -9,11 +9,7 @@ use serde_json::Value;
 const MARK: &str = "\u{fffd}";
 
 pub(crate) fn storable(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') {
-        Cow::Owned(text.replace('\0', MARK))
-    } else {
-        Cow::Borrowed(text)
-    }
+    if text.contains('\0') { Cow::Owned(text.replace('\0', MARK)) } else { Cow::Borrowed(text) }
 }
 
 pub(crate) fn storable_json(value: Value) -> Value {

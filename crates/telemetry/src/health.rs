@@ -65,11 +65,7 @@ impl Health {
     /// A process with no components: it is ready.
     #[must_use]
     pub fn new(process: &'static str) -> Self {
-        Self(Arc::new(Shared {
-            process,
-            started: Instant::now(),
-            inner: Mutex::default(),
-        }))
+        Self(Arc::new(Shared { process, started: Instant::now(), inner: Mutex::default() }))
     }
 
     /// Registers a component without which no work is possible. It is down until [`Health::set`] says otherwise.
@@ -85,14 +81,7 @@ impl Health {
     fn register(&self, component: &'static str, essential: bool) {
         let state = State::Down("not checked yet".to_owned());
         let since = Instant::now();
-        self.inner().components.insert(
-            component,
-            Component {
-                essential,
-                state,
-                since,
-            },
-        );
+        self.inner().components.insert(component, Component { essential, state, since });
     }
 
     /// Notes how a component is, and logs it when that changed. One that was never registered counts as essential.

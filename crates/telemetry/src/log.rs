@@ -63,18 +63,11 @@ impl Drop for Guard {
 /// The filter cannot be read, or logging was already set up in this process.
 pub fn init(process: &'static str, config: &LogConfig, secrets: &[String]) -> anyhow::Result<Guard> {
     let filter = EnvFilter::try_new(&config.filter).with_context(|| {
-        format!(
-            "HIVE_LOG: {:?} is not a filter; write for example `info`",
-            config.filter
-        )
+        format!("HIVE_LOG: {:?} is not a filter; write for example `info`", config.filter)
     })?;
-    let format = config.format.unwrap_or_else(|| {
-        if std::io::stderr().is_terminal() {
-            LogFormat::Text
-        } else {
-            LogFormat::Json
-        }
-    });
+    let format = config
+        .format
+        .unwrap_or_else(|| if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json });
     let redactor = Arc::new(Redactor::new(secrets));
     let sink = Sink::spawn(std::io::stderr()).context("the log writer could not be started")?;
     let lines = Lines::new(process, format, Arc::clone(&redactor), sink.clone());

@@ -16,9 +16,7 @@ const SECONDS: [f64; 18] = [
     600.0,
 ];
 /// Everything else that is measured: counts, tokens, bytes.
-const AMOUNTS: [f64; 13] = [
-    1.0, 4.0, 16.0, 64.0, 256.0, 1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6,
-];
+const AMOUNTS: [f64; 13] = [1.0, 4.0, 16.0, 64.0, 256.0, 1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6];
 /// How often measured values are moved into their buckets, so that an unscraped process does not keep them all.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -26,10 +24,7 @@ const RSS: &str = "process_resident_memory_bytes";
 const OWN: [Description; 3] = [
     Description::gauge(RSS, "Memory of this process that is in RAM, in bytes"),
     Description::gauge("hive_component_up", "1 while the component answers, else 0"),
-    Description::counter(
-        "hive_log_dropped_total",
-        "Log lines dropped because stderr was too slow or closed",
-    ),
+    Description::counter("hive_log_dropped_total", "Log lines dropped because stderr was too slow or closed"),
 ];
 
 static INSTALLED: OnceLock<MetricsHandle> = OnceLock::new();

@@ -26,17 +26,11 @@ fn what_is_counted_is_rendered() {
         assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
     }
     let rss = |text: &str| -> f64 {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+        let line = text.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
         line.unwrap().parse().unwrap()
     };
     let before = rss(&text);
     let touched = vec![1_u8; 64 << 20];
     let after = rss(&handle.render());
-    assert!(
-        after - before > 48e6,
-        "{before} then {after}, {} touched",
-        touched.len()
-    );
+    assert!(after - before > 48e6, "{before} then {after}, {} touched", touched.len());
 }

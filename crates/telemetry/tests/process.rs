@@ -19,22 +19,14 @@ const BURST: usize = 3_000;
 #[test]
 fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
-    let config = LogConfig {
-        filter: "info".to_owned(),
-        format: None,
-    };
+    let config = LogConfig { filter: "info".to_owned(), format: None };
     let secrets = [SECRET.to_owned(), "postgres://hive:dbp4ss@db/hive".to_owned()];
     let guard = hive_telemetry::init("child", &config, &secrets).unwrap();
     if role == "log" {
         tracing::info!("Read {SECRET} and dbp4ss");
         tracing::debug!("Not asked for");
-        std::thread::spawn(|| panic!("Lost {SECRET}\nhere"))
-            .join()
-            .unwrap_err();
-        assert!(
-            hive_telemetry::init("child", &config, &[]).is_err(),
-            "a second set-up is refused"
-        );
+        std::thread::spawn(|| panic!("Lost {SECRET}\nhere")).join().unwrap_err();
+        assert!(hive_telemetry::init("child", &config, &[]).is_err(), "a second set-up is refused");
         drop(guard);
         let error = anyhow::anyhow!("refused {SECRET:?}").context("connect");
         assert_eq!(
@@ -95,31 +87,15 @@ fn everything_on_stderr_is_one_clean_line_each() {
     let mut text = String::new();
     child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
     assert!(ended(&mut child).success(), "{text}");
-    let lines: Vec<serde_json::Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let messages: Vec<_> = lines
-        .iter()
-        .map(|line| line["message"].as_str().unwrap())
-        .collect();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
     assert_eq!(
         messages,
-        [
-            "Read [redacted] and [redacted]",
-            "A panic: this is a defect",
-            "connect: refused \"[redacted]\""
-        ]
+        ["Read [redacted] and [redacted]", "A panic: this is a defect", "connect: refused \"[redacted]\""]
     );
     assert_eq!(lines[1]["panic.message"], "Lost [redacted]\nhere");
-    assert!(
-        lines[1]["panic.location"]
-            .as_str()
-            .unwrap()
-            .contains("process.rs:"),
-        "{}",
-        lines[1]
-    );
+    assert!(lines[1]["panic.location"].as_str().unwrap().contains("process.rs:"), "{}", lines[1]);
     assert!(lines.iter().all(|line| line["process"] == "child"), "{text}");
 }
 
@@ -138,11 +114,7 @@ fn terminate_after(child: &Child, stderr: &mut impl BufRead, message: &str) {
     let mut line = String::new();
     while !line.contains(message) {
         line.clear();
-        assert_ne!(
-            stderr.read_line(&mut line).unwrap(),
-            0,
-            "ended before it said {message}"
-        );
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "ended before it said {message}");
     }
     let status = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(status.success());
@@ -161,24 +133,14 @@ fn the_first_signal_asks_and_the_second_ends() {
         let mut rest = String::new();
         stderr.read_to_string(&mut rest).unwrap();
         assert_eq!(status.code(), Some(code), "{rest}");
-        let last = if code == 0 {
-            "Ended in its own time"
-        } else {
-            "a second signal, SIGTERM"
-        };
+        let last = if code == 0 { "Ended in its own time" } else { "a second signal, SIGTERM" };
         assert!(rest.lines().last().unwrap().contains(last), "{rest}");
     }
 }
 
 #[test]
 fn a_filter_that_cannot_be_read_is_named() {
-    let config = LogConfig {
-        filter: "hive=loud".to_owned(),
-        format: Some(LogFormat::Json),
-    };
+    let config = LogConfig { filter: "hive=loud".to_owned(), format: Some(LogFormat::Json) };
     let error = hive_telemetry::init("test", &config, &[]).unwrap_err();
-    assert!(
-        format!("{error:#}").starts_with("HIVE_LOG: \"hive=loud\" is not a filter"),
-        "{error:#}"
-    );
+    assert!(format!("{error:#}").starts_with("HIVE_LOG: \"hive=loud\" is not a filter"), "{error:#}");
 }

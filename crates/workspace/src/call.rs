@@ -92,11 +92,7 @@ impl<'a> Call<'a> {
     pub(crate) fn over(mut self, transport: &'static str) -> Self {
         self.transport = transport;
         // Plain http is for this host; a redirect would leave it.
-        if transport == "http" {
-            self.set("http.followRedirects=false")
-        } else {
-            self
-        }
+        if transport == "http" { self.set("http.followRedirects=false") } else { self }
     }
 
     pub(crate) fn limit(mut self, bytes: usize) -> Self {
@@ -114,20 +110,11 @@ impl<'a> Call<'a> {
         let (operation, limit) = (self.operation, self.limit);
         let output = self.output().await?;
         if output.truncated {
-            return Err(GitError {
-                operation,
-                failure: GitFailure::TooMuchOutput { limit },
-            });
+            return Err(GitError { operation, failure: GitFailure::TooMuchOutput { limit } });
         }
         match output.code {
             Some(0) => Ok(output.stdout),
-            code => Err(GitError {
-                operation,
-                failure: GitFailure::Exit {
-                    code,
-                    stderr: output.stderr,
-                },
-            }),
+            code => Err(GitError { operation, failure: GitFailure::Exit { code, stderr: output.stderr } }),
         }
     }
 
@@ -146,21 +133,11 @@ impl<'a> Call<'a> {
         let started = Instant::now();
         let result = tokio::time::timeout(timeout, self.execute()).await;
         let milliseconds = started.elapsed().as_millis();
-        tracing::debug!(
-            git.operation = operation,
-            git.milliseconds = milliseconds,
-            "Git {operation} ended"
-        );
+        tracing::debug!(git.operation = operation, git.milliseconds = milliseconds, "Git {operation} ended");
         match result {
             Ok(Ok(output)) => Ok(output),
-            Ok(Err(error)) => Err(GitError {
-                operation,
-                failure: GitFailure::NotRun(error),
-            }),
-            Err(_) => Err(GitError {
-                operation,
-                failure: GitFailure::TimedOut(timeout),
-            }),
+            Ok(Err(error)) => Err(GitError { operation, failure: GitFailure::NotRun(error) }),
+            Err(_) => Err(GitError { operation, failure: GitFailure::TimedOut(timeout) }),
         }
     }
 

@@ -85,13 +85,9 @@ impl Workspace {
             .args([self.head_tree.as_str(), tree.as_str()])
             .run()
             .await?;
-        let names: BTreeSet<&[u8]> = names
-            .split(|byte| *byte == 0)
-            .filter(|name| !name.is_empty())
-            .collect();
+        let names: BTreeSet<&[u8]> = names.split(|byte| *byte == 0).filter(|name| !name.is_empty()).collect();
         for path in added.iter().filter(|path| !names.contains(path.as_slice())) {
-            self.skipped
-                .push(Skipped::new(path, SkippedReason::ForbiddenName));
+            self.skipped.push(Skipped::new(path, SkippedReason::ForbiddenName));
         }
         if tree == self.head_tree {
             return Ok(None);
@@ -111,11 +107,7 @@ impl Workspace {
         let files_changed = names.len();
         self.head = hash.clone();
         self.head_tree = tree.clone();
-        Ok(Some(Commit {
-            hash,
-            tree,
-            files_changed,
-        }))
+        Ok(Some(Commit { hash, tree, files_changed }))
     }
 
     /// The changes with every repository the agent made inside the tree opened up, so that its files are
@@ -130,12 +122,7 @@ impl Workspace {
             }
             let blob = match &blob {
                 Some(blob) => blob,
-                None => blob.insert(
-                    self.repository("hash-object")
-                        .args(["-w", "--stdin"])
-                        .line()
-                        .await?,
-                ),
+                None => blob.insert(self.repository("hash-object").args(["-w", "--stdin"]).line().await?),
             };
             // Git looks into a directory that the index knows, whatever lies in it. The entry names a file
             // that is not there and so leaves the index with the other removals.
@@ -192,22 +179,13 @@ impl Workspace {
 
 impl Skipped {
     fn new(path: &[u8], reason: SkippedReason) -> Self {
-        Self {
-            path: String::from_utf8_lossy(path).into_owned(),
-            reason,
-        }
+        Self { path: String::from_utf8_lossy(path).into_owned(), reason }
     }
 }
 
 fn passed_over(found: &Found) -> Vec<Skipped> {
-    let metadata = found
-        .metadata
-        .iter()
-        .map(|path| Skipped::new(path, SkippedReason::GitDirectory));
-    let inside = found
-        .in_submodules
-        .iter()
-        .map(|path| Skipped::new(path, SkippedReason::InSubmodule));
+    let metadata = found.metadata.iter().map(|path| Skipped::new(path, SkippedReason::GitDirectory));
+    let inside = found.in_submodules.iter().map(|path| Skipped::new(path, SkippedReason::InSubmodule));
     metadata.chain(inside).collect()
 }
 
@@ -215,9 +193,7 @@ fn passed_over(found: &Found) -> Vec<Skipped> {
 pub(crate) fn identified<'a>(call: Call<'a>, date: Option<&'static str>) -> Call<'a> {
     let call = call.set(NAME).set(EMAIL);
     match date {
-        Some(date) => call
-            .environment("GIT_AUTHOR_DATE", date)
-            .environment("GIT_COMMITTER_DATE", date),
+        Some(date) => call.environment("GIT_AUTHOR_DATE", date).environment("GIT_COMMITTER_DATE", date),
         None => call,
     }
 }
@@ -234,31 +210,18 @@ fn check_file(tree: &Path, path: &[u8]) -> Result<Kind, Error> {
     let whole = tree.join(name);
     let found = match fs::symlink_metadata(&whole) {
         Ok(found) => found,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(Kind::Absent);
         }
         Err(source) => {
-            return Err(Error::Io {
-                action: "look at",
-                path: whole,
-                source,
-            });
+            return Err(Error::Io { action: "look at", path: whole, source });
         }
     };
     if found.is_symlink() {
         return Ok(Kind::Content);
     }
     if !found.is_file() {
-        return Ok(if found.is_dir() {
-            Kind::Absent
-        } else {
-            Kind::Special
-        });
+        return Ok(if found.is_dir() { Kind::Absent } else { Kind::Special });
     }
     if found.len() > LARGEST_FILE {
         return Err(Error::FileTooLarge {

@@ -32,23 +32,10 @@ impl Workspace {
     /// What git reports.
     pub async fn diff(&self, max_bytes: usize) -> Result<Diff, Error> {
         let stat = self.diff_stat().await?;
-        let output = self
-            .compare()
-            .arg("--patch")
-            .args(self.ends())
-            .limit(max_bytes)
-            .output()
-            .await?;
+        let output = self.compare().arg("--patch").args(self.ends()).limit(max_bytes).output().await?;
         if !output.truncated && output.code != Some(0) {
-            let failure = GitFailure::Exit {
-                code: output.code,
-                stderr: output.stderr,
-            };
-            return Err(GitError {
-                operation: "diff",
-                failure,
-            }
-            .into());
+            let failure = GitFailure::Exit { code: output.code, stderr: output.stderr };
+            return Err(GitError { operation: "diff", failure }.into());
         }
         let mut bytes = output.stdout;
         if output.truncated {
@@ -61,11 +48,7 @@ impl Workspace {
             }
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Diff {
-            text,
-            truncated: output.truncated,
-            stat,
-        })
+        Ok(Diff { text, truncated: output.truncated, stat })
     }
 
     /// The numbers alone.
@@ -73,20 +56,12 @@ impl Workspace {
     /// # Errors
     /// What git reports.
     pub async fn diff_stat(&self) -> Result<DiffStat, Error> {
-        let listing = self
-            .compare()
-            .args(["--numstat", "-z"])
-            .args(self.ends())
-            .run()
-            .await?;
+        let listing = self.compare().args(["--numstat", "-z"]).args(self.ends()).run().await?;
         let mut stat = DiffStat::default();
         for line in listing.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
             // `added<tab>removed<tab>path`, with `-` for a binary file.
             let mut numbers = line.splitn(3, |byte| *byte == b'\t').map(|field| {
-                std::str::from_utf8(field)
-                    .ok()
-                    .and_then(|field| field.parse::<u64>().ok())
-                    .unwrap_or(0)
+                std::str::from_utf8(field).ok().and_then(|field| field.parse::<u64>().ok()).unwrap_or(0)
             });
             stat.files += 1;
             stat.insertions += numbers.next().unwrap_or(0);
@@ -96,8 +71,7 @@ impl Workspace {
     }
 
     fn compare(&self) -> Call<'_> {
-        self.repository("diff")
-            .args(["--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"])
+        self.repository("diff").args(["--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"])
     }
 
     fn ends(&self) -> [&str; 3] {

@@ -32,10 +32,7 @@ impl FileLock {
                 return Ok(lock);
             }
             if Instant::now() >= deadline {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "another process holds the lock",
-                ));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process holds the lock"));
             }
             tokio::time::sleep(ASK_AGAIN).await;
         }

@@ -66,13 +66,7 @@ impl Git {
             std::fs::rename(&fresh, &file)?;
         }
         let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/local/bin:/usr/bin:/bin"));
-        Ok(Self {
-            program,
-            root: root.to_owned(),
-            home,
-            path,
-            timeout,
-        })
+        Ok(Self { program, root: root.to_owned(), home, path, timeout })
     }
 
     pub(crate) fn timeout(&self) -> Duration {

@@ -39,23 +39,13 @@ pub enum GitFailure {
 }
 
 fn describe_exit(code: &Option<i32>, stderr: &str) -> String {
-    let end = code.map_or_else(
-        || "killed by a signal".to_owned(),
-        |code| format!("exit code {code}"),
-    );
-    if stderr.is_empty() {
-        end
-    } else {
-        format!("{end}: {stderr}")
-    }
+    let end = code.map_or_else(|| "killed by a signal".to_owned(), |code| format!("exit code {code}"));
+    if stderr.is_empty() { end } else { format!("{end}: {stderr}") }
 }
 
 impl GitError {
     pub(crate) fn unreadable(operation: &'static str, what: impl Into<String>) -> Self {
-        Self {
-            operation,
-            failure: GitFailure::Unreadable(what.into()),
-        }
+        Self { operation, failure: GitFailure::Unreadable(what.into()) }
     }
 
     /// What a person reads when a repository did not answer.

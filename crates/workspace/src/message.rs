@@ -15,12 +15,7 @@ impl CommitMessage {
     /// Subject, body and trailers as one text. The trailers are a paragraph of their own at the end, the only
     /// place where git reads trailers, so nothing in the body can pass for one.
     pub(crate) fn render(&self) -> Result<String, Error> {
-        let subject = self
-            .subject
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .replace('\0', "");
+        let subject = self.subject.split_whitespace().collect::<Vec<_>>().join(" ").replace('\0', "");
         if subject.is_empty() {
             return Err(Error::InvalidMessage("the subject is empty".to_owned()));
         }

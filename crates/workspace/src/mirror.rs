@@ -25,41 +25,28 @@ pub(crate) async fn with_commit(
         return Ok(mirror);
     }
     let lock = mirrors.join(format!("{}.lock", url.key()));
-    let _lock = FileLock::take(&lock, git.timeout())
-        .await
-        .map_err(Error::io("lock", lock))?;
+    let _lock = FileLock::take(&lock, git.timeout()).await.map_err(Error::io("lock", lock))?;
     if has(git, &mirror, base).await? {
         return Ok(mirror);
     }
     init_bare(git, &mirror).await?;
-    let address = Remote::Repository(url.clone())
-        .address()
-        .map_err(|detail| Error::Unreachable { detail })?;
+    let address =
+        Remote::Repository(url.clone()).address().map_err(|detail| Error::Unreachable { detail })?;
     // A server that speaks protocol 2 gives any commit by name; the reference keeps it and lets the next
     // fetch say what we have.
-    let exact = remote::fetch(git, &mirror, &address)
-        .arg(format!("+{base}:refs/hive/{base}"))
-        .run()
-        .await;
+    let exact = remote::fetch(git, &mirror, &address).arg(format!("+{base}:refs/hive/{base}")).run().await;
     if let Err(error) = exact {
         if remote::is_ours(&error) {
             return Err(error.into());
         }
         tracing::debug!(error = %error, "The repository does not give commits by name; fetching all branches");
         remote::fetch(git, &mirror, &address)
-            .args([
-                "+refs/heads/*:refs/remote/heads/*",
-                "+refs/tags/*:refs/remote/tags/*",
-            ])
+            .args(["+refs/heads/*:refs/remote/heads/*", "+refs/tags/*:refs/remote/tags/*"])
             .run()
             .await
             .map_err(unreachable)?;
     }
-    if has(git, &mirror, base).await? {
-        Ok(mirror)
-    } else {
-        Err(Error::MissingCommit { hash: base.clone() })
-    }
+    if has(git, &mirror, base).await? { Ok(mirror) } else { Err(Error::MissingCommit { hash: base.clone() }) }
 }
 
 /// The hub of a task that names no repository, with the empty first commit every such hub begins with.
@@ -71,9 +58,7 @@ pub(crate) async fn hub(git: &Git, hubs: &Path, task: &str) -> Result<(PathBuf, 
         return Ok((hub, first));
     }
     let lock = hubs.join(format!("{task}.lock"));
-    let _lock = FileLock::take(&lock, git.timeout())
-        .await
-        .map_err(Error::io("lock", lock))?;
+    let _lock = FileLock::take(&lock, git.timeout()).await.map_err(Error::io("lock", lock))?;
     init_bare(git, &hub).await?;
     let tree = git.call("mktree").in_repository(&hub).line().await?;
     // A fixed date makes the commit the same for every task, so no run can disagree on the base.
@@ -83,11 +68,7 @@ pub(crate) async fn hub(git: &Git, hubs: &Path, task: &str) -> Result<(PathBuf, 
         .arg(tree)
         .line()
         .await?;
-    git.call("update-ref")
-        .in_repository(&hub)
-        .args([FIRST_BRANCH, commit.as_str()])
-        .run()
-        .await?;
+    git.call("update-ref").in_repository(&hub).args([FIRST_BRANCH, commit.as_str()]).run().await?;
     let first = CommitHash::parse(&commit).map_err(|_| crate::GitError::unreadable("commit-tree", commit))?;
     Ok((hub, first))
 }
@@ -96,14 +77,7 @@ pub(crate) async fn hub(git: &Git, hubs: &Path, task: &str) -> Result<(PathBuf, 
 pub(crate) async fn init_bare(git: &Git, directory: &Path) -> Result<(), Error> {
     crate::slot::private_directory(directory).map_err(Error::io("create", directory))?;
     git.call("init")
-        .args([
-            "--quiet",
-            "--bare",
-            "--template=",
-            "--object-format=sha1",
-            "--initial-branch=main",
-            "--",
-        ])
+        .args(["--quiet", "--bare", "--template=", "--object-format=sha1", "--initial-branch=main", "--"])
         .arg(directory)
         .run()
         .await?;
@@ -112,13 +86,7 @@ pub(crate) async fn init_bare(git: &Git, directory: &Path) -> Result<(), Error> 
 
 /// What to report when a repository was contacted in vain.
 pub(crate) fn unreachable(error: crate::GitError) -> Error {
-    if remote::is_ours(&error) {
-        error.into()
-    } else {
-        Error::Unreachable {
-            detail: error.detail(),
-        }
-    }
+    if remote::is_ours(&error) { error.into() } else { Error::Unreachable { detail: error.detail() } }
 }
 
 async fn has(git: &Git, repository: &Path, commit: &CommitHash) -> Result<bool, Error> {

@@ -25,11 +25,7 @@ pub(crate) struct Output {
 /// future.
 pub(crate) async fn run(mut command: Command, input: Vec<u8>, limit: usize) -> std::io::Result<Output> {
     command
-        .stdin(if input.is_empty() {
-            Stdio::null()
-        } else {
-            Stdio::piped()
-        })
+        .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut group = Group(command.spawn()?);
@@ -63,12 +59,7 @@ pub(crate) async fn run(mut command: Command, input: Vec<u8>, limit: usize) -> s
     }
     let status = group.0.wait().await?;
     let stderr = redacted(String::from_utf8_lossy(&stderr).trim());
-    Ok(Output {
-        code: status.code(),
-        stdout,
-        stderr,
-        truncated,
-    })
+    Ok(Output { code: status.code(), stdout, stderr, truncated })
 }
 
 /// The process and the helpers git started for it (ssh, index-pack, …), killed together when dropped early.
@@ -77,11 +68,7 @@ struct Group(Child);
 impl Group {
     fn kill(&self) {
         // The id is there only until the process was waited for, so it cannot name a stranger.
-        let leader = self
-            .0
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw);
+        let leader = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(leader) = leader {
             // The one error possible here is that the group has just ended by itself.
             let _ = kill_process_group(leader, Signal::KILL);

@@ -60,33 +60,19 @@ impl Workspace {
     /// Where the task's branch is in the repository.
     pub(crate) async fn pushed_head(&self) -> Result<Option<CommitHash>, PushError> {
         let name = format!("refs/heads/{}", self.branch);
-        let address = self
-            .remote
-            .address()
-            .map_err(|detail| PushError::Unreachable { detail })?;
+        let address = self.remote.address().map_err(|detail| PushError::Unreachable { detail })?;
         let listed = remote::list(&self.git, &address, std::slice::from_ref(&name), LIST_TIMEOUT).await;
         let listed = listed.map_err(unreachable)?;
-        Ok(listed
-            .into_iter()
-            .find(|(_, found)| *found == name)
-            .map(|(hash, _)| hash))
+        Ok(listed.into_iter().find(|(_, found)| *found == name).map(|(hash, _)| hash))
     }
 
     async fn send(&self, force: &str) -> Result<(), PushError> {
-        let (transport, address) = self
-            .remote
-            .address()
-            .map_err(|detail| PushError::Unreachable { detail })?;
+        let (transport, address) =
+            self.remote.address().map_err(|detail| PushError::Unreachable { detail })?;
         let output = self
             .repository("push")
             .over(transport)
-            .args([
-                "--porcelain",
-                "--no-verify",
-                "--no-follow-tags",
-                "--no-recurse-submodules",
-                force,
-            ])
+            .args(["--porcelain", "--no-verify", "--no-follow-tags", "--no-recurse-submodules", force])
             .arg("--")
             .arg(address)
             .arg(format!("{}:refs/heads/{}", self.head, self.branch))
@@ -98,26 +84,17 @@ impl Workspace {
             return Ok(());
         }
         // `!<tab>from:to<tab>[rejected] (stale info)`: the repository was there and said no.
-        let refusal = String::from_utf8_lossy(&output.stdout).lines().find_map(|line| {
-            line.strip_prefix("!\t")?
-                .split_once('\t')
-                .map(|(_, why)| why.to_owned())
-        });
+        let refusal = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .find_map(|line| line.strip_prefix("!\t")?.split_once('\t').map(|(_, why)| why.to_owned()));
         match refusal {
             Some(why) => {
-                let reason = if output.stderr.is_empty() {
-                    why
-                } else {
-                    format!("{why}: {}", output.stderr)
-                };
+                let reason = if output.stderr.is_empty() { why } else { format!("{why}: {}", output.stderr) };
                 Err(PushError::Rejected { reason })
             }
             None => Err(unreachable(GitError {
                 operation: "push",
-                failure: GitFailure::Exit {
-                    code: output.code,
-                    stderr: output.stderr,
-                },
+                failure: GitFailure::Exit { code: output.code, stderr: output.stderr },
             })),
         }
     }
@@ -126,8 +103,6 @@ impl Workspace {
 fn unreachable(error: GitError) -> PushError {
     match mirror::unreachable(error) {
         crate::Error::Git(error) => PushError::Git(error),
-        other => PushError::Unreachable {
-            detail: other.to_string(),
-        },
+        other => PushError::Unreachable { detail: other.to_string() },
     }
 }

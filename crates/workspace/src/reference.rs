@@ -34,15 +34,7 @@ mod tests {
 
     #[test]
     fn names_follow_gits_rules() {
-        for name in [
-            "main",
-            "feature/a-b",
-            "v1.2",
-            "refs/heads/main",
-            "ü",
-            "hive/0",
-            "a@b",
-        ] {
+        for name in ["main", "feature/a-b", "v1.2", "refs/heads/main", "ü", "hive/0", "a@b"] {
             assert_eq!(check(name), Ok(()), "{name}");
         }
         for name in [

@@ -39,12 +39,7 @@ pub(crate) async fn list(
     patterns: &[String],
     timeout: Duration,
 ) -> Result<Vec<Listed>, GitError> {
-    let mut call = git
-        .call("ls-remote")
-        .over(transport)
-        .within(timeout)
-        .arg("--")
-        .arg(address);
+    let mut call = git.call("ls-remote").over(transport).within(timeout).arg("--").arg(address);
     for pattern in patterns {
         call = call.arg(pattern);
     }
@@ -99,9 +94,7 @@ pub(crate) async fn lookup<const N: usize>(
         .await?;
     let mut lines = text.lines();
     // A name that cannot be resolved is echoed with the word "missing" after it.
-    Ok(std::array::from_fn(|_| {
-        lines.next().and_then(|line| CommitHash::parse(line).ok())
-    }))
+    Ok(std::array::from_fn(|_| lines.next().and_then(|line| CommitHash::parse(line).ok())))
 }
 
 /// Whether git itself could not be run or understood, as opposed to a repository that did not answer.

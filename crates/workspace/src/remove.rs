@@ -55,19 +55,13 @@ impl Workspace {
             }
         }
         if let Some(reason) = reason {
-            return Ok(Removal::Quarantined {
-                path: quarantine(&self.root, &self.slot)?,
-                reason,
-            });
+            return Ok(Removal::Quarantined { path: quarantine(&self.root, &self.slot)?, reason });
         }
         // The tree first: what is left after a crash is then still a repository that can be opened again.
         for part in [self.tree.clone(), self.slot.directory().to_owned()] {
             if let Err(error) = walk::delete(part).await {
                 let reason = QuarantineReason::Undeletable(error.to_string());
-                return Ok(Removal::Quarantined {
-                    path: quarantine(&self.root, &self.slot)?,
-                    reason,
-                });
+                return Ok(Removal::Quarantined { path: quarantine(&self.root, &self.slot)?, reason });
             }
         }
         Ok(Removal::Deleted)
@@ -99,17 +93,9 @@ impl Workspace {
 /// Moves a whole directory of a run aside, under a name that is free.
 fn quarantine(root: &Path, slot: &Slot) -> Result<PathBuf, Error> {
     let from = slot.directory();
-    let name = from
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for n in 0_u32.. {
-        let to = root.join("quarantine").join(if n == 0 {
-            name.clone()
-        } else {
-            format!("{name}.{n}")
-        });
+        let to = root.join("quarantine").join(if n == 0 { name.clone() } else { format!("{name}.{n}") });
         match fs::rename(from, &to) {
             Ok(()) => return Ok(to),
             // A directory can take the place of an empty one only, so nothing in quarantine is replaced.
@@ -119,11 +105,7 @@ fn quarantine(root: &Path, slot: &Slot) -> Result<PathBuf, Error> {
                     io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
                 ) => {}
             Err(source) => {
-                return Err(Error::Io {
-                    action: "quarantine",
-                    path: from.to_owned(),
-                    source,
-                });
+                return Err(Error::Io { action: "quarantine", path: from.to_owned(), source });
             }
         }
     }

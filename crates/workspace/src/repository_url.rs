@@ -55,11 +55,7 @@ fn list(roots: &[PathBuf]) -> String {
     if roots.is_empty() {
         return "none is configured".to_owned();
     }
-    roots
-        .iter()
-        .map(|root| root.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    roots.iter().map(|root| root.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl RepositoryUrl {
@@ -73,9 +69,7 @@ impl RepositoryUrl {
             return Err(UrlError::Malformed("it is empty or longer than 2048 bytes"));
         }
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(UrlError::Malformed(
-                "it contains white space or a control character",
-            ));
+            return Err(UrlError::Malformed("it contains white space or a control character"));
         }
         if text.starts_with('-') {
             return Err(UrlError::Malformed("it begins with '-'"));
@@ -90,9 +84,8 @@ impl RepositoryUrl {
                 "http" if is_loopback(&url) => Self::web(&url, "http"),
                 "ssh" => Self::ssh(&url),
                 "file" => {
-                    let path = url
-                        .to_file_path()
-                        .map_err(|()| UrlError::Malformed("it names another host"))?;
+                    let path =
+                        url.to_file_path().map_err(|()| UrlError::Malformed("it names another host"))?;
                     no_extras(&url)?;
                     Self::file(&path, config)
                 }
@@ -123,10 +116,7 @@ impl RepositoryUrl {
         if url.host_str().is_none_or(str::is_empty) || url.path() == "/" {
             return Err(UrlError::Malformed("the host or the path is missing"));
         }
-        Ok(Self {
-            text: url.as_str().to_owned(),
-            place: Place::Network(transport),
-        })
+        Ok(Self { text: url.as_str().to_owned(), place: Place::Network(transport) })
     }
 
     fn ssh(url: &Url) -> Result<Self, UrlError> {
@@ -135,20 +125,14 @@ impl RepositoryUrl {
         }
         no_extras(url)?;
         let host = url.host_str().unwrap_or_default();
-        let host = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(host);
+        let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         if !is_name(host, ":") || !(url.username().is_empty() || is_name(url.username(), "")) {
             return Err(UrlError::Malformed("the user or host name has an odd form"));
         }
         if url.path().len() < 2 || url.path().starts_with("/-") {
             return Err(UrlError::Malformed("the path is missing or begins with '-'"));
         }
-        Ok(Self {
-            text: url.as_str().to_owned(),
-            place: Place::Network("ssh"),
-        })
+        Ok(Self { text: url.as_str().to_owned(), place: Place::Network("ssh") })
     }
 
     fn scp_like(text: &str) -> Result<Self, UrlError> {
@@ -162,10 +146,7 @@ impl RepositoryUrl {
         if !is_name(user, "") || !is_name(host, "") || path.is_empty() || path.starts_with('-') {
             return Err(UrlError::Malformed(form));
         }
-        Ok(Self {
-            text: text.to_owned(),
-            place: Place::Network("ssh"),
-        })
+        Ok(Self { text: text.to_owned(), place: Place::Network("ssh") })
     }
 
     fn file(path: &Path, config: &Config) -> Result<Self, UrlError> {
@@ -182,21 +163,13 @@ impl RepositoryUrl {
         let Some(text) = clean.to_str() else {
             return Err(UrlError::Malformed("the path is not UTF-8"));
         };
-        let outside = || UrlError::OutsideRoots {
-            roots: config.file_roots.clone(),
-        };
+        let outside = || UrlError::OutsideRoots { roots: config.file_roots.clone() };
         let (root, below) = config
             .file_roots
             .iter()
             .find_map(|root| Some((root.clone(), below(root, &clean)?)))
             .ok_or_else(outside)?;
-        let url = Self {
-            text: format!("file://{text}"),
-            place: Place::File {
-                root,
-                path: below.clone(),
-            },
-        };
+        let url = Self { text: format!("file://{text}"), place: Place::File { root, path: below.clone() } };
         match url.address() {
             Ok(_) => Ok(url),
             // A repository that does not answer is for the caller's first contact with it to report.
@@ -218,9 +191,7 @@ impl RepositoryUrl {
         let root = beneath::open_root(root)?;
         let found = beneath::locate(root.as_fd(), path)?;
         let kind = |at: &std::os::fd::OwnedFd| -> io::Result<_> {
-            Ok(rustix::fs::FileType::from_raw_mode(
-                rustix::fs::fstat(at)?.st_mode,
-            ))
+            Ok(rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(at)?.st_mode))
         };
         if !kind(&found)?.is_dir() {
             return Err(io::Error::other("it is not a directory"));
@@ -229,9 +200,7 @@ impl RepositoryUrl {
         match rustix::fs::statat(&found, ".git", rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() => {}
             Ok(_) => {
-                return Err(io::Error::other(
-                    "its .git points elsewhere; name that repository itself",
-                ));
+                return Err(io::Error::other("its .git points elsewhere; name that repository itself"));
             }
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
@@ -257,25 +226,19 @@ fn below(root: &Path, path: &Path) -> Option<PathBuf> {
     if let Ok(rest) = path.strip_prefix(root) {
         return Some(rest.to_owned());
     }
-    let real = beneath::open_root(root)
-        .and_then(|root| beneath::real_path(root.as_fd()))
-        .ok()?;
+    let real = beneath::open_root(root).and_then(|root| beneath::real_path(root.as_fd())).ok()?;
     path.strip_prefix(real).ok().map(Path::to_owned)
 }
 
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
 /// A user or host name that no shell, option parser or URL reader can take for something else.
 fn is_name(text: &str, also: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric() || also.contains(c))
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c) || also.contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c) || also.contains(c))
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -36,11 +36,7 @@ impl Workspace {
     /// The first check-out after opening.
     pub(crate) async fn start(&mut self, fresh: bool) -> Result<(), Error> {
         let head = self.head.clone();
-        if fresh {
-            self.check_out(&head).await
-        } else {
-            self.reset(&head).await
-        }
+        if fresh { self.check_out(&head).await } else { self.reset(&head).await }
     }
 
     async fn reset_in_place(&self, to: &CommitHash) -> Result<(), Error> {
@@ -51,10 +47,7 @@ impl Workspace {
     }
 
     async fn check_out(&self, to: &CommitHash) -> Result<(), Error> {
-        self.files("reset")
-            .args(["--hard", "--quiet", "--no-recurse-submodules", to.as_str()])
-            .run()
-            .await?;
+        self.files("reset").args(["--hard", "--quiet", "--no-recurse-submodules", to.as_str()]).run().await?;
         Ok(())
     }
 

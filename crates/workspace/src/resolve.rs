@@ -52,24 +52,17 @@ impl Workspaces {
         base_ref: Option<&str>,
     ) -> Result<CommitHash, ResolveError> {
         let name = base_ref.unwrap_or("HEAD");
-        reference::check(name).map_err(|reason| ResolveError::InvalidRef {
-            base_ref: name.to_owned(),
-            reason,
-        })?;
+        reference::check(name)
+            .map_err(|reason| ResolveError::InvalidRef { base_ref: name.to_owned(), reason })?;
         let address = Remote::Repository(url.clone())
             .address()
             .map_err(|detail| ResolveError::Unreachable { detail })?;
         let started = Instant::now();
         let candidates = candidates(name);
-        let listed = remote::list(&self.git, &address, &candidates, LIST_TIMEOUT)
-            .await
-            .map_err(refused)?;
+        let listed = remote::list(&self.git, &address, &candidates, LIST_TIMEOUT).await.map_err(refused)?;
         // Git matches the ends of names, so `x/refs/heads/main` may be listed too.
         let named = |wanted: &String| {
-            listed
-                .iter()
-                .find(|(_, found)| found == wanted)
-                .map(|(hash, _): &Listed| hash.clone())
+            listed.iter().find(|(_, found)| found == wanted).map(|(hash, _): &Listed| hash.clone())
         };
         if let Some(hash) = candidates.iter().find_map(named) {
             return Ok(hash);
@@ -83,16 +76,10 @@ impl Workspaces {
             }
         }
         let rest = LIST_TIMEOUT.saturating_sub(started.elapsed());
-        if remote::list(&self.git, &address, &[], rest)
-            .await
-            .map_err(refused)?
-            .is_empty()
-        {
+        if remote::list(&self.git, &address, &[], rest).await.map_err(refused)?.is_empty() {
             return Err(ResolveError::EmptyRepository);
         }
-        Err(ResolveError::NoSuchRef {
-            base_ref: name.to_owned(),
-        })
+        Err(ResolveError::NoSuchRef { base_ref: name.to_owned() })
     }
 }
 
@@ -105,11 +92,7 @@ fn candidates(name: &str) -> Vec<String> {
     if name.starts_with("refs/") {
         return vec![format!("{name}^{{}}"), name.to_owned()];
     }
-    vec![
-        format!("refs/heads/{name}"),
-        format!("refs/tags/{name}^{{}}"),
-        format!("refs/tags/{name}"),
-    ]
+    vec![format!("refs/heads/{name}"), format!("refs/tags/{name}^{{}}"), format!("refs/tags/{name}")]
 }
 
 fn refused(error: GitError) -> ResolveError {

@@ -39,10 +39,7 @@ impl Slot {
     pub(crate) fn try_take(directory: &Path) -> Result<Option<Self>, Error> {
         let path = directory.join("lock");
         let lock = FileLock::try_take(&path).map_err(Error::io("lock", path))?;
-        Ok(lock.map(|lock| Self {
-            directory: directory.to_owned(),
-            _lock: lock,
-        }))
+        Ok(lock.map(|lock| Self { directory: directory.to_owned(), _lock: lock }))
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -98,12 +95,7 @@ pub(crate) fn private_directory(path: &Path) -> io::Result<()> {
 /// run that has just died.
 async fn clear_leftover_locks(directory: &Path, branch: &str) -> Result<(), Error> {
     let deadline = Instant::now() + LEFTOVER_AFTER;
-    for name in [
-        "index.lock",
-        "HEAD.lock",
-        "packed-refs.lock",
-        &format!("refs/heads/{branch}.lock"),
-    ] {
+    for name in ["index.lock", "HEAD.lock", "packed-refs.lock", &format!("refs/heads/{branch}.lock")] {
         let path = directory.join(name);
         while path.exists() {
             if Instant::now() >= deadline {

@@ -35,13 +35,7 @@ impl Changes {
 pub(crate) async fn read(workspace: &Workspace) -> Result<Changes, GitError> {
     let listing = workspace
         .files("status")
-        .args([
-            "--porcelain=v2",
-            "-z",
-            "--untracked-files=all",
-            "--ignore-submodules=all",
-            "--no-renames",
-        ])
+        .args(["--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=all", "--no-renames"])
         .run()
         .await?;
     let mut changes = Changes::default();

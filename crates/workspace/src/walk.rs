@@ -64,11 +64,7 @@ async fn walk(tree: &Path, submodules: &BTreeSet<Vec<u8>>, clear: bool) -> Resul
     let submodules = submodules.clone();
     blocking(tree.to_owned(), move |tree| {
         let root = beneath::open_root(tree).map_err(Failure::Io)?;
-        let mut walk = Walk {
-            submodules,
-            clear,
-            found: Found::default(),
-        };
+        let mut walk = Walk { submodules, clear, found: Found::default() };
         if let Some(top) = open(root.as_fd(), c".", walk.bits())? {
             walk.visit(top, &mut Vec::new(), 0)?;
         }
@@ -86,16 +82,8 @@ async fn blocking<T: Send + 'static>(
     match done {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(Failure::TooDeep)) => Err(Error::TooDeep(DEEPEST)),
-        Ok(Err(Failure::Io(source))) => Err(Error::Io {
-            action: "walk",
-            path: place,
-            source,
-        }),
-        Err(lost) => Err(Error::Io {
-            action: "walk",
-            path: place,
-            source: io::Error::other(lost),
-        }),
+        Ok(Err(Failure::Io(source))) => Err(Error::Io { action: "walk", path: place, source }),
+        Err(lost) => Err(Error::Io { action: "walk", path: place, source: io::Error::other(lost) }),
     }
 }
 
@@ -227,12 +215,7 @@ fn give_back_file(directory: BorrowedFd<'_>, name: &CStr) -> Result<(), Failure>
     if stat.st_mode & 0o600 == 0o600 {
         return Ok(());
     }
-    let file = openat(
-        directory,
-        name,
-        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let file = openat(directory, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
     if beneath::is_link(file.as_fd()).map_err(Failure::Io)? {
         return Ok(());
     }

@@ -113,9 +113,7 @@ impl Workspace {
 
     /// A call on this task's repository and files. The git directory is a bare one for everybody else.
     pub(crate) fn files(&self, operation: &'static str) -> Call<'_> {
-        self.repository(operation)
-            .on_tree(&self.tree)
-            .set("core.bare=false")
+        self.repository(operation).on_tree(&self.tree).set("core.bare=false")
     }
 }
 
@@ -130,12 +128,7 @@ fn submodules(listing: &[u8]) -> BTreeSet<Vec<u8>> {
     listing
         .split(|byte| *byte == 0)
         .filter(|entry| entry.starts_with(b"160000 "))
-        .filter_map(|entry| {
-            entry
-                .iter()
-                .position(|byte| *byte == b'\t')
-                .map(|tab| entry[tab + 1..].to_vec())
-        })
+        .filter_map(|entry| entry.iter().position(|byte| *byte == b'\t').map(|tab| entry[tab + 1..].to_vec()))
         .collect()
 }
 

@@ -47,10 +47,7 @@ impl Workspaces {
         }
         let git = Git::new(config.git, &root, config.timeout).map_err(Error::io("prepare", &root))?;
         git.call("version").line().await?;
-        Ok(Self {
-            git: Arc::new(git),
-            root: Arc::from(root),
-        })
+        Ok(Self { git: Arc::new(git), root: Arc::from(root) })
     }
 
     /// The branch of `task`, without `refs/heads/`.
@@ -93,16 +90,9 @@ impl Workspaces {
             }
         }
         let head = at.unwrap_or_else(|| base.clone());
-        let mut workspace = Workspace::new(
-            Arc::clone(&self.git),
-            Arc::clone(&self.root),
-            slot,
-            remote,
-            task,
-            base,
-            head,
-        )
-        .await?;
+        let mut workspace =
+            Workspace::new(Arc::clone(&self.git), Arc::clone(&self.root), slot, remote, task, base, head)
+                .await?;
         workspace.start(fresh).await?;
         Ok(workspace)
     }
@@ -116,28 +106,18 @@ impl Workspaces {
         let keep = format!("+{at}:refs/hive/{at}");
         for other in slot::all(&self.tasks(), task).map(|other| other.join("git")) {
             if other != directory && other.join("HEAD").exists() && self.has(&other, at).await? {
-                remote::fetch(&self.git, &directory, &("file", other))
-                    .arg(&keep)
-                    .run()
-                    .await?;
+                remote::fetch(&self.git, &directory, &("file", other)).arg(&keep).run().await?;
                 return Ok(());
             }
         }
         let address = remote.address().map_err(|detail| Error::Unreachable { detail })?;
-        let exact = remote::fetch(&self.git, &directory, &address)
-            .arg(&keep)
-            .run()
-            .await;
+        let exact = remote::fetch(&self.git, &directory, &address).arg(&keep).run().await;
         if exact.is_err() {
             let branch = Self::branch(task);
-            let listed = remote::list(
-                &self.git,
-                &address,
-                &[format!("refs/heads/{branch}")],
-                remote::LIST_TIMEOUT,
-            )
-            .await
-            .map_err(mirror::unreachable)?;
+            let listed =
+                remote::list(&self.git, &address, &[format!("refs/heads/{branch}")], remote::LIST_TIMEOUT)
+                    .await
+                    .map_err(mirror::unreachable)?;
             if !listed.is_empty() {
                 remote::fetch(&self.git, &directory, &address)
                     .arg(format!("+refs/heads/{branch}:refs/remote/{branch}"))
@@ -146,11 +126,7 @@ impl Workspaces {
                     .map_err(mirror::unreachable)?;
             }
         }
-        if self.has(&directory, at).await? {
-            Ok(())
-        } else {
-            Err(Error::MissingCommit { hash: at.clone() })
-        }
+        if self.has(&directory, at).await? { Ok(()) } else { Err(Error::MissingCommit { hash: at.clone() }) }
     }
 
     async fn has(&self, directory: &Path, commit: &CommitHash) -> Result<bool, GitError> {

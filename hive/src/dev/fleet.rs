@@ -39,7 +39,10 @@ impl Fleet {
     pub(super) fn ended(&mut self) -> Option<String> {
         self.members.iter_mut().find_map(|member| {
             let status = member.child.try_wait().ok().flatten()?;
-            Some(format!("{} ended ({status}); see logs/{}.log in the state directory", member.name, member.name))
+            Some(format!(
+                "{} ended ({status}); see logs/{}.log in the state directory",
+                member.name, member.name
+            ))
         })
     }
 

@@ -70,7 +70,9 @@ impl Plan {
         let workers = (0..self.workers).map(|n| WORKERS + n);
         for port in [0, SCHEDULER, DOUBLE].into_iter().chain(workers).map(|n| self.port + n) {
             if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-                return Err(Failure::Failed(format!("port {port} cannot be used ({error}); choose others with --port")));
+                return Err(Failure::Failed(format!(
+                    "port {port} cannot be used ({error}); choose others with --port"
+                )));
             }
         }
         Ok(())
@@ -105,7 +107,8 @@ impl Plan {
             ("ANTHROPIC_BASE_URL", self.claude_url.clone()),
         ];
         let text: String = lines.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
-        hive_local::write_secret_file(&self.settings_file(), &text).map_err(|error| Failure::Failed(error.to_string()))
+        hive_local::write_secret_file(&self.settings_file(), &text)
+            .map_err(|error| Failure::Failed(error.to_string()))
     }
 
     /// A stopped hive has no address.
@@ -166,7 +169,10 @@ fn program(name: &str) -> Result<Command, Failure> {
     let here = std::env::current_exe()?;
     let path = here.parent().unwrap_or(Path::new(".")).join(name);
     if !path.is_file() {
-        return Err(Failure::Failed(format!("{} is missing; build the workspace first (make run does)", path.display())));
+        return Err(Failure::Failed(format!(
+            "{} is missing; build the workspace first (make run does)",
+            path.display()
+        )));
     }
     let mut command = Command::new(path);
     // Only who needs a secret gets it.
@@ -181,6 +187,7 @@ fn roots(given: &[PathBuf]) -> Result<String, Failure> {
         roots.push(std::env::temp_dir());
         roots.extend(std::env::home_dir().filter(|home| home.is_absolute()));
     }
-    let joined = std::env::join_paths(roots).map_err(|error| Failure::Usage(format!("--repo-roots: {error}")))?;
+    let joined =
+        std::env::join_paths(roots).map_err(|error| Failure::Usage(format!("--repo-roots: {error}")))?;
     joined.into_string().map_err(|_| Failure::Usage("--repo-roots: a path is not UTF-8".to_owned()))
 }

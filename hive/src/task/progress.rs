@@ -28,12 +28,22 @@ pub(crate) async fn wait(client: &Client, id: &str, live: bool) -> Result<(), Fa
 }
 
 /// Prints every event as a line.
-pub(crate) async fn print_events(client: &Client, id: &str, after: i64, as_json: bool) -> Result<(), Failure> {
+pub(crate) async fn print_events(
+    client: &Client,
+    id: &str,
+    after: i64,
+    as_json: bool,
+) -> Result<(), Failure> {
     follow(client, id, after, |event| {
         if as_json {
             println!("{event}");
         } else {
-            println!("{:>4} {} {}", text(&event["seq"]), text(&event["kind"]), plain(&event["data"].to_string()));
+            println!(
+                "{:>4} {} {}",
+                text(&event["seq"]),
+                text(&event["kind"]),
+                plain(&event["data"].to_string())
+            );
         }
         Ok(())
     })
@@ -89,7 +99,8 @@ fn show(event: &Value, spent: &mut f64) {
     let line = match (event["kind"].as_str(), data["kind"].as_str()) {
         (Some("task.step"), Some("reply")) => {
             *spent += data["usage"]["cost_nano_usd"].as_f64().unwrap_or(0.0) / 1e9;
-            let tools = data["tools"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+            let tools =
+                data["tools"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
             let said: String = plain(&text(&data["text"])).replace('\n', " ").chars().take(90).collect();
             let tools = if tools.is_empty() { String::new() } else { format!("→ {tools}") };
             format!("step {:<3} {said} {tools}  (${spent:.4})", text(&data["seq"]))

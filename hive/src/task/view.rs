@@ -100,13 +100,16 @@ fn content(step: &Value) -> String {
         }
         Some("tool_results") => {
             let results = content["results"].as_array().cloned().unwrap_or_default();
-            let shown = results.iter().map(|result| format!("{}: {}", text(&result["tool"]), text(&result["content"])));
+            let shown = results
+                .iter()
+                .map(|result| format!("{}: {}", text(&result["tool"]), text(&result["content"])));
             shown.collect::<Vec<_>>().join("\n")
         }
         Some("checks") => {
             let results = content["results"].as_array().cloned().unwrap_or_default();
             let verdict = |check: &Value| if check["passed"] == true { "green" } else { "red" };
-            let shown = results.iter().map(|check| format!("{}  {}", verdict(check), text(&check["command"])));
+            let shown =
+                results.iter().map(|check| format!("{}  {}", verdict(check), text(&check["command"])));
             shown.collect::<Vec<_>>().join("\n")
         }
         _ => text(&content["text"]),

@@ -41,18 +41,11 @@ pub struct Pass {
 /// Postgres is away; what was committed so far stays, the next pass does the rest.
 pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
     let asked = room(doors).await.iter().sum::<u64>().min(TICKETS);
-    let found = doors
-        .store
-        .reconcile(asked as i64)
-        .await
-        .context("Postgres could not be reconciled")?;
+    let found = doors.store.reconcile(asked as i64).await.context("Postgres could not be reconciled")?;
     let tickets: Vec<_> = found.announce.iter().map(ticket).collect();
     doors.queue.announce(&tickets).await;
     for task in found.orphaned.iter().chain(&found.released) {
-        doors
-            .queue
-            .notify(CHANNEL, &json!({ "task_id": task }).to_string())
-            .await;
+        doors.queue.notify(CHANNEL, &json!({ "task_id": task }).to_string()).await;
     }
     metrics::counter!("hive_tasks_orphaned_total").increment(found.orphaned.len() as u64);
     metrics::counter!("hive_tasks_released_total").increment(found.released.len() as u64);
@@ -65,11 +58,7 @@ pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
         released: found.released.len(),
         announced: tickets.len(),
         // They come in the order of priority, so none of a more urgent lane is left.
-        backlog: tickets
-            .iter()
-            .map(|ticket| ticket.lane)
-            .max()
-            .filter(|_| tickets.len() as u64 == asked),
+        backlog: tickets.iter().map(|ticket| ticket.lane).max().filter(|_| tickets.len() as u64 == asked),
     })
 }
 

@@ -27,23 +27,14 @@ impl Process {
             .spawn()
             .unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        Self {
-            child,
-            stderr,
-            log: String::new(),
-        }
+        Self { child, stderr, log: String::new() }
     }
 
     /// Reads the log until a line contains this.
     fn says(&mut self, message: &str) -> String {
         loop {
             let mut line = String::new();
-            assert_ne!(
-                self.stderr.read_line(&mut line).unwrap(),
-                0,
-                "it ended: {}",
-                self.log
-            );
+            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended: {}", self.log);
             self.log.push_str(&line);
             if line.contains(message) {
                 return line;
@@ -55,13 +46,7 @@ impl Process {
     fn address(&mut self) -> String {
         let line = self.says("Serving /health");
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-        line["message"]
-            .as_str()
-            .unwrap()
-            .rsplit_once("http://")
-            .unwrap()
-            .1
-            .to_owned()
+        line["message"].as_str().unwrap().rsplit_once("http://").unwrap().1.to_owned()
     }
 
     fn ended(&mut self) -> ExitStatus {
@@ -79,19 +64,11 @@ impl Process {
     /// Sends SIGTERM; the process must end by itself, in 2 s, with code 0.
     fn stops(&mut self) {
         let start = Instant::now();
-        let sent = Command::new("kill")
-            .arg(self.child.id().to_string())
-            .status()
-            .unwrap();
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
         let status = self.ended();
         assert_eq!(status.code(), Some(0), "{}", self.log);
-        assert!(
-            start.elapsed() < Duration::from_secs(2),
-            "it took {:?}: {}",
-            start.elapsed(),
-            self.log
-        );
+        assert!(start.elapsed() < Duration::from_secs(2), "it took {:?}: {}", start.elapsed(), self.log);
     }
 }
 
@@ -139,11 +116,7 @@ async fn it_works_says_so_and_ends_on_sigterm() {
     let start = Instant::now();
     becomes(&doors.store, task.id, TaskStatus::Ready).await;
     // One pass a second, a tenth later at most, and what a loaded machine adds.
-    assert!(
-        start.elapsed() < Duration::from_secs(4),
-        "due after 1 s, ready after {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(4), "due after 1 s, ready after {:?}", start.elapsed());
     while tickets(&doors).await == 0 {
         assert!(start.elapsed() < PATIENCE, "ready and not announced");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -175,47 +148,29 @@ async fn a_backlog_does_not_wait_for_the_next_second() {
     process.says("The scheduler is at work");
     let start = Instant::now();
     while tickets(&doors).await < 6_000 {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "{} of 6,000 tickets",
-            tickets(&doors).await
-        );
+        assert!(start.elapsed() < PATIENCE, "{} of 6,000 tickets", tickets(&doors).await);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(
-        start.elapsed() < Duration::from_secs(4),
-        "it took {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(4), "it took {:?}", start.elapsed());
     process.stops();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_it_is_degraded_works_and_ends() {
     // A port that nobody listens on: bound and closed at once.
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let stage = Stage::with_redis(&format!("redis://:planted-password@{free}")).await;
     let mut process = Process::start(&stage.arguments());
     let address = process.address();
     process.says("The scheduler is at work");
     let ready = shows(&address, "/health/ready", r#""status":"degraded""#);
-    assert!(
-        ready.starts_with("HTTP/1.0 200") && ready.contains("redis is down"),
-        "{ready}"
-    );
+    assert!(ready.starts_with("HTTP/1.0 200") && ready.contains("redis is down"), "{ready}");
 
     let store = stage.doors().store;
     let task = enqueue(&store, 5, Some(Duration::from_millis(200))).await;
     becomes(&store, task.id, TaskStatus::Ready).await;
     process.stops();
-    let failures = process
-        .log
-        .lines()
-        .filter(|line| line.contains("Duty janitor failed"))
-        .count();
+    let failures = process.log.lines().filter(|line| line.contains("Duty janitor failed")).count();
     assert!(failures <= 1, "a failure is said once: {}", process.log);
     assert!(!process.log.contains("planted-password"), "{}", process.log);
 }
@@ -223,10 +178,7 @@ async fn without_redis_it_is_degraded_works_and_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_waits_for_postgres_and_can_be_stopped_meanwhile() {
     let stage = Stage::set().await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut arguments = stage.arguments();
     arguments[0] = format!("--database-url=postgres://hive:planted-password@{free}/hive");
     let mut process = Process::start(&arguments);

@@ -37,9 +37,7 @@ async fn told(events: &mut Subscription, task: TaskId) {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, found)
-        .await
-        .expect("nobody was told");
+    tokio::time::timeout(PATIENCE, found).await.expect("nobody was told");
 }
 
 async fn listening(doors: &Doors) -> Subscription {
@@ -55,38 +53,19 @@ async fn an_expired_lease_is_taken_back_and_announced() {
     let doors = stage.doors();
     let mut events = listening(&doors).await;
     let task = enqueue(&doors.store, 2, None).await;
-    let lease = doors
-        .store
-        .claim(task.id, task.epoch, "dies")
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        reconcile(&doors).await.unwrap(),
-        Pass::default(),
-        "a lease that runs is left alone"
-    );
+    let lease = doors.store.claim(task.id, task.epoch, "dies").await.unwrap().unwrap();
+    assert_eq!(reconcile(&doors).await.unwrap(), Pass::default(), "a lease that runs is left alone");
 
     // The worker never renews.
     let pass = pass_until(&doors, |pass| pass.orphaned == 1).await;
     assert_eq!((pass.released, pass.announced, pass.backlog), (0, 1, None));
     let back = doors.store.task(task.id).await.unwrap();
-    assert_eq!(
-        (back.status, back.reason),
-        (TaskStatus::Ready, Some(StatusReason::Orphaned))
-    );
+    assert_eq!((back.status, back.reason), (TaskStatus::Ready, Some(StatusReason::Orphaned)));
     let depth = doors.queue.depth().await.unwrap();
-    assert_eq!(
-        depth[Lane::Urgent.index()],
-        1,
-        "priority 2 goes into its lane: {depth:?}"
-    );
+    assert_eq!(depth[Lane::Urgent.index()], 1, "priority 2 goes into its lane: {depth:?}");
     told(&mut events, task.id).await;
     let again = doors.store.claim(task.id, lease.epoch(), "lives").await.unwrap();
-    assert!(
-        again.is_some(),
-        "the ticket's epoch is the one that can be claimed"
-    );
+    assert!(again.is_some(), "the ticket's epoch is the one that can be claimed");
 }
 
 #[tokio::test]
@@ -100,11 +79,7 @@ async fn a_delayed_task_is_announced_when_its_time_comes() {
     assert_eq!(task.status, TaskStatus::Pending);
 
     let pass = pass_until(&doors, |pass| pass.released == 1).await;
-    assert!(
-        start.elapsed() >= Duration::from_millis(1_400),
-        "released after {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() >= Duration::from_millis(1_400), "released after {:?}", start.elapsed());
     assert_eq!((pass.orphaned, pass.announced), (0, 1));
     assert_eq!(doors.store.task(task.id).await.unwrap().status, TaskStatus::Ready);
     assert_eq!(doors.queue.depth().await.unwrap()[Lane::Low.index()], 1);
@@ -149,20 +124,13 @@ async fn a_backlog_comes_in_portions_that_the_lanes_can_take() {
     let stage = Stage::set().await;
     let doors = stage.doors();
     ready_without_ticket(&doors, &[(5, 1_200)]).await;
-    let narrow = Doors {
-        feed_cap: 10,
-        ..doors.clone()
-    };
+    let narrow = Doors { feed_cap: 10, ..doors.clone() };
     let pass = reconcile(&narrow).await.unwrap();
     assert_eq!(pass.announced, 40, "four lanes of ten");
 
     let pass = reconcile(&doors).await.unwrap();
     assert_eq!(pass.announced, 1_000);
-    assert_eq!(
-        pass.backlog,
-        Some(Lane::Normal),
-        "more wait, all for the normal lane"
-    );
+    assert_eq!(pass.backlog, Some(Lane::Normal), "more wait, all for the normal lane");
     let pass = reconcile(&doors).await.unwrap();
     assert_eq!((pass.announced, pass.backlog), (160, None));
     assert_eq!(tickets(&doors).await, 1_200);
@@ -170,19 +138,11 @@ async fn a_backlog_comes_in_portions_that_the_lanes_can_take() {
 
 #[tokio::test]
 async fn without_redis_leases_end_and_times_come_all_the_same() {
-    let mut redis = tokio::task::spawn_blocking(PrivateRedis::start)
-        .await
-        .unwrap()
-        .unwrap();
+    let mut redis = tokio::task::spawn_blocking(PrivateRedis::start).await.unwrap().unwrap();
     let stage = Stage::with_redis(redis.url()).await;
     let doors = stage.doors();
     let lost = enqueue(&doors.store, 5, None).await;
-    doors
-        .store
-        .claim(lost.id, lost.epoch, "dies")
-        .await
-        .unwrap()
-        .unwrap();
+    doors.store.claim(lost.id, lost.epoch, "dies").await.unwrap().unwrap();
     let due = enqueue(&doors.store, 5, Some(Duration::from_millis(300))).await;
 
     // Connections stay open and nothing is answered.
@@ -191,11 +151,7 @@ async fn without_redis_leases_end_and_times_come_all_the_same() {
     let start = Instant::now();
     let pass = pass_until(&doors, |pass| pass.released == 1).await;
     assert_eq!(pass.announced, 0);
-    assert!(
-        start.elapsed() < Duration::from_secs(4),
-        "a pass waited for Redis: {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(4), "a pass waited for Redis: {:?}", start.elapsed());
     assert_eq!(doors.store.task(due.id).await.unwrap().status, TaskStatus::Ready);
 
     // Connections are refused.
@@ -203,9 +159,7 @@ async fn without_redis_leases_end_and_times_come_all_the_same() {
     let pass = pass_until(&doors, |pass| pass.orphaned == 1).await;
     assert_eq!(pass.announced, 0);
     becomes(&doors.store, lost.id, TaskStatus::Ready).await;
-    janitor(&doors)
-        .await
-        .expect_err("Redis cannot be swept while it is away");
+    janitor(&doors).await.expect_err("Redis cannot be swept while it is away");
 
     // Nothing was marked as announced meanwhile, so both get their tickets in one pass.
     redis.start(RedisData::Wipe).unwrap();
@@ -217,19 +171,12 @@ async fn without_redis_leases_end_and_times_come_all_the_same() {
 
 #[tokio::test]
 async fn a_ticket_that_redis_lost_is_written_again() {
-    let mut redis = tokio::task::spawn_blocking(PrivateRedis::start)
-        .await
-        .unwrap()
-        .unwrap();
+    let mut redis = tokio::task::spawn_blocking(PrivateRedis::start).await.unwrap().unwrap();
     let stage = Stage::with_redis(redis.url()).await;
     let doors = stage.doors();
     ready_without_ticket(&doors, &[(5, 1)]).await;
     assert_eq!(reconcile(&doors).await.unwrap().announced, 1);
-    assert_eq!(
-        reconcile(&doors).await.unwrap().announced,
-        0,
-        "a fresh ticket is trusted"
-    );
+    assert_eq!(reconcile(&doors).await.unwrap().announced, 0, "a fresh ticket is trusted");
 
     redis.kill();
     redis.start(RedisData::Wipe).unwrap();

@@ -87,9 +87,7 @@ pub async fn ready_without_ticket(doors: &Doors, wanted: &[(i64, usize)]) {
     const AT_ONCE: usize = 8;
     // Longer than the store waits for a connection: a task that is due when it arrives counts as announced.
     const DELAY: Duration = Duration::from_secs(3);
-    let priorities = wanted
-        .iter()
-        .flat_map(|&(priority, n)| std::iter::repeat_n(priority, n));
+    let priorities = wanted.iter().flat_map(|&(priority, n)| std::iter::repeat_n(priority, n));
     let priorities: Vec<_> = priorities.collect();
     let (tasks, mut enqueued) = (priorities.len(), JoinSet::new());
     for priority in priorities {
@@ -100,16 +98,10 @@ pub async fn ready_without_ticket(doors: &Doors, wanted: &[(i64, usize)]) {
         enqueued.spawn(async move { enqueue(&store, priority, Some(DELAY)).await });
     }
     enqueued.join_all().await;
-    let full = Doors {
-        feed_cap: 0,
-        ..doors.clone()
-    };
+    let full = Doors { feed_cap: 0, ..doors.clone() };
     let (mut released, start) = (0, Instant::now());
     while released < tasks {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "{released} of {tasks} tasks became ready"
-        );
+        assert!(start.elapsed() < PATIENCE, "{released} of {tasks} tasks became ready");
         let pass = duties::reconcile(&full).await.unwrap();
         assert_eq!(pass.announced, 0, "a full lane takes no ticket");
         released += pass.released;

@@ -54,10 +54,7 @@ impl RunTask {
         let outcome = if lease.leased.duty.is_some() {
             // The only duty does nothing: it is the operator's probe of the whole way.
             let summary = "the noop duty did nothing".to_owned();
-            Ok(Outcome::Done(TaskResult {
-                summary,
-                ..TaskResult::default()
-            }))
+            Ok(Outcome::Done(TaskResult { summary, ..TaskResult::default() }))
         } else {
             tracing::info!("Started task {}", lease.task());
             self.nudge(lease.task(), "running").await;
@@ -67,13 +64,8 @@ impl RunTask {
             Ok(outcome) => self.settle(&lease, &outcome).await,
             Err(Stopped::Lost) => tracing::warn!("Stopped task {}: its lease is lost", lease.task()),
             Err(error) => {
-                let source = std::error::Error::source(&error)
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                tracing::error!(
-                    "Task {} is left to another worker: {error}: {source}",
-                    lease.task()
-                );
+                let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::error!("Task {} is left to another worker: {error}: {source}", lease.task());
             }
         }
         drop(registered);
@@ -119,12 +111,7 @@ impl RunTask {
     }
 
     async fn nudge(&self, task: TaskId, status: &str) {
-        self.queue
-            .notify(
-                TASK_UPDATES,
-                &format!("{{\"task_id\":\"{task}\",\"status\":\"{status}\"}}"),
-            )
-            .await;
+        self.queue.notify(TASK_UPDATES, &format!("{{\"task_id\":\"{task}\",\"status\":\"{status}\"}}")).await;
     }
 }
 

@@ -17,8 +17,6 @@ use crate::{app::App, error::Result, ids::Id};
     responses((status = 204, description = "It is inactive."))
 )]
 pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<AgentId>) -> Result<StatusCode> {
-    app.store
-        .update_agent(id, None, None, Some(AgentStatus::Inactive), None)
-        .await?;
+    app.store.update_agent(id, None, None, Some(AgentStatus::Inactive), None).await?;
     Ok(StatusCode::NO_CONTENT)
 }

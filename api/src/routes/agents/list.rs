@@ -34,10 +34,7 @@ pub struct AgentList {
 pub async fn handle(State(app): State<Arc<App>>, mut query: Query) -> Result<Json<AgentList>> {
     let kind: Option<String> = query.one("type")?;
     let page = query.page::<AgentId>()?;
-    let mut agents = app
-        .store
-        .agents(kind.as_deref(), page.cursor, page.limit + 1)
-        .await?;
+    let mut agents = app.store.agents(kind.as_deref(), page.cursor, page.limit + 1).await?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = agents.len() > limit;
     agents.truncate(limit);

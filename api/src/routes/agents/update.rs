@@ -96,16 +96,8 @@ pub async fn handle(
     let definition = (definition != before).then_some(&definition);
     // What is not named was read above, so a change in between must not be overwritten by it.
     let expected = demanded.unwrap_or(current.version);
-    let updated = app
-        .store
-        .update_agent(
-            id,
-            Some(expected),
-            change.name.as_deref(),
-            change.status,
-            definition,
-        )
-        .await;
+    let updated =
+        app.store.update_agent(id, Some(expected), change.name.as_deref(), change.status, definition).await;
     let agent = updated.map_err(|error| failed_condition(error.into(), demanded))?;
     Ok(([(ETAG, etag::of(agent.version))], Json(AgentView::from(agent))))
 }

@@ -35,10 +35,8 @@ pub async fn handle(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
 async fn lanes(app: &App) -> Value {
     match tokio::time::timeout(DEPTH_WITHIN, app.queue.depth()).await {
         Ok(Ok(depth)) => {
-            let waiting = Lane::ALL
-                .iter()
-                .zip(depth)
-                .map(|(lane, depth)| (lane.as_str().to_owned(), json!(depth)));
+            let waiting =
+                Lane::ALL.iter().zip(depth).map(|(lane, depth)| (lane.as_str().to_owned(), json!(depth)));
             waiting.collect::<Map<_, _>>().into()
         }
         Ok(Err(_)) | Err(_) => Value::Null,

@@ -18,8 +18,5 @@ pub const PATH: &str = "/metrics";
     responses((status = 200, body = String, content_type = "text/plain", description = "All metrics of this process."))
 )]
 pub async fn handle(State(app): State<Arc<App>>) -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        app.metrics.render(),
-    )
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render())
 }

@@ -20,10 +20,7 @@ pub struct ReadinessView {
 
 impl From<&Readiness> for ReadinessView {
     fn from(readiness: &Readiness) -> Self {
-        Self {
-            status: readiness.as_str(),
-            reasons: readiness.reasons().to_vec(),
-        }
+        Self { status: readiness.as_str(), reasons: readiness.reasons().to_vec() }
     }
 }
 

@@ -39,10 +39,7 @@ pub async fn handle(
     Id(id): Id<TaskId>,
     Body(assignment): Body<Assignment>,
 ) -> Result<Json<TaskView>> {
-    let task = app
-        .store
-        .assign(id, AgentId::from(assignment.agent_id), ACTOR)
-        .await?;
+    let task = app.store.assign(id, AgentId::from(assignment.agent_id), ACTOR).await?;
     app.tell(&task).await;
     Ok(Json(task.into()))
 }

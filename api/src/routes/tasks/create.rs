@@ -34,9 +34,5 @@ pub async fn handle(
     let task = app.store.enqueue(&new).await?;
     app.announce(&task).await;
     let location = format!("/api/v1/tasks/{}", task.id);
-    Ok((
-        StatusCode::CREATED,
-        [(LOCATION, location)],
-        Json(TaskView::from(task)),
-    ))
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(TaskView::from(task))))
 }

@@ -33,11 +33,7 @@ pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>) -> Result<i
         Ok((_, body)) => Ok(([(CONTENT_TYPE, "text/x-diff; charset=utf-8")], body)),
         Err(StoreError::NotFound { .. }) => {
             app.store.task(id).await?;
-            Err(ApiError::new(
-                StatusCode::NOT_FOUND,
-                "no_diff",
-                "the task has no diff so far",
-            ))
+            Err(ApiError::new(StatusCode::NOT_FOUND, "no_diff", "the task has no diff so far"))
         }
         Err(error) => Err(error.into()),
     }

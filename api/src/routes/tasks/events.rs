@@ -70,10 +70,7 @@ fn after(headers: &HeaderMap, mut query: Query) -> Result<i64> {
     let Some(header) = headers.get(&LAST_EVENT_ID) else {
         return Ok(asked.unwrap_or(0).max(0));
     };
-    let seq = header
-        .to_str()
-        .ok()
-        .and_then(|text| text.trim().parse::<i64>().ok());
+    let seq = header.to_str().ok().and_then(|text| text.trim().parse::<i64>().ok());
     match seq {
         Some(seq) => Ok(seq.max(0)),
         None => Err(ApiError::new(

@@ -39,10 +39,7 @@ pub struct StepList {
 )]
 pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>, query: Query) -> Result<Json<StepList>> {
     let page = query.page::<i32>()?;
-    let mut steps = app
-        .store
-        .steps(id, page.cursor.unwrap_or(0), page.limit + 1)
-        .await?;
+    let mut steps = app.store.steps(id, page.cursor.unwrap_or(0), page.limit + 1).await?;
     if steps.is_empty() {
         app.store.task(id).await?;
     }
@@ -51,8 +48,5 @@ pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>, query: Quer
     steps.truncate(limit);
     let next_cursor = steps.last().filter(|_| more).map(|step| step.seq.to_string());
     let views: serde_json::Result<Vec<_>> = steps.into_iter().map(|step| StepView::new(id, step)).collect();
-    Ok(Json(StepList {
-        items: views.map_err(|error| ApiError::internal(&error))?,
-        next_cursor,
-    }))
+    Ok(Json(StepList { items: views.map_err(|error| ApiError::internal(&error))?, next_cursor }))
 }

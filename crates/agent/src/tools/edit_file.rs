@@ -50,10 +50,6 @@ impl Tool for EditFile {
         };
         let path = PathBuf::from(&self.path);
         beneath(bench, move |tree| tree.write(&path, edited.as_bytes())).await?;
-        Ok(format!(
-            "replaced {found} occurrence{} in {}",
-            if found == 1 { "" } else { "s" },
-            self.path
-        ))
+        Ok(format!("replaced {found} occurrence{} in {}", if found == 1 { "" } else { "s" }, self.path))
     }
 }

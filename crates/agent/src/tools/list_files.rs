@@ -24,12 +24,7 @@ impl Tool for ListFiles {
     const DESCRIPTION: &'static str = "List files and directories. Directories end with a slash.";
 
     async fn call(self, bench: Bench<'_>) -> Result<String, ToolError> {
-        let path = PathBuf::from(
-            self.path
-                .as_deref()
-                .filter(|path| !path.is_empty())
-                .unwrap_or("."),
-        );
+        let path = PathBuf::from(self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("."));
         let depth = self.depth.unwrap_or(3).clamp(1, MAX_DEPTH);
         let listing = beneath(bench, move |tree| tree.list(&path, depth, MAX_ENTRIES)).await?;
         if listing.entries.is_empty() {
@@ -46,9 +41,7 @@ impl Tool for ListFiles {
             .collect();
         lines.sort();
         if listing.truncated {
-            lines.push(format!(
-                "[more than {MAX_ENTRIES} entries; list a directory further down]"
-            ));
+            lines.push(format!("[more than {MAX_ENTRIES} entries; list a directory further down]"));
         }
         Ok(lines.join("\n"))
     }

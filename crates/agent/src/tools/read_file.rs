@@ -44,11 +44,7 @@ impl Tool for ReadFile {
         }
         let last = total.min(first - 1 + limit);
         if last < total {
-            let _ = write!(
-                shown,
-                "[lines {first} to {last} of {total}; go on with offset {}]",
-                last + 1
-            );
+            let _ = write!(shown, "[lines {first} to {last} of {total}; go on with offset {}]", last + 1);
         }
         Ok(shown)
     }

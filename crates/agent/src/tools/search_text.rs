@@ -36,25 +36,11 @@ impl Tool for SearchText {
             .size_limit(1 << 20)
             .build()
             .map_err(|error| tell("pattern", error.to_string()))?;
-        let glob = self
-            .glob
-            .as_deref()
-            .map(|glob| Glob::new(glob).map(|glob| glob.compile_matcher()));
-        let glob = glob
-            .transpose()
-            .map_err(|error| tell("glob", error.to_string()))?;
-        let path = PathBuf::from(
-            self.path
-                .as_deref()
-                .filter(|path| !path.is_empty())
-                .unwrap_or("."),
-        );
+        let glob = self.glob.as_deref().map(|glob| Glob::new(glob).map(|glob| glob.compile_matcher()));
+        let glob = glob.transpose().map_err(|error| tell("glob", error.to_string()))?;
+        let path = PathBuf::from(self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("."));
         let found = beneath(bench, move |tree| search(tree, &path, &pattern, glob.as_ref())).await?;
-        Ok(if found.is_empty() {
-            "no matches".to_owned()
-        } else {
-            found.join("\n")
-        })
+        Ok(if found.is_empty() { "no matches".to_owned() } else { found.join("\n") })
     }
 }
 
@@ -88,11 +74,7 @@ fn search(
         let Ok(text) = String::from_utf8(bytes) else {
             continue;
         };
-        for (index, line) in text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| pattern.is_match(line))
-        {
+        for (index, line) in text.lines().enumerate().filter(|(_, line)| pattern.is_match(line)) {
             if found.len() == MAX_MATCHES {
                 found.push(format!("[more than {MAX_MATCHES} matches; narrow the pattern]"));
                 return Ok(found);

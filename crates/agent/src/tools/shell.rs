@@ -31,22 +31,15 @@ impl Tool for Shell {
             return Err(ToolError::Tell("command must not be empty".to_owned()));
         }
         let mut job = Job::new(bench.tree, ["bash", "-c", &self.command]);
-        let asked = self
-            .timeout_seconds
-            .unwrap_or(DEFAULT_SECONDS)
-            .clamp(1, MAX_SECONDS);
-        let left = bench
-            .until
-            .map(|until| until.saturating_duration_since(Instant::now()));
+        let asked = self.timeout_seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MAX_SECONDS);
+        let left = bench.until.map(|until| until.saturating_duration_since(Instant::now()));
         job.limits.wall = Duration::from_secs(asked).min(left.unwrap_or(Duration::MAX).max(LEAST));
         match bench.sandbox.run(&job, bench.cancel).await {
             Ok(output) => match output.ended_by {
                 None => Ok(capture_text(&output)),
-                Some(limit) => Err(ToolError::Tell(format!(
-                    "{}\n{}",
-                    ended(limit, &output),
-                    capture_text(&output)
-                ))),
+                Some(limit) => {
+                    Err(ToolError::Tell(format!("{}\n{}", ended(limit, &output), capture_text(&output))))
+                }
             },
             Err(error @ (Error::BadJob(_) | Error::Program { .. })) => {
                 Err(ToolError::Tell(error.to_string()))
@@ -57,10 +50,7 @@ impl Tool for Shell {
 }
 
 fn ended(limit: Limit, output: &Output) -> String {
-    format!(
-        "the command was ended after {:.1} s: it reached its limit of {limit}",
-        output.wall.as_secs_f64()
-    )
+    format!("the command was ended after {:.1} s: it reached its limit of {limit}", output.wall.as_secs_f64())
 }
 
 /// What a command printed, as people and models read it.
@@ -69,10 +59,7 @@ pub fn capture_text(output: &Output) -> String {
     let mut text = format!("exit code: {}\n", output.code());
     for (name, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
         if stream.total_bytes > 0 {
-            text.push_str(&format!(
-                "--- {name} ---\n{}\n",
-                stream.text().trim_end_matches('\n')
-            ));
+            text.push_str(&format!("--- {name} ---\n{}\n", stream.text().trim_end_matches('\n')));
         }
     }
     text

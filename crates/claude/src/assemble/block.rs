@@ -39,14 +39,7 @@ pub(super) struct OpenBlock {
 
 impl OpenBlock {
     pub(super) fn new(index: u64, begun: Box<RawValue>, object: RawObject) -> Self {
-        Self {
-            index,
-            begun,
-            object,
-            strings: Vec::new(),
-            input: None,
-            citations: Vec::new(),
-        }
+        Self { index, begun, object, strings: Vec::new(), input: None, citations: Vec::new() }
     }
 
     pub(super) fn accept(
@@ -67,17 +60,14 @@ impl OpenBlock {
                 on_event(Progress::Thinking(&raw::decode(piece).ok_or_else(missing)?));
             }
             "signature_delta" => {
-                self.append("signature", delta.signature.ok_or_else(missing)?)
-                    .ok_or_else(missing)?;
+                self.append("signature", delta.signature.ok_or_else(missing)?).ok_or_else(missing)?;
             }
             "input_json_delta" => {
                 let piece = raw::decode(delta.partial_json.ok_or_else(missing)?).ok_or_else(missing)?;
                 self.input.get_or_insert_default().push_str(&piece);
                 on_event(Progress::ToolInput(&piece));
             }
-            "citations_delta" => self
-                .citations
-                .push(delta.citation.ok_or_else(missing)?.to_owned()),
+            "citations_delta" => self.citations.push(delta.citation.ok_or_else(missing)?.to_owned()),
             other => tracing::debug!(delta = other, "Ignored a delta of unknown type"),
         }
         Ok(())
@@ -103,8 +93,7 @@ impl OpenBlock {
         }
         if !self.citations.is_empty() {
             let citations: Vec<&str> = self.citations.iter().map(|citation| citation.get()).collect();
-            self.object
-                .set("citations", raw_json(format!("[{}]", citations.join(",")))?);
+            self.object.set("citations", raw_json(format!("[{}]", citations.join(",")))?);
         }
         let mut invalid = None;
         // An input that never came is the one the block began with, mostly `{}`.

@@ -52,32 +52,16 @@ fn a_thought_a_text_and_a_call() {
         )
     );
     assert_eq!(message.stop_reason, StopReason::ToolUse);
-    assert_eq!(
-        (message.id.as_str(), message.model.as_str()),
-        ("msg_01T", "claude-sonnet-5-5")
-    );
-    let [
-        Block::Thinking { thinking },
-        Block::Text { text },
-        Block::ToolUse { id, name, input },
-    ] = &message.content[..]
+    assert_eq!((message.id.as_str(), message.model.as_str()), ("msg_01T", "claude-sonnet-5-5"));
+    let [Block::Thinking { thinking }, Block::Text { text }, Block::ToolUse { id, name, input }] =
+        &message.content[..]
     else {
         panic!("{:?}", message.content)
     };
-    assert_eq!(
-        (thinking.as_str(), text.as_str()),
-        ("The user wants the weather.", "Let me check.")
-    );
+    assert_eq!((thinking.as_str(), text.as_str()), ("The user wants the weather.", "Let me check."));
     assert_eq!((id.as_str(), name.as_str()), ("toolu_01T", "get_weather"));
     assert!(matches!(input, ToolInput::Json(json) if json.get() == r#"{"city": "Paris"}"#));
-    assert_eq!(
-        (
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_read_input_tokens
-        ),
-        (412, 87, 2048)
-    );
+    assert_eq!((usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens), (412, 87, 2048));
 }
 
 #[test]
@@ -85,9 +69,7 @@ fn progress_tells_the_pieces_in_order() {
     let (mut decoder, mut assembler, mut seen) = (Decoder::default(), Assembler::default(), Vec::new());
     decoder
         .push(WEATHER.as_bytes(), |event| {
-            assembler
-                .accept(&event, &mut |progress| seen.push(format!("{progress:?}")))
-                .unwrap();
+            assembler.accept(&event, &mut |progress| seen.push(format!("{progress:?}"))).unwrap();
         })
         .unwrap();
     seen.retain(|line| !line.starts_with("Usage"));
@@ -123,10 +105,7 @@ fn unknown_fields_and_escapes_survive_deltas() {
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\ude00\/"}}"#,
         r#"{"type":"content_block_stop","index":0}"#,
     ]);
-    assert_eq!(
-        json,
-        r#"[{"new":1.0,"type":"text","text":"caf\u00e9 \ud83d\ude00\/","x":[ 1]}]"#
-    );
+    assert_eq!(json, r#"[{"new":1.0,"type":"text","text":"caf\u00e9 \ud83d\ude00\/","x":[ 1]}]"#);
     assert!(matches!(&view[..], [Block::Text { text }] if text == "café \u{1f600}/"));
 }
 
@@ -139,10 +118,7 @@ fn citations_are_collected_as_they_came() {
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{"n":2.0}}}"#,
         r#"{"type":"content_block_stop","index":0}"#,
     ]);
-    assert_eq!(
-        json,
-        r#"[{"type":"text","text":"x","citations":[{"n": 1},{"n":2.0}]}]"#
-    );
+    assert_eq!(json, r#"[{"type":"text","text":"x","citations":[{"n": 1},{"n":2.0}]}]"#);
 }
 
 #[test]
@@ -173,56 +149,26 @@ fn tool_call(begun: &str, partial: &[&str]) -> (String, String) {
         .chain([r#"{"type":"content_block_stop","index":0}"#.to_owned()])
         .collect();
     let (view, json) = content(&events.iter().map(String::as_str).collect::<Vec<_>>());
-    let [Block::ToolUse { input, .. }] = &view[..] else {
-        panic!("{view:?}")
-    };
-    let kept = json
-        .split_once(r#""input":"#)
-        .unwrap()
-        .1
-        .strip_suffix("}]")
-        .unwrap()
-        .to_owned();
+    let [Block::ToolUse { input, .. }] = &view[..] else { panic!("{view:?}") };
+    let kept = json.split_once(r#""input":"#).unwrap().1.strip_suffix("}]").unwrap().to_owned();
     (kept, format!("{input:?}"))
 }
 
 #[test]
 fn tool_inputs() {
     let rows: [(&str, &str, &[&str], &str, &str); 9] = [
-        (
-            "an object",
-            "{}",
-            &[r#"{"a":"#, "1.0 }"],
-            r#"{"a":1.0 }"#,
-            r#"Json(RawValue({"a":1.0 }))"#,
-        ),
+        ("an object", "{}", &[r#"{"a":"#, "1.0 }"], r#"{"a":1.0 }"#, r#"Json(RawValue({"a":1.0 }))"#),
         ("no delta at all", "{}", &[], "{}", "Json(RawValue({}))"),
         ("only an empty delta", "{}", &[""], "{}", "Json(RawValue({}))"),
-        (
-            "all of it at the start",
-            r#"{"a":1}"#,
-            &[""],
-            r#"{"a":1}"#,
-            r#"Json(RawValue({"a":1}))"#,
-        ),
-        (
-            "cut short",
-            "{}",
-            &[r#"{"a": "b"#],
-            "{}",
-            r#"Invalid("{\"a\": \"b")"#,
-        ),
+        ("all of it at the start", r#"{"a":1}"#, &[""], r#"{"a":1}"#, r#"Json(RawValue({"a":1}))"#),
+        ("cut short", "{}", &[r#"{"a": "b"#], "{}", r#"Invalid("{\"a\": \"b")"#),
         ("two documents", "{}", &["{}{}"], "{}", r#"Invalid("{}{}")"#),
         ("not an object", "{}", &["[1]"], "{}", r#"Invalid("[1]")"#),
         ("not JSON", "{}", &["rm -rf"], "{}", r#"Invalid("rm -rf")"#),
         ("not an object at the start", "5", &[], "{}", r#"Invalid("5")"#),
     ];
     for (name, begun, partial, kept, view) in rows {
-        assert_eq!(
-            tool_call(begun, partial),
-            (kept.to_owned(), view.to_owned()),
-            "{name}"
-        );
+        assert_eq!(tool_call(begun, partial), (kept.to_owned(), view.to_owned()), "{name}");
     }
 }
 
@@ -233,16 +179,8 @@ fn a_stream_out_of_order_is_refused() {
     let delta = r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"x"}}"#;
     let rows: [(&str, &[&str], &str); 8] = [
         ("a block that never ends", &[start], "message_stop inside block 0"),
-        (
-            "a block inside a block",
-            &[start, start],
-            "block 0 began inside block 0",
-        ),
-        (
-            "a delta for another block",
-            &[start, delta, stop],
-            "block 1, which is not open",
-        ),
+        ("a block inside a block", &[start, start], "block 0 began inside block 0"),
+        ("a delta for another block", &[start, delta, stop], "block 1, which is not open"),
         ("a stop without a start", &[stop], "block 0, which is not open"),
         (
             "a second start",
@@ -254,10 +192,7 @@ fn a_stream_out_of_order_is_refused() {
         ("not JSON", &["{"], "EOF"),
         (
             "a value of the wrong type",
-            &[
-                start,
-                r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":5}}"#,
-            ],
+            &[start, r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":5}}"#],
             "text_delta without its value",
         ),
         (
@@ -290,10 +225,8 @@ fn the_last_word_on_the_end_stands_and_silence_does_not_erase_it() {
 #[test]
 fn an_endless_reply_is_refused() {
     let mut assembler = Assembler::default();
-    let filler = Event {
-        name: "x".to_owned(),
-        data: format!(r#"{{"type":"x","y":"{}"}}"#, "y".repeat(1 << 20)),
-    };
+    let filler =
+        Event { name: "x".to_owned(), data: format!(r#"{{"type":"x","y":"{}"}}"#, "y".repeat(1 << 20)) };
     let refused = (0..64).find_map(|_| assembler.accept(&filler, &mut |_| ()).err());
     assert!(matches!(refused, Some(Failure::Protocol(_))));
 }

@@ -7,23 +7,15 @@ fn seconds(seconds: f64) -> Duration {
 }
 
 fn again(after: f64) -> Verdict {
-    Verdict::Again {
-        after: seconds(after),
-    }
+    Verdict::Again { after: seconds(after) }
 }
 
 fn limited(after: f64) -> Verdict {
-    Verdict::Later {
-        after: seconds(after),
-        reason: WaitReason::RateLimited,
-    }
+    Verdict::Later { after: seconds(after), reason: WaitReason::RateLimited }
 }
 
 fn unavailable(after: f64) -> Verdict {
-    Verdict::Later {
-        after: seconds(after),
-        reason: WaitReason::ProviderUnavailable,
-    }
+    Verdict::Later { after: seconds(after), reason: WaitReason::ProviderUnavailable }
 }
 
 fn end(reason: EndReason) -> Verdict {
@@ -46,31 +38,19 @@ fn api(status: u16, kind: &str) -> ApiError {
 }
 
 fn after(error: ApiError, wait: f64) -> ApiError {
-    ApiError {
-        retry_after: Some(seconds(wait)),
-        ..error
-    }
+    ApiError { retry_after: Some(seconds(wait)), ..error }
 }
 
 fn code(error: ApiError, code: &str) -> ApiError {
-    ApiError {
-        code: Some(code.to_owned()),
-        ..error
-    }
+    ApiError { code: Some(code.to_owned()), ..error }
 }
 
 fn said(error: ApiError, should_retry: bool) -> ApiError {
-    ApiError {
-        should_retry: Some(should_retry),
-        ..error
-    }
+    ApiError { should_retry: Some(should_retry), ..error }
 }
 
 fn told(error: ApiError, message: &str) -> ApiError {
-    ApiError {
-        message: message.to_owned(),
-        ..error
-    }
+    ApiError { message: message.to_owned(), ..error }
 }
 
 /// The verdict on the first attempt, with half of the longest random wait (0.25 s).
@@ -85,48 +65,24 @@ fn each_answer_of_the_service() {
     let bad = || api(400, "invalid_request_error");
     let rows = [
         ("400", bad(), end(EndReason::InvalidRequest)),
-        (
-            "400 prompt is too long",
-            told(bad(), "prompt is too long: 9 > 8"),
-            end(EndReason::PromptTooLong),
-        ),
-        (
-            "400 organisation on hold",
-            code(bad(), "organization_on_hold"),
-            end(EndReason::Permission),
-        ),
-        (
-            "400 spend limit",
-            code(bad(), "own_spend_limit_reached"),
-            end(EndReason::SpendLimit),
-        ),
+        ("400 prompt is too long", told(bad(), "prompt is too long: 9 > 8"), end(EndReason::PromptTooLong)),
+        ("400 organisation on hold", code(bad(), "organization_on_hold"), end(EndReason::Permission)),
+        ("400 spend limit", code(bad(), "own_spend_limit_reached"), end(EndReason::SpendLimit)),
         ("400 billing", api(400, "billing_error"), end(EndReason::Billing)),
-        (
-            "401",
-            api(401, "authentication_error"),
-            end(EndReason::Authentication),
-        ),
+        ("401", api(401, "authentication_error"), end(EndReason::Authentication)),
         ("402", api(402, "billing_error"), end(EndReason::Billing)),
         ("403", api(403, "permission_error"), end(EndReason::Permission)),
         ("404", api(404, "not_found_error"), end(EndReason::ModelNotFound)),
         ("408", api(408, "timeout_error"), again(0.25)),
         ("409", api(409, "conflict_error"), again(0.25)),
         ("413", api(413, "request_too_large"), end(EndReason::TooLarge)),
-        (
-            "422",
-            api(422, "invalid_request_error"),
-            end(EndReason::InvalidRequest),
-        ),
+        ("422", api(422, "invalid_request_error"), end(EndReason::InvalidRequest)),
         ("418", api(418, "teapot_error"), end(EndReason::Rejected)),
         ("302", api(302, "http_302"), end(EndReason::Rejected)),
         ("429 with a short wait", after(rate(), 3.0), again(3.25)),
         ("429 with a long wait", after(rate(), 40.0), limited(40.25)),
         ("429 without a wait", rate(), again(0.25)),
-        (
-            "429 growing too fast",
-            after(code(rate(), "ramp_limit_exceeded"), 20.0),
-            limited(20.25),
-        ),
+        ("429 growing too fast", after(code(rate(), "ramp_limit_exceeded"), 20.0), limited(20.25)),
         (
             "429 enforced spend limit",
             code(rate(), "enforced_spend_limit_reached"),
@@ -148,53 +104,21 @@ fn each_answer_of_the_service() {
         ("504", api(504, "timeout_error"), again(0.25)),
         ("529", busy(), again(0.25)),
         ("529 with a long wait", after(busy(), 30.0), unavailable(30.25)),
-        (
-            "500 of a gateway that calls it a bad request",
-            api(500, "invalid_request_error"),
-            again(0.25),
-        ),
+        ("500 of a gateway that calls it a bad request", api(500, "invalid_request_error"), again(0.25)),
         (
             "400 of a gateway that calls it overload",
             api(400, "overloaded_error"),
             end(EndReason::InvalidRequest),
         ),
-        (
-            "529 that says no",
-            said(busy(), false),
-            end(EndReason::RetryRefused),
-        ),
-        (
-            "401 that says no",
-            said(api(401, "authentication_error"), false),
-            end(EndReason::Authentication),
-        ),
+        ("529 that says no", said(busy(), false), end(EndReason::RetryRefused)),
+        ("401 that says no", said(api(401, "authentication_error"), false), end(EndReason::Authentication)),
         ("400 that says yes", said(bad(), true), again(0.25)),
-        (
-            "in the stream: overloaded",
-            api(200, "overloaded_error"),
-            again(0.25),
-        ),
+        ("in the stream: overloaded", api(200, "overloaded_error"), again(0.25)),
         ("in the stream: api_error", api(200, "api_error"), again(0.25)),
-        (
-            "in the stream: rate limit",
-            after(api(200, "rate_limit_error"), 60.0),
-            limited(60.25),
-        ),
-        (
-            "in the stream: bad request",
-            api(200, "invalid_request_error"),
-            end(EndReason::InvalidRequest),
-        ),
-        (
-            "in the stream: key revoked",
-            api(200, "authentication_error"),
-            end(EndReason::Authentication),
-        ),
-        (
-            "in the stream: a type to come",
-            api(200, "sunspot_error"),
-            again(0.25),
-        ),
+        ("in the stream: rate limit", after(api(200, "rate_limit_error"), 60.0), limited(60.25)),
+        ("in the stream: bad request", api(200, "invalid_request_error"), end(EndReason::InvalidRequest)),
+        ("in the stream: key revoked", api(200, "authentication_error"), end(EndReason::Authentication)),
+        ("in the stream: a type to come", api(200, "sunspot_error"), again(0.25)),
     ];
     for (name, error, expected) in rows {
         assert_eq!(first(error), expected, "{name}");
@@ -206,30 +130,12 @@ async fn each_failure_of_the_connection() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let refused = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .unwrap()
-        .get(closed)
-        .send()
-        .await
-        .unwrap_err();
-    let garbage = || Error::Protocol {
-        message: "garbage".to_owned(),
-        partial_usage: None,
-    };
-    let idle = || Error::Idle {
-        after: seconds(60.0),
-        partial_usage: None,
-    };
-    let total = || Error::Timeout {
-        phase: Phase::Total,
-        partial_usage: None,
-    };
-    let cut = || Error::Cut {
-        partial_usage: None,
-        source: None,
-    };
+    let refused =
+        reqwest::Client::builder().no_proxy().build().unwrap().get(closed).send().await.unwrap_err();
+    let garbage = || Error::Protocol { message: "garbage".to_owned(), partial_usage: None };
+    let idle = || Error::Idle { after: seconds(60.0), partial_usage: None };
+    let total = || Error::Timeout { phase: Phase::Total, partial_usage: None };
+    let cut = || Error::Cut { partial_usage: None, source: None };
     let not_json = serde_json::from_str::<u8>("x").unwrap_err();
     let rows = [
         ("no connection", Error::Connect(refused), 1, again(0.25)),
@@ -238,37 +144,15 @@ async fn each_failure_of_the_connection() {
         ("cut, sixth", cut(), 6, unavailable(60.0)),
         ("idle", idle(), 1, again(0.25)),
         ("idle, second", idle(), 2, unavailable(60.0)),
-        (
-            "no headers",
-            Error::Timeout {
-                phase: Phase::Headers,
-                partial_usage: None,
-            },
-            1,
-            again(0.25),
-        ),
+        ("no headers", Error::Timeout { phase: Phase::Headers, partial_usage: None }, 1, again(0.25)),
         ("too long in total, second", total(), 2, unavailable(60.0)),
         ("garbage", garbage(), 1, again(0.25)),
         ("garbage, second", garbage(), 2, end(EndReason::Protocol)),
-        (
-            "configuration",
-            Error::Config("x".to_owned()),
-            1,
-            end(EndReason::Configuration),
-        ),
-        (
-            "a request without JSON",
-            Error::Request(not_json),
-            1,
-            end(EndReason::InvalidRequest),
-        ),
+        ("configuration", Error::Config("x".to_owned()), 1, end(EndReason::Configuration)),
+        ("a request without JSON", Error::Request(not_json), 1, end(EndReason::InvalidRequest)),
     ];
     for (name, error, attempt, expected) in rows {
-        assert_eq!(
-            verdict(&error, attempt, &RetryPolicy::default(), 0.5),
-            expected,
-            "{name}"
-        );
+        assert_eq!(verdict(&error, attempt, &RetryPolicy::default(), 0.5), expected, "{name}");
     }
 }
 
@@ -276,11 +160,7 @@ async fn each_failure_of_the_connection() {
 fn tries_run_out() {
     let rows = [
         ("overload parks", api(529, "overloaded_error"), unavailable(60.0)),
-        (
-            "a rate limit parks as one",
-            api(429, "rate_limit_error"),
-            limited(60.0),
-        ),
+        ("a rate limit parks as one", api(429, "rate_limit_error"), limited(60.0)),
         (
             "a wait longer than the parking time stands",
             after(api(429, "rate_limit_error"), 90.0),
@@ -294,34 +174,18 @@ fn tries_run_out() {
     ];
     for (name, error, expected) in rows {
         let error = Error::Api(Box::new(error));
-        assert_eq!(
-            verdict(&error, 6, &RetryPolicy::default(), 0.5),
-            expected,
-            "{name}"
-        );
+        assert_eq!(verdict(&error, 6, &RetryPolicy::default(), 0.5), expected, "{name}");
     }
 }
 
 #[test]
 fn waits_double_up_to_the_cap_and_are_random_from_zero() {
-    let policy = RetryPolicy {
-        max_tries: 100,
-        max_inline_wait: seconds(60.0),
-        ..RetryPolicy::default()
-    };
+    let policy = RetryPolicy { max_tries: 100, max_inline_wait: seconds(60.0), ..RetryPolicy::default() };
     let error = Error::Api(Box::new(api(500, "api_error")));
     let longest = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0];
     for (attempt, longest) in (1..).zip(longest) {
-        assert_eq!(
-            verdict(&error, attempt, &policy, 1.0),
-            again(longest),
-            "attempt {attempt}"
-        );
-        assert_eq!(
-            verdict(&error, attempt, &policy, 0.0),
-            again(0.0),
-            "attempt {attempt}"
-        );
+        assert_eq!(verdict(&error, attempt, &policy, 1.0), again(longest), "attempt {attempt}");
+        assert_eq!(verdict(&error, attempt, &policy, 0.0), again(0.0), "attempt {attempt}");
     }
     assert_eq!(verdict(&error, 99, &policy, 1.0), again(30.0));
     for nonsense in [f64::NAN, f64::INFINITY, -1.0, 2.0] {
@@ -339,10 +203,7 @@ fn a_wait_the_service_asked_for_is_never_undercut() {
                     Verdict::Again { after } | Verdict::Later { after, .. } => after,
                     ended @ Verdict::End { .. } => panic!("{ended:?}"),
                 };
-                assert!(
-                    given >= seconds(wait),
-                    "{wait} s on attempt {attempt} became {given:?}"
-                );
+                assert!(given >= seconds(wait), "{wait} s on attempt {attempt} became {given:?}");
             }
         }
     }

@@ -29,27 +29,18 @@ fn event(name: &str, data: &str) -> (String, String) {
 fn all_three_line_ends_end_lines() {
     let expected = vec![event("a", "1"), event("b", "2")];
     assert_eq!(events(b"event: a\ndata: 1\n\nevent: b\ndata: 2\n\n"), expected);
-    assert_eq!(
-        events(b"event: a\r\ndata: 1\r\n\r\nevent: b\r\ndata: 2\r\n\r\n"),
-        expected
-    );
+    assert_eq!(events(b"event: a\r\ndata: 1\r\n\r\nevent: b\r\ndata: 2\r\n\r\n"), expected);
     assert_eq!(events(b"event: a\rdata: 1\r\revent: b\rdata: 2\r\r"), expected);
 }
 
 #[test]
 fn data_lines_are_joined_and_one_space_is_dropped() {
-    assert_eq!(
-        events(b"data: a\ndata:b\ndata:  c\ndata\n\n"),
-        vec![event("", "a\nb\n c\n")]
-    );
+    assert_eq!(events(b"data: a\ndata:b\ndata:  c\ndata\n\n"), vec![event("", "a\nb\n c\n")]);
 }
 
 #[test]
 fn comments_and_unknown_fields_are_passed_over() {
-    assert_eq!(
-        events(b": hello \xff\nid: 1\nretry: 5\nnew: x\ndata: 1\n\n"),
-        vec![event("", "1")]
-    );
+    assert_eq!(events(b": hello \xff\nid: 1\nretry: 5\nnew: x\ndata: 1\n\n"), vec![event("", "1")]);
 }
 
 #[test]
@@ -83,11 +74,7 @@ fn an_endless_event_is_refused() {
 
     let mut decoder = Decoder::default();
     let pushed = (0..200).find_map(|_| decoder.push(&[b'x'; 64 * 1024], |_| ()).err());
-    assert_eq!(
-        pushed,
-        Some(DecodeError::TooLarge),
-        "a line that does not end counts as well"
-    );
+    assert_eq!(pushed, Some(DecodeError::TooLarge), "a line that does not end counts as well");
 }
 
 /// Pieces that make interesting streams likely, with any bytes between them.

@@ -81,20 +81,14 @@ impl ParsedBlock {
                 object.set("input", empty_object());
                 Self::from_object(&object, Some(input))
             }
-            _ => Ok(Self {
-                json: raw.get().to_owned(),
-                view: view(&object, None)?,
-            }),
+            _ => Ok(Self { json: raw.get().to_owned(), view: view(&object, None)? }),
         }
     }
 
     /// Reads a block that was put together from a stream. `invalid_input` is what came instead of a JSON
     /// object.
     pub(crate) fn from_object(object: &RawObject, invalid_input: Option<String>) -> Result<Self, String> {
-        Ok(Self {
-            json: object.to_json(),
-            view: view(object, invalid_input)?,
-        })
+        Ok(Self { json: object.to_json(), view: view(object, invalid_input)? })
     }
 }
 
@@ -108,16 +102,10 @@ fn is_tool_use(object: &RawObject) -> bool {
 
 fn view(object: &RawObject, invalid_input: Option<String>) -> Result<Block, String> {
     let kind = object.text("type").ok_or("content block without a type")?;
-    let need = |field: &str| {
-        object
-            .text(field)
-            .ok_or_else(|| format!("{kind} block without {field}"))
-    };
+    let need = |field: &str| object.text(field).ok_or_else(|| format!("{kind} block without {field}"));
     Ok(match kind.as_str() {
         "text" => Block::Text { text: need("text")? },
-        "thinking" => Block::Thinking {
-            thinking: need("thinking")?,
-        },
+        "thinking" => Block::Thinking { thinking: need("thinking")? },
         "tool_use" => Block::ToolUse {
             id: need("id")?,
             name: need("name")?,

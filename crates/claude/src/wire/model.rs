@@ -29,9 +29,7 @@ impl Model {
     /// Whether the model supports what `path` names, for example `["thinking", "types", "disabled"]`.
     /// `None` when the catalogue does not say.
     pub fn supports(&self, path: &[&str]) -> Option<bool> {
-        let leaf = path
-            .iter()
-            .try_fold(self.capabilities.as_ref()?, |node, name| node.get(name))?;
+        let leaf = path.iter().try_fold(self.capabilities.as_ref()?, |node, name| node.get(name))?;
         leaf.get("supported")?.as_bool()
     }
 }

@@ -68,10 +68,7 @@ impl Request {
             #[serde(flatten)]
             request: &'a Request,
         }
-        serde_json::to_vec(&Body {
-            stream: true,
-            request: self,
-        })
+        serde_json::to_vec(&Body { stream: true, request: self })
     }
 }
 
@@ -87,18 +84,12 @@ pub struct RequestMessage {
 impl RequestMessage {
     /// A user turn.
     pub fn user(content: Box<RawValue>) -> Self {
-        Self {
-            role: Role::User,
-            content,
-        }
+        Self { role: Role::User, content }
     }
 
     /// An assistant turn.
     pub fn assistant(content: Box<RawValue>) -> Self {
-        Self {
-            role: Role::Assistant,
-            content,
-        }
+        Self { role: Role::Assistant, content }
     }
 }
 

@@ -40,18 +40,12 @@ impl Usage {
     /// Takes over what a later event of the same stream says. Its figures are running totals, so they replace
     /// the earlier ones; what it leaves out keeps its value.
     pub(crate) fn overwrite(&mut self, patch: UsagePatch) {
-        let UsagePatch {
-            input_tokens,
-            output_tokens,
-            cache_read_input_tokens,
-            ..
-        } = patch;
+        let UsagePatch { input_tokens, output_tokens, cache_read_input_tokens, .. } = patch;
         self.input_tokens = input_tokens.unwrap_or(self.input_tokens);
         self.output_tokens = output_tokens.unwrap_or(self.output_tokens);
         self.cache_read_input_tokens = cache_read_input_tokens.unwrap_or(self.cache_read_input_tokens);
-        self.cache_creation_input_tokens = patch
-            .cache_creation_input_tokens
-            .unwrap_or(self.cache_creation_input_tokens);
+        self.cache_creation_input_tokens =
+            patch.cache_creation_input_tokens.unwrap_or(self.cache_creation_input_tokens);
         self.cache_creation = patch.cache_creation.unwrap_or(self.cache_creation);
     }
 }
@@ -105,10 +99,7 @@ mod tests {
                 output_tokens: 87,
                 cache_read_input_tokens: 2048,
                 cache_creation_input_tokens: 0,
-                cache_creation: CacheCreation {
-                    ephemeral_5m_input_tokens: 7,
-                    ephemeral_1h_input_tokens: 0
-                },
+                cache_creation: CacheCreation { ephemeral_5m_input_tokens: 7, ephemeral_1h_input_tokens: 0 },
             }
         );
         assert_eq!(usage.prompt_tokens(), 2460);
@@ -116,22 +107,14 @@ mod tests {
 
     #[test]
     fn a_usage_without_its_main_figures_is_refused() {
-        for json in [
-            "{}",
-            r#"{"input_tokens":1}"#,
-            r#"{"input_tokens":null,"output_tokens":1}"#,
-        ] {
+        for json in ["{}", r#"{"input_tokens":1}"#, r#"{"input_tokens":null,"output_tokens":1}"#] {
             assert!(serde_json::from_str::<Usage>(json).is_err(), "{json}");
         }
     }
 
     #[test]
     fn what_is_written_can_be_read_again() {
-        let usage = Usage {
-            output_tokens: 5,
-            cache_read_input_tokens: 9,
-            ..Usage::default()
-        };
+        let usage = Usage { output_tokens: 5, cache_read_input_tokens: 9, ..Usage::default() };
         let json = serde_json::to_string(&usage).unwrap();
         assert_eq!(serde_json::from_str::<Usage>(&json).unwrap(), usage);
     }

@@ -29,25 +29,13 @@ fn api(error: Error) -> hive_claude::ApiError {
 #[tokio::test]
 async fn each_status_is_told_apart() {
     let rows = [
-        (
-            "400 Bad Request",
-            "invalid_request_error",
-            ErrorKind::InvalidRequest,
-        ),
-        (
-            "401 Unauthorized",
-            "authentication_error",
-            ErrorKind::Authentication,
-        ),
+        ("400 Bad Request", "invalid_request_error", ErrorKind::InvalidRequest),
+        ("401 Unauthorized", "authentication_error", ErrorKind::Authentication),
         ("402 Payment Required", "billing_error", ErrorKind::Billing),
         ("403 Forbidden", "permission_error", ErrorKind::Permission),
         ("404 Not Found", "not_found_error", ErrorKind::NotFound),
         ("409 Conflict", "conflict_error", ErrorKind::Conflict),
-        (
-            "413 Payload Too Large",
-            "request_too_large",
-            ErrorKind::RequestTooLarge,
-        ),
+        ("413 Payload Too Large", "request_too_large", ErrorKind::RequestTooLarge),
         ("429 Too Many Requests", "rate_limit_error", ErrorKind::RateLimit),
         ("500 Internal Server Error", "api_error", ErrorKind::ApiError),
         ("504 Gateway Timeout", "timeout_error", ErrorKind::Timeout),
@@ -61,16 +49,8 @@ async fn each_status_is_told_apart() {
         let error = api(failure(answer(status, &["request-id: req_h"], &body)).await);
         assert_eq!(error.kind, expected, "{status}");
         assert_eq!(error.status.to_string(), status[..3], "{status}");
-        assert_eq!(
-            (error.message.as_str(), error.request_id.as_deref()),
-            ("why", Some("req_b")),
-            "{status}"
-        );
-        assert_eq!(
-            (error.retry_after, error.should_retry, error.code),
-            (None, None, None),
-            "{status}"
-        );
+        assert_eq!((error.message.as_str(), error.request_id.as_deref()), ("why", Some("req_b")), "{status}");
+        assert_eq!((error.retry_after, error.should_retry, error.code), (None, None, None), "{status}");
     }
 }
 
@@ -86,9 +66,7 @@ async fn a_limit_tells_how_long_and_which() {
         "anthropic-ratelimit-output-tokens-remaining: 0",
     ];
     let error = failure(answer("429 Too Many Requests", &headers, body)).await;
-    let ended = Verdict::End {
-        reason: EndReason::SpendLimit,
-    };
+    let ended = Verdict::End { reason: EndReason::SpendLimit };
     assert_eq!(verdict(&error, 1, &RetryPolicy::default(), 0.5), ended);
     let error = api(error);
     assert_eq!(error.retry_after, Some(Duration::from_secs(20)));
@@ -103,17 +81,10 @@ async fn an_answer_of_something_in_between_is_told_by_its_status() {
     let page = format!("<html>{}</html>", "bad gateway ".repeat(10_000));
     let error = api(failure(answer("502 Bad Gateway", &[], &page)).await);
     assert_eq!((error.status, error.kind), (502, ErrorKind::ApiError));
-    assert!(
-        error.message.starts_with("<html>bad gateway") && error.message.len() < 400,
-        "{}",
-        error.message
-    );
+    assert!(error.message.starts_with("<html>bad gateway") && error.message.len() < 400, "{}", error.message);
 
     let error = api(failure(answer("429 Too Many Requests", &["retry-after: 2"], "")).await);
-    assert_eq!(
-        (error.kind, error.retry_after),
-        (ErrorKind::RateLimit, Some(Duration::from_secs(2)))
-    );
+    assert_eq!((error.kind, error.retry_after), (ErrorKind::RateLimit, Some(Duration::from_secs(2))));
 
     // The body breaks off; the status counts.
     let error = api(failure(b"HTTP/1.1 529 X\r\ncontent-length: 100\r\n\r\n{\"type\"".to_vec()).await);
@@ -125,10 +96,7 @@ async fn an_error_inside_a_stream_is_an_error_with_its_usage() {
     let event = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\
         \"message\":\"Overloaded\"},\"request_id\":\"req_e\"}\n\n";
     let error = failure(streamed(format!("{}{event}", until("message_delta")))).await;
-    assert!(matches!(
-        verdict(&error, 1, &RetryPolicy::default(), 0.5),
-        Verdict::Again { .. }
-    ));
+    assert!(matches!(verdict(&error, 1, &RetryPolicy::default(), 0.5), Verdict::Again { .. }));
     assert_eq!(error.partial_usage().unwrap().input_tokens, 412);
     let error = api(error);
     assert_eq!((error.status, error.kind), (200, ErrorKind::Overloaded));
@@ -144,18 +112,12 @@ async fn a_stream_cut_anywhere_is_no_reply() {
     let started = until("content_block_start").len();
     for cut in (0..=stop).step_by(97).chain([started - 1, started, stop]) {
         let error = failure(streamed(&WEATHER[..floor(cut)])).await;
-        assert!(
-            matches!(error, Error::Cut { source: None, .. }),
-            "cut at {cut}: {error:?}"
-        );
+        assert!(matches!(error, Error::Cut { source: None, .. }), "cut at {cut}: {error:?}");
         assert_eq!(error.partial_usage().is_some(), cut >= started, "cut at {cut}");
     }
     let ended = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n";
     let error = failure(streamed(format!("{}{ended}", until("message_stop")))).await;
-    assert!(
-        matches!(error, Error::Cut { .. }),
-        "an event without its empty line has not come: {error:?}"
-    );
+    assert!(matches!(error, Error::Cut { .. }), "an event without its empty line has not come: {error:?}");
     assert_eq!(error.partial_usage().unwrap().output_tokens, 87);
 }
 
@@ -169,35 +131,12 @@ fn floor(mut cut: usize) -> usize {
 
 #[tokio::test]
 async fn a_connection_that_breaks_is_a_cut() {
-    let head = [
-        STREAM_HEAD,
-        "transfer-encoding: chunked\r\n\r\nfff\r\n",
-        until("message_delta"),
-    ]
-    .concat();
+    let head = [STREAM_HEAD, "transfer-encoding: chunked\r\n\r\nfff\r\n", until("message_delta")].concat();
     let error = failure(head.into_bytes()).await;
-    assert!(
-        matches!(
-            error,
-            Error::Cut {
-                source: Some(_),
-                partial_usage: Some(_)
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Cut { source: Some(_), partial_usage: Some(_) }), "{error:?}");
 
     let error = failure(Vec::new()).await;
-    assert!(
-        matches!(
-            error,
-            Error::Cut {
-                source: Some(_),
-                partial_usage: None
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Cut { source: Some(_), partial_usage: None }), "{error:?}");
 }
 
 #[tokio::test]
@@ -210,16 +149,7 @@ async fn pings_are_no_content() {
     });
     let began = Instant::now();
     let error = claude.create(&request(), |_| ()).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Idle {
-                partial_usage: Some(_),
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Idle { partial_usage: Some(_), .. }), "{error:?}");
     assert!(began.elapsed() >= Duration::from_millis(300));
     assert_eq!(server.requests().await.len(), 1, "and the connection is closed");
 }
@@ -237,16 +167,7 @@ async fn content_keeps_a_stream_alive_up_to_the_total_limit() {
     });
     let began = Instant::now();
     let error = claude.create(&request(), |_| ()).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Timeout {
-                phase: Phase::Total,
-                partial_usage: Some(_)
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Timeout { phase: Phase::Total, partial_usage: Some(_) }), "{error:?}");
     assert!(began.elapsed() >= Duration::from_millis(2000));
 }
 
@@ -257,16 +178,7 @@ async fn headers_that_do_not_come_run_out_of_time() {
         config.idle_timeout = Duration::from_millis(200);
     });
     let error = claude.create(&request(), |_| ()).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::Timeout {
-                phase: Phase::Headers,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, Error::Timeout { phase: Phase::Headers, .. }), "{error:?}");
     assert_eq!(server.requests().await.len(), 1);
 }
 
@@ -275,10 +187,7 @@ async fn a_host_that_is_not_there_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let error = client(&format!("http://{address}"), |_| ())
-        .create(&request(), |_| ())
-        .await
-        .unwrap_err();
+    let error = client(&format!("http://{address}"), |_| ()).create(&request(), |_| ()).await.unwrap_err();
     assert!(matches!(error, Error::Connect(_)), "{error:?}");
 }
 
@@ -296,21 +205,12 @@ async fn garbage_is_garbage() {
     let html = answer("200 OK", &["content-type: text/html"], "<html>log in</html>");
     let rows = [
         ("a page", html),
-        (
-            "half a document",
-            answer("200 OK", &["content-type: application/json"], r#"{"id":"a""#),
-        ),
+        ("half a document", answer("200 OK", &["content-type: application/json"], r#"{"id":"a""#)),
         ("an empty document", answer("200 OK", &[], "")),
         ("events that are not JSON", streamed("data: hello\n\n")),
         ("bytes that are not UTF-8", streamed(b"data: \xff\xfe\n\n")),
-        (
-            "a block before the message",
-            streamed("data: {\"type\":\"content_block_stop\",\"index\":0}\n\n"),
-        ),
-        (
-            "an end without a stop reason",
-            streamed(format!("{}{}", until("message_delta"), STOP)),
-        ),
+        ("a block before the message", streamed("data: {\"type\":\"content_block_stop\",\"index\":0}\n\n")),
+        ("an end without a stop reason", streamed(format!("{}{}", until("message_delta"), STOP))),
     ];
     for (name, bytes) in rows {
         let error = failure(bytes).await;
@@ -332,9 +232,7 @@ async fn a_redirect_does_not_carry_the_key_away() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let location = format!("location: http://{}/v1/messages", elsewhere.local_addr().unwrap());
     let error = failure(answer("307 Temporary Redirect", &[&location], "")).await;
-    let ended = Verdict::End {
-        reason: EndReason::Rejected,
-    };
+    let ended = Verdict::End { reason: EndReason::Rejected };
     assert_eq!(verdict(&error, 1, &RetryPolicy::default(), 0.5), ended);
     // Followed, it would wait for the other host in vain.
     assert_eq!(api(error).status, 307);

@@ -80,12 +80,7 @@ pub fn request() -> Request {
 
 /// A streamed answer that ends with the connection.
 pub fn streamed(body: impl AsRef<[u8]>) -> Vec<u8> {
-    [
-        STREAM_HEAD.as_bytes(),
-        b"connection: close\r\n\r\n",
-        body.as_ref(),
-    ]
-    .concat()
+    [STREAM_HEAD.as_bytes(), b"connection: close\r\n\r\n", body.as_ref()].concat()
 }
 
 /// A streamed answer in HTTP chunks of `size` bytes.
@@ -103,11 +98,7 @@ pub fn chunked(body: &[u8], size: usize) -> Vec<u8> {
 /// A whole answer with extra header lines.
 pub fn answer(status: &str, headers: &[&str], body: &str) -> Vec<u8> {
     let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes()
 }
 
 async fn perform(act: Act, connection: &mut TcpStream) {
@@ -130,12 +121,7 @@ async fn read_request(connection: &mut TcpStream) -> String {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head
                 .lines()
-                .find_map(|line| {
-                    line.to_ascii_lowercase()
-                        .strip_prefix("content-length: ")?
-                        .parse()
-                        .ok()
-                })
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok())
                 .unwrap_or(0);
             if body.len() >= length {
                 return text;

@@ -43,15 +43,8 @@ async fn the_request_says_who_and_what() {
     let (head, body) = sent.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("POST /v1/messages HTTP/1.1\r\n"), "{head}");
     let head = head.to_ascii_lowercase();
-    for line in [
-        "x-api-key: sk-test",
-        "anthropic-version: 2026-10-21",
-        "content-type: application/json",
-    ] {
-        assert!(
-            head.lines().any(|sent| sent == line),
-            "{line} is missing in {head}"
-        );
+    for line in ["x-api-key: sk-test", "anthropic-version: 2026-10-21", "content-type: application/json"] {
+        assert!(head.lines().any(|sent| sent == line), "{line} is missing in {head}");
     }
     assert!(!head.contains("authorization"), "{head}");
     assert!(!head.contains("accept-encoding"), "{head}");
@@ -67,10 +60,7 @@ async fn the_request_says_who_and_what() {
 #[tokio::test]
 async fn the_key_can_go_as_a_bearer() {
     let server = Server::answering(streamed(WEATHER)).await;
-    client(&server.url, |config| config.bearer = true)
-        .create(&request(), |_| ())
-        .await
-        .unwrap();
+    client(&server.url, |config| config.bearer = true).create(&request(), |_| ()).await.unwrap();
     let sent = server.requests().await.remove(0).to_ascii_lowercase();
     assert!(sent.contains("authorization: bearer sk-test"), "{sent}");
     assert!(!sent.contains("x-api-key"), "{sent}");
@@ -105,11 +95,7 @@ async fn a_server_that_does_not_stream_is_understood() {
             "stop_reason":"refusal","stop_sequence":null,"stop_details":{{"type":"refusal"}},
             "usage":{{"input_tokens":14,"output_tokens":5,"cache_creation":null}}}}"#
     );
-    let bytes = answer(
-        "200 OK",
-        &["content-type: application/json", "request-id: req_1"],
-        &body,
-    );
+    let bytes = answer("200 OK", &["content-type: application/json", "request-id: req_1"], &body);
     let server = Server::answering(bytes).await;
     let mut usages = Vec::new();
     let reply = server
@@ -124,13 +110,8 @@ async fn a_server_that_does_not_stream_is_understood() {
 
     let mended = call.replace("[1]", "{}");
     assert_eq!(reply.content_json, format!("[{block},{mended}]"));
-    let [
-        Block::Text { text },
-        Block::ToolUse {
-            input: ToolInput::Invalid(input),
-            ..
-        },
-    ] = &reply.message.content[..]
+    let [Block::Text { text }, Block::ToolUse { input: ToolInput::Invalid(input), .. }] =
+        &reply.message.content[..]
     else {
         panic!("{:?}", reply.message)
     };
@@ -152,33 +133,20 @@ async fn what_came_back_goes_out_again_byte_for_byte() {
         r#"{"type":"message_stop"}"#.to_owned(),
     ];
     let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
-    let server = Server::start(vec![
-        vec![Act::Send(streamed(&body))],
-        vec![Act::Send(streamed(WEATHER))],
-    ])
-    .await;
+    let server =
+        Server::start(vec![vec![Act::Send(streamed(&body))], vec![Act::Send(streamed(WEATHER))]]).await;
     let claude = server.client();
 
     let mut request = request();
     let reply = claude.create(&request, |_| ()).await.unwrap();
     let content = serde_json::value::RawValue::from_string(reply.content_json).unwrap();
-    request
-        .messages
-        .push(hive_claude::RequestMessage::assistant(content));
+    request.messages.push(hive_claude::RequestMessage::assistant(content));
     claude.create(&request, |_| ()).await.unwrap();
 
     let sent = server.requests().await;
-    let first = sent[0]
-        .split_once("\r\n\r\n")
-        .unwrap()
-        .1
-        .strip_suffix("]}")
-        .unwrap();
+    let first = sent[0].split_once("\r\n\r\n").unwrap().1.strip_suffix("]}").unwrap();
     let second = sent[1].split_once("\r\n\r\n").unwrap().1;
-    assert_eq!(
-        second,
-        format!(r#"{first},{{"role":"assistant","content":[{block}]}}]}}"#)
-    );
+    assert_eq!(second, format!(r#"{first},{{"role":"assistant","content":[{block}]}}]}}"#));
 }
 
 #[tokio::test]
@@ -193,24 +161,14 @@ async fn the_catalogue_is_read_page_by_page() {
     ])
     .await;
     let models = server.client().models().await.unwrap();
-    assert_eq!(
-        models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(),
-        ["a", "b"]
-    );
+    assert_eq!(models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(models[0].max_input_tokens, Some(1_000_000));
-    assert_eq!(
-        models[0].supports(&["thinking", "types", "disabled"]),
-        Some(false)
-    );
+    assert_eq!(models[0].supports(&["thinking", "types", "disabled"]), Some(false));
     assert_eq!(models[0].supports(&["thinking", "types", "adaptive"]), None);
     assert_eq!(models[1].supports(&["thinking"]), None);
     let sent = server.requests().await;
     assert!(sent[0].starts_with("GET /v1/models?limit=100 "), "{}", sent[0]);
-    assert!(
-        sent[1].starts_with("GET /v1/models?limit=100&after_id=a "),
-        "{}",
-        sent[1]
-    );
+    assert!(sent[1].starts_with("GET /v1/models?limit=100&after_id=a "), "{}", sent[1]);
 }
 
 #[tokio::test]
@@ -229,10 +187,7 @@ async fn dropping_the_call_closes_the_connection() {
         };
         claude.create(&request(), started).await.map(|_| ())
     });
-    tokio::time::timeout(Duration::from_secs(5), receiver)
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(5), receiver).await.unwrap().unwrap();
     call.abort();
     // Returns only when the server saw the connection end.
     assert_eq!(server.requests().await.len(), 1);

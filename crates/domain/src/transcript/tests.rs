@@ -38,25 +38,14 @@ fn acts() -> impl Strategy<Value = Vec<(Act, bool)>> {
 fn reply(turn: usize, act: &Act) -> Reply {
     let tool = |n: usize, name: &str| json!({"type": "tool_use", "id": format!("toolu_{turn}_{n}"), "name": name, "input": {}});
     let (content, stop) = match act {
-        Act::Tools(n) => (
-            (0..*n).map(|n| tool(n.into(), "read_file")).collect(),
-            Stop::ToolUse,
-        ),
+        Act::Tools(n) => ((0..*n).map(|n| tool(n.into(), "read_file")).collect(), Stop::ToolUse),
         Act::Broken => (vec![tool(0, "shell")], Stop::ToolUse),
         Act::Finish => (vec![tool(0, "finish")], Stop::ToolUse),
-        Act::Say => (
-            vec![json!({"type": "text", "text": "It is done."})],
-            Stop::EndTurn,
-        ),
+        Act::Say => (vec![json!({"type": "text", "text": "It is done."})], Stop::EndTurn),
         Act::Nothing => (vec![], Stop::EndTurn),
-        Act::Cut { with_tool } => (
-            if *with_tool {
-                vec![tool(0, "write_file")]
-            } else {
-                vec![]
-            },
-            Stop::MaxTokens,
-        ),
+        Act::Cut { with_tool } => {
+            (if *with_tool { vec![tool(0, "write_file")] } else { vec![] }, Stop::MaxTokens)
+        }
         Act::Pause => (vec![], Stop::PauseTurn),
         Act::Refuse => (vec![], Stop::Refusal),
         Act::Overflow => (vec![], Stop::ModelContextWindowExceeded),
@@ -67,11 +56,7 @@ fn reply(turn: usize, act: &Act) -> Reply {
         content: RawValue::from_string(serde_json::to_string(&content).unwrap()).unwrap(),
         stop,
         model: "claude-sonnet-5-5".to_owned(),
-        usage: Usage {
-            input_tokens: 10,
-            output_tokens: 1,
-            ..Usage::default()
-        },
+        usage: Usage { input_tokens: 10, output_tokens: 1, ..Usage::default() },
         broken_inputs: broken.into_iter().collect(),
         request_id: None,
     }
@@ -87,10 +72,7 @@ fn results(calls: &[ToolCall], refused: bool) -> Entry {
     });
     let finished =
         (!refused && calls.iter().any(|call| call.name == "finish")).then(|| "It is done.".to_owned());
-    Entry::ToolResults(ToolResults {
-        results: results.collect(),
-        finished,
-    })
+    Entry::ToolResults(ToolResults { results: results.collect(), finished })
 }
 
 fn checks(summary: String, passed: bool) -> Entry {
@@ -102,13 +84,7 @@ fn checks(summary: String, passed: bool) -> Entry {
         milliseconds: 1,
         output: String::new(),
     };
-    Entry::Checks(Checks {
-        summary,
-        results: vec![result],
-        tree: None,
-        passed,
-        message: "red".to_owned(),
-    })
+    Entry::Checks(Checks { summary, results: vec![result], tree: None, passed, message: "red".to_owned() })
 }
 
 /// The step the harness appends for `next`; `None` when the run ends.
@@ -117,10 +93,7 @@ fn perform(next: Next, turn: usize, acts: &[(Act, bool)], replies: usize) -> Opt
         Next::AskModel => acts.get(replies).map(|(act, _)| Entry::Reply(reply(turn, act))),
         Next::RunTools(calls) => Some(results(&calls, false)),
         Next::RefuseTools(calls) => Some(results(&calls, true)),
-        Next::Nudge(cause) => Some(Entry::Note(Note {
-            cause,
-            text: "go on".to_owned(),
-        })),
+        Next::Nudge(cause) => Some(Entry::Note(Note { cause, text: "go on".to_owned() })),
         Next::Verify { summary } => Some(checks(summary, acts[replies - 1].1)),
         Next::Done { .. } | Next::GiveUp { .. } => None,
     }
@@ -138,9 +111,7 @@ fn run(start: Vec<Entry>, acts: &[(Act, bool)], has_checks: bool) -> (Vec<String
             None => {
                 let stored = transcript.entries().iter();
                 return (
-                    stored
-                        .map(|entry| format!("{} {}", entry.kind(), entry.body().unwrap()))
-                        .collect(),
+                    stored.map(|entry| format!("{} {}", entry.kind(), entry.body().unwrap())).collect(),
                     end,
                 );
             }
@@ -199,36 +170,21 @@ fn odd_endings_have_their_own_reason() {
         (Act::Overflow, 1, StatusReason::ContextWindow),
         (Act::Unheard, 1, StatusReason::UnexpectedReply),
         (Act::Nothing, MAX_EMPTY_REPLIES, StatusReason::EmptyReply),
-        (
-            Act::Cut { with_tool: true },
-            MAX_CUT_REPLIES,
-            StatusReason::MaxTokens,
-        ),
-        (
-            Act::Cut { with_tool: false },
-            MAX_CUT_REPLIES,
-            StatusReason::MaxTokens,
-        ),
+        (Act::Cut { with_tool: true }, MAX_CUT_REPLIES, StatusReason::MaxTokens),
+        (Act::Cut { with_tool: false }, MAX_CUT_REPLIES, StatusReason::MaxTokens),
         (Act::Broken, MAX_BROKEN_REPLIES, StatusReason::BadToolInput),
         (Act::Pause, MAX_PAUSES + 1, StatusReason::UnexpectedReply),
     ] {
         let acts = vec![(act.clone(), false); 20];
         let (whole, end) = run(Vec::new(), &acts, true);
         assert!(end.contains(&format!("{reason:?}")), "{act:?} ended as {end}");
-        assert_eq!(
-            whole.iter().filter(|line| line.starts_with("reply ")).count(),
-            repeat,
-            "{act:?}"
-        );
+        assert_eq!(whole.iter().filter(|line| line.starts_with("reply ")).count(), repeat, "{act:?}");
     }
 }
 
 #[test]
 fn red_checks_are_given_back_and_end_as_verification_failed() {
     let (whole, end) = run(Vec::new(), &vec![(Act::Finish, false); 10], true);
-    assert_eq!(
-        whole.iter().filter(|line| line.starts_with("checks ")).count(),
-        MAX_RED_CHECKS
-    );
+    assert_eq!(whole.iter().filter(|line| line.starts_with("checks ")).count(), MAX_RED_CHECKS);
     assert!(end.contains("VerificationFailed"), "{end}");
 }

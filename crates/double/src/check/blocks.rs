@@ -25,11 +25,7 @@ pub(super) fn check(body: &Map<String, Value>, version: Version) -> Result<(), R
     if let Some(system) = body.get("system") {
         texts(system, "system")?;
     }
-    let messages = body
-        .get("messages")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let messages = body.get("messages").and_then(Value::as_array).into_iter().flatten();
     for (index, message) in messages.enumerate() {
         let path = format!("messages.{index}");
         let message = object(message, &path)?;
@@ -45,15 +41,11 @@ pub(super) fn check(body: &Map<String, Value>, version: Version) -> Result<(), R
             .ok_or_else(|| Refusal::invalid(format!("{path}.content: Field required")))?;
         match content {
             Value::String(text) if text.is_empty() => {
-                return Err(Refusal::invalid(format!(
-                    "{path}: messages must have non-empty content"
-                )));
+                return Err(Refusal::invalid(format!("{path}: messages must have non-empty content")));
             }
             Value::String(_) => {}
             Value::Array(blocks) if blocks.is_empty() => {
-                return Err(Refusal::invalid(format!(
-                    "{path}: messages must have non-empty content"
-                )));
+                return Err(Refusal::invalid(format!("{path}: messages must have non-empty content")));
             }
             Value::Array(blocks) => {
                 for (place, block) in blocks.iter().enumerate() {
@@ -73,41 +65,25 @@ fn check_block(block: &Value, role: &str, path: &str, version: Version) -> Resul
     let block = object(block, path)?;
     let dotted = format!("{path}.");
     let kind = string(block, &dotted, "type")?;
-    let wrong_role = || {
-        Err(Refusal::invalid(format!(
-            "{path}: `{kind}` blocks are not permitted in `{role}` messages"
-        )))
-    };
+    let wrong_role =
+        || Err(Refusal::invalid(format!("{path}: `{kind}` blocks are not permitted in `{role}` messages")));
     match kind {
         "text" => {
             text_block(block, path)?;
-            let cites = block
-                .get("citations")
-                .and_then(Value::as_array)
-                .is_some_and(|list| !list.is_empty());
+            let cites = block.get("citations").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
             if cites && role == "user" && version == Version::October2026 {
-                return Err(Refusal::invalid(format!(
-                    "{path}.citations: Extra inputs are not permitted"
-                )));
+                return Err(Refusal::invalid(format!("{path}.citations: Extra inputs are not permitted")));
             }
             Ok(())
         }
         _ if role == "system" => wrong_role(),
         "image" | "document" if role == "assistant" && version == Version::October2026 => wrong_role(),
         "image" => {
-            only(
-                block,
-                &dotted,
-                &["type", "source", "transformations", "cache_control"],
-            )?;
+            only(block, &dotted, &["type", "source", "transformations", "cache_control"])?;
             source(block, path)
         }
         "document" => {
-            only(
-                block,
-                &dotted,
-                &["type", "source", "title", "context", "citations", "cache_control"],
-            )?;
+            only(block, &dotted, &["type", "source", "title", "context", "citations", "cache_control"])?;
             source(block, path)
         }
         "search_result" => search_result(block, path),
@@ -145,9 +121,7 @@ fn texts(value: &Value, path: &str) -> Result<(), Refusal> {
             }
             Ok(())
         }
-        _ => Err(Refusal::invalid(format!(
-            "{path}: Input should be a valid string or list"
-        ))),
+        _ => Err(Refusal::invalid(format!("{path}: Input should be a valid string or list"))),
     }
 }
 
@@ -155,18 +129,14 @@ fn text_block(block: &Map<String, Value>, path: &str) -> Result<(), Refusal> {
     let dotted = format!("{path}.");
     only(block, &dotted, &["type", "text", "cache_control", "citations"])?;
     if string(block, &dotted, "text")?.is_empty() {
-        return Err(Refusal::invalid(format!(
-            "{path}: text content blocks must be non-empty"
-        )));
+        return Err(Refusal::invalid(format!("{path}: text content blocks must be non-empty")));
     }
     Ok(())
 }
 
 fn source(block: &Map<String, Value>, path: &str) -> Result<(), Refusal> {
     let path = format!("{path}.source");
-    let source = block
-        .get("source")
-        .ok_or_else(|| Refusal::invalid(format!("{path}: Field required")))?;
+    let source = block.get("source").ok_or_else(|| Refusal::invalid(format!("{path}: Field required")))?;
     let source = object(source, &path)?;
     let dotted = format!("{path}.");
     let fields: &[&str] = match string(source, &dotted, "type")? {
@@ -179,69 +149,40 @@ fn source(block: &Map<String, Value>, path: &str) -> Result<(), Refusal> {
             return Err(Refusal::invalid(message));
         }
     };
-    fields
-        .iter()
-        .try_for_each(|field| string(source, &dotted, field).map(|_| ()))
+    fields.iter().try_for_each(|field| string(source, &dotted, field).map(|_| ()))
 }
 
 fn search_result(block: &Map<String, Value>, path: &str) -> Result<(), Refusal> {
     let dotted = format!("{path}.");
-    only(
-        block,
-        &dotted,
-        &["type", "source", "title", "content", "citations", "cache_control"],
-    )?;
+    only(block, &dotted, &["type", "source", "title", "content", "citations", "cache_control"])?;
     string(block, &dotted, "source")?;
     string(block, &dotted, "title")?;
     match block.get("content") {
         Some(content @ Value::Array(_)) => texts(content, &format!("{path}.content")),
-        _ => Err(Refusal::invalid(format!(
-            "{path}.content: Input should be a valid list"
-        ))),
+        _ => Err(Refusal::invalid(format!("{path}.content: Input should be a valid list"))),
     }
 }
 
 fn tool_use(block: &Map<String, Value>, path: &str) -> Result<(), Refusal> {
-    only(
-        block,
-        path,
-        &["type", "id", "name", "input", "caller", "cache_control"],
-    )?;
+    only(block, path, &["type", "id", "name", "input", "caller", "cache_control"])?;
     let id = string(block, path, "id")?;
-    if id.is_empty()
-        || !id
-            .chars()
-            .all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter))
-    {
-        return Err(Refusal::invalid(format!(
-            "{path}id: String should match pattern '^[a-zA-Z0-9_-]+$'"
-        )));
+    if id.is_empty() || !id.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter)) {
+        return Err(Refusal::invalid(format!("{path}id: String should match pattern '^[a-zA-Z0-9_-]+$'")));
     }
     string(block, path, "name")?;
     match block.get("input") {
         Some(Value::Object(_)) => Ok(()),
-        Some(_) => Err(Refusal::invalid(format!(
-            "{path}input: Input should be a valid dictionary"
-        ))),
+        Some(_) => Err(Refusal::invalid(format!("{path}input: Input should be a valid dictionary"))),
         None => Err(Refusal::invalid(format!("{path}input: Field required"))),
     }
 }
 
 fn tool_result(block: &Map<String, Value>, path: &str, version: Version) -> Result<(), Refusal> {
     let dotted = format!("{path}.");
-    only(
-        block,
-        &dotted,
-        &["type", "tool_use_id", "content", "is_error", "cache_control"],
-    )?;
+    only(block, &dotted, &["type", "tool_use_id", "content", "is_error", "cache_control"])?;
     string(block, &dotted, "tool_use_id")?;
-    if block
-        .get("is_error")
-        .is_some_and(|flag| !flag.is_boolean() && !flag.is_null())
-    {
-        return Err(Refusal::invalid(format!(
-            "{path}.is_error: Input should be a valid boolean"
-        )));
+    if block.get("is_error").is_some_and(|flag| !flag.is_boolean() && !flag.is_null()) {
+        return Err(Refusal::invalid(format!("{path}.is_error: Input should be a valid boolean")));
     }
     match block.get("content") {
         None | Some(Value::Null | Value::String(_)) => Ok(()),
@@ -259,8 +200,6 @@ fn tool_result(block: &Map<String, Value>, path: &str, version: Version) -> Resu
             }
             Ok(())
         }
-        Some(_) => Err(Refusal::invalid(format!(
-            "{path}.content: Input should be a valid string or list"
-        ))),
+        Some(_) => Err(Refusal::invalid(format!("{path}.content: Input should be a valid string or list"))),
     }
 }

@@ -22,15 +22,11 @@ pub(crate) struct Sent {
 /// Checks credential, version and encoding. No configured keys: every non-empty key is good.
 pub(crate) fn headers(headers: &HeaderMap, keys: &[String]) -> Result<Sent, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let bearer =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let unauthorized = |message: &str| Refusal::new(StatusCode::UNAUTHORIZED, message);
     // Where both are present, x-api-key counts.
-    let key = text("x-api-key")
-        .or(bearer)
-        .map(str::trim)
-        .filter(|key| !key.is_empty());
+    let key = text("x-api-key").or(bearer).map(str::trim).filter(|key| !key.is_empty());
     let key = key.ok_or_else(|| unauthorized("x-api-key header is required"))?;
     if !keys.is_empty() && !keys.iter().any(|known| known == key) {
         return Err(unauthorized("invalid x-api-key"));
@@ -45,9 +41,7 @@ pub(crate) fn headers(headers: &HeaderMap, keys: &[String]) -> Result<Sent, Refu
         None => return Err(Refusal::invalid("anthropic-version: header is required")),
     };
     if text("content-encoding").is_some_and(|encoding| encoding != "identity") {
-        return Err(Refusal::invalid(
-            "double: compressed request bodies are not played",
-        ));
+        return Err(Refusal::invalid("double: compressed request bodies are not played"));
     }
     let betas = headers
         .get_all("anthropic-beta")

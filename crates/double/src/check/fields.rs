@@ -50,9 +50,7 @@ pub(super) fn check(body: &Map<String, Value>, endpoint: Endpoint, sent: &Sent) 
     if endpoint == Endpoint::Messages {
         max_tokens(body)?;
     }
-    let messages = body
-        .get("messages")
-        .ok_or_else(|| Refusal::invalid("messages: Field required"))?;
+    let messages = body.get("messages").ok_or_else(|| Refusal::invalid("messages: Field required"))?;
     let Some(messages) = messages.as_array() else {
         return Err(Refusal::invalid("messages: Input should be a valid list"));
     };
@@ -60,19 +58,13 @@ pub(super) fn check(body: &Map<String, Value>, endpoint: Endpoint, sent: &Sent) 
         return Err(Refusal::invalid("messages: at least one message is required"));
     }
     if messages.len() > MOST_MESSAGES {
-        return Err(Refusal::invalid(format!(
-            "messages: at most {MOST_MESSAGES} messages are allowed"
-        )));
+        return Err(Refusal::invalid(format!("messages: at most {MOST_MESSAGES} messages are allowed")));
     }
     settings(body)
 }
 
 fn known(field: &str, endpoint: Endpoint, sent: &Sent) -> Result<(), Refusal> {
-    let extra = || {
-        Err(Refusal::invalid(format!(
-            "{field}: Extra inputs are not permitted"
-        )))
-    };
+    let extra = || Err(Refusal::invalid(format!("{field}: Extra inputs are not permitted")));
     if endpoint == Endpoint::CountTokens && matches!(field, "max_tokens" | "stream" | "metadata") {
         return extra();
     }
@@ -84,33 +76,23 @@ fn known(field: &str, endpoint: Endpoint, sent: &Sent) -> Result<(), Refusal> {
             if *played {
                 return Ok(());
             }
-            Err(Refusal::invalid(format!(
-                "double: {field} is not played by the double"
-            )))
+            Err(Refusal::invalid(format!("double: {field} is not played by the double")))
         }
         _ => extra(),
     }
 }
 
 fn max_tokens(body: &Map<String, Value>) -> Result<(), Refusal> {
-    let given = body
-        .get("max_tokens")
-        .ok_or_else(|| Refusal::invalid("max_tokens: Field required"))?;
+    let given = body.get("max_tokens").ok_or_else(|| Refusal::invalid("max_tokens: Field required"))?;
     let Some(given) = given.as_u64() else {
         return Err(Refusal::invalid(
             "max_tokens: Input should be a valid integer greater than or equal to 0",
         ));
     };
-    let forced = matches!(
-        body.get("tool_choice").and_then(|choice| choice["type"].as_str()),
-        Some("any" | "tool")
-    );
-    let format = body
-        .get("output_config")
-        .is_some_and(|config| config.get("format").is_some());
-    let enabled = body
-        .get("thinking")
-        .is_some_and(|thinking| thinking["type"] == "enabled");
+    let forced =
+        matches!(body.get("tool_choice").and_then(|choice| choice["type"].as_str()), Some("any" | "tool"));
+    let format = body.get("output_config").is_some_and(|config| config.get("format").is_some());
+    let enabled = body.get("thinking").is_some_and(|thinking| thinking["type"] == "enabled");
     if given == 0 && (body.get("stream") == Some(&Value::Bool(true)) || forced || format || enabled) {
         return Err(Refusal::invalid(
             "max_tokens: 0 is not allowed with stream, enabled thinking, an output format or a forced tool",
@@ -127,28 +109,16 @@ fn settings(body: &Map<String, Value>) -> Result<(), Refusal> {
     if let Some(metadata) = body.get("metadata") {
         let metadata = object(metadata, "metadata")?;
         only(metadata, "metadata.", &["user_id"])?;
-        if metadata
-            .get("user_id")
-            .is_some_and(|id| !id.is_string() && !id.is_null())
-        {
-            return Err(Refusal::invalid(
-                "metadata.user_id: Input should be a valid string",
-            ));
+        if metadata.get("user_id").is_some_and(|id| !id.is_string() && !id.is_null()) {
+            return Err(Refusal::invalid("metadata.user_id: Input should be a valid string"));
         }
     }
     if let Some(sequences) = body.get("stop_sequences") {
-        let texts = sequences
-            .as_array()
-            .filter(|list| list.iter().all(Value::is_string));
+        let texts = sequences.as_array().filter(|list| list.iter().all(Value::is_string));
         let texts =
             texts.ok_or_else(|| Refusal::invalid("stop_sequences: Input should be a list of strings"))?;
-        if texts
-            .iter()
-            .any(|text| text.as_str().is_some_and(|text| text.trim().is_empty()))
-        {
-            return Err(Refusal::invalid(
-                "stop_sequences: each stop sequence must contain non-whitespace",
-            ));
+        if texts.iter().any(|text| text.as_str().is_some_and(|text| text.trim().is_empty())) {
+            return Err(Refusal::invalid("stop_sequences: each stop sequence must contain non-whitespace"));
         }
     }
     one_of(body, "service_tier", &["auto", "standard_only"])?;

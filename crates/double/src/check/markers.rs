@@ -45,13 +45,8 @@ fn walk_block(block: &Value, path: &str, found: &mut usize) -> Result<(), Refusa
     };
     if let Some(marker) = block.get("cache_control") {
         let path = format!("{path}.cache_control");
-        if matches!(
-            block.get("type").and_then(Value::as_str),
-            Some("thinking" | "redacted_thinking")
-        ) {
-            return Err(Refusal::invalid(format!(
-                "{path}: Extra inputs are not permitted"
-            )));
+        if matches!(block.get("type").and_then(Value::as_str), Some("thinking" | "redacted_thinking")) {
+            return Err(Refusal::invalid(format!("{path}: Extra inputs are not permitted")));
         }
         count(marker, &path, found)?;
     }
@@ -68,17 +63,10 @@ fn count(marker: &Value, path: &str, found: &mut usize) -> Result<(), Refusal> {
     let fields = super::object(marker, path)?;
     only(fields, &format!("{path}."), &["type", "ttl"])?;
     if marker["type"] != "ephemeral" {
-        return Err(Refusal::invalid(format!(
-            "{path}.type: Input should be 'ephemeral'"
-        )));
+        return Err(Refusal::invalid(format!("{path}.type: Input should be 'ephemeral'")));
     }
-    if !matches!(
-        marker.get("ttl").map(Value::as_str),
-        None | Some(Some("5m" | "1h"))
-    ) {
-        return Err(Refusal::invalid(format!(
-            "{path}.ttl: Input should be '5m' or '1h'"
-        )));
+    if !matches!(marker.get("ttl").map(Value::as_str), None | Some(Some("5m" | "1h"))) {
+        return Err(Refusal::invalid(format!("{path}.ttl: Input should be '5m' or '1h'")));
     }
     *found += 1;
     Ok(())

@@ -55,9 +55,7 @@ fn output_config(body: &Map<String, Value>) -> Result<Option<&str>, Refusal> {
         let fields = object(format, "output_config.format")?;
         only(fields, "output_config.format.", &["type", "schema"])?;
         if format["type"] != "json_schema" {
-            return Err(Refusal::invalid(
-                "output_config.format.type: Input should be 'json_schema'",
-            ));
+            return Err(Refusal::invalid("output_config.format.type: Input should be 'json_schema'"));
         }
         let schema = fields
             .get("schema")
@@ -97,23 +95,15 @@ fn thinking(
         Thinking::Disabled | Thinking::BetweenTools => &["type"],
     };
     only(fields, "thinking.", known)?;
-    if !matches!(
-        fields.get("display").map(Value::as_str),
-        None | Some(Some("summarized" | "omitted"))
-    ) {
-        return Err(Refusal::invalid(
-            "thinking.display: Input should be 'summarized' or 'omitted'",
-        ));
+    if !matches!(fields.get("display").map(Value::as_str), None | Some(Some("summarized" | "omitted"))) {
+        return Err(Refusal::invalid("thinking.display: Input should be 'summarized' or 'omitted'"));
     }
     if !model.thinking.contains(&kind) {
         let message = format!("thinking.type: \"{name}\" is not supported by {}", model.id);
         return Err(Refusal::invalid(message));
     }
     if kind == Thinking::Disabled && model.disabled_up_to_high && matches!(effort, Some("xhigh" | "max")) {
-        let message = format!(
-            "thinking.type: \"disabled\" needs effort high or lower on {}",
-            model.id
-        );
+        let message = format!("thinking.type: \"disabled\" needs effort high or lower on {}", model.id);
         return Err(Refusal::invalid(message));
     }
     if kind == Thinking::Enabled {
@@ -124,9 +114,7 @@ fn thinking(
             return Err(Refusal::invalid(message));
         }
         if max_tokens.is_some_and(|max| budget >= max) {
-            return Err(Refusal::invalid(
-                "`max_tokens` must be greater than `thinking.budget_tokens`.",
-            ));
+            return Err(Refusal::invalid("`max_tokens` must be greater than `thinking.budget_tokens`."));
         }
     }
     Ok(())

@@ -26,9 +26,7 @@ pub(super) fn check(schema: &Value, path: &str) -> Result<(), Refusal> {
 
 fn at_depth(schema: &Value, path: &str, depth: usize) -> Result<(), Refusal> {
     if depth > DEEPEST {
-        return Err(Refusal::invalid(format!(
-            "{path}: the schema is nested too deeply"
-        )));
+        return Err(Refusal::invalid(format!("{path}: the schema is nested too deeply")));
     }
     let Some(fields) = schema.as_object() else {
         return Ok(());
@@ -38,10 +36,7 @@ fn at_depth(schema: &Value, path: &str, depth: usize) -> Result<(), Refusal> {
         return Err(Refusal::invalid(message));
     }
     let is_object = fields.get("type").is_some_and(|kind| {
-        kind == "object"
-            || kind
-                .as_array()
-                .is_some_and(|kinds| kinds.iter().any(|kind| kind == "object"))
+        kind == "object" || kind.as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "object"))
     });
     if is_object && fields.get("additionalProperties") != Some(&Value::Bool(false)) {
         return Err(Refusal::invalid(format!(
@@ -49,12 +44,7 @@ fn at_depth(schema: &Value, path: &str, depth: usize) -> Result<(), Refusal> {
         )));
     }
     for group in ["properties", "$defs", "definitions"] {
-        for inner in fields
-            .get(group)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flat_map(|map| map.values())
-        {
+        for inner in fields.get(group).and_then(Value::as_object).into_iter().flat_map(|map| map.values()) {
             at_depth(inner, path, depth + 1)?;
         }
     }
@@ -63,7 +53,5 @@ fn at_depth(schema: &Value, path: &str, depth: usize) -> Result<(), Refusal> {
             at_depth(inner, path, depth + 1)?;
         }
     }
-    fields
-        .get("items")
-        .map_or(Ok(()), |items| at_depth(items, path, depth + 1))
+    fields.get("items").map_or(Ok(()), |items| at_depth(items, path, depth + 1))
 }

@@ -73,9 +73,7 @@ fn check_tool<'a>(tool: &'a Value, path: &str) -> Result<&'a str, Refusal> {
         .get("input_schema")
         .ok_or_else(|| Refusal::invalid(format!("{path}.custom.input_schema: Field required")))?;
     if input["type"] != "object" {
-        return Err(Refusal::invalid(format!(
-            "{path}.custom.input_schema.type: Input should be 'object'"
-        )));
+        return Err(Refusal::invalid(format!("{path}.custom.input_schema.type: Input should be 'object'")));
     }
     if fields.get("strict") == Some(&Value::Bool(true)) {
         schema::check(input, &format!("{path}.custom.input_schema"))?;
@@ -100,16 +98,12 @@ fn choice(body: &Map<String, Value>, names: &HashSet<&str>) -> Result<(), Refusa
     };
     only(fields, "tool_choice.", known)?;
     if names.is_empty() {
-        return Err(Refusal::invalid(
-            "tool_choice: may only be specified while providing tools",
-        ));
+        return Err(Refusal::invalid("tool_choice: may only be specified while providing tools"));
     }
     if kind == "tool" {
         let name = string(fields, "tool_choice.", "name")?;
         if !names.contains(name) {
-            return Err(Refusal::invalid(format!(
-                "tool_choice: Tool '{name}' not found in provided tools"
-            )));
+            return Err(Refusal::invalid(format!("tool_choice: Tool '{name}' not found in provided tools")));
         }
     }
     Ok(())

@@ -19,17 +19,11 @@ struct Turn<'a> {
 pub(super) fn check(body: &Map<String, Value>, model: &Model) -> Result<(), Refusal> {
     let turns = turns(body, model)?;
     if turns.first().is_none_or(|first| first.role != "user") {
-        return Err(Refusal::invalid(
-            "messages: first message must use the \"user\" role",
-        ));
+        return Err(Refusal::invalid("messages: first message must use the \"user\" role"));
     }
     let mut ids = HashSet::new();
     for (place, turn) in turns.iter().enumerate() {
-        let asked = if turn.role == "assistant" {
-            ids_of(turn, "tool_use", "id")
-        } else {
-            Vec::new()
-        };
+        let asked = if turn.role == "assistant" { ids_of(turn, "tool_use", "id") } else { Vec::new() };
         if let Some(twice) = asked.iter().find(|id| !ids.insert(**id)) {
             return Err(Refusal::invalid(format!(
                 "messages.{}: `tool_use` ids must be unique; `{twice}` was used before",
@@ -46,17 +40,11 @@ pub(super) fn check(body: &Map<String, Value>, model: &Model) -> Result<(), Refu
 /// Merges neighbours of one role. System messages stand between turns and are no turn themselves.
 fn turns<'a>(body: &'a Map<String, Value>, model: &Model) -> Result<Vec<Turn<'a>>, Refusal> {
     let mut turns: Vec<Turn<'a>> = Vec::new();
-    let messages = body
-        .get("messages")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let messages = body.get("messages").and_then(Value::as_array).into_iter().flatten();
     for (index, message) in messages.enumerate() {
         let role = message["role"].as_str().unwrap_or_default();
         if role == "system" {
-            let follows = turns
-                .last()
-                .is_some_and(|turn| turn.role == "user" || ends_in_server_tool(turn));
+            let follows = turns.last().is_some_and(|turn| turn.role == "user" || ends_in_server_tool(turn));
             if !model.system_turns || !follows {
                 let message = format!("messages.{index}: a `system` message is not allowed here");
                 return Err(Refusal::invalid(message));
@@ -82,9 +70,7 @@ fn ids_of<'a>(turn: &Turn<'a>, kind: &str, field: &str) -> Vec<&'a str> {
 
 /// Every tool use has its result in the next turn.
 fn answered(turn: &Turn<'_>, asked: &[&str], next: Option<&Turn<'_>>) -> Result<(), Refusal> {
-    let results = next
-        .map(|next| ids_of(next, "tool_result", "tool_use_id"))
-        .unwrap_or_default();
+    let results = next.map(|next| ids_of(next, "tool_result", "tool_use_id")).unwrap_or_default();
     let missing: Vec<_> = asked.iter().copied().filter(|id| !results.contains(id)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -99,9 +85,7 @@ fn answered(turn: &Turn<'_>, asked: &[&str], next: Option<&Turn<'_>>) -> Result<
 
 /// Every result belongs to a tool use of the turn before, once, and stands before other content.
 fn results(turn: &Turn<'_>, before: Option<&Turn<'_>>) -> Result<(), Refusal> {
-    let asked = before
-        .map(|before| ids_of(before, "tool_use", "id"))
-        .unwrap_or_default();
+    let asked = before.map(|before| ids_of(before, "tool_use", "id")).unwrap_or_default();
     let mut seen = HashSet::new();
     let mut other_content = false;
     for (place, block) in turn.blocks.iter().enumerate() {
@@ -143,22 +127,14 @@ fn prefill(last: Option<&Turn<'_>>, model: &Model) -> Result<(), Refusal> {
 }
 
 fn ends_in_server_tool(turn: &Turn<'_>) -> bool {
-    let kind = turn
-        .blocks
-        .last()
-        .and_then(|block| block["type"].as_str())
-        .unwrap_or_default();
+    let kind = turn.blocks.last().and_then(|block| block["type"].as_str()).unwrap_or_default();
     turn.role == "assistant"
         && (kind == "server_tool_use" || (kind.ends_with("_tool_result") && kind != "tool_result"))
 }
 
 /// Thinking blocks stand after the very messages that they were an answer to.
 pub(super) fn check_signatures(body: &Map<String, Value>, rendered: &Rendered) -> Result<(), Refusal> {
-    let messages = body
-        .get("messages")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let messages = body.get("messages").and_then(Value::as_array).into_iter().flatten();
     for ((index, message), before) in messages.enumerate().zip(&rendered.before) {
         for (place, block) in message["content"].as_array().into_iter().flatten().enumerate() {
             if block["type"] != "thinking" {

@@ -34,16 +34,10 @@ fn at_depth(schema: &Value, root: &Value, depth: usize) -> Value {
         }
         return Value::Object(fields);
     }
-    let kind = schema["type"]
-        .as_str()
-        .or_else(|| schema["type"].get(0).and_then(Value::as_str));
+    let kind = schema["type"].as_str().or_else(|| schema["type"].get(0).and_then(Value::as_str));
     match kind {
         Some("object") => {
-            let required = schema["required"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str);
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let field = |name: &str| at_depth(&schema["properties"][name], root, depth + 1);
             Value::Object(required.map(|name| (name.to_owned(), field(name))).collect())
         }
@@ -75,9 +69,6 @@ mod tests {
             },
             "$defs": { "owner": { "anyOf": [{ "type": "integer" }, { "type": "null" }] } },
         });
-        assert_eq!(
-            of(&schema),
-            json!({ "kind": "fact", "facts": [], "text": "[double]", "owner": 0 })
-        );
+        assert_eq!(of(&schema), json!({ "kind": "fact", "facts": [], "text": "[double]", "owner": 0 }));
     }
 }

@@ -91,10 +91,7 @@ async fn perform(stage: &Stage, given: &Given, cutter: &Cutter, id: &RequestId) 
     let sha256 = hex::encode(Sha256::digest(&given.bytes));
     let (answer, turn) = decide(stage, given, id, &sha256)?;
     // A scripted fault is meant for this very call; one at random only strikes where none was written.
-    let fault = answer
-        .fault
-        .clone()
-        .or_else(|| stage.storm().and_then(|storm| storm.draw()));
+    let fault = answer.fault.clone().or_else(|| stage.storm().and_then(|storm| storm.draw()));
     let mut delay = stage.latency + Duration::from_millis(answer.pace.delay_ms);
     if let Some(Fault::Delay(more)) = &fault {
         delay += *more;
@@ -118,20 +115,14 @@ async fn perform(stage: &Stage, given: &Given, cutter: &Cutter, id: &RequestId) 
         cutter.cut();
         return Ok(Response::default());
     }
-    let prompt = stage
-        .cache
-        .charge(given.checked.model, &given.checked.rendered, Instant::now());
+    let prompt = stage.cache.charge(given.checked.model, &given.checked.rendered, Instant::now());
     let message = Message::settle(&answer, &given.body, &given.checked.rendered, prompt);
     let call = Call {
         seq: 0,
         at: now(),
         request_id: id.0.to_string(),
         model: message.model.clone(),
-        user_id: given
-            .body
-            .get("metadata")
-            .and_then(|meta| meta["user_id"].as_str())
-            .map(str::to_owned),
+        user_id: given.body.get("metadata").and_then(|meta| meta["user_id"].as_str()).map(str::to_owned),
         turn,
         stop_reason: Some(message.stop_reason.clone()),
         usage: message.usage,

@@ -93,10 +93,7 @@ pub(super) struct TurnRange {
 
 impl Default for TurnRange {
     fn default() -> Self {
-        Self {
-            at_least: 0,
-            at_most: usize::MAX,
-        }
+        Self { at_least: 0, at_most: usize::MAX }
     }
 }
 

@@ -14,14 +14,7 @@ use crate::conversation::Conversation;
 use crate::fault::Fault;
 
 /// Names that every rule can use without capturing them.
-const GIVEN: [&str; 6] = [
-    "turn",
-    "user_id",
-    "model",
-    "first_text",
-    "last_text",
-    "last_result",
-];
+const GIVEN: [&str; 6] = ["turn", "user_id", "model", "first_text", "last_text", "last_result"];
 /// Users that `times_per_user` counts at most; beyond them it counts anew.
 const MOST_USERS: usize = 100_000;
 
@@ -53,22 +46,9 @@ struct Used {
 impl Rule {
     pub(super) fn compile(index: usize, form: RuleForm) -> Result<Self, ScriptError> {
         let name = form.name.unwrap_or_else(|| format!("rule {}", index + 1));
-        let filter = |UnknownFilter(filter)| ScriptError::Filter {
-            rule: name.clone(),
-            filter,
-        };
-        let say = form
-            .say
-            .as_deref()
-            .map(Template::parse)
-            .transpose()
-            .map_err(filter)?;
-        let thinking = form
-            .thinking
-            .as_deref()
-            .map(Template::parse)
-            .transpose()
-            .map_err(filter)?;
+        let filter = |UnknownFilter(filter)| ScriptError::Filter { rule: name.clone(), filter };
+        let say = form.say.as_deref().map(Template::parse).transpose().map_err(filter)?;
+        let thinking = form.thinking.as_deref().map(Template::parse).transpose().map_err(filter)?;
         let mut tools = Vec::new();
         for tool in form.tools {
             tools.push((tool.name, Input::parse(tool.input).map_err(filter)?));
@@ -77,24 +57,15 @@ impl Rule {
         let captured = when.names();
         let mut used: Vec<&str> = say.iter().chain(&thinking).flat_map(Template::names).collect();
         used.extend(tools.iter().flat_map(|(_, input)| input.names()));
-        if let Some(unknown) = used
-            .iter()
-            .find(|name| !GIVEN.contains(name) && !captured.contains(name))
-        {
-            return Err(ScriptError::Uncaptured {
-                rule: name.clone(),
-                name: (*unknown).to_owned(),
-            });
+        if let Some(unknown) = used.iter().find(|name| !GIVEN.contains(name) && !captured.contains(name)) {
+            return Err(ScriptError::Uncaptured { rule: name.clone(), name: (*unknown).to_owned() });
         }
         let given = GIVEN.into_iter().filter(|name| used.contains(name)).collect();
         let fault = form
             .fault
             .map(Fault::try_from)
             .transpose()
-            .map_err(|source| ScriptError::RuleFault {
-                rule: name.clone(),
-                source,
-            })?;
+            .map_err(|source| ScriptError::RuleFault { rule: name.clone(), source })?;
         Ok(Self {
             when,
             say,
@@ -124,19 +95,13 @@ impl Rule {
             return None;
         }
         for name in &self.given {
-            captured
-                .entry((*name).to_owned())
-                .or_insert_with(|| given(conversation, name));
+            captured.entry((*name).to_owned()).or_insert_with(|| given(conversation, name));
         }
         Some(Answer {
             rule: self.name.clone(),
             thinking: self.thinking.as_ref().map(|thinking| thinking.fill(&captured)),
             say: self.say.as_ref().map(|say| say.fill(&captured)),
-            tools: self
-                .tools
-                .iter()
-                .map(|(name, input)| (name.clone(), input.fill(&captured)))
-                .collect(),
+            tools: self.tools.iter().map(|(name, input)| (name.clone(), input.fill(&captured))).collect(),
             stop_reason: self.stop_reason.clone(),
             usage: self.usage.clone(),
             pace: self.pace,

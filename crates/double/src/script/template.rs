@@ -9,19 +9,13 @@ use serde_json::Value;
 /// What was captured, by name.
 pub(super) type Captured = HashMap<String, String>;
 
-#[expect(
-    clippy::expect_used,
-    reason = "a constant pattern either compiles always or never; a test runs it"
-)]
+#[expect(clippy::expect_used, reason = "a constant pattern either compiles always or never; a test runs it")]
 static SLOT: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:\|\s*([a-z]+)\s*)?\}\}")
         .expect("the pattern is constant and compiles")
 });
 
-#[expect(
-    clippy::expect_used,
-    reason = "a constant pattern either compiles always or never; a test runs it"
-)]
+#[expect(clippy::expect_used, reason = "a constant pattern either compiles always or never; a test runs it")]
 static LINE_NUMBER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^ *\d+\t").expect("the pattern is constant and compiles"));
 
@@ -127,9 +121,7 @@ impl Input {
             Value::String(text) => Self::Text(Template::parse(&text)?),
             Value::Array(items) => Self::List(items.into_iter().map(Self::parse).collect::<Result<_, _>>()?),
             Value::Object(fields) => {
-                let fields = fields
-                    .into_iter()
-                    .map(|(name, value)| Ok((name, Self::parse(value)?)));
+                let fields = fields.into_iter().map(|(name, value)| Ok((name, Self::parse(value)?)));
                 Self::Fields(fields.collect::<Result<_, _>>()?)
             }
             fixed @ (Value::Null | Value::Bool(_) | Value::Number(_)) => Self::Fixed(fixed),
@@ -151,9 +143,7 @@ impl Input {
             Self::Text(template) => template.fill_value(captured),
             Self::List(items) => items.iter().map(|item| item.fill(captured)).collect(),
             Self::Fields(fields) => {
-                let fields = fields
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.fill(captured)));
+                let fields = fields.iter().map(|(name, value)| (name.clone(), value.fill(captured)));
                 Value::Object(fields.collect())
             }
         }

@@ -47,30 +47,16 @@ impl When {
             last_result: optional("last_result", form.last_result)?,
             result_of,
             request: optional("request", form.request)?,
-            not: form
-                .not
-                .map(|not| Self::compile(rule, *not).map(Box::new))
-                .transpose()?,
+            not: form.not.map(|not| Self::compile(rule, *not).map(Box::new)).transpose()?,
         })
     }
 
     /// Names of all groups.
     pub(super) fn names(&self) -> Vec<&str> {
-        let single = [
-            &self.model,
-            &self.system,
-            &self.first_text,
-            &self.last_text,
-            &self.last_result,
-            &self.request,
-        ];
-        let patterns = single
-            .into_iter()
-            .flatten()
-            .chain(self.result_of.iter().map(|(_, pattern)| pattern));
-        patterns
-            .flat_map(|pattern| pattern.capture_names().flatten())
-            .collect()
+        let single =
+            [&self.model, &self.system, &self.first_text, &self.last_text, &self.last_result, &self.request];
+        let patterns = single.into_iter().flatten().chain(self.result_of.iter().map(|(_, pattern)| pattern));
+        patterns.flat_map(|pattern| pattern.capture_names().flatten()).collect()
     }
 
     pub(super) fn holds(&self, conversation: &Conversation<'_>, captured: &mut Captured) -> bool {
@@ -78,25 +64,18 @@ impl When {
             return false;
         }
         let mut matches = |pattern: &Option<Regex>, text: &dyn Fn() -> String| {
-            pattern
-                .as_ref()
-                .is_none_or(|pattern| capture(pattern, &text(), captured))
+            pattern.as_ref().is_none_or(|pattern| capture(pattern, &text(), captured))
         };
         if !matches(&self.model, &|| conversation.model().to_owned()) {
             return false;
         }
         if let Some(tool) = &self.tool
-            && !conversation
-                .last_results()
-                .iter()
-                .any(|result| result.tool == tool)
+            && !conversation.last_results().iter().any(|result| result.tool == tool)
         {
             return false;
         }
         if !matches(&self.last_text, &|| conversation.last_text())
-            || !matches(&self.last_result, &|| {
-                last_result(conversation, self.tool.as_deref())
-            })
+            || !matches(&self.last_result, &|| last_result(conversation, self.tool.as_deref()))
             || !matches(&self.first_text, &|| conversation.first_text())
             || !matches(&self.system, &|| conversation.system())
         {
@@ -113,9 +92,7 @@ impl When {
         {
             return false;
         }
-        self.not
-            .as_ref()
-            .is_none_or(|not| !not.holds(conversation, &mut Captured::new()))
+        self.not.as_ref().is_none_or(|not| !not.holds(conversation, &mut Captured::new()))
     }
 }
 

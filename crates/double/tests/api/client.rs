@@ -22,10 +22,8 @@ pub struct Event {
 impl Api {
     pub async fn start(config: DoubleConfig) -> Self {
         let double = Double::start(config).await.expect("the double starts");
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(10))
-            .build()
-            .expect("a client is built");
+        let http =
+            reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client is built");
         Self { double, http }
     }
 
@@ -35,11 +33,7 @@ impl Api {
 
     pub async fn playing(yaml: &str) -> Self {
         let script = Script::parse(yaml).expect("the test's script is one");
-        Self::start(DoubleConfig {
-            script: Some(script),
-            ..DoubleConfig::default()
-        })
-        .await
+        Self::start(DoubleConfig { script: Some(script), ..DoubleConfig::default() }).await
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -47,21 +41,12 @@ impl Api {
     }
 
     pub fn request(&self, path: &str, body: &Value) -> reqwest::RequestBuilder {
-        let request = self
-            .http
-            .post(self.url(path))
-            .header("content-type", "application/json");
-        request
-            .header("x-api-key", "key")
-            .header("anthropic-version", "2026-10-21")
-            .body(body.to_string())
+        let request = self.http.post(self.url(path)).header("content-type", "application/json");
+        request.header("x-api-key", "key").header("anthropic-version", "2026-10-21").body(body.to_string())
     }
 
     pub async fn send(&self, body: &Value) -> Response {
-        self.request("/v1/messages", body)
-            .send()
-            .await
-            .expect("an answer comes")
+        self.request("/v1/messages", body).send().await.expect("an answer comes")
     }
 
     /// Status and body of an answer.
@@ -93,10 +78,7 @@ pub fn events(text: &str) -> Vec<Event> {
         .map(|block| {
             let (name, data) = block.split_once('\n').expect("an event has two lines");
             Event {
-                name: name
-                    .strip_prefix("event: ")
-                    .expect("the first line names the event")
-                    .to_owned(),
+                name: name.strip_prefix("event: ").expect("the first line names the event").to_owned(),
                 data: serde_json::from_str(
                     data.strip_prefix("data: ").expect("the second line has the data"),
                 )
@@ -132,13 +114,8 @@ pub fn tool(name: &str) -> Value {
 /// Appends an answer and the results of its tools to the messages of a request.
 pub fn append(body: &mut Value, answer: &Value, results: &[&str]) {
     let messages = body["messages"].as_array_mut().expect("a request has messages");
-    let calls = answer["content"]
-        .as_array()
-        .expect("an answer has content")
-        .iter();
-    let ids = calls
-        .filter(|block| block["type"] == "tool_use")
-        .map(|block| &block["id"]);
+    let calls = answer["content"].as_array().expect("an answer has content").iter();
+    let ids = calls.filter(|block| block["type"] == "tool_use").map(|block| &block["id"]);
     let results: Vec<_> = ids
         .zip(results)
         .map(|(id, text)| json!({ "type": "tool_result", "tool_use_id": id, "content": text }))
@@ -149,21 +126,12 @@ pub fn append(body: &mut Value, answer: &Value, results: &[&str]) {
 
 /// The text of an answer.
 pub fn text(answer: &Value) -> String {
-    let blocks = answer["content"]
-        .as_array()
-        .expect("an answer has content")
-        .iter();
+    let blocks = answer["content"].as_array().expect("an answer has content").iter();
     blocks.filter_map(|block| block["text"].as_str()).collect()
 }
 
 /// The first tool use of an answer.
 pub fn call(answer: &Value) -> Value {
-    let mut blocks = answer["content"]
-        .as_array()
-        .expect("an answer has content")
-        .iter();
-    blocks
-        .find(|block| block["type"] == "tool_use")
-        .cloned()
-        .unwrap_or_default()
+    let mut blocks = answer["content"].as_array().expect("an answer has content").iter();
+    blocks.find(|block| block["type"] == "tool_use").cloned().unwrap_or_default()
 }

@@ -7,23 +7,12 @@ use crate::client::{Api, append, call, hello, hello_with, text, tool};
 #[tokio::test]
 async fn it_looks_reads_and_ends_with_an_account() {
     let api = Api::default_part().await;
-    let names = [
-        "list_files",
-        "read_file",
-        "write_file",
-        "edit_file",
-        "search_text",
-        "shell",
-        "finish",
-    ];
+    let names = ["list_files", "read_file", "write_file", "edit_file", "search_text", "shell", "finish"];
     let mut body = hello_with(json!({
         "tools": names.map(tool), "messages": [{ "role": "user", "content": "Mend the roof\n\nIt leaks." }],
     }));
     let mut called = Vec::new();
-    for result in [
-        "src/\nsrc/roof.py\ndocs/Readme.md\n",
-        "     1\t# Roofs\n     2\t\n",
-    ] {
+    for result in ["src/\nsrc/roof.py\ndocs/Readme.md\n", "     1\t# Roofs\n     2\t\n"] {
         let answer = api.ask(&body).await;
         assert!(text(&answer).starts_with("[double] "), "{answer}");
         called.push((call(&answer)["name"].clone(), call(&answer)["input"].clone()));
@@ -31,10 +20,7 @@ async fn it_looks_reads_and_ends_with_an_account() {
     }
     assert_eq!(
         called,
-        [
-            (json!("list_files"), json!({})),
-            (json!("read_file"), json!({ "path": "docs/Readme.md" })),
-        ]
+        [(json!("list_files"), json!({})), (json!("read_file"), json!({ "path": "docs/Readme.md" })),]
     );
     let end = api.ask(&body).await;
     assert_eq!(call(&end)["name"], "finish");
@@ -45,11 +31,7 @@ async fn it_looks_reads_and_ends_with_an_account() {
         assert!(summary.contains(seen), "{seen:?} is not in {summary:?}");
     }
     append(&mut body, &end, &["The checks failed."]);
-    assert_eq!(
-        call(&api.ask(&body).await)["name"],
-        "finish",
-        "it ends again rather than stand still"
-    );
+    assert_eq!(call(&api.ask(&body).await)["name"], "finish", "it ends again rather than stand still");
 }
 
 #[tokio::test]
@@ -57,10 +39,7 @@ async fn without_tools_it_answers_in_words() {
     let api = Api::default_part().await;
     let answer = api.ask(&hello()).await;
     assert_eq!(answer["stop_reason"], "end_turn");
-    assert!(
-        text(&answer).starts_with("[double] No model is connected"),
-        "{answer}"
-    );
+    assert!(text(&answer).starts_with("[double] No model is connected"), "{answer}");
     assert!(text(&answer).contains("hello"));
 }
 

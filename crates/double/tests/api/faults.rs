@@ -28,24 +28,15 @@ rules:
     let limited = api.send(&hello()).await;
     assert_eq!(limited.status(), 429);
     assert_eq!(
-        (
-            &limited.headers()["retry-after"],
-            &limited.headers()["x-should-retry"]
-        ),
+        (&limited.headers()["retry-after"], &limited.headers()["x-should-retry"]),
         (&"3".parse().unwrap(), &"false".parse().unwrap())
     );
     let limited: Value = limited.json().await.expect("an error is JSON");
     assert_eq!(limited["error"]["type"], "rate_limit_error");
     let (status, overloaded) = api.post(&hello()).await;
-    assert_eq!(
-        (status.as_u16(), &overloaded["error"]["type"]),
-        (529, &json!("overloaded_error"))
-    );
+    assert_eq!((status.as_u16(), &overloaded["error"]["type"]), (529, &json!("overloaded_error")));
     let (status, down) = api.post(&hello()).await;
-    assert_eq!(
-        (status.as_u16(), &down["error"]["message"]),
-        (503, &json!("Down"))
-    );
+    assert_eq!((status.as_u16(), &down["error"]["message"]), (503, &json!("Down")));
     assert!(api.double.ledger().is_empty(), "an error costs nothing");
     assert_eq!(text(&api.ask(&hello()).await), "up");
 }
@@ -70,17 +61,8 @@ async fn a_cut_stream_delivers_what_came_before_the_cut() {
         assert!(!error.is_timeout(), "{error:?}");
         let received = String::from_utf8(received).expect("events are text");
         assert_eq!(events(&received).len(), events_sent);
-        assert_eq!(
-            api.double.ledger().len(),
-            charged,
-            "charged from the first content on"
-        );
-        assert!(
-            api.double
-                .ledger()
-                .iter()
-                .all(|call| call.cut && call.stop_reason.is_none())
-        );
+        assert_eq!(api.double.ledger().len(), charged, "charged from the first content on");
+        assert!(api.double.ledger().iter().all(|call| call.cut && call.stop_reason.is_none()));
     }
 }
 
@@ -97,11 +79,7 @@ async fn a_cut_json_answer_is_charged_and_incomplete() {
 #[tokio::test]
 async fn a_connection_cut_before_headers_gives_no_answer() {
     let api = Api::playing("rules: [{ times: 1, fault: cut_before_headers }, { say: back }]").await;
-    let error = api
-        .request("/v1/messages", &hello())
-        .send()
-        .await
-        .expect_err("no answer may come");
+    let error = api.request("/v1/messages", &hello()).send().await.expect_err("no answer may come");
     assert!(!error.is_timeout(), "{error:?}");
     assert!(api.double.ledger().is_empty());
     assert_eq!(text(&api.ask(&hello()).await), "back");
@@ -117,15 +95,8 @@ async fn an_error_event_ends_the_stream() {
     assert_eq!(sent.len(), 4);
     let last = sent.last().expect("there are events");
     assert_eq!(last.name, "error");
-    assert_eq!(
-        last.data["error"],
-        json!({ "type": "api_error", "message": "Oh" })
-    );
-    assert!(
-        last.data["request_id"]
-            .as_str()
-            .is_some_and(|id| id.starts_with("req_"))
-    );
+    assert_eq!(last.data["error"], json!({ "type": "api_error", "message": "Oh" }));
+    assert!(last.data["request_id"].as_str().is_some_and(|id| id.starts_with("req_")));
     assert!(api.double.ledger()[0].cut);
 }
 
@@ -134,12 +105,7 @@ async fn garbage_is_neither_json_nor_events() {
     let api = Api::playing("rules: [{ say: hello, fault: garbage }]").await;
     let body = api.send(&hello()).await.bytes().await.expect("the body is whole");
     assert!(serde_json::from_slice::<Value>(&body).is_err());
-    let body = api
-        .send(&streaming())
-        .await
-        .bytes()
-        .await
-        .expect("the body is whole");
+    let body = api.send(&streaming()).await.bytes().await.expect("the body is whole");
     assert!(std::str::from_utf8(&body).is_err());
     assert!(api.double.ledger().is_empty());
 }
@@ -150,10 +116,8 @@ async fn broken_tool_input_does_not_parse() {
         Api::playing("rules: [{ tools: [{ name: shell, input: { command: ls } }], broken_json: true }]")
             .await;
     let sent = api.stream(&hello_with(json!({ "tools": [tool("shell")] }))).await;
-    let input: String = sent
-        .iter()
-        .filter_map(|event| event.data["delta"]["partial_json"].as_str())
-        .collect();
+    let input: String =
+        sent.iter().filter_map(|event| event.data["delta"]["partial_json"].as_str()).collect();
     assert_eq!(input, "{\"command\":\"ls\"");
 }
 
@@ -167,10 +131,7 @@ async fn a_stalled_stream_stays_open_until_the_double_goes() {
     assert!(more.is_err(), "nothing more comes");
     let start = Instant::now();
     api.double.shutdown().await;
-    assert!(
-        start.elapsed() < Duration::from_secs(4),
-        "an open answer does not hold the double up"
-    );
+    assert!(start.elapsed() < Duration::from_secs(4), "an open answer does not hold the double up");
     assert!(response.chunk().await.is_err(), "the answer is cut");
 }
 
@@ -188,12 +149,7 @@ async fn nothing_answers_after_a_shutdown() {
 async fn latency_comes_before_the_first_byte() {
     let script = Script::parse("rules: [{ say: hello, delay_ms: 60 }]").expect("it is a script");
     let latency = Duration::from_millis(60);
-    let api = Api::start(DoubleConfig {
-        script: Some(script),
-        latency,
-        ..DoubleConfig::default()
-    })
-    .await;
+    let api = Api::start(DoubleConfig { script: Some(script), latency, ..DoubleConfig::default() }).await;
     let start = Instant::now();
     api.ask(&hello()).await;
     assert!(start.elapsed() >= Duration::from_millis(120));
@@ -205,8 +161,7 @@ async fn a_storm_strikes_the_same_calls_for_the_same_seed() {
     let mut runs = Vec::new();
     for _ in 0..2 {
         let api = Api::default_part().await;
-        api.double
-            .set_faults(Some(Storm::parse(storm).expect("it is a storm")));
+        api.double.set_faults(Some(Storm::parse(storm).expect("it is a storm")));
         let mut met = Vec::new();
         for _ in 0..30 {
             match api.request("/v1/messages", &hello()).send().await {
@@ -226,27 +181,11 @@ async fn a_storm_strikes_the_same_calls_for_the_same_seed() {
 async fn a_storm_is_set_and_ended_over_the_wire() {
     let api = Api::default_part().await;
     let faults = api.url("/_double/faults");
-    let set = api
-        .http
-        .post(&faults)
-        .body(json!({ "seed": 1, "rate": 1.0, "kinds": [500] }).to_string());
+    let set = api.http.post(&faults).body(json!({ "seed": 1, "rate": 1.0, "kinds": [500] }).to_string());
     assert_eq!(set.send().await.expect("an answer comes").status(), 204);
     assert_eq!(api.send(&hello()).await.status(), 500);
-    let wrong = api
-        .http
-        .post(&faults)
-        .body("{ rate: 1.0, kinds: [tornado] }")
-        .send()
-        .await;
+    let wrong = api.http.post(&faults).body("{ rate: 1.0, kinds: [tornado] }").send().await;
     assert_eq!(wrong.expect("an answer comes").status(), 400);
-    assert_eq!(
-        api.http
-            .delete(&faults)
-            .send()
-            .await
-            .expect("an answer comes")
-            .status(),
-        204
-    );
+    assert_eq!(api.http.delete(&faults).send().await.expect("an answer comes").status(), 204);
     assert_eq!(api.send(&hello()).await.status(), 200);
 }

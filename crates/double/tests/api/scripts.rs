@@ -24,18 +24,9 @@ rules:
     let tools = json!([tool("shell"), tool("read_file")]);
     let ask = async |body: Value| text(&api.ask(&body).await);
     let user = |text: &str| json!([{ "role": "user", "content": text }]);
-    assert_eq!(
-        ask(hello_with(json!({ "system": "You are a Judge." }))).await,
-        "judged"
-    );
-    assert_eq!(
-        ask(hello_with(json!({ "model": "claude-haiku-5-5" }))).await,
-        "small"
-    );
-    assert_eq!(
-        ask(hello_with(json!({ "messages": user("red one") }))).await,
-        "red"
-    );
+    assert_eq!(ask(hello_with(json!({ "system": "You are a Judge." }))).await, "judged");
+    assert_eq!(ask(hello_with(json!({ "model": "claude-haiku-5-5" }))).await, "small");
+    assert_eq!(ask(hello_with(json!({ "messages": user("red one") }))).await, "red");
     assert_eq!(ask(hello_with(json!({ "messages": user("blue") }))).await, "blue");
 
     let mut body = hello_with(json!({ "tools": tools }));
@@ -44,11 +35,7 @@ rules:
     append(&mut body, &first, &["exit code: 0", "exit code: 7"]);
     assert_eq!(ask(body.clone()).await, "green");
     body["messages"][2]["content"][0]["content"] = "exit code: 1".into();
-    assert_eq!(
-        ask(body.clone()).await,
-        "failed",
-        "only the results of the named tool count"
-    );
+    assert_eq!(ask(body.clone()).await, "failed", "only the results of the named tool count");
     body["messages"][2]["content"][0]["content"] = "a secret needle".into();
     assert_eq!(ask(body.clone()).await, "found");
 }
@@ -74,17 +61,11 @@ rules:
     }));
     let answer = api.ask(&body).await;
     assert_eq!(text(&answer), "\"a\\b\" / \"a\\b\" / 0 / task-7 / {{not a name}}");
-    assert_eq!(
-        call(&answer)["input"],
-        json!({ "path": "\"a\\b\"", "offset": 12, "note": ["12"] })
-    );
+    assert_eq!(call(&answer)["input"], json!({ "path": "\"a\\b\"", "offset": 12, "note": ["12"] }));
 
     append(&mut body, &answer, &["     1\tx = \"quoted\" \n    10\t\ty\n"]);
     let edit = call(&api.ask(&body).await);
-    assert_eq!(
-        edit["input"],
-        json!({ "old_text": "x = \"quoted\" \n\ty\n", "new_text": "\"quoted\"" })
-    );
+    assert_eq!(edit["input"], json!({ "old_text": "x = \"quoted\" \n\ty\n", "new_text": "\"quoted\"" }));
 }
 
 #[tokio::test]
@@ -94,10 +75,7 @@ async fn a_rule_applies_as_often_as_it_says() {
             .await;
     let mut said = Vec::new();
     for user in ["a", "a", "a", "b", "a", "b"] {
-        said.push(text(
-            &api.ask(&hello_with(json!({ "metadata": { "user_id": user } })))
-                .await,
-        ));
+        said.push(text(&api.ask(&hello_with(json!({ "metadata": { "user_id": user } }))).await));
     }
     assert_eq!(said, ["all", "all", "mine", "mine", "rest", "rest"]);
 }
@@ -105,13 +83,8 @@ async fn a_rule_applies_as_often_as_it_says() {
 #[tokio::test]
 async fn a_request_that_no_rule_matches_fails_loudly_and_is_recorded() {
     let api = Api::playing("rules: [{ when: { last_text: other }, say: yes }]").await;
-    let (status, answer) = api
-        .post(&hello_with(json!({ "metadata": { "user_id": "u" } })))
-        .await;
-    assert_eq!(
-        (status.as_u16(), &answer["error"]["type"]),
-        (400, &json!("invalid_request_error"))
-    );
+    let (status, answer) = api.post(&hello_with(json!({ "metadata": { "user_id": "u" } }))).await;
+    assert_eq!((status.as_u16(), &answer["error"]["type"]), (400, &json!("invalid_request_error")));
     assert_eq!(
         answer["error"]["message"],
         "double: no rule matches: turn 0, last tool none, last text \"hello\""
@@ -119,10 +92,7 @@ async fn a_request_that_no_rule_matches_fails_loudly_and_is_recorded() {
     let unmatched = api.double.unmatched();
     assert_eq!(unmatched.len(), 1);
     assert_eq!(unmatched[0].user_id.as_deref(), Some("u"));
-    assert_eq!(
-        Some(unmatched[0].request_id.as_str()),
-        answer["request_id"].as_str()
-    );
+    assert_eq!(Some(unmatched[0].request_id.as_str()), answer["request_id"].as_str());
     assert!(api.double.ledger().is_empty());
 }
 
@@ -138,10 +108,7 @@ async fn stop_reason_and_usage_can_be_forced() {
         (&json!("refusal"), &json!("refusal"))
     );
     assert_eq!(
-        (
-            &answer["usage"]["input_tokens"],
-            &answer["usage"]["cache_read_input_tokens"]
-        ),
+        (&answer["usage"]["input_tokens"], &answer["usage"]["cache_read_input_tokens"]),
         (&json!(7), &json!(9))
     );
     assert_eq!(api.double.ledger()[0].usage.cache_read_input_tokens, 9);
@@ -151,30 +118,15 @@ async fn stop_reason_and_usage_can_be_forced() {
 async fn the_script_is_replaced_over_the_wire() {
     let api = Api::default_part().await;
     assert!(text(&api.ask(&hello()).await).starts_with("[double] "));
-    let set = api
-        .http
-        .post(api.url("/_double/script"))
-        .body("rules: [{ say: scripted }]");
+    let set = api.http.post(api.url("/_double/script")).body("rules: [{ say: scripted }]");
     assert_eq!(set.send().await.expect("an answer comes").status(), 204);
     assert_eq!(text(&api.ask(&hello()).await), "scripted");
 
-    let broken = api
-        .http
-        .post(api.url("/_double/script"))
-        .body("rules: [{ sey: typo }]");
+    let broken = api.http.post(api.url("/_double/script")).body("rules: [{ sey: typo }]");
     assert_eq!(broken.send().await.expect("an answer comes").status(), 400);
-    assert_eq!(
-        text(&api.ask(&hello()).await),
-        "scripted",
-        "a broken script changes nothing"
-    );
+    assert_eq!(text(&api.ask(&hello()).await), "scripted", "a broken script changes nothing");
 
-    let dropped = api
-        .http
-        .delete(api.url("/_double/script"))
-        .send()
-        .await
-        .expect("an answer comes");
+    let dropped = api.http.delete(api.url("/_double/script")).send().await.expect("an answer comes");
     assert_eq!(dropped.status(), 204);
     assert!(text(&api.ask(&hello()).await).starts_with("[double] "));
 }
@@ -183,24 +135,12 @@ async fn the_script_is_replaced_over_the_wire() {
 fn a_script_that_cannot_be_played_says_why() {
     for (yaml, why) in [
         ("rules: []", "no rules"),
-        (
-            "rules: [{ say: '{{nobody}}' }]",
-            "rule \"rule 1\": {{nobody}} is captured by none",
-        ),
+        ("rules: [{ say: '{{nobody}}' }]", "rule \"rule 1\": {{nobody}} is captured by none"),
         ("rules: [{ say: '{{turn|loud}}' }]", "\"loud\" is not a filter"),
-        (
-            "rules: [{ name: a, when: { last_text: '(' } }]",
-            "rule \"a\": the pattern for last_text",
-        ),
-        (
-            "rules: [{ name: a, fault: { status: 200 } }]",
-            "rule \"a\": 200 is not an error status",
-        ),
+        ("rules: [{ name: a, when: { last_text: '(' } }]", "rule \"a\": the pattern for last_text"),
+        ("rules: [{ name: a, fault: { status: 200 } }]", "rule \"a\": 200 is not an error status"),
         ("rules: [{ name: a, fault: explode }]", "`explode` is not a fault"),
-        (
-            "rules: [{ name: a, fault: { garbage: true, status: 500 } }]",
-            "this one has 2",
-        ),
+        ("rules: [{ name: a, fault: { garbage: true, status: 500 } }]", "this one has 2"),
         ("rules: [{ when: { lats_text: a } }]", "lats_text"),
     ] {
         let error = Script::parse(yaml).expect_err(yaml).to_string();

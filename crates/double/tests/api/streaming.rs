@@ -49,23 +49,14 @@ fn assembled(events: &[Event]) -> Value {
                 for field in ["stop_reason", "stop_sequence", "stop_details"] {
                     message[field] = event.data["delta"][field].clone();
                 }
-                let usage = event.data["usage"]
-                    .as_object()
-                    .expect("usage is an object")
-                    .clone();
-                message["usage"]
-                    .as_object_mut()
-                    .expect("usage is an object")
-                    .extend(usage);
+                let usage = event.data["usage"].as_object().expect("usage is an object").clone();
+                message["usage"].as_object_mut().expect("usage is an object").extend(usage);
             }
             "message_stop" | "ping" => {}
             other => panic!("unexpected event {other}"),
         }
     }
-    assert_eq!(
-        events.last().map(|event| event.name.as_str()),
-        Some("message_stop")
-    );
+    assert_eq!(events.last().map(|event| event.name.as_str()), Some("message_stop"));
     message
 }
 
@@ -88,10 +79,7 @@ async fn both_forms_say_the_same() {
     let streamed = assembled(&api.stream(&body).await);
     assert_eq!(without_ids(streamed), without_ids(whole.clone()));
     assert_eq!(whole["stop_reason"], "tool_use");
-    assert_eq!(
-        whole["content"][2]["input"]["nested"],
-        json!({ "list": [1, 2.5, null, true] })
-    );
+    assert_eq!(whole["content"][2]["input"]["nested"], json!({ "list": [1, 2.5, null, true] }));
     assert_eq!(whole["content"].as_array().map(Vec::len), Some(4));
     let calls = api.double.ledger();
     assert_eq!(calls[0].usage, calls[1].usage, "both forms cost the same");
@@ -120,10 +108,7 @@ async fn events_come_one_by_one_where_the_rule_says_so() {
         pieces += 1;
     }
     assert!(pieces >= 5, "{pieces} pieces");
-    assert!(
-        start.elapsed().as_millis() >= 200,
-        "seven events have six gaps of 40 ms"
-    );
+    assert!(start.elapsed().as_millis() >= 200, "seven events have six gaps of 40 ms");
 }
 
 #[tokio::test]
@@ -138,11 +123,7 @@ async fn thinking_goes_back_only_where_it_came_from() {
     moved["messages"][0]["content"] = "another question".into();
     let (status, refused) = api.post(&moved).await;
     assert_eq!(status, 400, "{refused}");
-    assert!(
-        refused["error"]["message"]
-            .as_str()
-            .is_some_and(|said| said.contains("Invalid `signature`"))
-    );
+    assert!(refused["error"]["message"].as_str().is_some_and(|said| said.contains("Invalid `signature`")));
 
     let mut hidden = hello_with(json!({ "thinking": { "type": "adaptive", "display": "omitted" } }));
     hidden["tools"] = body["tools"].clone();
@@ -162,16 +143,10 @@ async fn an_answer_ends_at_a_stop_sequence_and_at_max_tokens() {
     );
     assert_eq!(text(&stopped), "one two three ");
     let short = api.ask(&hello_with(json!({ "max_tokens": 2 }))).await;
-    assert_eq!(
-        (short["stop_reason"].as_str(), text(&short).as_str()),
-        (Some("max_tokens"), "one two")
-    );
+    assert_eq!((short["stop_reason"].as_str(), text(&short).as_str()), (Some("max_tokens"), "one two"));
     assert_eq!(short["usage"]["output_tokens"], 2);
     let nothing = api.ask(&hello_with(json!({ "max_tokens": 0 }))).await;
-    assert_eq!(
-        (&nothing["content"], &nothing["stop_reason"]),
-        (&json!([]), &json!("max_tokens"))
-    );
+    assert_eq!((&nothing["content"], &nothing["stop_reason"]), (&json!([]), &json!("max_tokens")));
 }
 
 #[tokio::test]
@@ -184,9 +159,6 @@ async fn a_paused_turn_can_be_sent_back_as_it_is() {
     let paused = api.ask(&body).await;
     assert_eq!(paused["stop_reason"], "pause_turn");
     let back = json!({ "role": "assistant", "content": paused["content"] });
-    body["messages"]
-        .as_array_mut()
-        .expect("a request has messages")
-        .push(back);
+    body["messages"].as_array_mut().expect("a request has messages").push(back);
     assert_eq!(text(&api.ask(&body).await), "Found.");
 }

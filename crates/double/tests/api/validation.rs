@@ -24,20 +24,11 @@ async fn what_the_rules_allow_is_answered() {
         hello_with(json!({ "tools": tools, "tool_choice": choice })),
         hello_with(json!({ "tools": [{ "name": "a", "strict": true, "input_schema": closed }] })),
         hello_with(json!({ "tools": [{ "type": "memory_20250818", "name": "memory" }] })),
-        model(
-            "claude-haiku-5-5",
-            json!({ "tools": tools, "tool_choice": { "type": "any" } }),
-        ),
+        model("claude-haiku-5-5", json!({ "tools": tools, "tool_choice": { "type": "any" } })),
         model("claude-haiku-5-5", json!({ "thinking": { "type": "disabled" } })),
         model("claude-haiku-4-5-20251001", json!({})),
-        model(
-            "claude-sonnet-4-6",
-            json!({ "thinking": budget, "max_tokens": 2_048 }),
-        ),
-        model(
-            "claude-sonnet-4-5",
-            json!({ "messages": [user(json!("a")), assistant(json!("b"))] }),
-        ),
+        model("claude-sonnet-4-6", json!({ "thinking": budget, "max_tokens": 2_048 })),
+        model("claude-sonnet-4-5", json!({ "messages": [user(json!("a")), assistant(json!("b"))] })),
         talk(json!([user(json!("a")), user(json!("b"))])),
         talk(json!([user(json!("a")), { "role": "system", "content": "now be brief" }])),
         talk(json!([
@@ -66,9 +57,7 @@ async fn an_unknown_model_is_not_found() {
 async fn with_headers(api: &Api, body: &Value, headers: &[&str]) -> Response {
     let mut request = api.http.post(api.url("/v1/messages")).body(body.to_string());
     for header in headers {
-        let (name, value) = header
-            .split_once(": ")
-            .expect("the test writes a name and a value");
+        let (name, value) = header.split_once(": ").expect("the test writes a name and a value");
         request = request.header(name, value);
     }
     request.send().await.expect("an answer comes")
@@ -76,32 +65,17 @@ async fn with_headers(api: &Api, body: &Value, headers: &[&str]) -> Response {
 
 #[tokio::test]
 async fn credential_and_version_are_demanded() {
-    let config = DoubleConfig {
-        keys: vec!["good".to_owned()],
-        ..DoubleConfig::default()
-    };
+    let config = DoubleConfig { keys: vec!["good".to_owned()], ..DoubleConfig::default() };
     let api = Api::start(config).await;
     let new = "anthropic-version: 2026-10-21";
     let old = "anthropic-version: 2023-06-01";
     let cases = [
         (vec![new], 401, "authentication_error"),
         (vec![new, "x-api-key: bad"], 401, "authentication_error"),
-        (
-            vec![new, "authorization: Basic good"],
-            401,
-            "authentication_error",
-        ),
-        (
-            vec![new, "x-api-key: bad", "authorization: Bearer good"],
-            401,
-            "authentication_error",
-        ),
+        (vec![new, "authorization: Basic good"], 401, "authentication_error"),
+        (vec![new, "x-api-key: bad", "authorization: Bearer good"], 401, "authentication_error"),
         (vec!["x-api-key: good"], 400, "invalid_request_error"),
-        (
-            vec!["x-api-key: good", "anthropic-version: 2024-01-01"],
-            400,
-            "invalid_request_error",
-        ),
+        (vec!["x-api-key: good", "anthropic-version: 2024-01-01"], 400, "invalid_request_error"),
         (vec![new, "x-api-key: good"], 200, ""),
         (vec![old, "authorization: Bearer good"], 200, ""),
     ];
@@ -110,11 +84,7 @@ async fn credential_and_version_are_demanded() {
         assert_eq!(response.status(), status, "{headers:?}");
         assert!(response.headers().contains_key("request-id"), "{headers:?}");
         let answer: Value = response.json().await.expect("the answer is JSON");
-        assert_eq!(
-            answer["error"]["type"].as_str().unwrap_or_default(),
-            kind,
-            "{headers:?}"
-        );
+        assert_eq!(answer["error"]["type"].as_str().unwrap_or_default(), kind, "{headers:?}");
     }
 }
 
@@ -122,16 +92,8 @@ async fn credential_and_version_are_demanded() {
 async fn an_empty_key_is_no_credential() {
     let api = Api::default_part().await;
     let version = "anthropic-version: 2026-10-21";
-    for (key, status) in [
-        ("x-api-key: ", 401),
-        ("authorization: Bearer ", 401),
-        ("x-api-key: any", 200),
-    ] {
-        assert_eq!(
-            with_headers(&api, &hello(), &[version, key]).await.status(),
-            status,
-            "{key:?}"
-        );
+    for (key, status) in [("x-api-key: ", 401), ("authorization: Bearer ", 401), ("x-api-key: any", 200)] {
+        assert_eq!(with_headers(&api, &hello(), &[version, key]).await.status(), status, "{key:?}");
     }
 }
 
@@ -139,11 +101,9 @@ async fn an_empty_key_is_no_credential() {
 async fn the_older_version_takes_sampling_fields_where_the_model_does() {
     let api = Api::default_part().await;
     let headers = ["x-api-key: key", "anthropic-version: 2023-06-01"];
-    for (id, temperature, status) in [
-        ("claude-haiku-4-5", 0.2, 200),
-        ("claude-sonnet-5-5", 0.2, 400),
-        ("claude-sonnet-5-5", 1.0, 200),
-    ] {
+    for (id, temperature, status) in
+        [("claude-haiku-4-5", 0.2, 200), ("claude-sonnet-5-5", 0.2, 400), ("claude-sonnet-5-5", 1.0, 200)]
+    {
         let body = model(id, json!({ "temperature": temperature }));
         let response = with_headers(&api, &body, &headers).await;
         assert_eq!(response.status(), status, "{id} at {temperature}");
@@ -167,11 +127,7 @@ async fn what_is_no_json_and_what_is_no_path_are_typed_errors_too() {
     let answer: Value = response.json().await.expect("an error is JSON");
     assert_eq!(answer["error"]["type"], "invalid_request_error");
 
-    let response = api
-        .request("/v1/complete", &hello())
-        .send()
-        .await
-        .expect("an answer comes");
+    let response = api.request("/v1/complete", &hello()).send().await.expect("an answer comes");
     assert_eq!(response.status(), 404);
     assert!(response.headers().contains_key("request-id"));
     let answer: Value = response.json().await.expect("an error is JSON");
@@ -197,11 +153,7 @@ async fn counted_tokens_are_the_tokens_of_the_prompt() {
 
 async fn get(api: &Api, path: &str) -> Response {
     let request = api.http.get(api.url(path)).header("x-api-key", "key");
-    request
-        .header("anthropic-version", "2026-10-21")
-        .send()
-        .await
-        .expect("an answer comes")
+    request.header("anthropic-version", "2026-10-21").send().await.expect("an answer comes")
 }
 
 #[tokio::test]
@@ -223,22 +175,14 @@ async fn models_are_listed_in_pages() {
     ids.dedup();
     assert_eq!(ids.len(), seen.len(), "no model is on two pages");
     let mut listed = seen.iter();
-    let sonnet = listed
-        .find(|model| model["id"] == "claude-sonnet-5-5")
-        .expect("the default model is listed");
+    let sonnet =
+        listed.find(|model| model["id"] == "claude-sonnet-5-5").expect("the default model is listed");
     let thinking = &sonnet["capabilities"]["thinking"]["types"];
     assert_eq!(thinking["enabled"]["supported"], false);
     assert_eq!(thinking["between_tools"]["supported"], true);
-    assert_eq!(
-        (&sonnet["max_input_tokens"], &sonnet["max_tokens"]),
-        (&json!(1_000_000), &json!(128_000))
-    );
+    assert_eq!((&sonnet["max_input_tokens"], &sonnet["max_tokens"]), (&json!(1_000_000), &json!(128_000)));
 
     for (id, status) in [("claude-haiku-5-5", 200), ("claude-2", 404)] {
-        assert_eq!(
-            get(&api, &format!("/v1/models/{id}")).await.status(),
-            status,
-            "{id}"
-        );
+        assert_eq!(get(&api, &format!("/v1/models/{id}")).await.status(), status, "{id}");
     }
 }

@@ -23,16 +23,12 @@ impl Deref for PrivateRedis {
     type Target = Redis;
 
     fn deref(&self) -> &Redis {
-        self.0
-            .redis_ref()
-            .expect("start asked for Redis, and nothing takes it away")
+        self.0.redis_ref().expect("start asked for Redis, and nothing takes it away")
     }
 }
 
 impl DerefMut for PrivateRedis {
     fn deref_mut(&mut self) -> &mut Redis {
-        self.0
-            .redis()
-            .expect("start asked for Redis, and nothing takes it away")
+        self.0.redis().expect("start asked for Redis, and nothing takes it away")
     }
 }

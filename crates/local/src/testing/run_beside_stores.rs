@@ -48,12 +48,7 @@ pub fn run_beside_stores(
         command.env(DATABASE_URL, stores.database_url().unwrap_or_default());
         command.env(REDIS_URL, stores.redis_url().unwrap_or_default());
         // In our own group, where the terminal's keys reach it.
-        let bond = Bond {
-            death: Signal::Terminate,
-            account: Account::Ours,
-            hold: None,
-            own_group: false,
-        };
+        let bond = Bond { death: Signal::Terminate, account: Account::Ours, hold: None, own_group: false };
         let child = bound_child::spawn(command, &bond)?;
         let status = watch(child, stores, interrupt, terminate).await?;
         Ok(exit_code(status))
@@ -99,8 +94,6 @@ async fn watch(
 }
 
 fn exit_code(status: ExitStatus) -> u8 {
-    let code = status
-        .code()
-        .or_else(|| status.signal().map(|number| 128 + number));
+    let code = status.code().or_else(|| status.signal().map(|number| 128 + number));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }

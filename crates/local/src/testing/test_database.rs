@@ -27,11 +27,7 @@ impl TestDatabase {
         let name = format!("t_{}", random_hex(8)?);
         execute(&mut admin, format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
         admin.close().await?;
-        Ok(Self {
-            url: with_database(server, &name)?,
-            name,
-            server: server.to_owned(),
-        })
+        Ok(Self { url: with_database(server, &name)?, name, server: server.to_owned() })
     }
 
     /// A pool of at most ten connections to it.
@@ -39,9 +35,7 @@ impl TestDatabase {
     /// # Errors
     /// When Postgres does not answer.
     pub async fn pool(&self) -> Result<PgPool, Error> {
-        let pool = PgPoolOptions::new()
-            .max_connections(10)
-            .acquire_timeout(Duration::from_secs(10));
+        let pool = PgPoolOptions::new().max_connections(10).acquire_timeout(Duration::from_secs(10));
         Ok(pool.connect(&self.url).await?)
     }
 
@@ -98,22 +92,11 @@ async fn prepare_template(
     migrator: &Migrator,
 ) -> Result<(), Error> {
     let exists = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
-    if sqlx::query_scalar(exists)
-        .bind(template)
-        .fetch_one(&mut *admin)
-        .await?
-    {
+    if sqlx::query_scalar(exists).bind(template).fetch_one(&mut *admin).await? {
         return Ok(());
     }
-    sqlx::query("SELECT pg_advisory_lock(hashtext($1))")
-        .bind(template)
-        .execute(&mut *admin)
-        .await?;
-    if !sqlx::query_scalar::<_, bool>(exists)
-        .bind(template)
-        .fetch_one(&mut *admin)
-        .await?
-    {
+    sqlx::query("SELECT pg_advisory_lock(hashtext($1))").bind(template).execute(&mut *admin).await?;
+    if !sqlx::query_scalar::<_, bool>(exists).bind(template).fetch_one(&mut *admin).await? {
         let fresh = format!("{template}_fresh");
         execute(admin, format!("DROP DATABASE IF EXISTS {fresh} WITH (FORCE)")).await?;
         execute(admin, format!("CREATE DATABASE {fresh}")).await?;
@@ -125,10 +108,7 @@ async fn prepare_template(
         execute(admin, format!("ALTER DATABASE {fresh} ALLOW_CONNECTIONS false")).await?;
         execute(admin, format!("ALTER DATABASE {fresh} RENAME TO {template}")).await?;
     }
-    sqlx::query("SELECT pg_advisory_unlock(hashtext($1))")
-        .bind(template)
-        .execute(admin)
-        .await?;
+    sqlx::query("SELECT pg_advisory_unlock(hashtext($1))").bind(template).execute(admin).await?;
     Ok(())
 }
 

@@ -33,10 +33,7 @@ impl TestStores {
         let named = |name| env::var(name).ok().filter(|url| !url.is_empty());
         let (database, redis) = (named(DATABASE_URL), named(REDIS_URL));
         if let (Some(database_url), Some(redis_url)) = (&database, &redis) {
-            return Ok(Self {
-                database_url: database_url.clone(),
-                redis_url: redis_url.clone(),
-            });
+            return Ok(Self { database_url: database_url.clone(), redis_url: redis_url.clone() });
         }
         let own = ThrowAway::start(database.is_none(), redis.is_none())?;
         let owned = |url: Option<&str>| url.map(str::to_owned).unwrap_or_default();

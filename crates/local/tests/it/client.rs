@@ -6,25 +6,15 @@ use sqlx::{Connection, PgConnection};
 /// Commits a row.
 pub async fn add_note(database: &str, note: &str) {
     let mut connection = PgConnection::connect(database).await.unwrap();
-    sqlx::query("CREATE TABLE IF NOT EXISTS notes (note text)")
-        .execute(&mut connection)
-        .await
-        .unwrap();
-    sqlx::query("INSERT INTO notes VALUES ($1)")
-        .bind(note)
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    sqlx::query("CREATE TABLE IF NOT EXISTS notes (note text)").execute(&mut connection).await.unwrap();
+    sqlx::query("INSERT INTO notes VALUES ($1)").bind(note).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 
 /// All rows that were committed.
 pub async fn notes(database: &str) -> Vec<String> {
     let mut connection = PgConnection::connect(database).await.unwrap();
-    sqlx::query_scalar("SELECT note FROM notes ORDER BY note")
-        .fetch_all(&mut connection)
-        .await
-        .unwrap()
+    sqlx::query_scalar("SELECT note FROM notes ORDER BY note").fetch_all(&mut connection).await.unwrap()
 }
 
 pub async fn set(url: &str, key: &str, value: &str) {

@@ -39,9 +39,6 @@ fn a_frozen_redis_can_be_stopped() {
     redis.freeze();
     let begun = Instant::now();
     redis.stop();
-    assert!(
-        begun.elapsed() < Duration::from_secs(8),
-        "it was killed after its time, not stopped"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(8), "it was killed after its time, not stopped");
     assert!(!crate::process::is_alive(pid));
 }

@@ -15,10 +15,7 @@ use tempfile::TempDir;
 
 /// A temporary directory that others may enter, whatever the umask is.
 pub fn passable_dir() -> TempDir {
-    tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o755))
-        .tempdir()
-        .unwrap()
+    tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().unwrap()
 }
 
 pub fn is_root() -> bool {
@@ -36,10 +33,7 @@ pub fn is_alive(pid: u32) -> bool {
 
 /// Sends a signal by name to one process.
 pub fn kill(pid: u32, signal: &str) {
-    let status = Command::new("kill")
-        .args(["-s", signal, &pid.to_string()])
-        .status()
-        .unwrap();
+    let status = Command::new("kill").args(["-s", signal, &pid.to_string()]).status().unwrap();
     assert!(status.success(), "kill -s {signal} {pid}");
 }
 
@@ -59,9 +53,7 @@ pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
 pub fn socket_inodes(pid: u32) -> HashSet<String> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
     let names = links.filter_map(|link| fs::read_link(link.path()).ok()?.to_str().map(str::to_owned));
-    names
-        .filter_map(|name| Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
-        .collect()
+    names.filter_map(|name| Some(name.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())).collect()
 }
 
 /// `hive-stores` with arguments.
@@ -89,12 +81,7 @@ impl Parent {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut line = || lines.next().unwrap().unwrap();
-        Self {
-            command: line().parse().unwrap(),
-            database: line(),
-            redis: line(),
-            child,
-        }
+        Self { command: line().parse().unwrap(), database: line(), redis: line(), child }
     }
 
     pub fn kill(&mut self) {

@@ -18,10 +18,7 @@ struct Ground {
 
 impl Ground {
     fn new() -> Self {
-        Self {
-            runtime: passable_dir(),
-            state: passable_dir(),
-        }
+        Self { runtime: passable_dir(), state: passable_dir() }
     }
 
     /// Starts the stores for a moment; returns where the sockets were, or what was said instead.
@@ -42,10 +39,7 @@ impl Ground {
 
 fn is_refused(ground: &Ground, reason: &str) {
     let said = ground.start().unwrap_err();
-    assert!(
-        said.contains("is not safe as a socket directory") && said.contains(reason),
-        "{said}"
-    );
+    assert!(said.contains("is not safe as a socket directory") && said.contains(reason), "{said}");
 }
 
 #[test]
@@ -86,20 +80,10 @@ fn a_runtime_directory_too_long_for_a_socket_is_passed_over() {
     fs::create_dir(&runtime).unwrap();
     let ground = Ground::new();
     let state = ground.state.path().to_str().unwrap();
-    let output = hive_stores(&[
-        "--state",
-        state,
-        "--",
-        "sh",
-        "-c",
-        r#"echo "$HIVE_TEST_DATABASE_URL""#,
-    ])
-    .env("XDG_RUNTIME_DIR", &runtime)
-    .output()
-    .unwrap();
+    let output = hive_stores(&["--state", state, "--", "sh", "-c", r#"echo "$HIVE_TEST_DATABASE_URL""#])
+        .env("XDG_RUNTIME_DIR", &runtime)
+        .output()
+        .unwrap();
     let url = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(
-        Path::new(url.trim().split_once("host=").unwrap().1).parent(),
-        Some(Path::new("/tmp"))
-    );
+    assert_eq!(Path::new(url.trim().split_once("host=").unwrap().1).parent(), Some(Path::new("/tmp")));
 }

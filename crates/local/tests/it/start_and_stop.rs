@@ -25,25 +25,15 @@ async fn a_second_start_finds_the_data_of_the_first() {
     }
 
     let stores = Stores::start(&config).unwrap();
-    assert_eq!(
-        stores.database_url().unwrap(),
-        database,
-        "the password and the socket stay the same"
-    );
+    assert_eq!(stores.database_url().unwrap(), database, "the password and the socket stay the same");
     assert_eq!(notes(&database).await, ["kept"]);
-    assert_eq!(
-        get(stores.redis_url().unwrap(), "key").await.as_deref(),
-        Some("kept")
-    );
+    assert_eq!(get(stores.redis_url().unwrap(), "key").await.as_deref(), Some("kept"));
 }
 
 #[test]
 fn a_second_instance_on_one_state_is_refused() {
     let directory = passable_dir();
-    let config = StoresConfig {
-        want_postgres: false,
-        ..StoresConfig::new(directory.path())
-    };
+    let config = StoresConfig { want_postgres: false, ..StoresConfig::new(directory.path()) };
 
     let first = Stores::start(&config).unwrap();
     let second = Stores::start(&config).unwrap_err();
@@ -99,32 +89,20 @@ fn the_stores_run_without_root_and_listen_on_no_port() {
     let directory = passable_dir();
     let stores = Stores::start(&StoresConfig::new(directory.path())).unwrap();
     let pids = stores.pids();
-    assert_eq!(
-        pids.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-        ["postgres", "redis"]
-    );
+    assert_eq!(pids.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["postgres", "redis"]);
     for (name, pid) in pids {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let uids = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
-        assert!(
-            uids.split_whitespace().skip(1).all(|uid| uid != "0"),
-            "{name}: {uids}"
-        );
+        assert!(uids.split_whitespace().skip(1).all(|uid| uid != "0"), "{name}: {uids}");
         let groups = status.lines().find(|line| line.starts_with("Groups:")).unwrap();
-        assert!(
-            !groups.split_whitespace().any(|group| group == "0"),
-            "{name}: {groups}"
-        );
+        assert!(!groups.split_whitespace().any(|group| group == "0"), "{name}: {groups}");
 
         let listening = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
         let sockets = socket_inodes(pid);
         // Columns: … 3 = state, 0A is LISTEN; 9 = inode.
-        let own = listening
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>())
-            .find(|columns| {
-                columns.get(3) == Some(&"0A") && columns.get(9).is_some_and(|inode| sockets.contains(*inode))
-            });
+        let own = listening.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|columns| {
+            columns.get(3) == Some(&"0A") && columns.get(9).is_some_and(|inode| sockets.contains(*inode))
+        });
         assert_eq!(own, None, "{name} listens on TCP");
     }
 }
@@ -150,10 +128,7 @@ fn a_state_that_the_stores_cannot_reach_names_the_directory_in_the_way() {
 #[tokio::test]
 async fn redis_starts_again_with_its_data_or_empty() {
     let directory = passable_dir();
-    let config = StoresConfig {
-        want_postgres: false,
-        ..StoresConfig::new(directory.path())
-    };
+    let config = StoresConfig { want_postgres: false, ..StoresConfig::new(directory.path()) };
     let mut stores = Stores::start(&config).unwrap();
     let url = stores.redis_url().unwrap().to_owned();
     set(&url, "key", "kept").await;
@@ -172,10 +147,7 @@ async fn redis_starts_again_with_its_data_or_empty() {
 #[tokio::test]
 async fn postgres_recovers_after_a_crash() {
     let directory = passable_dir();
-    let config = StoresConfig {
-        want_redis: false,
-        ..StoresConfig::new(directory.path())
-    };
+    let config = StoresConfig { want_redis: false, ..StoresConfig::new(directory.path()) };
     let mut stores = Stores::start(&config).unwrap();
     let url = stores.database_url().unwrap().to_owned();
     add_note(&url, "committed").await;
@@ -189,10 +161,7 @@ async fn postgres_recovers_after_a_crash() {
 #[test]
 fn a_store_that_dies_is_noticed() {
     let directory = passable_dir();
-    let config = StoresConfig {
-        want_postgres: false,
-        ..StoresConfig::new(directory.path())
-    };
+    let config = StoresConfig { want_postgres: false, ..StoresConfig::new(directory.path()) };
     let mut stores = Stores::start(&config).unwrap();
     assert_eq!(stores.ended(), None);
 

@@ -11,27 +11,14 @@ use sqlx::{
 use crate::client::{add_note, notes};
 
 fn migrator(statement: &'static str) -> Migrator {
-    let migration = Migration::new(
-        1,
-        "first".into(),
-        MigrationType::Simple,
-        Cow::Borrowed(statement),
-        false,
-    );
-    Migrator {
-        migrations: vec![migration].into(),
-        ..Migrator::DEFAULT
-    }
+    let migration = Migration::new(1, "first".into(), MigrationType::Simple, Cow::Borrowed(statement), false);
+    Migrator { migrations: vec![migration].into(), ..Migrator::DEFAULT }
 }
 
 async fn databases_like(pattern: &str) -> Vec<String> {
     let pool = PgPool::connect(TestStores::get().database_url()).await.unwrap();
     let names = "SELECT datname FROM pg_database WHERE datname LIKE $1";
-    sqlx::query_scalar(names)
-        .bind(pattern)
-        .fetch_all(&pool)
-        .await
-        .unwrap()
+    sqlx::query_scalar(names).bind(pattern).fetch_all(&pool).await.unwrap()
 }
 
 #[tokio::test]
@@ -50,10 +37,7 @@ async fn each_test_has_a_database_of_its_own_with_the_schema() {
 
     let pool = one.pool().await.unwrap();
     let near = "SELECT '[1,2,3]'::vector <-> '[1,2,5]'::vector";
-    assert_eq!(
-        sqlx::query_scalar::<_, f64>(near).fetch_one(&pool).await.unwrap(),
-        2.0
-    );
+    assert_eq!(sqlx::query_scalar::<_, f64>(near).fetch_one(&pool).await.unwrap(), 2.0);
 
     // Dropped with a connection still open, and the other closed in order.
     let (first, second) = (one.name().to_owned(), other.name().to_owned());

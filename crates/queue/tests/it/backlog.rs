@@ -30,41 +30,20 @@ async fn a_backlog_that_bricked_stock_apalis_does_not_brick_this_worker() {
     let queue = queue(redis.url(), "t");
     let mut conn = plain(redis.url()).await;
 
-    let config = apalis_redis::Config::default()
-        .queue("{t:normal}")
-        .batch_size(1)
-        .lock_tasks(false);
-    let manager = redis::Client::open(redis.url())
-        .unwrap()
-        .get_connection_manager()
-        .await
-        .unwrap();
+    let config = apalis_redis::Config::default().queue("{t:normal}").batch_size(1).lock_tasks(false);
+    let manager = redis::Client::open(redis.url()).unwrap().get_connection_manager().await.unwrap();
     let mut stock: RedisStorage<String> = RedisStorage::new(manager).with_config(config);
     for chunk in (0..DUE).collect::<Vec<_>>().chunks(500) {
-        stock
-            .push_bulk(chunk.iter().map(ToString::to_string).collect())
-            .await
-            .unwrap();
+        stock.push_bulk(chunk.iter().map(ToString::to_string).collect()).await.unwrap();
     }
-    let scheduled: usize = redis::cmd("ZCARD")
-        .arg("{t:normal}:scheduled")
-        .query_async(&mut conn)
-        .await
-        .unwrap();
+    let scheduled: usize =
+        redis::cmd("ZCARD").arg("{t:normal}:scheduled").query_async(&mut conn).await.unwrap();
     assert_eq!(scheduled, DUE);
 
     // The defect is real: without a guard each poll of every worker ends it.
-    let worker = WorkerBuilder::new("stock")
-        .backend(stock)
-        .build(|_: String| async {});
-    let end = tokio::time::timeout(Duration::from_secs(10), worker.run())
-        .await
-        .unwrap();
-    assert!(
-        end.unwrap_err()
-            .to_string()
-            .contains("too many results to unpack")
-    );
+    let worker = WorkerBuilder::new("stock").backend(stock).build(|_: String| async {});
+    let end = tokio::time::timeout(Duration::from_secs(10), worker.run()).await.unwrap();
+    assert!(end.unwrap_err().to_string().contains("too many results to unpack"));
 
     let (handled, ticket) = (Handled::default(), tickets(1, Lane::Normal));
     let worker = Worker::noting(&queue, "w", &handled);

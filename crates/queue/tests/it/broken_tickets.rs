@@ -24,20 +24,8 @@ async fn plant(conn: &mut MultiplexedConnection, id: &[u8], payload: Option<&[u8
     }
     if let Some(attempts) = attempts {
         let meta = [b"{t:normal}:meta:", id].concat();
-        run(
-            conn,
-            &[
-                b"HSET",
-                &meta,
-                b"attempts",
-                attempts,
-                b"max_attempts",
-                b"1",
-                b"status",
-                b"Pending",
-            ],
-        )
-        .await;
+        run(conn, &[b"HSET", &meta, b"attempts", attempts, b"max_attempts", b"1", b"status", b"Pending"])
+            .await;
     }
     run(conn, &[b"LPUSH", b"{t:normal}:active", id]).await;
 }
@@ -107,8 +95,5 @@ async fn ids_without_payload_or_bookkeeping_are_removed_and_the_rest_flows() {
 }
 
 async fn within_handled(handled: &Handled, ticket: &hive_queue::Ticket) {
-    crate::harness::within(SOON, "the ticket behind the ghost", async || {
-        handled.times(ticket) == 1
-    })
-    .await;
+    crate::harness::within(SOON, "the ticket behind the ghost", async || handled.times(ticket) == 1).await;
 }

@@ -36,8 +36,5 @@ pub fn counted(name: &str) -> u64 {
         counters
     });
     let all = counters.0.lock().unwrap();
-    all.iter()
-        .filter(|(key, _)| key.name() == name)
-        .map(|(_, n)| n.load(Ordering::SeqCst))
-        .sum()
+    all.iter().filter(|(key, _)| key.name() == name).map(|(_, n)| n.load(Ordering::SeqCst)).sum()
 }

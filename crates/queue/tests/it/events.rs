@@ -9,25 +9,16 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(8);
 
 async fn next(subscription: &mut Subscription) -> Notice {
-    tokio::time::timeout(SOON, subscription.recv())
-        .await
-        .expect("a notice in time")
+    tokio::time::timeout(SOON, subscription.recv()).await.expect("a notice in time")
 }
 
 fn message(channel: &str, payload: &str) -> Notice {
-    Notice::Message {
-        channel: channel.to_owned(),
-        payload: payload.to_owned(),
-    }
+    Notice::Message { channel: channel.to_owned(), payload: payload.to_owned() }
 }
 
 async fn subscribed(queue: &Queue, channels: &[&str]) -> Subscription {
     let mut subscription = queue.subscribe(channels);
-    assert_eq!(
-        next(&mut subscription).await,
-        Notice::Gap,
-        "the first notice says that it begins here"
-    );
+    assert_eq!(next(&mut subscription).await, Notice::Gap, "the first notice says that it begins here");
     subscription
 }
 
@@ -43,10 +34,7 @@ async fn events_arrive_in_order_on_their_channels_only() {
     }
     ours.notify("system_events", "last").await;
     for n in 0..200 {
-        assert_eq!(
-            next(&mut subscription).await,
-            message("task_updates", &n.to_string())
-        );
+        assert_eq!(next(&mut subscription).await, message("task_updates", &n.to_string()));
     }
     assert_eq!(next(&mut subscription).await, message("system_events", "last"));
 }
@@ -98,10 +86,7 @@ async fn notifying_does_not_wait_for_redis() {
         queue.notify("task_updates", &n.to_string()).await;
     }
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    assert!(
-        counted("hive_queue_notify_dropped_total") >= dropped + 10_000,
-        "the outbox is bounded"
-    );
+    assert!(counted("hive_queue_notify_dropped_total") >= dropped + 10_000, "the outbox is bounded");
     redis.thaw();
 
     let mut subscription = subscribed(&queue, &["task_updates"]).await;

@@ -97,11 +97,7 @@ async fn a_redis_that_comes_back_empty_is_used_again() {
 async fn a_worker_that_apalis_ends_hands_its_ticket_to_the_next() {
     let redis = PrivateRedis::start().unwrap();
     let queue = queue(redis.url(), "t");
-    let (begun, ended, slots) = (
-        Handled::default(),
-        Handled::default(),
-        Arc::new(Semaphore::new(0)),
-    );
+    let (begun, ended, slots) = (Handled::default(), Handled::default(), Arc::new(Semaphore::new(0)));
     let (b, e, s) = (begun.clone(), ended.clone(), Arc::clone(&slots));
     let worker = Worker::start(&queue, "w", move |ticket| {
         b.note(ticket);
@@ -117,20 +113,10 @@ async fn a_worker_that_apalis_ends_hands_its_ticket_to_the_next() {
 
     let mut conn = plain(redis.url()).await;
     for kind in ["normal", "pubsub"] {
-        redis::cmd("CLIENT")
-            .arg("KILL")
-            .arg("TYPE")
-            .arg(kind)
-            .exec_async(&mut conn)
-            .await
-            .unwrap();
+        redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg(kind).exec_async(&mut conn).await.unwrap();
     }
     // As after ten seconds of silence: the next heartbeat is refused.
-    redis::cmd("DEL")
-        .arg("{t:normal}:workers")
-        .exec_async(&mut conn)
-        .await
-        .unwrap();
+    redis::cmd("DEL").arg("{t:normal}:workers").exec_async(&mut conn).await.unwrap();
     begun.until(2, RECOVERY).await;
     slots.add_permits(2);
     ended.until(1, RECOVERY).await;
@@ -183,10 +169,8 @@ async fn an_announcement_waits_a_second_for_redis_and_no_more() {
         "nobody waits for a Redis known to be stuck: {took:?}"
     );
     redis.thaw();
-    within(RECOVERY, "what stood in line arrives", async || {
-        queue.depth().await.is_ok_and(|d| d[2] == 4)
-    })
-    .await;
+    within(RECOVERY, "what stood in line arrives", async || queue.depth().await.is_ok_and(|d| d[2] == 4))
+        .await;
 }
 
 #[tokio::test]
@@ -195,11 +179,7 @@ async fn many_single_announcements_share_few_calls() {
     let queue = queue(redis.url(), "t");
     queue.announce(&tickets(1, Lane::Low)).await;
     let mut conn = plain(redis.url()).await;
-    redis::cmd("CONFIG")
-        .arg("RESETSTAT")
-        .exec_async(&mut conn)
-        .await
-        .unwrap();
+    redis::cmd("CONFIG").arg("RESETSTAT").exec_async(&mut conn).await.unwrap();
 
     let done = Arc::new(AtomicUsize::new(0));
     let callers = tickets(1_000, Lane::Normal).into_iter().map(|ticket| {
@@ -213,16 +193,8 @@ async fn many_single_announcements_share_few_calls() {
         caller.await.unwrap();
     }
     assert_eq!(done.load(Ordering::SeqCst), 1_000);
-    assert_eq!(
-        queue.depth().await.unwrap(),
-        [0, 0, 1_000, 1],
-        "returned means sent"
-    );
-    let stats: String = redis::cmd("INFO")
-        .arg("commandstats")
-        .query_async(&mut conn)
-        .await
-        .unwrap();
+    assert_eq!(queue.depth().await.unwrap(), [0, 0, 1_000, 1], "returned means sent");
+    let stats: String = redis::cmd("INFO").arg("commandstats").query_async(&mut conn).await.unwrap();
     let calls: usize = stats
         .split("cmdstat_evalsha:calls=")
         .nth(1)

@@ -11,11 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub fn queue_with(url: &str, prefix: &str, feed_cap: usize) -> Queue {
-    let config = Config {
-        prefix: prefix.to_owned(),
-        feed_cap,
-        ..Config::new(url)
-    };
+    let config = Config { prefix: prefix.to_owned(), feed_cap, ..Config::new(url) };
     Queue::connect(config).unwrap()
 }
 
@@ -24,13 +20,7 @@ pub fn queue(url: &str, prefix: &str) -> Queue {
 }
 
 pub fn tickets(n: usize, lane: Lane) -> Vec<Ticket> {
-    (0..n)
-        .map(|_| Ticket {
-            task_id: Uuid::now_v7(),
-            epoch: 0,
-            lane,
-        })
-        .collect()
+    (0..n).map(|_| Ticket { task_id: Uuid::now_v7(), epoch: 0, lane }).collect()
 }
 
 /// Polls until `met` or fails the test with `what`.
@@ -98,17 +88,8 @@ impl Worker {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let (queue, config, token) = (
-            queue.clone(),
-            WorkerConfig {
-                name: name.to_owned(),
-            },
-            stop.clone(),
-        );
-        Self {
-            stop,
-            running: tokio::spawn(async move { queue.run(config, handler, token).await }),
-        }
+        let (queue, config, token) = (queue.clone(), WorkerConfig { name: name.to_owned() }, stop.clone());
+        Self { stop, running: tokio::spawn(async move { queue.run(config, handler, token).await }) }
     }
 
     /// A worker that notes each ticket and returns at once.
@@ -125,19 +106,11 @@ impl Worker {
         self.stop.cancel();
         let start = Instant::now();
         self.running.await.unwrap().unwrap();
-        assert!(
-            start.elapsed() < Duration::from_secs(4),
-            "the stop took {:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed() < Duration::from_secs(4), "the stop took {:?}", start.elapsed());
     }
 }
 
 /// A plain connection, to look at what lies in Redis or to put something wrong there.
 pub async fn plain(url: &str) -> redis::aio::MultiplexedConnection {
-    redis::Client::open(url)
-        .unwrap()
-        .get_multiplexed_async_connection()
-        .await
-        .unwrap()
+    redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
 }

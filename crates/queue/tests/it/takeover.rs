@@ -40,10 +40,7 @@ async fn a_ticket_of_a_killed_worker_is_taken_over() {
     queue.announce(&all).await;
     let out = child.stdout.take().unwrap();
     let held = tokio::task::spawn_blocking(move || {
-        BufReader::new(out)
-            .lines()
-            .map_while(Result::ok)
-            .any(|line| line.contains("holding"))
+        BufReader::new(out).lines().map_while(Result::ok).any(|line| line.contains("holding"))
     });
     let held = tokio::time::timeout(Duration::from_secs(20), held).await;
     child.kill().unwrap();

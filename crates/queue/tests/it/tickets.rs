@@ -18,11 +18,7 @@ const SOON: Duration = Duration::from_secs(5);
 async fn each_lane_carries_its_tickets() {
     let redis = PrivateRedis::start().unwrap();
     let queue = queue(redis.url(), "t");
-    let all: Vec<Ticket> = Lane::ALL
-        .into_iter()
-        .zip(1..)
-        .flat_map(|(lane, n)| tickets(n, lane))
-        .collect();
+    let all: Vec<Ticket> = Lane::ALL.into_iter().zip(1..).flat_map(|(lane, n)| tickets(n, lane)).collect();
 
     queue.announce(&all).await;
     assert_eq!(queue.depth().await.unwrap(), [1, 2, 3, 4]);
@@ -50,11 +46,7 @@ async fn a_waiting_ticket_is_not_added_twice_and_a_spent_one_can_come_again() {
     handled.until(1, SOON).await;
     let mut conn = plain(redis.url()).await;
     within(SOON, "apalis knows that it is spent", async || {
-        redis::cmd("SCARD")
-            .arg("{t:normal}:done")
-            .query_async(&mut conn)
-            .await
-            == Ok(1)
+        redis::cmd("SCARD").arg("{t:normal}:done").query_async(&mut conn).await == Ok(1)
     })
     .await;
     // Stock apalis would refuse the id for as long as it remembers it, which is for ever.
@@ -193,19 +185,10 @@ async fn the_janitor_leaves_nothing_that_grows() {
     keys.retain(|key| key != "core:apalis:queues:list");
     keys.sort();
     assert_eq!(keys, ["{t:low}:active", "{t:low}:data", "{t:low}:meta:new:1"]);
-    let waiting: Vec<String> = redis::cmd("LRANGE")
-        .arg("{t:low}:active")
-        .arg(0)
-        .arg(-1)
-        .query_async(&mut conn)
-        .await
-        .unwrap();
+    let waiting: Vec<String> =
+        redis::cmd("LRANGE").arg("{t:low}:active").arg(0).arg(-1).query_async(&mut conn).await.unwrap();
     assert_eq!(waiting, ["held:1"]);
-    let mut left: Vec<String> = redis::cmd("HKEYS")
-        .arg("{t:low}:data")
-        .query_async(&mut conn)
-        .await
-        .unwrap();
+    let mut left: Vec<String> = redis::cmd("HKEYS").arg("{t:low}:data").query_async(&mut conn).await.unwrap();
     left.sort();
     assert_eq!(left, ["held:1", "new:1"]);
 }

@@ -42,12 +42,7 @@ impl Entry {
             libc::S_IFLNK => Kind::Link,
             _ => Kind::Other,
         };
-        Self {
-            path,
-            kind,
-            size: u64::try_from(stat.st_size).unwrap_or(0),
-            mode: stat.st_mode & 0o7777,
-        }
+        Self { path, kind, size: u64::try_from(stat.st_size).unwrap_or(0), mode: stat.st_mode & 0o7777 }
     }
 }
 
@@ -79,10 +74,7 @@ impl Beneath {
             };
             for entry in found {
                 if entries.len() == max {
-                    return Ok(Listing {
-                        entries,
-                        truncated: true,
-                    });
+                    return Ok(Listing { entries, truncated: true });
                 }
                 if entry.kind == Kind::Directory && level < depth {
                     waiting.push_back((entry.path.clone(), level + 1));
@@ -90,19 +82,11 @@ impl Beneath {
                 entries.push(entry);
             }
         }
-        Ok(Listing {
-            entries,
-            truncated: false,
-        })
+        Ok(Listing { entries, truncated: false })
     }
 
     fn entries_of(&self, directory: &Path) -> io::Result<Vec<Entry>> {
-        let fd = at::open_beneath(
-            self.root.as_fd(),
-            directory,
-            libc::O_RDONLY | libc::O_DIRECTORY,
-            0,
-        )?;
+        let fd = at::open_beneath(self.root.as_fd(), directory, libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
         let mut names = at::names(fd.as_fd())?
             .map(|entry| entry.map(|entry| entry.file_name()))
             .collect::<io::Result<Vec<_>>>()?;

@@ -23,18 +23,13 @@ impl Beneath {
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), AccessError> {
         check_relative(path)?;
         let tidy = tidy(path);
-        if tidy
-            .components()
-            .any(|part| part.as_os_str().eq_ignore_ascii_case(".git"))
-        {
+        if tidy.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git")) {
             return Err(AccessError::Protected(path.to_owned()));
         }
         let (Some(parent), Some(name)) = (tidy.parent(), tidy.file_name()) else {
             return Err(AccessError::IsDirectory(path.to_owned()));
         };
-        let directory = self
-            .make_directories(parent)
-            .map_err(|source| AccessError::from_io(path, source))?;
+        let directory = self.make_directories(parent).map_err(|source| AccessError::from_io(path, source))?;
         let old = match at::stat_entry(directory.as_fd(), name) {
             Ok(stat) => Some(stat),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -122,8 +117,5 @@ fn keep_owner(file: &File, uid: u32, gid: u32) -> io::Result<()> {
 fn temporary_name() -> io::Result<OsString> {
     let mut random = [0u8; 16];
     File::open("/dev/urandom")?.read_exact(&mut random)?;
-    Ok(OsString::from(format!(
-        ".hive-{:032x}.tmp",
-        u128::from_ne_bytes(random)
-    )))
+    Ok(OsString::from(format!(".hive-{:032x}.tmp", u128::from_ne_bytes(random))))
 }

@@ -23,19 +23,14 @@ impl Cgroup {
     pub(super) fn make(limits: &Limits) -> Result<Self, String> {
         let name = format!("{PREFIX}{}", std::process::id());
         let (version, parents) = parents()?;
-        let mut group = Self {
-            version,
-            directories: Vec::new(),
-        };
+        let mut group = Self { version, directories: Vec::new() };
         for parent in parents {
             remove_abandoned(&parent);
             let directory = parent.join(&name);
             fs::create_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
             group.directories.push(directory);
         }
-        group
-            .set(limits)
-            .map_err(|error| format!("{}: {error}", group.directories[0].display()))?;
+        group.set(limits).map_err(|error| format!("{}: {error}", group.directories[0].display()))?;
         Ok(group)
     }
 
@@ -64,10 +59,7 @@ impl Cgroup {
 
     /// The files a process writes `0` to in order to join.
     pub(super) fn doors(&self) -> Vec<PathBuf> {
-        self.directories
-            .iter()
-            .map(|directory| directory.join("cgroup.procs"))
-            .collect()
+        self.directories.iter().map(|directory| directory.join("cgroup.procs")).collect()
     }
 
     /// Whether the kernel has killed for memory in here.
@@ -120,17 +112,11 @@ fn parents() -> Result<(CgroupVersion, Vec<PathBuf>), String> {
     {
         return Ok((CgroupVersion::V1, vec![memory, tasks]));
     }
-    let path = own
-        .lines()
-        .find_map(|line| line.strip_prefix("0::"))
-        .ok_or("there is no unified tree")?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::")).ok_or("there is no unified tree")?;
     let mount = mount_point(&mounts, |kind, _| kind == "cgroup2").ok_or("no cgroup tree is mounted")?;
     let parent = below(&mount, path);
     let handed_down = fs::read_to_string(parent.join("cgroup.subtree_control")).unwrap_or_default();
-    if ["memory", "pids"]
-        .iter()
-        .all(|needed| handed_down.split_whitespace().any(|one| one == *needed))
-    {
+    if ["memory", "pids"].iter().all(|needed| handed_down.split_whitespace().any(|one| one == *needed)) {
         return Ok((CgroupVersion::V2, vec![parent]));
     }
     Err(format!("{} does not hand memory and pids down", parent.display()))
@@ -140,11 +126,7 @@ fn old_tree(own: &str, mounts: &str, controller: &str) -> Option<PathBuf> {
     let path = own.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
         let controllers = fields.next()?;
-        controllers
-            .split(',')
-            .any(|one| one == controller)
-            .then(|| fields.next())
-            .flatten()
+        controllers.split(',').any(|one| one == controller).then(|| fields.next()).flatten()
     })?;
     let mount = mount_point(mounts, |kind, options| {
         kind == "cgroup" && options.split(',').any(|one| one == controller)
@@ -163,8 +145,6 @@ fn mount_point(mounts: &str, wanted: impl Fn(&str, &str) -> bool) -> Option<Path
         let (left, right) = line.split_once(" - ")?;
         let mut right = right.split(' ');
         let (kind, options) = (right.next()?, right.nth(1)?);
-        wanted(kind, options)
-            .then(|| left.split(' ').nth(4).map(PathBuf::from))
-            .flatten()
+        wanted(kind, options).then(|| left.split(' ').nth(4).map(PathBuf::from)).flatten()
     })
 }

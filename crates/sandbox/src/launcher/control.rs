@@ -23,10 +23,7 @@ impl Control {
     pub(super) fn from_stdin() -> io::Result<Self> {
         let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         kernel::replace_stdin_by_null()?;
-        Ok(Self {
-            stream,
-            unread: Vec::new(),
-        })
+        Ok(Self { stream, unread: Vec::new() })
     }
 
     /// The order. An error when the worker is gone or sends something else.
@@ -64,10 +61,7 @@ impl Control {
             return;
         };
         line.push(b'\n');
-        self.stream
-            .set_nonblocking(false)
-            .and_then(|()| self.stream.write_all(&line))
-            .ok();
+        self.stream.set_nonblocking(false).and_then(|()| self.stream.write_all(&line)).ok();
         self.stream.set_nonblocking(true).ok();
     }
 

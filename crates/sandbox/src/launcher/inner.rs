@@ -32,15 +32,9 @@ fn say(report: &mut File, answer: &Answer) -> io::Result<()> {
     report.write_all(&line)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "an error is done with once it is told"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "an error is done with once it is told")]
 fn refused(wall: &str, reason: impl ToString) -> Answer {
-    Answer::Refused {
-        wall: wall.to_owned(),
-        reason: reason.to_string(),
-    }
+    Answer::Refused { wall: wall.to_owned(), reason: reason.to_string() }
 }
 
 fn become_command(stage: &Stage, report: &mut File) -> Answer {
@@ -63,14 +57,8 @@ fn become_command(stage: &Stage, report: &mut File) -> Answer {
     if let Err(error) = say(report, &Answer::Started) {
         return refused("report", error);
     }
-    let error = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(environment(stage))
-        .exec();
-    Answer::NotExecuted {
-        reason: error.to_string(),
-    }
+    let error = Command::new(program).args(arguments).env_clear().envs(environment(stage)).exec();
+    Answer::NotExecuted { reason: error.to_string() }
 }
 
 /// Goes to the directory the command starts in, which may not lead out of the workspace.
@@ -86,13 +74,8 @@ fn enter(stage: &Stage) -> Result<(), String> {
             ),
             None => format!("{}: {error}", workspace.display()),
         })?;
-    let cwd: OwnedFd = at::open_beneath(
-        root.as_fd(),
-        &stage.order.cwd,
-        libc::O_PATH | libc::O_DIRECTORY,
-        0,
-    )
-    .map_err(|error| format!("{} in the workspace: {error}", stage.order.cwd.display()))?;
+    let cwd: OwnedFd = at::open_beneath(root.as_fd(), &stage.order.cwd, libc::O_PATH | libc::O_DIRECTORY, 0)
+        .map_err(|error| format!("{} in the workspace: {error}", stage.order.cwd.display()))?;
     if stage.order.cwd.as_os_str().is_empty() {
         return std::env::set_current_dir(workspace).map_err(|error| error.to_string());
     }

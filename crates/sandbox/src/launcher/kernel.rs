@@ -8,11 +8,7 @@ use std::time::Duration;
 pub(super) type Pid = libc::pid_t;
 
 pub(super) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 fn check_long(result: libc::c_long) -> io::Result<libc::c_int> {
@@ -126,10 +122,7 @@ pub(super) fn time_of_reaped_children() -> io::Result<Duration> {
 pub(super) fn ticks_per_second() -> u64 {
     // SAFETY: sysconf takes an integer only.
     let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    u64::try_from(ticks)
-        .ok()
-        .filter(|ticks| *ticks > 0)
-        .unwrap_or(100)
+    u64::try_from(ticks).ok().filter(|ticks| *ticks > 0).unwrap_or(100)
 }
 
 /// A handle that becomes readable when the process ends.
@@ -145,11 +138,8 @@ pub(super) fn poll<const N: usize>(
     descriptors: [BorrowedFd<'_>; N],
     timeout: Duration,
 ) -> io::Result<[bool; N]> {
-    let mut entries = descriptors.map(|fd| libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    });
+    let mut entries =
+        descriptors.map(|fd| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
     let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
     // SAFETY: `entries` is an array of N entries, writable for the time of the call.
     match check(unsafe { libc::poll(entries.as_mut_ptr(), N as libc::nfds_t, timeout) }) {
@@ -176,12 +166,7 @@ pub(super) fn keep_on_exec(fd: libc::c_int) -> io::Result<()> {
 pub(super) fn close_the_rest_on_exec() -> io::Result<()> {
     // SAFETY: close_range with this flag only marks descriptors and closes none.
     check_long(unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            3,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
     })
     .map(drop)
 }
@@ -206,20 +191,14 @@ pub(super) fn set_umask(mask: libc::mode_t) {
 }
 
 pub(super) fn set_limit(resource: libc::__rlimit_resource_t, value: u64, hard: u64) -> io::Result<()> {
-    let limit = libc::rlimit {
-        rlim_cur: value.min(hard),
-        rlim_max: hard,
-    };
+    let limit = libc::rlimit { rlim_cur: value.min(hard), rlim_max: hard };
     // SAFETY: `limit` is readable for the time of the call.
     check(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
 }
 
 /// The soft and the hard limit.
 pub(super) fn limit(resource: libc::__rlimit_resource_t) -> io::Result<(u64, u64)> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is writable for the time of the call.
     check(unsafe { libc::getrlimit(resource, &raw mut limit) })?;
     Ok((limit.rlim_cur, limit.rlim_max))
@@ -230,12 +209,7 @@ pub(super) fn landlock_abi() -> io::Result<i32> {
     const VERSION: libc::c_uint = 1;
     // SAFETY: with this flag the kernel reads no attributes, so the null pointer is not followed.
     check_long(unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<libc::c_void>(),
-            0,
-            VERSION,
-        )
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0, VERSION)
     })
 }
 

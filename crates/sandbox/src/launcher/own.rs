@@ -17,8 +17,8 @@ const ROOT_MODE: u32 = 0o1770;
 /// Paths that no workspace holds. A caller that names one of them, or a directory above, has made a mistake
 /// that would take the machine's files away from their owners.
 const NEVER_INSIDE: &[&str] = &[
-    "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys",
-    "/tmp", "/usr", "/var/lib", "/var/tmp",
+    "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run", "/sbin", "/srv",
+    "/sys", "/tmp", "/usr", "/var/lib", "/var/tmp",
 ];
 
 /// Why this directory must not change hands, if it must not: it is shared, it is somebody else's, or it holds
@@ -47,27 +47,19 @@ pub(super) fn unfit(workspace: &File, order: &Order) -> io::Result<Option<String
 /// Gives everything below the workspace to `uid` that belongs to root or to the range. Nobody else may be
 /// using the workspace, and [`unfit`] must have found nothing.
 pub(super) fn hand_over(workspace: &File, uid: u32, range: UidRange) -> io::Result<()> {
-    walk(
-        workspace.as_fd(),
-        |Visited {
-             directory,
-             name,
-             depth,
-             stat,
-         }| {
-            if depth == 1 && name == ".git" {
-                return Ok(Go::Past);
-            }
-            // A link made from outside must not give away the file it shares.
-            let shared = stat.st_mode & libc::S_IFMT != libc::S_IFDIR && stat.st_nlink > 1;
-            let ours = range.contains(stat.st_uid);
-            let foreign = !ours && (shared || stat.st_uid != 0);
-            if !foreign && (stat.st_uid, stat.st_gid) != (uid, uid) {
-                at::chown_entry(directory, name, uid, uid)?;
-            }
-            Ok(Go::On)
-        },
-    )?;
+    walk(workspace.as_fd(), |Visited { directory, name, depth, stat }| {
+        if depth == 1 && name == ".git" {
+            return Ok(Go::Past);
+        }
+        // A link made from outside must not give away the file it shares.
+        let shared = stat.st_mode & libc::S_IFMT != libc::S_IFDIR && stat.st_nlink > 1;
+        let ours = range.contains(stat.st_uid);
+        let foreign = !ours && (shared || stat.st_uid != 0);
+        if !foreign && (stat.st_uid, stat.st_gid) != (uid, uid) {
+            at::chown_entry(directory, name, uid, uid)?;
+        }
+        Ok(Go::On)
+    })?;
     fchown(workspace, Some(0), Some(uid))?;
     workspace.set_permissions(Permissions::from_mode(ROOT_MODE))
 }
@@ -79,9 +71,7 @@ pub(super) fn last_uid(workspace: &Path) -> u32 {
 
 /// The directory that keeps `uid` from reaching `path`, if one does, by its permission bits.
 pub(super) fn barrier(path: &Path, uid: u32) -> Option<&Path> {
-    path.ancestors().skip(1).find(|parent| {
-        parent
-            .metadata()
-            .is_ok_and(|found| found.mode() & 0o001 == 0 && found.uid() != uid)
-    })
+    path.ancestors()
+        .skip(1)
+        .find(|parent| parent.metadata().is_ok_and(|found| found.mode() & 0o001 == 0 && found.uid() != uid))
 }

@@ -35,10 +35,7 @@ impl Failed {
     }
 
     pub(super) fn answer(self) -> Answer {
-        Answer::Refused {
-            wall: self.0.to_owned(),
-            reason: self.1,
-        }
+        Answer::Refused { wall: self.0.to_owned(), reason: self.1 }
     }
 }
 
@@ -49,9 +46,7 @@ pub(super) fn prepare(mut order: Order, control: &mut Control) -> Result<Prepare
         Task::SelfTest => {
             let slot = take_slot(&order, private, 0)?;
             let scratch = make_scratch(&order, slot.as_ref())?;
-            scratch
-                .add_self_test(slot.as_ref().map(|slot| slot.uid))
-                .map_err(Failed::at("scratch"))?;
+            scratch.add_self_test(slot.as_ref().map(|slot| slot.uid)).map_err(Failed::at("scratch"))?;
             order.workspace = scratch.workspace();
             let workspace = open(&order.workspace)?;
             (slot, workspace, scratch)
@@ -89,29 +84,13 @@ pub(super) fn prepare(mut order: Order, control: &mut Control) -> Result<Prepare
         shared_uid: slot.is_none(),
         order,
     };
-    Ok(Prepared {
-        stage,
-        slot,
-        cgroup,
-        workspace,
-        _scratch: scratch,
-    })
+    Ok(Prepared { stage, slot, cgroup, workspace, _scratch: scratch })
 }
 
 fn open(workspace: &Path) -> Result<File, Failed> {
-    File::options()
-        .read(true)
-        .custom_flags(libc::O_DIRECTORY)
-        .open(workspace)
-        .map_err(|error| {
-            Failed(
-                "workspace",
-                format!(
-                    "{} is no directory that can be used: {error}",
-                    workspace.display()
-                ),
-            )
-        })
+    File::options().read(true).custom_flags(libc::O_DIRECTORY).open(workspace).map_err(|error| {
+        Failed("workspace", format!("{} is no directory that can be used: {error}", workspace.display()))
+    })
 }
 
 /// A run changes the owner of the workspace, so runs in one workspace take turns.
@@ -126,10 +105,7 @@ fn lock(workspace: &File, order: &Order, control: &mut Control) -> Result<(), Fa
         let [asked] =
             kernel::poll([std::os::fd::AsFd::as_fd(control)], LOCK_PAUSE).map_err(Failed::at("workspace"))?;
         if asked && control.end_requested().is_some() {
-            return Err(Failed(
-                "workspace",
-                "cancelled while another run used the workspace".to_owned(),
-            ));
+            return Err(Failed("workspace", "cancelled while another run used the workspace".to_owned()));
         }
         if Instant::now() > deadline {
             return Err(Failed(
@@ -157,9 +133,5 @@ fn make_scratch(order: &Order, slot: Option<&UidSlot>) -> Result<Scratch, Failed
 /// The limit for the uid. Bubblewrap adds two processes of its own.
 fn processes(order: &Order, private: bool) -> io::Result<u64> {
     let wanted = order.limits.processes + if order.bubblewrap.is_some() { 2 } else { 0 };
-    Ok(if private {
-        wanted
-    } else {
-        wanted + rlimits::tasks_of(kernel::effective_uid())?
-    })
+    Ok(if private { wanted } else { wanted + rlimits::tasks_of(kernel::effective_uid())? })
 }

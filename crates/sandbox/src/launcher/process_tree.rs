@@ -65,11 +65,7 @@ fn children_of(parent: Pid) -> Option<Vec<Pid>> {
 fn all_by_parent() -> HashMap<Pid, Vec<Pid>> {
     let mut by_parent: HashMap<Pid, Vec<Pid>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<Pid>().ok())
-        else {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<Pid>().ok()) else {
             continue;
         };
         if let Some(fields) = stat_fields(pid)
@@ -93,21 +89,14 @@ pub(super) fn measure(ticks_per_second: u64) -> Use {
     let mut sum = Use::default();
     for pid in descendants() {
         let Some(fields) = stat_fields(pid) else { continue };
-        let number = |index: usize| {
-            fields
-                .get(index)
-                .and_then(|field| field.parse::<u64>().ok())
-                .unwrap_or(0)
-        };
+        let number =
+            |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
         // User, system, and the same of children that were waited for.
         let ticks: u64 = (11..=14).map(number).sum();
         sum.cpu += Duration::from_millis(ticks * 1_000 / ticks_per_second);
         sum.tasks += number(17).max(1);
-        sum.memory += kilobytes(
-            &format!("/proc/{pid}/status"),
-            &["RssAnon:", "RssShmem:", "VmSwap:"],
-        )
-        .unwrap_or(0);
+        sum.memory +=
+            kilobytes(&format!("/proc/{pid}/status"), &["RssAnon:", "RssShmem:", "VmSwap:"]).unwrap_or(0);
     }
     sum
 }

@@ -128,35 +128,10 @@ fn not_implemented() -> BpfProgram {
     const X32: u32 = 0x4000_0000;
     let clone3 = u32::try_from(libc::SYS_clone3).unwrap_or(u32::MAX);
     vec![
-        sock_filter {
-            code: LOAD_NUMBER,
-            jt: 0,
-            jf: 0,
-            k: 0,
-        },
-        sock_filter {
-            code: JUMP_IF_EQUAL,
-            jt: 2,
-            jf: 0,
-            k: clone3,
-        },
-        sock_filter {
-            code: JUMP_IF_AT_LEAST,
-            jt: 1,
-            jf: 0,
-            k: X32,
-        },
-        sock_filter {
-            code: RETURN,
-            jt: 0,
-            jf: 0,
-            k: ALLOW,
-        },
-        sock_filter {
-            code: RETURN,
-            jt: 0,
-            jf: 0,
-            k: ERRNO | libc::ENOSYS.cast_unsigned(),
-        },
+        sock_filter { code: LOAD_NUMBER, jt: 0, jf: 0, k: 0 },
+        sock_filter { code: JUMP_IF_EQUAL, jt: 2, jf: 0, k: clone3 },
+        sock_filter { code: JUMP_IF_AT_LEAST, jt: 1, jf: 0, k: X32 },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: ALLOW },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: ERRNO | libc::ENOSYS.cast_unsigned() },
     ]
 }

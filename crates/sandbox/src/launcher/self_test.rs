@@ -16,25 +16,13 @@ pub(super) fn run(stage: &Stage) -> SelfTest {
         }
     };
     // Anyone's permissions allow both, so only the wall can refuse; in bubblewrap the file is not even there.
-    expect(
-        "landlock",
-        File::open(&stage.outside).is_err(),
-        "a file outside of the workspace was read",
-    );
+    expect("landlock", File::open(&stage.outside).is_err(), "a file outside of the workspace was read");
     let written = File::options().append(true).open(&stage.outside);
-    expect(
-        "landlock",
-        written.is_err(),
-        "a file outside of the workspace was opened for writing",
-    );
+    expect("landlock", written.is_err(), "a file outside of the workspace was opened for writing");
     let inside = std::fs::write(stage.order.workspace.join("written"), "inside");
     expect("landlock", inside.is_ok(), "the workspace cannot be written to");
     let signal = kernel::kill(stage.supervisor, 0);
-    expect(
-        "landlock",
-        signal.is_err(),
-        "the launcher can be reached by signals",
-    );
+    expect("landlock", signal.is_err(), "the launcher can be reached by signals");
 
     for (family, kind, name) in [
         (libc::AF_INET, libc::SOCK_STREAM, "TCP"),
@@ -56,11 +44,7 @@ pub(super) fn run(stage: &Stage) -> SelfTest {
     expect("rlimits", too_high.is_empty(), &too_high.join("; "));
     expect("uid", !kernel::is_root(), "the command runs as root");
     expect("uid", has_no_capability(), "the command has capabilities");
-    expect(
-        "no_new_privs",
-        new_privileges_forbidden(),
-        "set-uid programs would be obeyed",
-    );
+    expect("no_new_privs", new_privileges_forbidden(), "set-uid programs would be obeyed");
     SelfTest {
         landlock_abi: landlock_wall::check_kernel(false).unwrap_or(0),
         private_uid: !stage.shared_uid,
@@ -84,10 +68,7 @@ fn has_no_capability() -> bool {
         pid: libc::c_int,
     }
     const VERSION_3: u32 = 0x2008_0522;
-    let header = Header {
-        version: VERSION_3,
-        pid: 0,
-    };
+    let header = Header { version: VERSION_3, pid: 0 };
     // Effective, permitted and inheritable, for each half of the set.
     let mut sets = [u32::MAX; 6];
     // SAFETY: header and sets have the layout of capget's arguments and live for the time of the call.

@@ -48,16 +48,12 @@ fn run(prepared: &Prepared, control: &mut Control) -> Result<Answer, Failed> {
         return Ok(answer);
     }
     let exit = watched.status.map_or(Exit::Signal(libc::SIGKILL), exit_of);
-    let cpu = kernel::time_of_reaped_children()
-        .map_err(Failed::at("watch"))?
-        .max(watched.cpu);
+    let cpu = kernel::time_of_reaped_children().map_err(Failed::at("watch"))?.max(watched.cpu);
     let limits = &prepared.stage.order.limits;
     let out_of_memory = prepared.cgroup.as_ref().is_some_and(Cgroup::out_of_memory);
     Ok(Answer::Ended(Ended {
         exit,
-        ended_by: watched
-            .ended_by
-            .or_else(|| held_by_the_kernel(exit, cpu, out_of_memory, limits)),
+        ended_by: watched.ended_by.or_else(|| held_by_the_kernel(exit, cpu, out_of_memory, limits)),
         wall_ms: milliseconds(wall),
         cpu_ms: milliseconds(cpu),
         peak_memory: watched.peak_memory,
@@ -85,15 +81,8 @@ fn start(prepared: &Prepared) -> io::Result<(Pid, PipeReader)> {
         }
         None => Command::new(program),
     };
-    let kept = [
-        stage_file.as_raw_fd(),
-        report_inside.as_raw_fd(),
-        own_program.as_raw_fd(),
-    ];
-    command
-        .arg("inner")
-        .arg(kept[0].to_string())
-        .arg(kept[1].to_string());
+    let kept = [stage_file.as_raw_fd(), report_inside.as_raw_fd(), own_program.as_raw_fd()];
+    command.arg("inner").arg(kept[0].to_string()).arg(kept[1].to_string());
     command.env_clear().current_dir("/").stdin(Stdio::null());
     let doors: Vec<PathBuf> = prepared.cgroup.iter().flat_map(Cgroup::doors).collect();
     let limits = rlimits::wanted(&stage.order.limits, stage.processes);
@@ -143,12 +132,7 @@ fn watch(prepared: &Prepared, child: Pid, control: &mut Control) -> io::Result<W
     let cpu_limit = Duration::from_secs(limits.cpu_seconds);
     let deadline = Instant::now() + limits.wall;
     let mut next_tick = Instant::now() + TICK;
-    let mut watched = Watched {
-        status: None,
-        ended_by: None,
-        peak_memory: 0,
-        cpu: Duration::ZERO,
-    };
+    let mut watched = Watched { status: None, ended_by: None, peak_memory: 0, cpu: Duration::ZERO };
     while watched.ended_by.is_none() {
         let now = Instant::now();
         let pause = next_tick.min(deadline).saturating_duration_since(now) + Duration::from_millis(1);
@@ -246,27 +230,15 @@ fn last_word(report: PipeReader, prepared: &Prepared, status: Option<libc::c_int
             }
             Ok(answer) => return Some(answer),
             Err(error) => {
-                return Some(Answer::Refused {
-                    wall: "setup".to_owned(),
-                    reason: error.to_string(),
-                });
+                return Some(Answer::Refused { wall: "setup".to_owned(), reason: error.to_string() });
             }
         }
     }
     if started {
         return None;
     }
-    let wall = if prepared.stage.in_bubblewrap {
-        "bubblewrap"
-    } else {
-        "setup"
-    };
-    let how = status.map_or_else(
-        || "was ended".to_owned(),
-        |status| format!("ended with {:?}", exit_of(status)),
-    );
-    Some(Answer::Refused {
-        wall: wall.to_owned(),
-        reason: format!("it {how} before the walls stood"),
-    })
+    let wall = if prepared.stage.in_bubblewrap { "bubblewrap" } else { "setup" };
+    let how =
+        status.map_or_else(|| "was ended".to_owned(), |status| format!("ended with {:?}", exit_of(status)));
+    Some(Answer::Refused { wall: wall.to_owned(), reason: format!("it {how} before the walls stood") })
 }

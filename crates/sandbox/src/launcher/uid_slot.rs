@@ -20,17 +20,10 @@ impl UidSlot {
     /// Takes a free uid, `preferred` if it can be had, and ends what an earlier run may have left behind.
     pub(super) fn take(range: UidRange, lock_dir: &Path, preferred: u32) -> Result<Self, String> {
         if range.count == 0 || range.first == 0 || range.first.checked_add(range.count).is_none() {
-            return Err(format!(
-                "the uid range {}+{} is empty or contains root",
-                range.first, range.count
-            ));
+            return Err(format!("the uid range {}+{} is empty or contains root", range.first, range.count));
         }
         open_lock_dir(lock_dir).map_err(|error| format!("{}: {error}", lock_dir.display()))?;
-        let first = if range.contains(preferred) {
-            preferred - range.first
-        } else {
-            0
-        };
+        let first = if range.contains(preferred) { preferred - range.first } else { 0 };
         for offset in 0..range.count {
             let uid = range.first + (first + offset) % range.count;
             let path = lock_dir.join(uid.to_string());
@@ -53,10 +46,7 @@ impl UidSlot {
                 Err(error) => return Err(format!("{}: {error}", path.display())),
             }
         }
-        Err(format!(
-            "all {} uids of the range are in use; raise the count",
-            range.count
-        ))
+        Err(format!("all {} uids of the range are in use; raise the count", range.count))
     }
 }
 

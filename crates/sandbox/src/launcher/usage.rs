@@ -48,25 +48,16 @@ impl DiskWatch {
     /// Measures once to know where the run starts from, then goes on in a thread of its own.
     pub(super) fn start(directories: Vec<File>, limits: &Limits) -> Self {
         let shared = Arc::new(Shared::default());
-        let watch = Self {
-            shared: Arc::clone(&shared),
-        };
-        let most = Occupied {
-            bytes: limits.disk_bytes,
-            inodes: limits.inodes,
-        };
+        let watch = Self { shared: Arc::clone(&shared) };
+        let most = Occupied { bytes: limits.disk_bytes, inodes: limits.inodes };
         std::thread::spawn(move || {
             let mut allowed = None;
             while !shared.stop.load(Ordering::Relaxed) {
                 let started = Instant::now();
                 let now = occupied(&directories, allowed.map(|allowed: Occupied| allowed.inodes));
                 let allowed = *allowed.get_or_insert_with(|| ceiling(most, now));
-                shared
-                    .over_bytes
-                    .store(now.bytes > allowed.bytes, Ordering::Relaxed);
-                shared
-                    .over_inodes
-                    .store(now.inodes > allowed.inodes, Ordering::Relaxed);
+                shared.over_bytes.store(now.bytes > allowed.bytes, Ordering::Relaxed);
+                shared.over_inodes.store(now.inodes > allowed.inodes, Ordering::Relaxed);
                 std::thread::park_timeout(PAUSE.max(started.elapsed() * PAUSE_PER_SCAN));
             }
         });
@@ -78,10 +69,7 @@ impl DiskWatch {
         if self.shared.over_bytes.load(Ordering::Relaxed) {
             return Some(Limit::Disk);
         }
-        self.shared
-            .over_inodes
-            .load(Ordering::Relaxed)
-            .then_some(Limit::Inodes)
+        self.shared.over_inodes.load(Ordering::Relaxed).then_some(Limit::Inodes)
     }
 }
 
@@ -122,11 +110,7 @@ fn nameless() -> u64 {
     let mut found = HashMap::new();
     for pid in process_tree::descendants() {
         // Processes and descriptors come and go; what is gone occupies nothing.
-        for descriptor in fs::read_dir(format!("/proc/{pid}/fd"))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
+        for descriptor in fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten() {
             if let Ok(file) = descriptor.path().metadata()
                 && file.is_file()
                 && file.nlink() == 0

@@ -64,12 +64,7 @@ pub(super) fn walk_around(
         let Some(stat) = present(at::stat_entry(directory.as_fd(), &name))? else {
             continue;
         };
-        match visit(Visited {
-            directory: directory.as_fd(),
-            name: &name,
-            depth,
-            stat: &stat,
-        })? {
+        match visit(Visited { directory: directory.as_fd(), name: &name, depth, stat: &stat })? {
             Go::Stop => return Ok(()),
             Go::Past => continue,
             Go::On => {}

@@ -39,14 +39,10 @@ pub(super) async fn drive(
 ) -> Result<Finished, Error> {
     let line = serde_json::to_vec(order).map_err(|error| Error::BadJob(error.to_string()))?;
     if line.len() as u64 >= LONGEST_LINE {
-        return Err(Error::BadJob(format!(
-            "the command has more than {LONGEST_LINE} bytes"
-        )));
+        return Err(Error::BadJob(format!("the command has more than {LONGEST_LINE} bytes")));
     }
-    let (mut child, control) = spawn(launcher).map_err(|source| Error::Spawn {
-        launcher: launcher.to_owned(),
-        source,
-    })?;
+    let (mut child, control) =
+        spawn(launcher).map_err(|source| Error::Spawn { launcher: launcher.to_owned(), source })?;
     let flood = Flood::new(order.limits.output_flood);
     let mut stdout = Capture::new(order.limits.output_bytes);
     let mut stderr = Capture::new(order.limits.output_bytes);
@@ -57,13 +53,7 @@ pub(super) async fn drive(
             .zip(child.stderr.take())
             .ok_or_else(|| Error::Lost("the launcher was started without pipes".to_owned()))?;
         let mut streams = pin!(async { tokio::join!(stdout.drain(out, &flood), stderr.drain(err, &flood)) });
-        let mut talk = pin!(converse(
-            control,
-            line,
-            order.limits.wall,
-            cancel,
-            &flood.too_much
-        ));
+        let mut talk = pin!(converse(control, line, order.limits.wall, cancel, &flood.too_much));
         let mut drained = false;
         let answer = loop {
             tokio::select! {
@@ -84,11 +74,7 @@ pub(super) async fn drive(
         answer
     };
     let answer = farewell(&mut child, answer).await?;
-    Ok(Finished {
-        answer,
-        stdout: stdout.finish(),
-        stderr: stderr.finish(),
-    })
+    Ok(Finished { answer, stdout: stdout.finish(), stderr: stderr.finish() })
 }
 
 fn report_lost_output((out, err): (std::io::Result<()>, std::io::Result<()>)) {
@@ -158,14 +144,10 @@ async fn converse(
 async fn farewell(child: &mut Child, answer: Result<Option<Answer>, Error>) -> Result<Answer, Error> {
     if answer.is_err() {
         // Its death takes the command with it; the next run under this uid ends what is left.
-        child
-            .start_kill()
-            .map_err(|error| Error::Lost(error.to_string()))?;
+        child.start_kill().map_err(|error| Error::Lost(error.to_string()))?;
     }
     let status = match timeout(GOODBYE, child.wait()).await {
-        Ok(status) => status
-            .map_err(|error| Error::Lost(error.to_string()))?
-            .to_string(),
+        Ok(status) => status.map_err(|error| Error::Lost(error.to_string()))?.to_string(),
         Err(_) => "it is still running".to_owned(),
     };
     answer?.ok_or(Error::Lost(status))

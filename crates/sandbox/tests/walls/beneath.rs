@@ -38,10 +38,7 @@ async fn a_link_out_of_the_workspace_is_refused() {
             beneath.metadata(path).unwrap_err(),
             beneath.list(path, 1, 10).unwrap_err(),
         ] {
-            assert!(
-                matches!(&refused, AccessError::OutsideWorkspace(named) if named == path),
-                "{refused:?}"
-            );
+            assert!(matches!(&refused, AccessError::OutsideWorkspace(named) if named == path), "{refused:?}");
         }
     }
     assert_eq!(beneath.read(Path::new("in"), 10).unwrap(), b"i\n");
@@ -51,10 +48,7 @@ async fn a_link_out_of_the_workspace_is_refused() {
             AccessError::OutsideWorkspace(_)
         ));
     }
-    assert!(matches!(
-        beneath.write(Path::new("h"), b"w").unwrap_err(),
-        AccessError::IsLink(_)
-    ));
+    assert!(matches!(beneath.write(Path::new("h"), b"w").unwrap_err(), AccessError::IsLink(_)));
 }
 
 /// Row 18: a directory and a link out of the root change places all the time.
@@ -71,13 +65,7 @@ fn a_swapped_directory_never_leads_out() {
     let swap = || {
         // SAFETY: both paths are NUL-terminated for the time of the call.
         unsafe {
-            libc::renameat2(
-                libc::AT_FDCWD,
-                d.as_ptr(),
-                libc::AT_FDCWD,
-                l.as_ptr(),
-                libc::RENAME_EXCHANGE,
-            )
+            libc::renameat2(libc::AT_FDCWD, d.as_ptr(), libc::AT_FDCWD, l.as_ptr(), libc::RENAME_EXCHANGE)
         }
     };
     let written = std::thread::scope(|scope| {
@@ -86,9 +74,8 @@ fn a_swapped_directory_never_leads_out() {
                 assert_eq!(swap(), 0);
             }
         });
-        let written = (0..1_000)
-            .filter(|n| beneath.write(Path::new(&format!("d/f{n}")), b"x").is_ok())
-            .count();
+        let written =
+            (0..1_000).filter(|n| beneath.write(Path::new(&format!("d/f{n}")), b"x").is_ok()).count();
         done.store(true, Ordering::Relaxed);
         written
     });
@@ -100,9 +87,7 @@ fn a_swapped_directory_never_leads_out() {
 fn files_are_written_whole_and_keep_their_mode() {
     let place = Place::new();
     let beneath = Beneath::open(&place.workspace).unwrap();
-    beneath
-        .write(Path::new("a/b/../c").parent().unwrap(), b"x")
-        .unwrap_err();
+    beneath.write(Path::new("a/b/../c").parent().unwrap(), b"x").unwrap_err();
     beneath.write(Path::new("a/b/c.sh"), b"one").unwrap();
     let file = place.workspace.join("a/b/c.sh");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o644);
@@ -110,16 +95,9 @@ fn files_are_written_whole_and_keep_their_mode() {
     beneath.write(Path::new("./a//b/c.sh"), b"two").unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"two");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o755);
-    assert_eq!(
-        fs::read_dir(place.workspace.join("a/b")).unwrap().count(),
-        1,
-        "no temporary file is left"
-    );
+    assert_eq!(fs::read_dir(place.workspace.join("a/b")).unwrap().count(), 1, "no temporary file is left");
     for path in [".git/hooks/pre-commit", "sub/.git/config", ".GIT/config", ".git"] {
-        assert!(matches!(
-            beneath.write(Path::new(path), b"x").unwrap_err(),
-            AccessError::Protected(_)
-        ));
+        assert!(matches!(beneath.write(Path::new(path), b"x").unwrap_err(), AccessError::Protected(_)));
     }
 }
 
@@ -128,10 +106,7 @@ fn what_is_no_file_is_told_apart() {
     let place = Place::new();
     fs::create_dir(place.workspace.join("dir")).unwrap();
     fs::write(place.workspace.join("big"), [0; 100]).unwrap();
-    let pipe = std::process::Command::new("mkfifo")
-        .arg(place.workspace.join("pipe"))
-        .status()
-        .unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(place.workspace.join("pipe")).status().unwrap();
     assert!(pipe.success());
     let beneath = Beneath::open(&place.workspace).unwrap();
     let read = |path: &str| beneath.read(Path::new(path), 99).unwrap_err();
@@ -140,22 +115,9 @@ fn what_is_no_file_is_told_apart() {
     assert!(matches!(read("none"), AccessError::NotFound(_)));
     assert!(matches!(read("big/under"), AccessError::NotADirectory(_)));
     assert!(matches!(read("pipe"), AccessError::NotAFile(_)));
-    assert!(matches!(
-        read("big"),
-        AccessError::TooLarge {
-            size: 100,
-            max: 99,
-            ..
-        }
-    ));
-    assert!(matches!(
-        beneath.write(Path::new("dir"), b"x").unwrap_err(),
-        AccessError::IsDirectory(_)
-    ));
-    assert!(matches!(
-        beneath.write(Path::new("pipe"), b"x").unwrap_err(),
-        AccessError::NotAFile(_)
-    ));
+    assert!(matches!(read("big"), AccessError::TooLarge { size: 100, max: 99, .. }));
+    assert!(matches!(beneath.write(Path::new("dir"), b"x").unwrap_err(), AccessError::IsDirectory(_)));
+    assert!(matches!(beneath.write(Path::new("pipe"), b"x").unwrap_err(), AccessError::NotAFile(_)));
     assert_eq!(beneath.metadata(Path::new("big")).unwrap().size, 100);
 }
 
@@ -168,24 +130,12 @@ fn listing_goes_as_deep_and_as_far_as_asked() {
     let beneath = Beneath::open(&place.workspace).unwrap();
     let names = |depth, max| {
         let listing = beneath.list(Path::new("."), depth, max).unwrap();
-        let paths = listing
-            .entries
-            .iter()
-            .map(|entry| entry.path.to_str().unwrap().to_owned());
+        let paths = listing.entries.iter().map(|entry| entry.path.to_str().unwrap().to_owned());
         (paths.collect::<Vec<_>>(), listing.truncated)
     };
     assert_eq!(names(1, 10), (vec!["a".into(), "b".into(), "c".into()], false));
     assert_eq!(names(2, 10).0, ["a", "b", "c", "b/deep"]);
-    assert_eq!(
-        names(9, 4),
-        (vec!["a".into(), "b".into(), "c".into(), "b/deep".into()], true)
-    );
-    assert_eq!(
-        beneath.list(Path::new("b"), 1, 9).unwrap().entries[0].path,
-        Path::new("b/deep")
-    );
-    assert_eq!(
-        beneath.list(Path::new(""), 1, 9).unwrap().entries[2].kind,
-        Kind::Link
-    );
+    assert_eq!(names(9, 4), (vec!["a".into(), "b".into(), "c".into(), "b/deep".into()], true));
+    assert_eq!(beneath.list(Path::new("b"), 1, 9).unwrap().entries[0].path, Path::new("b/deep"));
+    assert_eq!(beneath.list(Path::new(""), 1, 9).unwrap().entries[2].kind, Kind::Link);
 }

@@ -51,24 +51,12 @@ async fn a_run_starts_where_it_is_told_and_nowhere_outside() {
     std::fs::create_dir_all(place.workspace.join("a/b")).unwrap();
     std::os::unix::fs::symlink("/usr", place.workspace.join("out")).unwrap();
     for sandbox in place.sandboxes().await {
-        let inside = Job {
-            cwd: "a/b".into(),
-            ..place.shell("pwd; echo x > y")
-        };
+        let inside = Job { cwd: "a/b".into(), ..place.shell("pwd; echo x > y") };
         let output = run(&sandbox, &inside).await;
-        assert_eq!(
-            output.stdout.text().trim(),
-            place.workspace.join("a/b").to_str().unwrap()
-        );
+        assert_eq!(output.stdout.text().trim(), place.workspace.join("a/b").to_str().unwrap());
         for cwd in ["..", "/usr", "out", "a/../../..", "missing"] {
-            let job = Job {
-                cwd: cwd.into(),
-                ..place.shell("pwd")
-            };
-            let refused = sandbox
-                .run(&job, &tokio_util::sync::CancellationToken::new())
-                .await
-                .unwrap_err();
+            let job = Job { cwd: cwd.into(), ..place.shell("pwd") };
+            let refused = sandbox.run(&job, &tokio_util::sync::CancellationToken::new()).await.unwrap_err();
             assert!(refused.to_string().contains(cwd), "{refused}");
         }
     }
@@ -83,10 +71,7 @@ async fn configured_paths_are_readable() {
     let line = format!("cat {0}/version; touch {0}/x", tool.display());
     for sandbox in place.sandboxes().await {
         assert_eq!(run(&sandbox, &place.shell(&line)).await.stdout.text(), "");
-        let granted = Job {
-            read_only: vec![tool.clone()],
-            ..place.shell(&line)
-        };
+        let granted = Job { read_only: vec![tool.clone()], ..place.shell(&line) };
         let output = run(&sandbox, &granted).await;
         assert_eq!(output.stdout.text(), "7\n");
         assert!(!tool.join("x").exists());

@@ -32,26 +32,17 @@ impl Place {
     pub fn config(&self) -> Config {
         let scratch = self.dir.path().join("scratch");
         std::fs::create_dir_all(&scratch).unwrap();
-        Config {
-            launcher: Some(env!("CARGO_BIN_EXE_hive-sandbox").into()),
-            scratch,
-            ..Config::default()
-        }
+        Config { launcher: Some(env!("CARGO_BIN_EXE_hive-sandbox").into()), scratch, ..Config::default() }
     }
 
     /// What the run left in the place of temporary files.
     pub fn leftovers(&self) -> usize {
-        std::fs::read_dir(self.dir.path().join("scratch"))
-            .unwrap()
-            .count()
+        std::fs::read_dir(self.dir.path().join("scratch")).unwrap().count()
     }
 
     /// The floor alone, and the most this machine can do when that is more.
     pub async fn sandboxes(&self) -> Vec<Sandbox> {
-        let floor = Config {
-            bubblewrap: Bubblewrap::Never,
-            ..self.config()
-        };
+        let floor = Config { bubblewrap: Bubblewrap::Never, ..self.config() };
         let mut sandboxes = vec![Sandbox::probe(floor).await.unwrap()];
         let most = Sandbox::probe(self.config()).await.unwrap();
         if most.level().bubblewrap {
@@ -63,23 +54,12 @@ impl Place {
     }
 
     pub async fn unconfined(&self) -> Sandbox {
-        Sandbox::probe(Config {
-            mode: Mode::Off,
-            ..self.config()
-        })
-        .await
-        .unwrap()
+        Sandbox::probe(Config { mode: Mode::Off, ..self.config() }).await.unwrap()
     }
 
     pub fn job<'a>(&self, command: impl IntoIterator<Item = &'a str>) -> Job {
-        let limits = Limits {
-            wall: Duration::from_secs(30),
-            ..Limits::default()
-        };
-        Job {
-            limits,
-            ..Job::new(&self.workspace, command)
-        }
+        let limits = Limits { wall: Duration::from_secs(30), ..Limits::default() };
+        Job { limits, ..Job::new(&self.workspace, command) }
     }
 
     pub fn shell(&self, line: &str) -> Job {
@@ -93,13 +73,7 @@ impl Place {
 
 pub async fn run(sandbox: &Sandbox, job: &Job) -> Output {
     let output = sandbox.run(job, &CancellationToken::new()).await.unwrap();
-    println!(
-        "{}: {:?} {:?}\n{}",
-        output.level,
-        output.exit,
-        output.ended_by,
-        output.stderr.text()
-    );
+    println!("{}: {:?} {:?}\n{}", output.level, output.exit, output.ended_by, output.stderr.text());
     output
 }
 
@@ -111,16 +85,7 @@ pub fn is_root() -> bool {
 /// A word that no other process of this machine has in its command line.
 pub fn marker() -> String {
     let random = tempfile::Builder::new().rand_bytes(16).tempdir().unwrap();
-    format!(
-        "marker{}",
-        random
-            .path()
-            .file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .replace('.', "")
-    )
+    format!("marker{}", random.path().file_name().unwrap().to_str().unwrap().replace('.', ""))
 }
 
 /// How many processes have the marker in their command line; zombies have none.
@@ -139,10 +104,7 @@ pub fn alive(marker: &str) -> usize {
 pub async fn eventually(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + within;
     while !holds() {
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "not within {within:?}: {what}"
-        );
+        assert!(tokio::time::Instant::now() < deadline, "not within {within:?}: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -157,9 +119,6 @@ pub fn resident() -> u64 {
 pub fn worker() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let example = tests.parent().unwrap().parent().unwrap().join("examples/confine");
-    assert!(
-        example.is_file(),
-        "build the example first: cargo build -p hive-sandbox --examples"
-    );
+    assert!(example.is_file(), "build the example first: cargo build -p hive-sandbox --examples");
     example
 }

@@ -44,11 +44,7 @@ async fn a_flood_on_both_streams_without_a_newline_is_cut_and_ended() {
 async fn long_output_keeps_its_head_and_its_tail() {
     let place = Place::new();
     for sandbox in place.sandboxes().await {
-        let output = run(
-            &sandbox,
-            &place.shell("echo first; head -c 3000000 /dev/zero; echo last"),
-        )
-        .await;
+        let output = run(&sandbox, &place.shell("echo first; head -c 3000000 /dev/zero; echo last")).await;
         assert!(output.success());
         assert!(output.stdout.bytes.starts_with(b"first\n") && output.stdout.bytes.ends_with(b"last\n"));
         assert_eq!(output.stdout.total_bytes, 3_000_011);
@@ -57,8 +53,5 @@ async fn long_output_keeps_its_head_and_its_tail() {
 }
 
 async fn run_quietly(sandbox: &hive_sandbox::Sandbox, place: &Place, line: &str) -> hive_sandbox::Output {
-    sandbox
-        .run(&place.shell(line), &tokio_util::sync::CancellationToken::new())
-        .await
-        .unwrap()
+    sandbox.run(&place.shell(line), &tokio_util::sync::CancellationToken::new()).await.unwrap()
 }

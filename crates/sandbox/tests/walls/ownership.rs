@@ -121,12 +121,6 @@ async fn a_workspace_that_cannot_be_reached_is_named() {
     std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
     let sandbox = &place.sandboxes().await[0];
     let job = hive_sandbox::Job::new(closed.join("workspace"), ["true"]);
-    let refused = sandbox
-        .run(&job, &tokio_util::sync::CancellationToken::new())
-        .await
-        .unwrap_err();
-    assert!(
-        refused.to_string().contains(closed.to_str().unwrap()),
-        "{refused}"
-    );
+    let refused = sandbox.run(&job, &tokio_util::sync::CancellationToken::new()).await.unwrap_err();
+    assert!(refused.to_string().contains(closed.to_str().unwrap()), "{refused}");
 }

@@ -26,10 +26,7 @@ async fn a_fork_bomb_is_bounded_and_gone_afterwards() {
         let output = tokio::select! { output = bomb => output.unwrap(), () = watching => unreachable!() };
         assert!(most <= 40, "{most} processes at once");
         assert!(most > 5, "the bomb did not go off: {most}");
-        assert!(
-            matches!(output.ended_by, Some(Limit::WallTime | Limit::Processes)),
-            "{output:?}"
-        );
+        assert!(matches!(output.ended_by, Some(Limit::WallTime | Limit::Processes)), "{output:?}");
         assert_eq!(alive(&marker), 0);
     }
 }
@@ -44,10 +41,7 @@ async fn a_process_left_behind_in_its_own_session_is_dead() {
         let output = run(&sandbox, &place.shell(&script)).await;
         assert_eq!(output.exit, Exit::Code(0));
         assert_eq!(output.stdout.text(), "left\n");
-        assert!(
-            output.wall < Duration::from_secs(10),
-            "the run waited for what it left behind"
-        );
+        assert!(output.wall < Duration::from_secs(10), "the run waited for what it left behind");
         assert_eq!(alive(&marker), 0);
     }
 }
@@ -120,28 +114,16 @@ async fn cancelling_ends_a_run_within_two_seconds() {
     let place = Place::new();
     for sandbox in place.sandboxes().await {
         let marker = marker();
-        let job = place.job([
-            "bash",
-            "-c",
-            "echo begun; trap '' TERM INT; sleep 1000 & sleep 1000",
-            &marker,
-        ]);
+        let job = place.job(["bash", "-c", "echo begun; trap '' TERM INT; sleep 1000 & sleep 1000", &marker]);
         let cancel = CancellationToken::new();
         let begun = Instant::now();
         let (output, cancelled) = tokio::join!(sandbox.run(&job, &cancel), async {
-            eventually("the run has begun", Duration::from_secs(10), || {
-                alive(&marker) > 0
-            })
-            .await;
+            eventually("the run has begun", Duration::from_secs(10), || alive(&marker) > 0).await;
             cancel.cancel();
             Instant::now()
         });
         let output = output.unwrap();
-        assert!(
-            cancelled.elapsed() < Duration::from_secs(2),
-            "{:?}",
-            begun.elapsed()
-        );
+        assert!(cancelled.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         assert_eq!(output.ended_by, Some(Limit::Cancelled));
         assert_eq!(alive(&marker), 0);
         assert_eq!(place.leftovers(), 0);
@@ -160,10 +142,7 @@ async fn dropping_the_run_ends_it() {
             () = eventually("the run has begun", Duration::from_secs(10), || alive(&marker) > 0) => {}
         }
         eventually("the run is gone", Duration::from_secs(5), || alive(&marker) == 0).await;
-        eventually("its files are gone", Duration::from_secs(5), || {
-            place.leftovers() == 0
-        })
-        .await;
+        eventually("its files are gone", Duration::from_secs(5), || place.leftovers() == 0).await;
     }
 }
 
@@ -173,9 +152,7 @@ async fn the_exit_of_a_command_is_told() {
     for sandbox in place.sandboxes().await {
         assert_eq!(run(&sandbox, &place.shell("exit 7")).await.exit, Exit::Code(7));
         assert_eq!(run(&sandbox, &place.shell("kill -9 $$")).await.code(), 137);
-        let missing = sandbox
-            .run(&place.job(["no-such-program"]), &CancellationToken::new())
-            .await;
+        let missing = sandbox.run(&place.job(["no-such-program"]), &CancellationToken::new()).await;
         assert!(missing.unwrap_err().to_string().contains("no-such-program"));
     }
 }

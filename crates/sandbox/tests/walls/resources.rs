@@ -225,10 +225,7 @@ async fn a_file_is_bounded() {
         job.limits.file_size = 4 * MIB;
         let output = run(&sandbox, &job).await;
         assert_eq!(output.ended_by, Some(Limit::FileSize));
-        assert_eq!(
-            std::fs::metadata(place.workspace.join("f")).unwrap().len(),
-            4 * MIB
-        );
+        assert_eq!(std::fs::metadata(place.workspace.join("f")).unwrap().len(), 4 * MIB);
     }
 }
 
@@ -238,21 +235,12 @@ async fn limits_hold_when_the_sandbox_is_off() {
     let place = Place::new();
     let sandbox = place.unconfined().await;
     let mut job = place.shell("echo on; while :; do :; done");
-    job.limits = Limits {
-        cpu_seconds: 1,
-        ..job.limits
-    };
+    job.limits = Limits { cpu_seconds: 1, ..job.limits };
     let output = run(&sandbox, &job).await;
-    assert_eq!(
-        (output.ended_by, output.level.as_str()),
-        (Some(Limit::CpuTime), "off")
-    );
+    assert_eq!((output.ended_by, output.level.as_str()), (Some(Limit::CpuTime), "off"));
     let output = run(&sandbox, &place.shell("echo $HOME; env | grep CARGO; exit 3")).await;
     assert_eq!(output.exit, Exit::Code(3));
-    assert!(
-        output.stdout.text().starts_with(place.path().to_str().unwrap()),
-        "HOME is private"
-    );
+    assert!(output.stdout.text().starts_with(place.path().to_str().unwrap()), "HOME is private");
     assert!(!output.stdout.text().contains("CARGO"));
 }
 

@@ -45,26 +45,14 @@ async fn the_environment_of_the_worker_is_out_of_reach() {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(said.contains("TMPDIR=") && said.ends_with("end\n"), "{said}");
         assert!(!said.contains(CANARY) && !said.contains("BASH_ENV"), "{said}");
-        let mut names: Vec<&str> = said
-            .split(['\n', '\0'])
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, _)| name)
-            .collect();
+        let mut names: Vec<&str> =
+            said.split(['\n', '\0']).filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(
-            names,
-            [
-                "HOME", "LANG", "PATH", "PWD", "SHELL", "SHLVL", "TERM", "TMPDIR", "USER", "_"
-            ]
-        );
+        assert_eq!(names, ["HOME", "LANG", "PATH", "PWD", "SHELL", "SHLVL", "TERM", "TMPDIR", "USER", "_"]);
     }
 }
 
@@ -73,13 +61,7 @@ async fn the_environment_of_the_worker_is_out_of_reach() {
 async fn other_processes_are_out_of_sight() {
     let place = Place::new();
     let own = std::process::id();
-    let name = std::env::current_exe()
-        .unwrap()
-        .file_name()
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let name = std::env::current_exe().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
     for sandbox in place.sandboxes().await {
         let line = format!(
             "cat /proc/*/cmdline /proc/{own}/cmdline /proc/{own}/status; kill -0 {own} && echo rea''ched"

@@ -27,16 +27,10 @@ async fn killing_the_worker_leaves_nothing() {
             .unwrap();
         let up = place.workspace.join("up");
         // The worker itself carries the marker in its arguments too.
-        eventually("the run is up", Duration::from_secs(20), || {
-            up.exists() && alive(&marker) >= 3
-        })
-        .await;
+        eventually("the run is up", Duration::from_secs(20), || up.exists() && alive(&marker) >= 3).await;
         victim.kill().unwrap();
         assert_eq!(victim.wait().unwrap().signal(), Some(libc::SIGKILL));
-        eventually("all processes are dead", Duration::from_secs(10), || {
-            alive(&marker) == 0
-        })
-        .await;
+        eventually("all processes are dead", Duration::from_secs(10), || alive(&marker) == 0).await;
         eventually("temporary files are gone", Duration::from_secs(10), || {
             std::fs::read_dir(&scratch).unwrap().count() == 0
         })

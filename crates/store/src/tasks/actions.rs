@@ -122,11 +122,7 @@ impl Store {
         match row {
             Some(row) => {
                 let task = Task::try_from(row)?;
-                let ticket = Announcement {
-                    task: task.id,
-                    epoch: task.epoch,
-                    priority: task.priority,
-                };
+                let ticket = Announcement { task: task.id, epoch: task.epoch, priority: task.priority };
                 Ok((task, ticket))
             }
             None => {

@@ -103,12 +103,9 @@ impl Store {
             description: new.description.clone(),
             duty: duty.map(str::to_owned),
             agent: match (row.agent_id, row.agent_name, row.agent_type, row.agent_version) {
-                (Some(id), Some(name), Some(kind), Some(version)) => Some(TaskAgent {
-                    id: id.into(),
-                    name,
-                    kind,
-                    version,
-                }),
+                (Some(id), Some(name), Some(kind), Some(version)) => {
+                    Some(TaskAgent { id: id.into(), name, kind, version })
+                }
                 _ => None,
             },
             repository: new.repository.clone(),
@@ -147,10 +144,9 @@ impl Store {
         let invalid = |field, message: String| Error::Invalid { field, message };
         let no_project = || invalid("/project_id", "this project does not exist".to_owned());
         match (Error::constraint(&error), &new.performer) {
-            (Some("tasks_pkey"), _) => Error::Conflict {
-                code: "task_exists",
-                message: format!("task {} exists", new.id),
-            },
+            (Some("tasks_pkey"), _) => {
+                Error::Conflict { code: "task_exists", message: format!("task {} exists", new.id) }
+            }
             (Some("tasks_project_id_fkey"), _) => no_project(),
             // A project that does not exist has no agents either, and is the cause.
             (Some("tasks_agent_or_duty"), performer) => match self.has_project(new).await {
@@ -161,10 +157,9 @@ impl Store {
                         "/agent_id",
                         format!("agent {id} does not exist in this project or is inactive"),
                     ),
-                    Performer::Type(kind) => invalid(
-                        "/agent_type",
-                        format!("this project has no active agent of type {kind:?}"),
-                    ),
+                    Performer::Type(kind) => {
+                        invalid("/agent_type", format!("this project has no active agent of type {kind:?}"))
+                    }
                     Performer::Noop => error.into(),
                 },
             },

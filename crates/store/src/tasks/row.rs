@@ -104,20 +104,15 @@ impl TryFrom<TaskRow> for Task {
             description: row.description,
             duty: row.duty,
             agent: match (row.agent_id, row.agent_name, row.agent_type, row.agent_version) {
-                (Some(id), Some(name), Some(kind), Some(version)) => Some(TaskAgent {
-                    id: id.into(),
-                    name,
-                    kind,
-                    version,
-                }),
+                (Some(id), Some(name), Some(kind), Some(version)) => {
+                    Some(TaskAgent { id: id.into(), name, kind, version })
+                }
                 _ => None,
             },
             repository: match (row.repository_url, row.base_ref, row.base_commit) {
-                (Some(url), Some(base_ref), Some(base_commit)) => Some(Repository {
-                    url,
-                    base_ref,
-                    base_commit,
-                }),
+                (Some(url), Some(base_ref), Some(base_commit)) => {
+                    Some(Repository { url, base_ref, base_commit })
+                }
                 _ => None,
             },
             acceptance: json(id, "acceptance", row.acceptance)?,
@@ -126,10 +121,7 @@ impl TryFrom<TaskRow> for Task {
             limits: json(id, "limits", row.limits)?,
             model: row.model,
             dependencies: row.dependencies.into_iter().map(Into::into).collect(),
-            on_dependency_failure: row
-                .on_dependency_failure
-                .parse()
-                .map_err(bad("on_dependency_failure"))?,
+            on_dependency_failure: row.on_dependency_failure.parse().map_err(bad("on_dependency_failure"))?,
             priority: Priority::try_from(i64::from(row.priority))
                 .map_err(|e| Error::inconsistent("tasks", "priority", id, e))?,
             status: row.status.parse().map_err(bad("status"))?,

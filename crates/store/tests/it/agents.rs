@@ -10,7 +10,13 @@ async fn a_changed_definition_is_a_new_version_and_the_old_one_stays() {
     let bed = Bed::make().await;
     let changed = bed
         .store
-        .update_agent(bed.agent, Some(1), Some("maker"), Some(AgentStatus::Inactive), Some(&definition("Makes.")))
+        .update_agent(
+            bed.agent,
+            Some(1),
+            Some("maker"),
+            Some(AgentStatus::Inactive),
+            Some(&definition("Makes.")),
+        )
         .await
         .unwrap();
     assert_eq!((changed.version, changed.name.as_str(), changed.status), (2, "maker", AgentStatus::Inactive));
@@ -87,7 +93,8 @@ async fn agents_are_listed_by_type_and_page() {
     for name in ["a", "b", "c"] {
         bed.store.create_agent(&new_agent(name, "qa")).await.unwrap();
     }
-    let names = |agents: Vec<hive_store::Agent>| agents.into_iter().map(|agent| agent.name).collect::<Vec<_>>();
+    let names =
+        |agents: Vec<hive_store::Agent>| agents.into_iter().map(|agent| agent.name).collect::<Vec<_>>();
     let first = bed.store.agents(Some("qa"), None, 2).await.unwrap();
     let cursor = first.last().unwrap().id;
     assert_eq!(names(first), ["a", "b"]);

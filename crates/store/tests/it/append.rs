@@ -45,7 +45,12 @@ async fn a_step_comes_back_byte_for_byte_with_everything_that_belongs_to_it() {
     let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
     bed.let_time_pass(id).await;
     let entry = reply(USAGE);
-    let step = NewStep { call: Some(call), commit: Some("c0ffee"), sandbox: Some("landlock"), ..NewStep::plain(&entry) };
+    let step = NewStep {
+        call: Some(call),
+        commit: Some("c0ffee"),
+        sandbox: Some("landlock"),
+        ..NewStep::plain(&entry)
+    };
     bed.store.append(&mut lease, &step).await.unwrap();
     assert_eq!(lease.next_seq(), 2);
 
@@ -59,8 +64,11 @@ async fn a_step_comes_back_byte_for_byte_with_everything_that_belongs_to_it() {
     let task = bed.task(id).await;
     assert_eq!((task.usage, task.attempt, task.event_seq), (USAGE, 1, 3));
     assert!(
-        bed.row_holds(id, "lease_until BETWEEN now() + interval '8 s' AND now() + interval '10 s' AND next_seq = 2")
-            .await,
+        bed.row_holds(
+            id,
+            "lease_until BETWEEN now() + interval '8 s' AND now() + interval '10 s' AND next_seq = 2"
+        )
+        .await,
         "a step renews the lease"
     );
     let answered = bed
@@ -115,7 +123,10 @@ async fn a_step_whose_answer_was_lost_is_not_written_twice() {
     bed.append_note(&mut lease, "the next one").await;
     let mut far_behind = Lease::new((), id, lease.epoch(), 1);
     let error = bed.store.append(&mut far_behind, &step).await.unwrap_err();
-    assert!(matches!(error, Error::Fenced { .. }), "a lease that missed more than its last step is not ours: {error:?}");
+    assert!(
+        matches!(error, Error::Fenced { .. }),
+        "a lease that missed more than its last step is not ours: {error:?}"
+    );
 }
 
 #[tokio::test]
@@ -161,19 +172,19 @@ async fn every_kind_of_step_is_read_back() {
         }],
         finished: Some("all of it".to_owned()),
     };
-    let checks = Checks { summary: "s".to_owned(), results: vec![], tree: None, passed: true, message: String::new() };
-    for entry in [
-        reply(USAGE),
-        Entry::ToolResults(results.clone()),
-        note("go on"),
-        Entry::Checks(checks.clone()),
-    ] {
+    let checks =
+        Checks { summary: "s".to_owned(), results: vec![], tree: None, passed: true, message: String::new() };
+    for entry in
+        [reply(USAGE), Entry::ToolResults(results.clone()), note("go on"), Entry::Checks(checks.clone())]
+    {
         bed.store.append(&mut lease, &NewStep::plain(&entry)).await.unwrap();
     }
     let steps = bed.store.steps(id, 0, 10).await.unwrap();
     let [_, two, three, four] = steps.as_slice() else { panic!("{steps:?}") };
     assert!(matches!(&two.entry, Entry::ToolResults(back) if *back == results));
-    assert!(matches!(&three.entry, Entry::Note(back) if back.cause == NoteCause::Empty && back.text == "go on"));
+    assert!(
+        matches!(&three.entry, Entry::Note(back) if back.cause == NoteCause::Empty && back.text == "go on")
+    );
     assert!(matches!(&four.entry, Entry::Checks(back) if *back == checks));
     let shown: Vec<_> = bed.events(id).await.into_iter().skip(2).map(|event| event.data).collect();
     assert_eq!(shown[1]["results"], json!([{ "tool": "shell", "is_error": true, "text": "first line" }]));

@@ -43,7 +43,13 @@ async fn a_charge_is_added_once_under_concurrency() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     let lease = bed.claim(id).await;
-    let usage = Usage { input_tokens: 1, output_tokens: 2, cache_read_tokens: 3, cache_write_tokens: 4, cost: NanoUsd(5) };
+    let usage = Usage {
+        input_tokens: 1,
+        output_tokens: 2,
+        cache_read_tokens: 3,
+        cache_write_tokens: 4,
+        cost: NanoUsd(5),
+    };
     let mut calls = Vec::new();
     for _ in 0..5 {
         calls.push(bed.store.begin_call(&lease, "claude", b"hash").await.unwrap());

@@ -78,7 +78,11 @@ async fn a_run_keeps_the_definition_it_started_with() {
     assert_eq!(update("Builds less.").await, 3);
     assert_eq!(bed.task(id).await.agent.unwrap().version, 2);
     bed.orphan(id).await;
-    assert_eq!(bed.claim(id).await.leased.agent.unwrap().version, 2, "the next activation is of the same run");
+    assert_eq!(
+        bed.claim(id).await.leased.agent.unwrap().version,
+        2,
+        "the next activation is of the same run"
+    );
     let pinned = bed.store.agent_definition(bed.agent, 2).await.unwrap();
     assert_eq!(pinned, definition("Builds more."));
 
@@ -101,7 +105,9 @@ async fn renewal_keeps_what_is_held_and_names_only_that() {
 
     let renewed = bed.store.renew(&[(lost, 1), (held, 1), (settled, 1), (ready, 0)]).await.unwrap();
     assert_eq!(renewed, [held]);
-    assert!(bed.row_holds(held, "lease_until BETWEEN now() + interval '8 s' AND now() + interval '10 s'").await);
+    assert!(
+        bed.row_holds(held, "lease_until BETWEEN now() + interval '8 s' AND now() + interval '10 s'").await
+    );
     assert_eq!([bed.rows(lost).await, bed.rows(settled).await, bed.rows(ready).await], before);
     assert!(bed.store.renew(&[]).await.unwrap().is_empty());
 }

@@ -51,7 +51,8 @@ async fn each_policy_answers_each_end() {
         end(&bed, parent, how).await;
         bed.reconcile().await;
         bed.assert_stands(child, status, reason).await;
-        let resolved = format!("SELECT count(*) FROM task_dependencies WHERE task_id = '{child}' AND resolved");
+        let resolved =
+            format!("SELECT count(*) FROM task_dependencies WHERE task_id = '{child}' AND resolved");
         assert_eq!(bed.number(&resolved).await, 1, "{how} {policy}");
         assert_eq!(bed.row_holds(child, "completed_at IS NOT NULL").await, status.is_end());
     }
@@ -78,7 +79,8 @@ async fn a_diamond_runs_in_order() {
     end(&bed, left, "succeeded").await;
     stands([(left, (TaskStatus::Succeeded, None)), (right, ready), (bottom, waits)]).await;
     end(&bed, right, "succeeded").await;
-    stands([(left, (TaskStatus::Succeeded, None)), (right, (TaskStatus::Succeeded, None)), (bottom, ready)]).await;
+    stands([(left, (TaskStatus::Succeeded, None)), (right, (TaskStatus::Succeeded, None)), (bottom, ready)])
+        .await;
     assert_eq!(bed.event_kinds(bottom).await.iter().filter(|kind| *kind == "task.ready").count(), 1);
 }
 
@@ -187,8 +189,10 @@ async fn two_parents_that_end_together_never_leave_the_child_stuck() {
     for round in 0..50 {
         let parents = [bed.enqueue().await, bed.enqueue().await];
         let policy = [Fail, Skip, Continue][round % 3];
-        let children =
-            [bed.enqueue_after(&parents, policy).await, bed.enqueue_after(&[parents[1], parents[0]], policy).await];
+        let children = [
+            bed.enqueue_after(&parents, policy).await,
+            bed.enqueue_after(&[parents[1], parents[0]], policy).await,
+        ];
         let start = std::sync::Arc::new(tokio::sync::Barrier::new(2));
         let ends = parents.map(|parent| {
             let (store, start) = (bed.store.clone(), std::sync::Arc::clone(&start));

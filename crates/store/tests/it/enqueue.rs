@@ -11,10 +11,7 @@ use serde_json::json;
 use crate::bed::{Bed, new_agent, outcome};
 
 async fn database_time(bed: &Bed, shift: &str) -> DateTime<Utc> {
-    sqlx::query_scalar(&format!("SELECT now() + interval '{shift}'"))
-        .fetch_one(&bed.pool)
-        .await
-        .unwrap()
+    sqlx::query_scalar(&format!("SELECT now() + interval '{shift}'")).fetch_one(&bed.pool).await.unwrap()
 }
 
 #[tokio::test]
@@ -146,7 +143,11 @@ async fn what_is_missing_is_named_and_nothing_is_left_behind() {
     let before = counts(&bed).await;
     for (new, field, names) in [
         (NewTask { performer: Performer::Agent(agent), ..good() }, "/agent_id", agent.to_string()),
-        (NewTask { performer: Performer::Agent(inactive.id), ..good() }, "/agent_id", inactive.id.to_string()),
+        (
+            NewTask { performer: Performer::Agent(inactive.id), ..good() },
+            "/agent_id",
+            inactive.id.to_string(),
+        ),
         (NewTask { performer: of_type("astronaut"), ..good() }, "/agent_type", "astronaut".to_owned()),
         (NewTask { performer: of_type("qa"), ..good() }, "/agent_type", "qa".to_owned()),
         (NewTask { project, ..good() }, "/project_id", "project".to_owned()),

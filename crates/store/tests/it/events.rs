@@ -107,7 +107,9 @@ async fn many_writers_leave_no_gap_and_no_double() {
 }
 
 async fn work(store: &hive_store::Store, id: TaskId, writer: usize) {
-    let Ok(Some(mut lease)) = store.claim(id, 0, &format!("worker-{writer}")).await else { return };
+    let Ok(Some(mut lease)) = store.claim(id, 0, &format!("worker-{writer}")).await else {
+        return;
+    };
     for _ in 0..5 {
         if store.append(&mut lease, &NewStep::plain(&note("a step"))).await.is_err() {
             return;

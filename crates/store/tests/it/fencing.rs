@@ -62,7 +62,8 @@ async fn money_that_was_spent_counts_even_when_the_lease_is_gone() {
     let call = bed.store.begin_call(&old, "model", b"hash").await.unwrap();
     bed.orphan(id).await;
     bed.claim(id).await;
-    let usage = Usage { input_tokens: 7, output_tokens: 5, cost: hive_domain::NanoUsd(11), ..Usage::default() };
+    let usage =
+        Usage { input_tokens: 7, output_tokens: 5, cost: hive_domain::NanoUsd(11), ..Usage::default() };
     let failed = CallOutcome { error: "cut".to_owned(), request_id: Some("req_1".to_owned()), usage };
     bed.store.fail_call(&old, call, &failed).await.unwrap();
     let task = bed.task(id).await;

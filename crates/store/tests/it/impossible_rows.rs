@@ -65,11 +65,15 @@ async fn the_rest_of_the_schema_refuses_too() {
             "task_dependencies_depends_on_fkey",
         ),
         (
-            format!("INSERT INTO steps (task_id, seq, epoch, kind, body) VALUES ('{one}', 1, 1, 'note', '{{}}')"),
+            format!(
+                "INSERT INTO steps (task_id, seq, epoch, kind, body) VALUES ('{one}', 1, 1, 'note', '{{}}')"
+            ),
             "steps_pkey",
         ),
         (
-            format!("INSERT INTO steps (task_id, seq, epoch, kind, body) VALUES ('{other}', 0, 1, 'note', '{{}}')"),
+            format!(
+                "INSERT INTO steps (task_id, seq, epoch, kind, body) VALUES ('{other}', 0, 1, 'note', '{{}}')"
+            ),
             "steps_seq_positive",
         ),
         (format!("INSERT INTO events (task_id, seq, kind) VALUES ('{one}', 1, 'x')"), "events_pkey"),

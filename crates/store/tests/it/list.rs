@@ -22,7 +22,10 @@ async fn a_task_that_does_not_exist_is_not_found() {
     let bed = Bed::make().await;
     let id = TaskId::new();
     let error = bed.store.task(id).await.unwrap_err();
-    assert!(matches!(&error, Error::NotFound { what: "task", id: named } if *named == id.to_string()), "{error:?}");
+    assert!(
+        matches!(&error, Error::NotFound { what: "task", id: named } if *named == id.to_string()),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -85,7 +88,11 @@ async fn each_filter_filters() {
         (TaskFilter { project: Some(ProjectId::DEFAULT), ..all() }, vec![ready, limited, retried, done]),
         (TaskFilter { project: Some(ProjectId::new()), ..all() }, vec![]),
         (
-            TaskFilter { agent: Some(bed.agent), reason: Some(StatusReason::Retry), ..statuses(&[TaskStatus::Waiting]) },
+            TaskFilter {
+                agent: Some(bed.agent),
+                reason: Some(StatusReason::Retry),
+                ..statuses(&[TaskStatus::Waiting])
+            },
             vec![retried],
         ),
     ] {
@@ -93,7 +100,11 @@ async fn each_filter_filters() {
     }
     let since = bed.task(retried).await.created_at;
     let recent = TaskFilter { created_since: Some(since), ..all() };
-    assert_eq!(ids(&bed, &recent).await, newest_first(vec![retried, done]), "from this moment on, itself included");
+    assert_eq!(
+        ids(&bed, &recent).await,
+        newest_first(vec![retried, done]),
+        "from this moment on, itself included"
+    );
 }
 
 #[tokio::test]

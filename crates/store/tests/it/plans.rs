@@ -12,7 +12,9 @@ fn recorded(words: &[&str]) -> String {
     let mut found: Vec<String> = fs::read_dir(&recorded)
         .unwrap()
         .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
-        .map(|text| serde_json::from_str::<serde_json::Value>(&text).unwrap()["query"].as_str().unwrap().to_owned())
+        .map(|text| {
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()["query"].as_str().unwrap().to_owned()
+        })
         .filter(|statement| words.iter().all(|word| statement.contains(word)))
         .collect();
     assert_eq!(found.len(), 1, "{words:?} names one statement");
@@ -83,9 +85,14 @@ fn assert_uses(plan: &str, what: &str, indexes: &[&str]) {
 async fn hot_statements_use_their_indexes() {
     let bed = large_table().await;
     let id = "'00000000-0000-7000-8000-000000000009'";
-    let usage = "0, 0, 0, 0, 0";
+    let usage = "1, 0, 0, 0, 0";
     for (what, words, arguments, indexes) in [
-        ("claim", &["attempt = attempt + 1"][..], format!("{id}, 0, 'w', 10, 'task.started'"), &["(id = "][..]),
+        (
+            "claim",
+            &["attempt = attempt + 1"][..],
+            format!("{id}, 0, 'w', 10, 'task.started'"),
+            &["(id = "][..],
+        ),
         ("renew", &["AS held (id, epoch)"], format!("ARRAY[{id}]::uuid[], ARRAY[1], 10"), &[]),
         (
             "append",
@@ -109,7 +116,7 @@ async fn hot_statements_use_their_indexes() {
         ("stale_tickets", &["WITH stale AS"], "1000, 5".to_owned(), &["tasks_ready"]),
         (
             "the dependents of one",
-            &["AND d.depends_on = $1", "FOR UPDATE"],
+            &["d.depends_on = $1", "FOR UPDATE"],
             format!("{id}, 1000"),
             &["task_dependencies_open"],
         ),

@@ -18,18 +18,43 @@ const TASKS: usize = 4;
 
 #[derive(Clone, Debug)]
 enum Verb {
-    Enqueue { scheduled: bool, parents: Vec<usize>, policy: DependencyPolicy, max_attempts: i32 },
+    Enqueue {
+        scheduled: bool,
+        parents: Vec<usize>,
+        policy: DependencyPolicy,
+        max_attempts: i32,
+    },
     /// With the current epoch, or an older one.
-    Claim { task: usize, stale: bool },
+    Claim {
+        task: usize,
+        stale: bool,
+    },
     /// Under any lease that was ever given.
-    Append { lease: usize },
-    Settle { lease: usize, outcome: usize },
-    Renew { lease: usize },
-    TimePasses { task: usize },
-    Reconcile { room: i64 },
-    Release { parent: usize },
-    Cancel { task: usize },
-    Complete { task: usize },
+    Append {
+        lease: usize,
+    },
+    Settle {
+        lease: usize,
+        outcome: usize,
+    },
+    Renew {
+        lease: usize,
+    },
+    TimePasses {
+        task: usize,
+    },
+    Reconcile {
+        room: i64,
+    },
+    Release {
+        parent: usize,
+    },
+    Cancel {
+        task: usize,
+    },
+    Complete {
+        task: usize,
+    },
 }
 
 fn verbs() -> impl Strategy<Value = Vec<Verb>> {
@@ -37,13 +62,14 @@ fn verbs() -> impl Strategy<Value = Vec<Verb>> {
     // The latest leases are the interesting ones; an index counts from the last.
     let lease = prop_oneof![6 => 0..2_usize, 1 => 0..20_usize];
     let policy = prop::sample::select(DependencyPolicy::ALL);
-    let enqueue = (prop::bool::weighted(0.2), prop::collection::vec(0..TASKS, 0..3), policy, 1..4)
-        .prop_map(|(scheduled, parents, policy, max_attempts)| Verb::Enqueue {
+    let enqueue = (prop::bool::weighted(0.2), prop::collection::vec(0..TASKS, 0..3), policy, 1..4).prop_map(
+        |(scheduled, parents, policy, max_attempts)| Verb::Enqueue {
             scheduled,
             parents,
             policy,
             max_attempts,
-        });
+        },
+    );
     let verb = prop_oneof![
         3 => enqueue,
         8 => (task.clone(), prop::bool::weighted(0.1)).prop_map(|(task, stale)| Verb::Claim { task, stale }),
@@ -137,8 +163,11 @@ impl World {
 
     fn release(&mut self, parent: Option<usize>) {
         let ended: Vec<bool> = self.tasks.iter().map(|task| task.status.is_end()).collect();
-        let broken: Vec<bool> =
-            self.tasks.iter().map(|task| task.status.is_end() && task.status != TaskStatus::Succeeded).collect();
+        let broken: Vec<bool> = self
+            .tasks
+            .iter()
+            .map(|task| task.status.is_end() && task.status != TaskStatus::Succeeded)
+            .collect();
         for task in &mut self.tasks {
             let concerned = |(from, resolved): &(usize, bool)| {
                 !resolved && ended[*from] && parent.is_none_or(|parent| parent == *from)
@@ -200,7 +229,10 @@ impl World {
             Verb::Enqueue { scheduled, parents, policy, max_attempts } => {
                 self.enqueue(bed, *scheduled, parents, *policy, *max_attempts).await;
             }
-            Verb::Claim { task, .. } | Verb::TimePasses { task } | Verb::Cancel { task } | Verb::Complete { task }
+            Verb::Claim { task, .. }
+            | Verb::TimePasses { task }
+            | Verb::Cancel { task }
+            | Verb::Complete { task }
                 if *task >= self.ids.len() => {}
             Verb::Claim { task, stale } => {
                 let epoch = self.tasks[*task].epoch - i64::from(*stale);
@@ -231,12 +263,16 @@ impl World {
                 let room = if *room == 1 { 0 } else { *room };
                 let stale: Vec<bool> = {
                     self.reconcile(0);
-                    self.tasks.iter().map(|task| task.status == TaskStatus::Ready && !task.announced).collect()
+                    self.tasks
+                        .iter()
+                        .map(|task| task.status == TaskStatus::Ready && !task.announced)
+                        .collect()
                 };
                 self.reconcile(room);
                 let pass = bed.store.reconcile(room).await.unwrap();
                 for (task, id) in self.ids.iter().enumerate() {
-                    let announced = pass.announce.iter().filter(|announcement| announcement.task == *id).count();
+                    let announced =
+                        pass.announce.iter().filter(|announcement| announcement.task == *id).count();
                     prop_assert_eq!(announced, usize::from(room > 0 && stale[task]), "task {}", task);
                 }
             }
@@ -247,7 +283,8 @@ impl World {
             Verb::Release { .. } => {}
             Verb::Cancel { task } => {
                 let model = &mut self.tasks[*task];
-                let again = (model.status, model.reason) == (TaskStatus::Cancelled, Some(StatusReason::Requested));
+                let again =
+                    (model.status, model.reason) == (TaskStatus::Cancelled, Some(StatusReason::Requested));
                 let allowed = !model.status.is_end();
                 let answer = bed.store.cancel(self.ids[*task], "ada").await;
                 prop_assert_eq!(answer.is_ok(), allowed || again);
@@ -279,7 +316,8 @@ impl World {
         policy: DependencyPolicy,
         max_attempts: i32,
     ) {
-        let mut parents: Vec<usize> = parents.iter().copied().filter(|parent| *parent < self.ids.len()).collect();
+        let mut parents: Vec<usize> =
+            parents.iter().copied().filter(|parent| *parent < self.ids.len()).collect();
         parents.sort_unstable();
         parents.dedup();
         // Half an hour ahead: an hour of passing time is enough for it.
@@ -394,7 +432,8 @@ fn random_verbs_do_what_the_model_says() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bed = runtime.block_on(Bed::make());
     let started = Instant::now();
-    let config = Config { cases: 60, failure_persistence: None, max_shrink_time: 30_000, ..Config::default() };
+    let config =
+        Config { cases: 60, failure_persistence: None, max_shrink_time: 30_000, ..Config::default() };
     let outcome = TestRunner::new(config).run(&verbs(), |verbs| {
         runtime.block_on(async {
             bed.execute("TRUNCATE tasks CASCADE").await;

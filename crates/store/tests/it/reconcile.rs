@@ -28,7 +28,10 @@ async fn a_dead_workers_task_is_ready_again() {
     assert_eq!((task.epoch, task.attempt), (1, 1));
     assert!(task.detail.unwrap().contains(WORKER));
     let event = bed.events(lost).await.pop().unwrap();
-    assert_eq!((event.kind.as_str(), event.data), ("task.orphaned", json!({ "worker": WORKER, "attempt": 1 })));
+    assert_eq!(
+        (event.kind.as_str(), event.data),
+        ("task.orphaned", json!({ "worker": WORKER, "attempt": 1 }))
+    );
     let ticket = Announcement { task: lost, epoch: 1, priority: Priority::default() };
     assert_eq!(pass.announce, [ticket], "the ticket follows in the same pass");
 }
@@ -213,7 +216,10 @@ async fn a_row_that_somebody_holds_does_not_stop_the_pass() {
         .await
         .unwrap();
     let pass = bed.reconcile().await;
-    assert_eq!((pass.orphaned, pass.released, tasks(&pass.announce)), (vec![lost], vec![free_child], vec![lost]));
+    assert_eq!(
+        (pass.orphaned, pass.released, tasks(&pass.announce)),
+        (vec![lost], vec![free_child], vec![lost])
+    );
     holder.rollback().await.unwrap();
     let pass = bed.reconcile().await;
     assert_eq!((pass.released, tasks(&pass.announce)), (vec![held_child], vec![held]));

@@ -14,11 +14,13 @@ use sqlx::{PgPool, migrate::Migrator};
 use crate::bed::{Bed, connect, note};
 
 async fn stored(bed: &Bed, name: &str) -> Vec<String> {
-    sqlx::query_scalar("SELECT enumlabel FROM pg_enum WHERE enumtypid = $1::text::regtype ORDER BY enumsortorder")
-        .bind(name)
-        .fetch_all(&bed.pool)
-        .await
-        .unwrap()
+    sqlx::query_scalar(
+        "SELECT enumlabel FROM pg_enum WHERE enumtypid = $1::text::regtype ORDER BY enumsortorder",
+    )
+    .bind(name)
+    .fetch_all(&bed.pool)
+    .await
+    .unwrap()
 }
 
 #[tokio::test]
@@ -43,7 +45,11 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
     .await
     .unwrap();
     let enums: BTreeSet<&str> = enums.iter().map(String::as_str).collect();
-    assert_eq!(enums, known.iter().map(|(name, _)| *name).collect(), "every enum of the schema is compared here");
+    assert_eq!(
+        enums,
+        known.iter().map(|(name, _)| *name).collect(),
+        "every enum of the schema is compared here"
+    );
 }
 
 fn kinds_of_steps() -> Vec<&'static str> {
@@ -56,7 +62,8 @@ fn kinds_of_steps() -> Vec<&'static str> {
         request_id: None,
     };
     let results = ToolResults { results: vec![], finished: None };
-    let checks = Checks { summary: String::new(), results: vec![], tree: None, passed: true, message: String::new() };
+    let checks =
+        Checks { summary: String::new(), results: vec![], tree: None, passed: true, message: String::new() };
     let all = [Entry::Reply(reply), Entry::ToolResults(results), note(""), Entry::Checks(checks)];
     for entry in &all {
         // A kind that is added to the domain stops this from compiling until it is in the list above.
@@ -89,7 +96,10 @@ async fn an_empty_database_is_refused_and_can_be_migrated() {
     let (database, _pool) = empty().await;
     let store = connect(&database);
     assert!(refusal(&store).await.contains("hive migrate"));
-    assert!(matches!(store.wait_ready(Duration::from_secs(60)).await, Err(Error::Schema(_))), "waiting mends nothing");
+    assert!(
+        matches!(store.wait_ready(Duration::from_secs(60)).await, Err(Error::Schema(_))),
+        "waiting mends nothing"
+    );
     store.migrate().await.unwrap();
     store.check_schema().await.unwrap();
     store.wait_ready(Duration::ZERO).await.unwrap();
@@ -138,7 +148,8 @@ async fn many_processes_migrate_at_once() {
         outcome.unwrap();
     }
     connect(&database).check_schema().await.unwrap();
-    let ran: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&pool).await.unwrap();
+    let ran: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&pool).await.unwrap();
     assert_eq!(ran, i64::try_from(MIGRATOR.iter().count()).unwrap());
 }
 
@@ -195,7 +206,11 @@ async fn a_lock_that_is_not_given_is_a_passing_trouble() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     let mut holder = bed.pool.begin().await.unwrap();
-    sqlx::query("SELECT 1 FROM tasks WHERE id = $1 FOR UPDATE").bind(id.uuid()).execute(&mut *holder).await.unwrap();
+    sqlx::query("SELECT 1 FROM tasks WHERE id = $1 FOR UPDATE")
+        .bind(id.uuid())
+        .execute(&mut *holder)
+        .await
+        .unwrap();
     let error = bed.store.claim(id, 0, "worker").await.unwrap_err();
     assert!(error.is_unavailable(), "{error:?}");
     holder.rollback().await.unwrap();
@@ -221,8 +236,12 @@ async fn connections_are_bounded_in_what_they_may_hold() {
     bed.enqueue().await;
     let limits: Vec<(String, String)> =
         sqlx::query_as("SELECT name, setting FROM limits ORDER BY name").fetch_all(&bed.pool).await.unwrap();
-    let limits: Vec<(&str, &str)> = limits.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let expected =
-        [("idle_in_transaction_session_timeout", "10000"), ("lock_timeout", "2000"), ("statement_timeout", "5000")];
+    let limits: Vec<(&str, &str)> =
+        limits.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [
+        ("idle_in_transaction_session_timeout", "10000"),
+        ("lock_timeout", "2000"),
+        ("statement_timeout", "5000"),
+    ];
     assert_eq!(limits, expected, "in milliseconds");
 }

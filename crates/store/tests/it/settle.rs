@@ -30,7 +30,10 @@ async fn done_ends_the_task_with_its_result() {
     assert_eq!((task.status, task.reason, task.detail), (TaskStatus::Succeeded, None, None));
     assert_eq!(task.result, Some(result));
     assert_eq!((task.attempt, task.event_seq), (1, settled.event_seq));
-    assert!(bed.row_holds(id, &format!("{NOT_HELD} AND completed_at <= now() AND completed_at >= started_at")).await);
+    assert!(
+        bed.row_holds(id, &format!("{NOT_HELD} AND completed_at <= now() AND completed_at >= started_at"))
+            .await
+    );
     let event = bed.events(id).await.pop().unwrap();
     assert_eq!((event.kind.as_str(), event.data), ("task.succeeded", json!({ "summary": "all of it" })));
 }
@@ -132,7 +135,10 @@ async fn failing_keeps_the_work_that_was_done() {
     let settled = bed.store.settle(&lease, &outcome("fail")).await.unwrap();
     assert_eq!((settled.status, settled.again), (TaskStatus::Failed, None));
     let task = bed.task(id).await;
-    assert_eq!((task.reason, task.detail.as_deref()), (Some(StatusReason::VerificationFailed), Some("a sentence")));
+    assert_eq!(
+        (task.reason, task.detail.as_deref()),
+        (Some(StatusReason::VerificationFailed), Some("a sentence"))
+    );
     assert_eq!(task.result.unwrap().summary, "half of it");
     assert_eq!(task.attempt, 1);
     assert!(bed.row_holds(id, &format!("{NOT_HELD} AND completed_at IS NOT NULL")).await);
@@ -147,7 +153,8 @@ async fn failing_keeps_the_work_that_was_done() {
 #[tokio::test]
 async fn only_an_end_that_others_wait_for_says_so() {
     let bed = Bed::make().await;
-    for (name, ends) in [("done", true), ("fail", true), ("wait", false), ("yield", false), ("retry", false)] {
+    for (name, ends) in [("done", true), ("fail", true), ("wait", false), ("yield", false), ("retry", false)]
+    {
         let id = bed.enqueue().await;
         bed.enqueue_after(&[id], DependencyPolicy::Fail).await;
         let lease = bed.claim(id).await;

@@ -16,10 +16,7 @@ use crate::metrics::MetricsHandle;
 pub fn health_routes(health: Health, metrics: MetricsHandle) -> Router {
     let ready = health.clone();
     Router::new()
-        .route(
-            "/health",
-            get(async move || (code(&health.readiness()), Json(health.detail()))),
-        )
+        .route("/health", get(async move || (code(&health.readiness()), Json(health.detail()))))
         .route("/health/live", get(async || Json(json!({ "status": "live" }))))
         .route("/health/ready", get(async move || ready_page(&ready)))
         .route("/metrics", get(async move || metrics_page(&metrics)))
@@ -32,10 +29,7 @@ fn ready_page(health: &Health) -> (StatusCode, Json<Value>) {
 }
 
 fn metrics_page(metrics: &MetricsHandle) -> impl IntoResponse + use<> {
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        metrics.render(),
-    )
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
 }
 
 const fn code(readiness: &Readiness) -> StatusCode {

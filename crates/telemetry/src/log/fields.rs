@@ -22,11 +22,7 @@ pub(crate) struct Fields<'a> {
 impl Fields<'_> {
     fn insert(&mut self, field: &Field, value: Value) {
         let name = field.name();
-        let name = if RESERVED.contains(&name) {
-            format!("field.{name}")
-        } else {
-            name.to_owned()
-        };
+        let name = if RESERVED.contains(&name) { format!("field.{name}") } else { name.to_owned() };
         self.map.insert(name, value);
     }
 

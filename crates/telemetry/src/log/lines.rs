@@ -36,19 +36,11 @@ impl Lines {
         redactor: Arc<Redactor>,
         sink: Sink,
     ) -> Self {
-        Self {
-            process,
-            format,
-            redactor,
-            sink,
-        }
+        Self { process, format, redactor, sink }
     }
 
     fn fields<'a>(&'a self, map: &'a mut Map<String, Value>) -> Fields<'a> {
-        Fields {
-            redactor: &self.redactor,
-            map,
-        }
+        Fields { redactor: &self.redactor, map }
     }
 }
 
@@ -118,9 +110,7 @@ impl Line {
         object.insert("process".to_owned(), self.process.into());
         object.extend(self.fields);
         // JSON escapes what lies below the space; the control characters above it drive terminals, too.
-        visible(&Value::Object(object).to_string(), |c, out| {
-            write!(out, "\\u{:04x}", u32::from(c))
-        })
+        visible(&Value::Object(object).to_string(), |c, out| write!(out, "\\u{:04x}", u32::from(c)))
     }
 
     fn text(self) -> String {
@@ -141,15 +131,14 @@ impl Line {
 
 /// Text in which no control character is left: one line, and nothing that moves a terminal's cursor.
 fn visible(text: &str, escape: impl Fn(char, &mut String) -> std::fmt::Result) -> String {
-    text.chars()
-        .fold(String::with_capacity(text.len()), |mut out, c| {
-            if c.is_control() {
-                escape(c, &mut out).expect("writing to a string does not fail");
-            } else {
-                out.push(c);
-            }
-            out
-        })
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if c.is_control() {
+            escape(c, &mut out).expect("writing to a string does not fail");
+        } else {
+            out.push(c);
+        }
+        out
+    })
 }
 
 /// RFC 3339 in UTC with microseconds. Empty only if the clock cannot be read.

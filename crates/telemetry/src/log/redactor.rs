@@ -81,16 +81,8 @@ fn secrets_in(secret: &str) -> Vec<String> {
 /// once more inside `Debug` or JSON.
 fn spellings(secret: &str) -> Vec<String> {
     let quoted = [debugged(secret), in_json(secret)];
-    let nested = quoted
-        .iter()
-        .flat_map(|text| [debugged(text), in_json(text)])
-        .collect::<Vec<_>>();
-    [
-        vec![secret.to_owned(), percent_encoded(secret)],
-        quoted.to_vec(),
-        nested,
-    ]
-    .concat()
+    let nested = quoted.iter().flat_map(|text| [debugged(text), in_json(text)]).collect::<Vec<_>>();
+    [vec![secret.to_owned(), percent_encoded(secret)], quoted.to_vec(), nested].concat()
 }
 
 fn debugged(text: &str) -> String {
@@ -170,14 +162,8 @@ mod tests {
     fn credentials_go_by_their_shape() {
         let clean = |text| redacted(&[], text);
         assert_eq!(clean("key sk-ant-api03-AbC_d-e, next"), "key [redacted], next");
-        assert_eq!(
-            clean("authorization: bearer eyJ.a_b-c=; x"),
-            "authorization: [redacted]; x"
-        );
-        assert_eq!(
-            clean("postgres://hive:s3cret@db:5432/hive"),
-            "postgres://hive:[redacted]@db:5432/hive"
-        );
+        assert_eq!(clean("authorization: bearer eyJ.a_b-c=; x"), "authorization: [redacted]; x");
+        assert_eq!(clean("postgres://hive:s3cret@db:5432/hive"), "postgres://hive:[redacted]@db:5432/hive");
         assert_eq!(
             clean("redis://:s3cret@db and http://db:80/a"),
             "redis://:[redacted]@db and http://db:80/a"
@@ -191,15 +177,10 @@ mod tests {
 
     #[test]
     fn a_url_stands_for_its_password() {
-        let clean = redacted(
-            &["postgres://hive:a%40b@db/hive"],
-            "failed for a@b and a%40b on db/hive",
-        );
+        let clean = redacted(&["postgres://hive:a%40b@db/hive"], "failed for a@b and a%40b on db/hive");
         assert_eq!(clean, "failed for [redacted] and [redacted] on db/hive");
-        let clean = redacted(
-            &["redis+unix:///run/r.sock?pass=a%2Fb&db=1"],
-            "failed for a/b and a%2Fb on db 1",
-        );
+        let clean =
+            redacted(&["redis+unix:///run/r.sock?pass=a%2Fb&db=1"], "failed for a/b and a%2Fb on db 1");
         assert_eq!(clean, "failed for [redacted] and [redacted] on db 1");
         assert_eq!(redacted(&["postgres://db/hive", ""], "on db/hive"), "on db/hive");
     }

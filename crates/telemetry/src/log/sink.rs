@@ -25,9 +25,7 @@ pub(crate) struct Sink(SyncSender<Message>);
 impl Sink {
     pub(crate) fn spawn(out: impl Write + Send + 'static) -> io::Result<Self> {
         let (sender, inbox) = sync_channel(WAITING);
-        thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || write_all(out, &inbox))?;
+        thread::Builder::new().name("log".to_owned()).spawn(move || write_all(out, &inbox))?;
         Ok(Self(sender))
     }
 
@@ -107,10 +105,6 @@ mod tests {
         let written = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = written.lines().collect();
         assert_eq!(lines[..2], ["line 0", "line 1"]);
-        assert!(
-            (WAITING..=WAITING + 1).contains(&lines.len()),
-            "{} lines",
-            lines.len()
-        );
+        assert!((WAITING..=WAITING + 1).contains(&lines.len()), "{} lines", lines.len());
     }
 }

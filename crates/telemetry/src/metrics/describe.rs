@@ -19,31 +19,19 @@ impl Description {
     /// A number that only grows; its name ends in `_total`.
     #[must_use]
     pub const fn counter(name: &'static str, help: &'static str) -> Self {
-        Self {
-            kind: Kind::Counter,
-            name,
-            help,
-        }
+        Self { kind: Kind::Counter, name, help }
     }
 
     /// A number as it stands.
     #[must_use]
     pub const fn gauge(name: &'static str, help: &'static str) -> Self {
-        Self {
-            kind: Kind::Gauge,
-            name,
-            help,
-        }
+        Self { kind: Kind::Gauge, name, help }
     }
 
     /// Many measured values, in buckets; its name ends in the unit.
     #[must_use]
     pub const fn histogram(name: &'static str, help: &'static str) -> Self {
-        Self {
-            kind: Kind::Histogram,
-            name,
-            help,
-        }
+        Self { kind: Kind::Histogram, name, help }
     }
 }
 

@@ -18,10 +18,6 @@ mod tests {
         let before = resident_bytes().unwrap();
         let touched = vec![1_u8; 64 << 20];
         let after = resident_bytes().unwrap();
-        assert!(
-            after >= before + (48 << 20),
-            "{before} then {after}, {} touched",
-            touched.len()
-        );
+        assert!(after >= before + (48 << 20), "{before} then {after}, {} touched", touched.len());
     }
 }

@@ -25,10 +25,7 @@ async fn addresses_that_are_safe_are_accepted() {
         let parsed = RepositoryUrl::parse(text, &host.config);
         assert!(parsed.is_ok(), "{text}: {parsed:?}");
     }
-    let (plain, url) = (
-        host.url(),
-        RepositoryUrl::parse(&format!("file://{path}"), &host.config).unwrap(),
-    );
+    let (plain, url) = (host.url(), RepositoryUrl::parse(&format!("file://{path}"), &host.config).unwrap());
     assert_eq!(plain, url, "one repository, one mirror");
 }
 
@@ -87,10 +84,7 @@ async fn paths_stay_below_the_configured_roots() {
     let outside =
         |path: &std::path::Path| matches!(parse(path.to_str().unwrap()), Err(UrlError::OutsideRoots { .. }));
     assert!(outside(&secret.path));
-    assert!(
-        outside(&directory.join("gitignored")),
-        "a common prefix is not below"
-    );
+    assert!(outside(&directory.join("gitignored")), "a common prefix is not below");
     symlink(&secret.path, directory.join("git/escape.git")).unwrap();
     assert!(outside(&directory.join("git/escape.git")));
     symlink("../secret.git", directory.join("git/relative.git")).unwrap();
@@ -98,26 +92,13 @@ async fn paths_stay_below_the_configured_roots() {
     symlink(directory, directory.join("git/up")).unwrap();
     assert!(outside(&directory.join("git/up/secret.git")));
     symlink("shop.git", directory.join("git/alias.git")).unwrap();
-    assert!(
-        !outside(&directory.join("git/alias.git")),
-        "a link inside stays inside"
-    );
+    assert!(!outside(&directory.join("git/alias.git")), "a link inside stays inside");
 
     fs::create_dir(directory.join("git/pointer")).unwrap();
-    fs::write(
-        directory.join("git/pointer/.git"),
-        format!("gitdir: {}\n", secret.path.display()),
-    )
-    .unwrap();
-    assert!(matches!(
-        parse(directory.join("git/pointer").to_str().unwrap()),
-        Err(UrlError::Unusable(_))
-    ));
+    fs::write(directory.join("git/pointer/.git"), format!("gitdir: {}\n", secret.path.display())).unwrap();
+    assert!(matches!(parse(directory.join("git/pointer").to_str().unwrap()), Err(UrlError::Unusable(_))));
     fs::write(directory.join("git/file"), "").unwrap();
-    assert!(matches!(
-        parse(directory.join("git/file").to_str().unwrap()),
-        Err(UrlError::Unusable(_))
-    ));
+    assert!(matches!(parse(directory.join("git/file").to_str().unwrap()), Err(UrlError::Unusable(_))));
 }
 
 #[tokio::test]

@@ -10,10 +10,7 @@ async fn a_turn_becomes_a_commit_with_its_origin_in_trailers() {
     let host = Host::new().await;
     let main = host.origin.head("main");
     let mut workspace = host.open(TASK).await;
-    assert_eq!(
-        fs::read_to_string(workspace.tree().join("README.md")).unwrap(),
-        "A shop.\n"
-    );
+    assert_eq!(fs::read_to_string(workspace.tree().join("README.md")).unwrap(), "A shop.\n");
     write(&workspace, "src/cart.py", "total = 0\n");
     fs::remove_file(workspace.tree().join("README.md")).unwrap();
 
@@ -31,14 +28,9 @@ async fn a_turn_becomes_a_commit_with_its_origin_in_trailers() {
     assert_eq!(commit.files_changed, 2);
     assert_eq!(host.origin.head(&format!("hive/{TASK}")), commit.hash.as_str());
     assert_eq!(host.origin.head("main"), main, "the base branch is as it was");
-    let show = |format: &str| {
-        host.origin
-            .git(&["log", "-1", &format!("--format={format}"), commit.hash.as_str()])
-    };
-    assert_eq!(
-        show("%s|%P|%an|%ce"),
-        format!("--exec=touch /x and more|{main}|Agent Hive|hive@localhost")
-    );
+    let show =
+        |format: &str| host.origin.git(&["log", "-1", &format!("--format={format}"), commit.hash.as_str()]);
+    assert_eq!(show("%s|%P|%an|%ce"), format!("--exec=touch /x and more|{main}|Agent Hive|hive@localhost"));
     assert_eq!(show("%(trailers)"), format!("Hive-Task: {TASK}\nHive-Run: 7"));
     assert_eq!(show("%T"), workspace.tree_hash().as_str());
     assert_eq!(host.origin.files(&commit.hash), ["src/cart.py"]);
@@ -66,29 +58,14 @@ async fn the_diff_spans_all_commits_and_is_cut_at_its_cap() {
     workspace.commit(message("Second")).await.unwrap().unwrap();
 
     let whole = workspace.diff(1 << 20).await.unwrap();
-    assert_eq!(
-        whole.stat,
-        DiffStat {
-            files: 3,
-            insertions: 4,
-            deletions: 1
-        }
-    );
+    assert_eq!(whole.stat, DiffStat { files: 3, insertions: 4, deletions: 1 });
     assert!(!whole.truncated);
-    assert!(
-        whole.text.contains("-A shop.\n+Ein Lädchen.\n"),
-        "attributes hide nothing: {}",
-        whole.text
-    );
+    assert!(whole.text.contains("-A shop.\n+Ein Lädchen.\n"), "attributes hide nothing: {}", whole.text);
 
     let end = whole.text.find('ä').unwrap() + 1;
     let cut = workspace.diff(end).await.unwrap();
     assert!(cut.truncated);
-    assert_eq!(
-        cut.text,
-        whole.text[..end - 1],
-        "cut before the character, not inside it"
-    );
+    assert_eq!(cut.text, whole.text[..end - 1], "cut before the character, not inside it");
     assert_eq!(cut.stat, whole.stat);
 }
 
@@ -116,18 +93,12 @@ async fn modes_links_and_odd_names_survive_the_round_trip() {
         ]),
         "120000 outside\n100755 run.sh"
     );
-    assert_eq!(
-        host.origin.git(&["show", &format!("{}:outside", commit.hash)]),
-        "/etc/hostname"
-    );
+    assert_eq!(host.origin.git(&["show", &format!("{}:outside", commit.hash)]), "/etc/hostname");
 
     workspace.reset(&commit.hash).await.unwrap();
     assert!(workspace.is_clean().await.unwrap());
     assert_eq!(fs::read(tree.join("a\nb")).unwrap(), b"odd");
-    assert_eq!(
-        fs::read_link(tree.join("outside")).unwrap().to_str(),
-        Some("/etc/hostname")
-    );
+    assert_eq!(fs::read_link(tree.join("outside")).unwrap().to_str(), Some("/etc/hostname"));
 }
 
 #[tokio::test]
@@ -180,10 +151,7 @@ async fn ignored_files_stay_out() {
     write(&workspace, "run.log", "log");
     let commit = workspace.commit(message("Ignore")).await.unwrap().unwrap();
     assert_eq!(commit.files_changed, 1);
-    assert!(
-        workspace.tree().join("target/debug/app").exists(),
-        "they stay in the tree"
-    );
+    assert!(workspace.tree().join("target/debug/app").exists(), "they stay in the tree");
     workspace.push(None).await.unwrap();
     assert_eq!(host.origin.files(&commit.hash), [".gitignore", "README.md"]);
 }
@@ -193,18 +161,13 @@ async fn pipes_are_left_out_and_named() {
     let host = Host::new().await;
     let mut workspace = host.open(TASK).await;
     fs::remove_file(workspace.tree().join("README.md")).unwrap();
-    let status = std::process::Command::new("mkfifo")
-        .arg(workspace.tree().join("README.md"))
-        .status()
-        .unwrap();
+    let status =
+        std::process::Command::new("mkfifo").arg(workspace.tree().join("README.md")).status().unwrap();
     assert!(status.success());
     workspace.commit(message("A pipe")).await.unwrap().unwrap();
     assert_eq!(
         workspace.skipped(),
-        [Skipped {
-            path: "README.md".into(),
-            reason: SkippedReason::SpecialFile
-        }]
+        [Skipped { path: "README.md".into(), reason: SkippedReason::SpecialFile }]
     );
 }
 
@@ -213,28 +176,12 @@ async fn messages_that_would_break_the_trailers_are_refused() {
     let host = Host::new().await;
     let mut workspace = host.open(TASK).await;
     write(&workspace, "a", "a");
-    for (key, value) in [
-        ("Hive Task", "x"),
-        ("Hive-Task", "x\nHive-Run: y"),
-        ("", "x"),
-        ("Hive-Task", ""),
-    ] {
+    for (key, value) in [("Hive Task", "x"), ("Hive-Task", "x\nHive-Run: y"), ("", "x"), ("Hive-Task", "")] {
         let trailers = vec![(key.to_owned(), value.to_owned())];
-        let refused = workspace
-            .commit(CommitMessage {
-                trailers,
-                ..message("Subject")
-            })
-            .await;
-        assert!(
-            matches!(refused, Err(Error::InvalidMessage(_))),
-            "{key:?} {value:?}"
-        );
+        let refused = workspace.commit(CommitMessage { trailers, ..message("Subject") }).await;
+        assert!(matches!(refused, Err(Error::InvalidMessage(_))), "{key:?} {value:?}");
     }
-    assert!(matches!(
-        workspace.commit(message(" \n ")).await,
-        Err(Error::InvalidMessage(_))
-    ));
+    assert!(matches!(workspace.commit(message(" \n ")).await, Err(Error::InvalidMessage(_))));
 }
 
 #[tokio::test]
@@ -248,18 +195,8 @@ async fn a_task_without_repository_has_a_hub_of_its_own() {
     drop(workspace);
 
     let hub = host.config.root.join(format!("hubs/{TASK}.git"));
-    assert_eq!(
-        git(&hub, &["rev-parse", &format!("hive/{TASK}")]),
-        commit.hash.as_str()
-    );
-    let again = host
-        .workspaces
-        .open(TASK, Source::Empty, Some(commit.hash.clone()))
-        .await
-        .unwrap();
+    assert_eq!(git(&hub, &["rev-parse", &format!("hive/{TASK}")]), commit.hash.as_str());
+    let again = host.workspaces.open(TASK, Source::Empty, Some(commit.hash.clone())).await.unwrap();
     assert_eq!((again.base(), again.head()), (&base, &commit.hash));
-    assert_eq!(
-        fs::read_to_string(again.tree().join("notes.md")).unwrap(),
-        "Nothing yet.\n"
-    );
+    assert_eq!(fs::read_to_string(again.tree().join("notes.md")).unwrap(), "Nothing yet.\n");
 }

@@ -33,20 +33,12 @@ impl Host {
             ..Config::new(directory.path().join("hive"))
         };
         let workspaces = Workspaces::new(config.clone()).await.unwrap();
-        Self {
-            directory,
-            config,
-            workspaces,
-            origin,
-        }
+        Self { directory, config, workspaces, origin }
     }
 
     /// Another host: its own root, the same repository.
     pub async fn another_host(&self) -> Workspaces {
-        let config = Config {
-            root: self.directory.path().join("elsewhere"),
-            ..self.config.clone()
-        };
+        let config = Config { root: self.directory.path().join("elsewhere"), ..self.config.clone() };
         Workspaces::new(config).await.unwrap()
     }
 
@@ -56,17 +48,11 @@ impl Host {
 
     pub async fn source(&self) -> Source {
         let base = self.workspaces.resolve(&self.url(), None).await.unwrap();
-        Source::Repository {
-            url: self.url(),
-            base,
-        }
+        Source::Repository { url: self.url(), base }
     }
 
     pub async fn open(&self, task: &str) -> Workspace {
-        self.workspaces
-            .open(task, self.source().await, None)
-            .await
-            .unwrap()
+        self.workspaces.open(task, self.source().await, None).await.unwrap()
     }
 }
 
@@ -79,9 +65,7 @@ impl Repository {
     pub fn empty(path: &Path) -> Self {
         fs::create_dir_all(path).unwrap();
         git(path, &["init", "-q", "--bare", "-b", "main", "."]);
-        Self {
-            path: path.to_owned(),
-        }
+        Self { path: path.to_owned() }
     }
 
     pub fn bare(path: &Path) -> Self {
@@ -96,9 +80,7 @@ impl Repository {
         fs::write(path.join("README.md"), "A shop.\n").unwrap();
         git(path, &["add", "."]);
         git(path, &["commit", "-q", "-m", "Begin"]);
-        Self {
-            path: path.to_owned(),
-        }
+        Self { path: path.to_owned() }
     }
 
     /// Someone else commits to a branch, by way of a clone of their own.
@@ -107,10 +89,7 @@ impl Repository {
         let at = clone.path();
         git(at, &["init", "-q", "-b", branch, "."]);
         let origin = self.path.to_str().unwrap();
-        if !self
-            .git(&["for-each-ref", &format!("refs/heads/{branch}")])
-            .is_empty()
-        {
+        if !self.git(&["for-each-ref", &format!("refs/heads/{branch}")]).is_empty() {
             git(at, &["pull", "-q", origin, branch]);
         }
         for (name, text) in files {
@@ -129,22 +108,12 @@ impl Repository {
 
     /// Where a branch is, empty if it does not exist.
     pub fn head(&self, branch: &str) -> String {
-        self.git(&[
-            "for-each-ref",
-            "--format=%(objectname)",
-            &format!("refs/heads/{branch}"),
-        ])
+        self.git(&["for-each-ref", "--format=%(objectname)", &format!("refs/heads/{branch}")])
     }
 
     pub fn files(&self, commit: &CommitHash) -> Vec<String> {
-        let listing = self.git(&[
-            "-c",
-            "core.quotePath=false",
-            "ls-tree",
-            "-r",
-            "--name-only",
-            commit.as_str(),
-        ]);
+        let listing =
+            self.git(&["-c", "core.quotePath=false", "ls-tree", "-r", "--name-only", commit.as_str()]);
         listing.lines().map(str::to_owned).collect()
     }
 }
@@ -152,33 +121,19 @@ impl Repository {
 /// Git as a person would run it, without this machine's configuration.
 pub fn git(at: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
-        .args([
-            "-c",
-            "user.name=A Person",
-            "-c",
-            "user.email=person@example.org",
-            "-c",
-            "safe.directory=*",
-        ])
+        .args(["-c", "user.name=A Person", "-c", "user.email=person@example.org", "-c", "safe.directory=*"])
         .args(arguments)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .current_dir(at)
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "git {arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
 pub fn message(subject: &str) -> CommitMessage {
-    CommitMessage {
-        subject: subject.to_owned(),
-        ..CommitMessage::default()
-    }
+    CommitMessage { subject: subject.to_owned(), ..CommitMessage::default() }
 }
 
 pub fn write(workspace: &Workspace, name: &str, text: &str) {

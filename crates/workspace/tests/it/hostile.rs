@@ -11,11 +11,7 @@ fn trap(directory: &Path, marker: &Path) {
     fs::create_dir_all(directory).unwrap();
     git(directory, &["init", "-q", "."]);
     let program = directory.join(".git/trap");
-    fs::write(
-        &program,
-        format!("#!/bin/sh\ntouch '{}'\ncat\n", marker.display()),
-    )
-    .unwrap();
+    fs::write(&program, format!("#!/bin/sh\ntouch '{}'\ncat\n", marker.display())).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let program = program.to_str().unwrap();
     for hook in [
@@ -64,14 +60,8 @@ async fn a_planted_git_directory_is_never_read() {
     assert!(workspace.is_clean().await.unwrap());
     workspace.reset(&commit.hash).await.unwrap();
     assert!(!marker.exists(), "nothing of the agent's ran");
-    assert_eq!(
-        host.origin.files(&commit.hash),
-        [".gitattributes", "README.md", "nested/a"]
-    );
-    assert_eq!(
-        entries(&tree),
-        [".gitattributes", "README.md", "nested/", "nested/a"]
-    );
+    assert_eq!(host.origin.files(&commit.hash), [".gitattributes", "README.md", "nested/a"]);
+    assert_eq!(entries(&tree), [".gitattributes", "README.md", "nested/", "nested/a"]);
 }
 
 #[tokio::test]
@@ -105,43 +95,14 @@ async fn repositories_inside_the_tree_lose_no_files() {
         ["README.md/text", "cloned/file", "fresh/file", "fresh/inner/file"]
     );
     let listing = host.origin.git(&["ls-tree", "-r", commit.hash.as_str()]);
-    assert!(
-        !listing.contains("160000"),
-        "no pointer to commits nobody has: {listing}"
-    );
-    let mut skipped: Vec<_> = workspace
-        .skipped()
-        .iter()
-        .map(|skipped| skipped.path.as_str())
-        .collect();
+    assert!(!listing.contains("160000"), "no pointer to commits nobody has: {listing}");
+    let mut skipped: Vec<_> = workspace.skipped().iter().map(|skipped| skipped.path.as_str()).collect();
     skipped.sort_unstable();
-    assert_eq!(
-        skipped,
-        [
-            "README.md/.git",
-            "cloned/.git",
-            "fresh/.git",
-            "fresh/inner/.git",
-            "plain/.git"
-        ]
-    );
-    assert!(
-        workspace
-            .skipped()
-            .iter()
-            .all(|skipped| skipped.reason == SkippedReason::GitDirectory)
-    );
+    assert_eq!(skipped, ["README.md/.git", "cloned/.git", "fresh/.git", "fresh/inner/.git", "plain/.git"]);
+    assert!(workspace.skipped().iter().all(|skipped| skipped.reason == SkippedReason::GitDirectory));
 
     write(&workspace, "cloned/file", "changed");
-    assert_eq!(
-        workspace
-            .commit(message("More"))
-            .await
-            .unwrap()
-            .unwrap()
-            .files_changed,
-        1
-    );
+    assert_eq!(workspace.commit(message("More")).await.unwrap().unwrap().files_changed, 1);
 }
 
 #[tokio::test]
@@ -150,23 +111,10 @@ async fn a_submodule_keeps_its_commit_and_what_is_put_there_is_named() {
     let host = Host::with(|path| {
         let repository = Repository::bare(&path.join("git/shop.git"));
         let clone = path.join("clone");
-        git(
-            path,
-            &[
-                "clone",
-                "-q",
-                repository.path.to_str().unwrap(),
-                clone.to_str().unwrap(),
-            ],
-        );
+        git(path, &["clone", "-q", repository.path.to_str().unwrap(), clone.to_str().unwrap()]);
         git(
             &clone,
-            &[
-                "update-index",
-                "--add",
-                "--cacheinfo",
-                &format!("160000,{},libs/sub", "1".repeat(40)),
-            ],
+            &["update-index", "--add", "--cacheinfo", &format!("160000,{},libs/sub", "1".repeat(40))],
         );
         git(&clone, &["commit", "-q", "-m", "Submodule"]);
         git(&clone, &["push", "-q", "origin", "main"]);
@@ -198,21 +146,14 @@ async fn a_submodule_keeps_its_commit_and_what_is_put_there_is_named() {
     let commit = workspace.commit(message("Beside")).await.unwrap().unwrap();
     assert_eq!(
         workspace.skipped(),
-        [Skipped {
-            path: "libs/sub".into(),
-            reason: SkippedReason::InSubmodule
-        }]
+        [Skipped { path: "libs/sub".into(), reason: SkippedReason::InSubmodule }]
     );
     assert_eq!(commit.files_changed, 1);
     workspace.reset(&commit.hash).await.unwrap();
     assert!(!marker.exists());
     assert_eq!(entries(&tree), ["README.md", "a", "libs/", "libs/sub/"]);
     workspace.push(None).await.unwrap();
-    assert!(
-        host.origin
-            .git(&["ls-tree", commit.hash.as_str(), "libs/"])
-            .contains(&pointer)
-    );
+    assert!(host.origin.git(&["ls-tree", commit.hash.as_str(), "libs/"]).contains(&pointer));
 }
 
 #[tokio::test]
@@ -223,17 +164,10 @@ async fn names_that_git_refuses_are_left_out_and_named() {
     write(&workspace, "sub/git~1", "x");
     write(&workspace, "fine", "f");
     workspace.commit(message("Names")).await.unwrap().unwrap();
-    let skipped: Vec<_> = workspace
-        .skipped()
-        .iter()
-        .map(|s| (s.path.as_str(), s.reason))
-        .collect();
+    let skipped: Vec<_> = workspace.skipped().iter().map(|s| (s.path.as_str(), s.reason)).collect();
     assert_eq!(
         skipped,
-        [
-            (".GIT/config", SkippedReason::ForbiddenName),
-            ("sub/git~1", SkippedReason::ForbiddenName)
-        ]
+        [(".GIT/config", SkippedReason::ForbiddenName), ("sub/git~1", SkippedReason::ForbiddenName)]
     );
 }
 
@@ -264,16 +198,9 @@ async fn settings_and_variables_of_the_worker_do_not_reach_git() {
 async fn attributes_convert_nothing() {
     let host = Host::new().await;
     let mut workspace = host.open(TASK).await;
-    write(
-        &workspace,
-        ".gitattributes",
-        "* text eol=lf working-tree-encoding=NO-SUCH\n",
-    );
+    write(&workspace, ".gitattributes", "* text eol=lf working-tree-encoding=NO-SUCH\n");
     write(&workspace, "dos.txt", "one\r\ntwo\r\n$Id$\n");
     let commit = workspace.commit(message("Attributes")).await.unwrap().unwrap();
     workspace.reset(&commit.hash).await.unwrap();
-    assert_eq!(
-        fs::read(workspace.tree().join("dos.txt")).unwrap(),
-        b"one\r\ntwo\r\n$Id$\n"
-    );
+    assert_eq!(fs::read(workspace.tree().join("dos.txt")).unwrap(), b"one\r\ntwo\r\n$Id$\n");
 }

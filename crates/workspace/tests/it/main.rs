@@ -1,9 +1,6 @@
 //! Stories of a task's workspace, told with real repositories.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a harness that cannot prepare a test fails it there"
-)]
+#![expect(clippy::unwrap_used, reason = "a harness that cannot prepare a test fails it there")]
 
 mod addresses;
 mod commits;

@@ -23,11 +23,7 @@ async fn a_branch_that_moved_is_told_and_can_be_taken_back() {
         Err(PushError::Moved { actual }) => assert_eq!(actual, Some(pushed_by_stale.clone())),
         other => panic!("{other:?}"),
     }
-    assert_eq!(
-        host.origin.head(&branch),
-        pushed_by_stale.as_str(),
-        "nothing was overwritten"
-    );
+    assert_eq!(host.origin.head(&branch), pushed_by_stale.as_str(), "nothing was overwritten");
 
     owner.force_push().await.unwrap();
     assert_eq!(host.origin.head(&branch), owner.head().as_str());
@@ -67,10 +63,7 @@ async fn a_repository_with_files_takes_the_branch_and_keeps_its_own() {
     write(&workspace, "a", "a");
     workspace.commit(message("A")).await.unwrap().unwrap();
     workspace.push(None).await.unwrap();
-    assert_eq!(
-        host.origin.head(&format!("hive/{TASK}")),
-        workspace.head().as_str()
-    );
+    assert_eq!(host.origin.head(&format!("hive/{TASK}")), workspace.head().as_str());
     assert_eq!(host.origin.head("main"), main);
     assert_eq!(host.origin.git(&["status", "--porcelain"]), "");
 }
@@ -80,8 +73,5 @@ async fn a_repository_that_went_away_is_unreachable() {
     let host = Host::new().await;
     let workspace = host.open(TASK).await;
     fs::rename(&host.origin.path, host.directory.path().join("gone")).unwrap();
-    assert!(matches!(
-        workspace.push(None).await,
-        Err(PushError::Unreachable { .. })
-    ));
+    assert!(matches!(workspace.push(None).await, Err(PushError::Unreachable { .. })));
 }

@@ -28,10 +28,7 @@ async fn work_that_is_not_in_the_repository_is_never_deleted() {
     let (path, reason) = quarantined(unpushed.remove().await.unwrap());
     assert_eq!(reason, QuarantineReason::Unpushed);
     assert_eq!(fs::read_to_string(path.join("tree/a")).unwrap(), "only here");
-    assert_eq!(
-        git(&path.join("git"), &["show", &format!("{head}:a")]),
-        "only here"
-    );
+    assert_eq!(git(&path.join("git"), &["show", &format!("{head}:a")]), "only here");
 
     let dirty = host.open("dirty").await;
     write(&dirty, "b", "not committed");

@@ -9,14 +9,8 @@ use crate::harness::{Host, Repository, TASK, entries, git, message, write};
 async fn a_reset_leaves_the_commit_and_nothing_else() {
     let host = Host::with(|path| {
         let repository = Repository::empty(&path.join("git/shop.git"));
-        repository.commit_to(
-            "main",
-            &[
-                ("README.md", "A shop.\n"),
-                (".gitignore", "target/\n"),
-                ("src/a", "a"),
-            ],
-        );
+        repository
+            .commit_to("main", &[("README.md", "A shop.\n"), (".gitignore", "target/\n"), ("src/a", "a")]);
         repository
     })
     .await;
@@ -46,16 +40,8 @@ async fn a_reset_leaves_the_commit_and_nothing_else() {
     assert_eq!(entries(&tree), [".gitignore", "README.md", "src/", "src/a"]);
     assert_eq!(fs::read_to_string(tree.join("README.md")).unwrap(), "A shop.\n");
     let mode = |name: &str| fs::metadata(tree.join(name)).unwrap().permissions().mode() & 0o700;
-    assert_eq!(
-        (mode("src"), mode("src/a")),
-        (0o700, 0o600),
-        "the agent can write again"
-    );
-    assert_eq!(
-        fs::read_to_string(outside.join("kept")).unwrap(),
-        "kept",
-        "links are not followed"
-    );
+    assert_eq!((mode("src"), mode("src/a")), (0o700, 0o600), "the agent can write again");
+    assert_eq!(fs::read_to_string(outside.join("kept")).unwrap(), "kept", "links are not followed");
 }
 
 #[tokio::test]
@@ -88,10 +74,7 @@ async fn a_tree_too_deep_to_clean_is_replaced() {
         deep.push("d");
     }
     fs::create_dir_all(&deep).unwrap();
-    assert!(
-        workspace.commit(message("Deep")).await.is_err(),
-        "not committed in silence"
-    );
+    assert!(workspace.commit(message("Deep")).await.is_err(), "not committed in silence");
     let base = workspace.base().clone();
     workspace.reset(&base).await.unwrap();
     assert_eq!(entries(workspace.tree()), ["README.md"]);
@@ -106,10 +89,7 @@ async fn a_reset_goes_back_and_forth_between_commits() {
     write(&workspace, "a", "2");
     let second = workspace.commit(message("2")).await.unwrap().unwrap();
     workspace.reset(&first.hash).await.unwrap();
-    assert_eq!(
-        (workspace.head(), workspace.tree_hash()),
-        (&first.hash, &first.tree)
-    );
+    assert_eq!((workspace.head(), workspace.tree_hash()), (&first.hash, &first.tree));
     assert_eq!(fs::read_to_string(workspace.tree().join("a")).unwrap(), "1");
     workspace.reset(&second.hash).await.unwrap();
     assert_eq!(fs::read_to_string(workspace.tree().join("a")).unwrap(), "2");
@@ -122,12 +102,7 @@ async fn files_of_another_user_are_committed_and_reset() {
     let mut workspace = host.open(TASK).await;
     let tree = workspace.tree().to_owned();
     write(&workspace, "theirs/a", "a");
-    for path in [
-        tree.join("theirs/a"),
-        tree.join("theirs"),
-        tree.join("README.md"),
-        tree.clone(),
-    ] {
+    for path in [tree.join("theirs/a"), tree.join("theirs"), tree.join("README.md"), tree.clone()] {
         if chown(&path, Some(65_533), Some(65_533)).is_err() {
             return;
         }

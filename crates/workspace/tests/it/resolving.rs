@@ -46,18 +46,10 @@ async fn the_base_moves_on_and_so_do_later_tasks() {
     let host = Host::new().await;
     let early = host.open(TASK).await;
     let later = host.origin.commit_to("main", &[("new", "n")]);
-    let Source::Repository { base, .. } = host.source().await else {
-        panic!("a repository")
-    };
+    let Source::Repository { base, .. } = host.source().await else { panic!("a repository") };
     assert_eq!(base, later);
     let late = host.open("late").await;
-    assert_eq!(
-        (
-            early.tree().join("new").exists(),
-            late.tree().join("new").exists()
-        ),
-        (false, true)
-    );
+    assert_eq!((early.tree().join("new").exists(), late.tree().join("new").exists()), (false, true));
 }
 
 #[tokio::test]
@@ -72,10 +64,7 @@ async fn names_that_look_like_options_are_refused() {
         String::new(),
     ] {
         let refused = host.workspaces.resolve(&host.url(), Some(&name)).await;
-        assert!(
-            matches!(refused, Err(ResolveError::InvalidRef { .. })),
-            "{name:?}: {refused:?}"
-        );
+        assert!(matches!(refused, Err(ResolveError::InvalidRef { .. })), "{name:?}: {refused:?}");
     }
     assert!(!marker.exists());
 }
@@ -85,10 +74,7 @@ async fn a_repository_without_commits_says_so() {
     let host = Host::with(|path| Repository::empty(&path.join("git/shop.git"))).await;
     for name in [None, Some("main")] {
         let refused = host.workspaces.resolve(&host.url(), name).await;
-        assert!(
-            matches!(refused, Err(ResolveError::EmptyRepository)),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(ResolveError::EmptyRepository)), "{refused:?}");
     }
 }
 
@@ -113,11 +99,7 @@ async fn repositories_that_do_not_answer_are_named_in_time() {
             other => panic!("{text}: {other:?}"),
         }
     }
-    assert!(
-        started.elapsed() < Duration::from_secs(15),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
@@ -125,11 +107,7 @@ async fn a_call_that_hangs_leaves_no_process_behind() {
     let directory = tempfile::TempDir::new().unwrap();
     let (program, pid) = (directory.path().join("git"), directory.path().join("pid"));
     // What git does when it starts ssh: a child of its own, which holds on to our pipes.
-    fs::write(
-        &program,
-        format!("#!/bin/sh\nsleep 600 &\necho $! > '{}'\nwait\n", pid.display()),
-    )
-    .unwrap();
+    fs::write(&program, format!("#!/bin/sh\nsleep 600 &\necho $! > '{}'\nwait\n", pid.display())).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let config = Config {
         git: program,
@@ -152,10 +130,7 @@ async fn a_call_that_hangs_leaves_no_process_behind() {
 #[tokio::test]
 async fn a_missing_git_is_named_at_start() {
     let directory = tempfile::TempDir::new().unwrap();
-    let config = Config {
-        git: "/nowhere/git".into(),
-        ..Config::new(directory.path())
-    };
+    let config = Config { git: "/nowhere/git".into(), ..Config::new(directory.path()) };
     let refused = Workspaces::new(config).await.unwrap_err().to_string();
     assert!(refused.contains("check that git is installed"), "{refused}");
 }

@@ -17,11 +17,8 @@ async fn a_run_that_died_is_resumed_at_the_journalled_commit() {
     fs::write(host.config.root.join(format!("tasks/{TASK}/git/index.lock")), "").unwrap();
     drop(dead);
 
-    let mut resumed = host
-        .workspaces
-        .open(TASK, host.source().await, Some(journalled.clone()))
-        .await
-        .unwrap();
+    let mut resumed =
+        host.workspaces.open(TASK, host.source().await, Some(journalled.clone())).await.unwrap();
     assert_eq!(resumed.head(), &journalled);
     assert_eq!(entries(resumed.tree()), ["README.md", "a.txt"]);
     write(&resumed, "d.txt", "done again");
@@ -42,10 +39,7 @@ async fn another_host_resumes_what_was_pushed() {
     workspace.push(None).await.unwrap();
 
     let elsewhere = host.another_host().await;
-    let resumed = elsewhere
-        .open(TASK, host.source().await, Some(first.clone()))
-        .await
-        .unwrap();
+    let resumed = elsewhere.open(TASK, host.source().await, Some(first.clone())).await.unwrap();
     assert_eq!(resumed.head(), &first);
     assert_eq!(fs::read_to_string(resumed.tree().join("a.txt")).unwrap(), "one");
 }
@@ -54,22 +48,12 @@ async fn another_host_resumes_what_was_pushed() {
 async fn a_commit_that_nobody_has_is_named() {
     let host = Host::new().await;
     let nowhere = CommitHash::parse(&"ab".repeat(20)).unwrap();
-    match host
-        .workspaces
-        .open(TASK, host.source().await, Some(nowhere.clone()))
-        .await
-    {
+    match host.workspaces.open(TASK, host.source().await, Some(nowhere.clone())).await {
         Err(Error::MissingCommit { hash }) => assert_eq!(hash, nowhere),
         other => panic!("{other:?}"),
     }
-    let source = Source::Repository {
-        url: host.url(),
-        base: nowhere.clone(),
-    };
-    assert!(matches!(
-        host.workspaces.open(TASK, source, None).await,
-        Err(Error::MissingCommit { .. })
-    ));
+    let source = Source::Repository { url: host.url(), base: nowhere.clone() };
+    assert!(matches!(host.workspaces.open(TASK, source, None).await, Err(Error::MissingCommit { .. })));
 }
 
 #[tokio::test]
@@ -79,11 +63,7 @@ async fn a_stalled_run_keeps_its_tree_and_the_next_one_gets_its_commits() {
     write(&stalled, "a.txt", "journalled but not pushed");
     let journalled = stalled.commit(message("Journalled")).await.unwrap().unwrap().hash;
 
-    let next = host
-        .workspaces
-        .open(TASK, host.source().await, Some(journalled.clone()))
-        .await
-        .unwrap();
+    let next = host.workspaces.open(TASK, host.source().await, Some(journalled.clone())).await.unwrap();
     write(&stalled, "late.txt", "the stalled run wakes up");
     assert_ne!(stalled.tree(), next.tree());
     assert_eq!(next.head(), &journalled);

@@ -194,10 +194,8 @@ impl Submission {
             let pointer = format!("/labels/{}", escaped(key));
             faults.demand_text(key, MAX_LABEL, &pointer);
             if key.contains(':') {
-                faults.refuse(
-                    &pointer,
-                    "a label's name must not contain a colon, so that filters can name it",
-                );
+                faults
+                    .refuse(&pointer, "a label's name must not contain a colon, so that filters can name it");
             }
             if value.chars().count() > MAX_LABEL_VALUE {
                 faults.refuse(pointer, format!("must have at most {MAX_LABEL_VALUE} characters"));
@@ -208,11 +206,7 @@ impl Submission {
     fn check_numbers(&self, faults: &mut Faults) {
         faults.demand_count(self.dependencies.len(), MAX_DEPENDENCIES, "/dependencies");
         faults.demand_count(self.acceptance.len(), MAX_CHECKS, "/acceptance");
-        faults.demand(
-            (1..=100).contains(&self.max_attempts),
-            "/max_attempts",
-            "must be 1 to 100",
-        );
+        faults.demand((1..=100).contains(&self.max_attempts), "/max_attempts", "must be 1 to 100");
         let storable = self.run_at.is_none_or(|time| (1..=9999).contains(&time.year()));
         faults.demand(storable, "/run_at", "must lie between the years 1 and 9999");
     }
@@ -222,11 +216,7 @@ impl Submission {
             let both = self.agent_id.is_some() && self.agent_type.is_some();
             faults.demand(!both, "/agent_type", "must not be given together with agent_id");
             let bare = self.repository.is_none() && !self.acceptance.is_empty();
-            faults.demand(
-                !bare,
-                "/acceptance",
-                "needs a repository whose files the commands can run on",
-            );
+            faults.demand(!bare, "/acceptance", "needs a repository whose files the commands can run on");
             return;
         }
         for (given, pointer) in [
@@ -263,9 +253,7 @@ impl Check {
 
     fn named(self) -> AcceptanceCheck {
         AcceptanceCheck {
-            name: self
-                .name
-                .unwrap_or_else(|| self.command.chars().take(MAX_NAME).collect()),
+            name: self.name.unwrap_or_else(|| self.command.chars().take(MAX_NAME).collect()),
             command: self.command,
             timeout_seconds: self.timeout_seconds,
         }
@@ -275,8 +263,5 @@ impl Check {
 /// Each dependency once, in the order given: naming one twice means nothing more.
 fn distinct(ids: Vec<Uuid>) -> Vec<TaskId> {
     let mut seen = std::collections::HashSet::new();
-    ids.into_iter()
-        .filter(|id| seen.insert(*id))
-        .map(TaskId::from)
-        .collect()
+    ids.into_iter().filter(|id| seen.insert(*id)).map(TaskId::from).collect()
 }

@@ -62,12 +62,7 @@ pub fn events(
 ) -> impl Stream<Item = Result<Frame, Infallible>> + use<> {
     let retry = Duration::from_millis(rand::rng().random_range(RETRY_MILLISECONDS));
     let stop = app.stop.clone();
-    let reader = Reader {
-        app,
-        watcher,
-        at,
-        ended: false,
-    };
+    let reader = Reader { app, watcher, at, ended: false };
     let batches = stream::unfold(reader, |mut reader| async move {
         let batch = reader.next_batch().await?;
         Some((stream::iter(batch), reader))
@@ -81,12 +76,7 @@ impl Reader {
     /// At least one event, or `None` when the task has ended and all were read.
     async fn next_batch(&mut self) -> Option<Vec<Result<Frame, Infallible>>> {
         loop {
-            match self
-                .app
-                .store
-                .events_after(self.at.task, self.at.after, BATCH)
-                .await
-            {
+            match self.app.store.events_after(self.at.task, self.at.after, BATCH).await {
                 Ok(events) if !events.is_empty() => {
                     if let Some(last) = events.last() {
                         self.at.after = last.seq;
@@ -98,10 +88,7 @@ impl Reader {
                 Ok(_) if self.ended => return None,
                 Ok(_) => self.watcher.changed().await,
                 Err(error) => {
-                    tracing::debug!(
-                        error = &error as &dyn std::error::Error,
-                        "Events could not be read"
-                    );
+                    tracing::debug!(error = &error as &dyn std::error::Error, "Events could not be read");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -115,12 +102,7 @@ fn is_end(kind: &str) -> bool {
 }
 
 fn frame(event: &Event) -> Frame {
-    let view = EventView {
-        seq: event.seq,
-        kind: &event.kind,
-        at: event.at,
-        data: &event.data,
-    };
+    let view = EventView { seq: event.seq, kind: &event.kind, at: event.at, data: &event.data };
     // Kinds are stored names without line breaks, and JSON text has none either.
     Frame::default()
         .id(event.seq.to_string())

@@ -6,30 +6,16 @@ fn raw(json: &str) -> Box<RawValue> {
 
 fn full() -> Request {
     Request {
-        cache_control: Some(CacheControl {
-            ttl: Some(Ttl::OneHour),
-        }),
-        metadata: Some(Metadata {
-            user_id: "u1".to_owned(),
-        }),
-        thinking: Some(Thinking::Adaptive {
-            display: Some(Display::Summarized),
-        }),
+        cache_control: Some(CacheControl { ttl: Some(Ttl::OneHour) }),
+        metadata: Some(Metadata { user_id: "u1".to_owned() }),
+        thinking: Some(Thinking::Adaptive { display: Some(Display::Summarized) }),
         output_config: Some(OutputConfig {
             effort: Some(Effort::Xhigh),
-            format: Some(OutputFormat {
-                schema: raw(r#"{"type":"object"}"#),
-            }),
+            format: Some(OutputFormat { schema: raw(r#"{"type":"object"}"#) }),
         }),
         stop_sequences: vec!["END".to_owned()],
-        tool_choice: Some(ToolChoice::Auto {
-            disable_parallel_tool_use: true,
-        }),
-        tools: vec![Tool::custom(
-            "read",
-            "Reads a file",
-            raw(r#"{ "type" : "object" }"#),
-        )],
+        tool_choice: Some(ToolChoice::Auto { disable_parallel_tool_use: true }),
+        tools: vec![Tool::custom("read", "Reads a file", raw(r#"{ "type" : "object" }"#))],
         system: vec![SystemBlock {
             text: "Be brief.".to_owned(),
             cache_control: Some(CacheControl { ttl: None }),
@@ -60,10 +46,7 @@ fn the_body_is_what_the_service_expects() {
 #[test]
 fn a_small_request_leaves_out_what_was_not_said() {
     let body = String::from_utf8(Request::new("m", 1).body().unwrap()).unwrap();
-    assert_eq!(
-        body,
-        r#"{"stream":true,"model":"m","max_tokens":1,"messages":[]}"#
-    );
+    assert_eq!(body, r#"{"stream":true,"model":"m","max_tokens":1,"messages":[]}"#);
 }
 
 #[test]

@@ -80,9 +80,7 @@ fn planted_secrets_are_nowhere_in_a_line() {
                 "Sent {secret} and sk-ant-api03-xyz",
             );
         });
-        for part in [
-            "se\"c", "ret\\n1", "c\\ret", "c\\\\ret", "8675309", "abc.def", "api03",
-        ] {
+        for part in ["se\"c", "ret\\n1", "c\\ret", "c\\\\ret", "8675309", "abc.def", "api03"] {
             assert!(!line.contains(part), "{part} in {line}");
         }
         assert_eq!(line.matches("[redacted]").count(), 7, "{line}");
@@ -115,11 +113,7 @@ fn a_long_value_is_cut_after_its_secrets_are_gone() {
     let text = format!("{}{secret}{}", "x".repeat((8 << 10) - 5), "é".repeat(9_000));
     let line = logged_json(&[&secret], || tracing::info!(text, "Long"));
     let kept = line["text"].as_str().unwrap();
-    assert!(
-        kept.len() < (8 << 10) + 50 && kept.ends_with("bytes left out)"),
-        "{}",
-        kept.len()
-    );
+    assert!(kept.len() < (8 << 10) + 50 && kept.ends_with("bytes left out)"), "{}", kept.len());
     assert!(!kept.contains("SS"), "{kept}");
 }
 

@@ -1,0 +1,89 @@
+//! Bringing a run to its end: the branch at the hub, the evidence on the task, the disk given back.
+
+use hive_domain::{Outcome, journal::TaskResult};
+
+use crate::{
+    files::Files,
+    run::{Activation, Stopped},
+};
+
+impl Activation<'_> {
+    /// Gives the disk back when the lease is lost: whoever took it, on this host or another, has a tree of its own.
+    pub(crate) async fn leave(self) {
+        if let Some(files) = self.files
+            && let Err(error) = files.remove().await
+        {
+            tracing::warn!("a workspace could not be removed: {error}");
+        }
+    }
+
+    /// Adds branch, diff and checks to an end; other outcomes pass.
+    pub(crate) async fn close(mut self, outcome: Outcome) -> Result<Outcome, Stopped> {
+        let is_end = matches!(outcome, Outcome::Done(_) | Outcome::Fail { .. });
+        if !is_end || self.files.is_none() {
+            return Ok(outcome);
+        }
+        let published = self.publish().await;
+        let evidence = match (published, &self.files) {
+            (Ok(()), Some(files)) => files.evidence().await.map_err(Stopped::from),
+            (Err(Stopped::Lost), _) => return Err(Stopped::Lost),
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => return Ok(outcome),
+        };
+        let (mut result, diff) = match (evidence, &outcome) {
+            (Ok(evidence), _) => evidence,
+            // Without its branch at the hub a task is not done; a failure stays the failure that it is.
+            (Err(error), Outcome::Done(_)) => return Err(error),
+            (Err(error), _) => {
+                tracing::warn!("the branch of a failed task could not be pushed: {error}");
+                return Ok(outcome);
+            }
+        };
+        let task = self.lease.task();
+        self.persist(|| {
+            self.agent.store.put_artifact(task, "diff", "text/x-diff; charset=utf-8", diff.as_bytes())
+        })
+        .await?;
+        result.checks =
+            self.transcript.last_checks().map(|checks| checks.results.clone()).unwrap_or_default();
+        if let Some(files) = self.files.take()
+            && let Err(error) = files.remove().await
+        {
+            tracing::warn!("a workspace could not be removed: {error}");
+        }
+        Ok(match outcome {
+            Outcome::Done(done) => Outcome::Done(TaskResult { summary: done.summary, ..result }),
+            Outcome::Fail { reason, detail, partial } => Outcome::Fail {
+                reason,
+                detail,
+                partial: Box::new(TaskResult { summary: partial.summary, ..result }),
+            },
+            other => other,
+        })
+    }
+
+    /// Brings the branch at the hub to this run's head. A push cannot be fenced by the database, so the lease is
+    /// looked at right before, and the hub compares: a run that was frozen meanwhile meets a branch that has moved.
+    pub(crate) async fn publish(&mut self) -> Result<(), Stopped> {
+        /// Moves that a run puts right before it gives up: each needs another writer.
+        const TRIES: usize = 3;
+        for _ in 0..TRIES {
+            if self.files.as_ref().is_none_or(Files::is_pushed) {
+                return Ok(());
+            }
+            let held = [(self.lease.task(), self.lease.epoch())];
+            if self.persist(|| self.agent.store.renew(&held)).await?.is_empty() {
+                return Err(Stopped::Lost);
+            }
+            if let Some(files) = &mut self.files
+                && files.push().await?
+            {
+                return Ok(());
+            }
+        }
+        Err(Stopped::Files(
+            "the branch at the repository keeps being moved by somebody else".to_owned(),
+            true,
+        ))
+    }
+}
