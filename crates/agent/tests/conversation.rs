@@ -1,4 +1,5 @@
 //! The request of each turn begins with the bytes of the one before.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 
@@ -63,7 +64,7 @@ fn task(with_files: bool) -> Task {
     }
 }
 
-fn reply(content: serde_json::Value) -> Entry {
+fn reply(content: &serde_json::Value) -> Entry {
     Entry::Reply(Reply {
         content: RawValue::from_string(content.to_string()).unwrap(),
         stop: Stop::ToolUse,
@@ -103,7 +104,7 @@ proptest! {
         let mut before = body(&task, &entries);
         for (turn, text) in texts.iter().enumerate() {
             let id = format!("toolu_{turn}");
-            entries.push(reply(json!([
+            entries.push(reply(&json!([
                 { "type": "thinking", "thinking": text, "signature": "c2ln", "unheard_of": [1, 2] },
                 { "type": "tool_use", "id": id, "name": "read_file", "input": { "path": text } },
             ])));
@@ -124,7 +125,7 @@ proptest! {
 fn signed_thinking_and_unknown_blocks_go_back_byte_for_byte() {
     let content = json!([{ "signature": "c2ln", "type": "thinking", "thinking": "hm", "new_field": { "b": 1, "a": 2 } }]);
     let text = content.to_string();
-    let body = String::from_utf8(body(&task(true), &[reply(content)])).unwrap();
+    let body = String::from_utf8(body(&task(true), &[reply(&content)])).unwrap();
     assert!(body.contains(&text), "{body}");
 }
 
