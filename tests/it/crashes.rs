@@ -37,7 +37,7 @@ fn last_file() -> String {
     format!("{}\n", (1..TURNS - 1).fold(1, |number, turn| number * 3 + turn))
 }
 
-fn builder(rules_of_chain: Vec<Value>) -> Builder {
+fn builder(rules_of_chain: &[Value]) -> Builder {
     // A pause before each answer, in which a kill is a kill in the model call.
     let builder =
         TestHive::builder().script(rules(json!(rules_of_chain))).latency(Duration::from_millis(150));
@@ -95,7 +95,7 @@ async fn a_worker_that_is_killed_after_any_turn_costs_nothing() {
         }
     }
     script.extend(chain());
-    let mut hive = builder(script).workers(KILLED + 1).start().await;
+    let mut hive = builder(&script).workers(KILLED + 1).start().await;
     let repo = hive.repo("chain", &[("README", "A chain.\n")]);
     let undisturbed = post(&hive, &repo, "Chain").await;
     let mut plans = Vec::new();
@@ -141,7 +141,7 @@ async fn a_reply_that_is_cut_by_a_kill_is_the_only_one_paid_twice() {
     slow["times_per_user"] = json!(1);
     slow["between_events_ms"] = json!(700);
     rules.insert(0, slow);
-    let mut hive = builder(rules).start().await;
+    let mut hive = builder(&rules).start().await;
     let repo = hive.repo("chain", &[("README", "A chain.\n")]);
 
     let id = post(&hive, &repo, "Chain").await;

@@ -262,10 +262,11 @@ impl Store {
         definition: Option<&AgentDefinition>,
     ) -> Result<Agent> {
         let mut tx = self.pool.begin().await?;
-        let current = sqlx::query_scalar!("SELECT version FROM agents WHERE id = $1 FOR UPDATE", id.uuid())
-            .fetch_optional(&mut *tx)
-            .await?
-            .ok_or_else(|| Error::NotFound { what: "agent", id: id.to_string() })?;
+        let current =
+            sqlx::query_scalar!("SELECT version FROM agents WHERE id = $1 FOR NO KEY UPDATE", id.uuid())
+                .fetch_optional(&mut *tx)
+                .await?
+                .ok_or_else(|| Error::NotFound { what: "agent", id: id.to_string() })?;
         if expected_version.is_some_and(|expected| expected != current) {
             return Err(Error::Conflict {
                 code: "agent_changed",

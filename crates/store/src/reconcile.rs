@@ -1,5 +1,8 @@
 //! Finding again what was lost: leases of the dead, tickets that never arrived, times and dependencies that came.
 //! Takes no input, changes nothing that is right, and may run in any number of schedulers at once.
+//!
+//! Rows are locked FOR NO KEY UPDATE: the stronger lock would also stop whoever only refers to them, such as a new task
+//! that waits for one of them.
 
 use hive_domain::{Priority, TaskId, event::EventKind};
 use uuid::Uuid;
@@ -56,7 +59,7 @@ impl Store {
         let ids = sqlx::query_scalar!(
             "WITH expired AS (
                  SELECT id, worker FROM tasks WHERE status = 'running' AND lease_until < now()
-                 ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED
+                 ORDER BY lease_until LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
              ), task AS (
                  UPDATE tasks
                  SET status = CASE WHEN attempt >= max_attempts THEN 'dead'::task_status ELSE 'ready' END,
@@ -91,7 +94,7 @@ impl Store {
                  SELECT id FROM tasks
                  WHERE status IN ('pending', 'waiting') AND run_at <= now()
                    AND status_reason <> 'dependencies'
-                 ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
+                 ORDER BY run_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
              ), task AS (
                  UPDATE tasks
                  SET status = 'ready', status_reason = NULL, status_detail = NULL, announced_at = NULL,
@@ -128,7 +131,7 @@ impl Store {
                                   ORDER BY d.task_id LIMIT $2)
                        AND EXISTS (SELECT 1 FROM tasks p
                                    WHERE p.id = $1 AND p.status IN ('succeeded', 'failed', 'cancelled', 'dead'))
-                     ORDER BY id FOR UPDATE",
+                     ORDER BY id FOR NO KEY UPDATE",
                     parent.uuid(),
                     BATCH,
                 )
@@ -143,7 +146,7 @@ impl Store {
                                   WHERE NOT d.resolved
                                     AND p.status IN ('succeeded', 'failed', 'cancelled', 'dead')
                                   LIMIT $1)
-                     ORDER BY id FOR UPDATE SKIP LOCKED",
+                     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
                     BATCH,
                 )
                 .fetch_all(&mut *tx)
@@ -213,7 +216,7 @@ impl Store {
                  SELECT id FROM tasks
                  WHERE status = 'ready'
                    AND (announced_at IS NULL OR announced_at < now() - make_interval(secs => $2))
-                 ORDER BY priority, run_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+                 ORDER BY priority, run_at, id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
              ), task AS (
                  UPDATE tasks SET announced_at = now() FROM stale WHERE tasks.id = stale.id
                  RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.run_at

@@ -4,6 +4,7 @@
 mod actions;
 mod agents;
 mod append;
+mod artifacts;
 mod bed;
 mod calls;
 mod claim;
