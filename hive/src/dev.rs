@@ -113,7 +113,9 @@ fn announce(plan: &Plan) {
     println!("  logs      {}", plan.logs().display());
     match &plan.double {
         Some(_) => {
-            println!("  model     the Claude double: scripted answers, no real model (set ANTHROPIC_API_KEY)")
+            println!(
+                "  model     the Claude double: scripted answers, no real model (set ANTHROPIC_API_KEY)"
+            );
         }
         None => println!("  model     Claude at {}", plan.claude_url),
     }

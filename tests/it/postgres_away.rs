@@ -53,8 +53,9 @@ async fn a_postgres_that_crashes_under_load_loses_no_work() {
     let moved = async || (hive.all_steps().await >= 8).then_some(());
     within(Duration::from_secs(60), "work is under way", moved).await;
     hive.postgres().crash();
-    // Longer than calls in flight take: their answers have to wait for the database.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Longer than a lease: nobody can renew, and nobody may be taken for dead because of that. Answers that come
+    // meanwhile have to wait for the database.
+    tokio::time::sleep(Duration::from_secs(12)).await;
     hive.postgres().start().unwrap();
     all_answer(&hive, 200).await;
 

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use hive_agent::{Control, TASK_UPDATES};
@@ -11,6 +12,9 @@ use hive_queue::{Notice, Queue};
 use hive_store::{Store, lease::RENEW_EVERY};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+
+/// The pause before leases are offered again to a database that is away.
+const OFFER_AGAIN: Duration = Duration::from_millis(100);
 
 /// The runs of this process. Cheap to clone.
 #[derive(Clone, Default)]
@@ -60,7 +64,8 @@ impl Leases {
     }
 
     /// Renews all leases every three seconds, until `stop`. A database that is away costs nothing but time: every
-    /// write is fenced, and a lease that ran out meanwhile is noticed by the next renewal.
+    /// write is fenced, and a lease that ran out meanwhile is noticed by the next renewal. It is asked again at once,
+    /// so that it learns of the living before somebody takes their tasks for orphans.
     pub(crate) async fn renew(self, store: Store, stop: CancellationToken) {
         let mut tick = tokio::time::interval(RENEW_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -81,7 +86,10 @@ impl Leases {
                         self.lose(task, Some(epoch), "it was taken over or has ended");
                     }
                 }
-                Err(error) => tracing::warn!("leases could not be renewed: {error}"),
+                Err(error) => {
+                    tracing::warn!("leases could not be renewed and are offered again: {error}");
+                    tick.reset_after(OFFER_AGAIN);
+                }
             }
         }
     }

@@ -91,9 +91,9 @@ pub(crate) async fn run(client: &Client, options: Options, as_json: bool) -> Res
     progress::wait(client, &id, live).await?;
     let task = client.get(&format!("/api/v1/tasks/{id}")).await?;
     if as_json {
-        output::json(&task)?
+        output::json(&task)?;
     } else {
-        view::task(&task)?
+        view::task(&task)?;
     }
     match task["status"].as_str() {
         Some("succeeded") => Ok(()),
