@@ -91,7 +91,7 @@ async fn wait_ready(plan: &Plan, fleet: &mut Fleet) -> Result<(), Failure> {
             waiting.remove(0);
             continue;
         }
-        if let Some(ended) = fleet.ended() {
+        if let Some(ended) = fleet.ended(plan) {
             return Err(Failure::Failed(ended));
         }
         if tokio::time::Instant::now() > deadline {

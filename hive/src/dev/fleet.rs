@@ -1,7 +1,7 @@
 //! The processes of one `hive dev`, started, revived and stopped together.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -9,7 +9,7 @@ use std::{
 use hive_local::{BoundChild, Signal, spawn_bound};
 
 use super::plan::Plan;
-use crate::failure::Failure;
+use crate::{failure::Failure, output};
 
 /// A process that ended sooner than this after its start is not started again at once.
 const STEADY: Duration = Duration::from_secs(2);
@@ -36,13 +36,13 @@ impl Fleet {
     }
 
     /// Says which process ended, if one did.
-    pub(super) fn ended(&mut self) -> Option<String> {
+    pub(super) fn ended(&mut self, plan: &Plan) -> Option<String> {
         self.members.iter_mut().find_map(|member| {
             let status = member.child.try_wait().ok().flatten()?;
-            Some(format!(
-                "{} ended ({status}); see logs/{}.log in the state directory",
-                member.name, member.name
-            ))
+            let log = plan.logs().join(format!("{}.log", member.name));
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            let last = output::plain(said.lines().next_back().unwrap_or("it said nothing"));
+            Some(format!("{} ended ({status}): {last}\nits log is {}", member.name, log.display()))
         })
     }
 

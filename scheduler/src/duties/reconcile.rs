@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hive_queue::{Lane, Ticket};
-use hive_store::Announcement;
+use hive_store::{Announcement, lease::RENEW_EVERY};
 use hive_telemetry::Health;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
@@ -102,10 +102,28 @@ pub(crate) async fn keep_reconciled(doors: Doors, health: Health, stop: Cancella
         if pass.is_some() {
             health.progress();
         }
+        if pass.is_none() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = holders_renew(&doors) => {}
+            }
+            continue;
+        }
         tokio::select! {
             () = stop.cancelled() => {}
             () = duty.pause() => {}
             () = hungry(&doors, pass.and_then(|pass| pass.backlog)) => {}
+        }
+    }
+}
+
+/// Returns when Postgres answers again and those who hold a lease have had the time to renew it. While it was away
+/// nobody could: a pass right at its return would take the tasks of living workers for orphans.
+async fn holders_renew(doors: &Doors) {
+    loop {
+        sleep(EVERY).await;
+        if doors.store.ping().await.is_ok() {
+            return sleep(RENEW_EVERY).await;
         }
     }
 }

@@ -43,6 +43,7 @@ async fn pages_have_neither_gaps_nor_repeats_while_tasks_are_added() {
             let page = bed.store.tasks(&TaskFilter::default(), cursor, limit).await.unwrap();
             assert!(page.items.len() <= usize::try_from(limit).unwrap());
             seen.extend(page.items.iter().map(|task| task.id));
+            assert!(seen.len() <= expected.len(), "limit {limit} repeats");
             cursor = page.next;
             if cursor.is_none() {
                 break;

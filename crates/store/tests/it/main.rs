@@ -14,6 +14,7 @@ mod events;
 mod fencing;
 mod impossible_rows;
 mod list;
+mod model;
 mod plans;
 mod random_verbs;
 mod reconcile;

@@ -116,7 +116,7 @@ async fn hot_statements_use_their_indexes() {
         ("stale_tickets", &["WITH stale AS"], "1000, 5".to_owned(), &["tasks_ready"]),
         (
             "the dependents of one",
-            &["d.depends_on = $1", "FOR UPDATE"],
+            &["d.depends_on = $1", "FOR NO KEY UPDATE"],
             format!("{id}, 1000"),
             &["task_dependencies_open"],
         ),
