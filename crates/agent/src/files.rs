@@ -59,7 +59,7 @@ impl Files {
             .map_err(|error| FilesError::Url(error.to_string()))?;
         let base = hash(&repository.base_commit)?;
         let at = at.map(hash).transpose()?;
-        let source = Source::Repository { url, base };
+        let source = Source { url, base };
         let workspace = workspaces.open(&task.id.to_string(), source, at.clone()).await?;
         Ok(Some(Self { workspace, remote: at, pushed: false }))
     }

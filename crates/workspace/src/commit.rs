@@ -7,7 +7,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::beneath;
-use crate::call::Call;
 use crate::commit_hash::CommitHash;
 use crate::error::Error;
 use crate::message::CommitMessage;
@@ -92,7 +91,10 @@ impl Workspace {
         if tree == self.head_tree {
             return Ok(None);
         }
-        let hash = identified(self.repository("commit-tree"), None)
+        let hash = self
+            .repository("commit-tree")
+            .set(NAME)
+            .set(EMAIL)
             .args(["-p", self.head.as_str(), "-F", "-", tree.as_str()])
             .input(text.into_bytes())
             .line()
@@ -187,15 +189,6 @@ fn passed_over(found: &Found) -> Vec<Skipped> {
     let metadata = found.metadata.iter().map(|path| Skipped::new(path, SkippedReason::GitDirectory));
     let inside = found.in_submodules.iter().map(|path| Skipped::new(path, SkippedReason::InSubmodule));
     metadata.chain(inside).collect()
-}
-
-/// The call with the identity of our commits, and a fixed date if one is given.
-pub(crate) fn identified<'a>(call: Call<'a>, date: Option<&'static str>) -> Call<'a> {
-    let call = call.set(NAME).set(EMAIL);
-    match date {
-        Some(date) => call.environment("GIT_AUTHOR_DATE", date).environment("GIT_COMMITTER_DATE", date),
-        None => call,
-    }
 }
 
 enum Kind {

@@ -4,7 +4,7 @@ use std::time::Duration;
 /// Where workspaces live and what they may read.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The directory that holds mirrors, hubs, task trees and the quarantine. Created if absent.
+    /// The directory that holds mirrors, task trees and the quarantine. Created if absent.
     pub root: PathBuf,
     /// `file:` addresses and plain paths are accepted only below these directories; none means refused.
     pub file_roots: Vec<PathBuf>,

@@ -1,8 +1,7 @@
-//! The door to git: a hub per repository, a tree per task, a commit per turn, a diff.
+//! The door to git: a mirror per repository, a tree per task, a commit per turn, a diff.
 //!
 //! ```text
 //! <root>/mirrors/<hash of url>/   bare repository, fetched once for all tasks that need the same commit
-//! <root>/hubs/<task>.git/         bare repository of a task that names no repository
 //! <root>/tasks/<task>/tree/       the files the agent works on, branch hive/<task>
 //! <root>/tasks/<task>/git/        the task's own git directory; objects are borrowed from the mirror
 //! <root>/quarantine/              work that was not pushed when its task was removed

@@ -6,11 +6,8 @@ use crate::commit_hash::CommitHash;
 use crate::error::Error;
 use crate::file_lock::FileLock;
 use crate::git::Git;
-use crate::remote::{self, Remote};
+use crate::remote;
 use crate::repository_url::RepositoryUrl;
-
-/// The branch of a new hub, and the reference that keeps its first commit.
-const FIRST_BRANCH: &str = "refs/heads/main";
 
 /// The bare repository that has `base`, fetched if need be. Tasks that want a commit which is already there
 /// do not contact the repository, and of many that want a new one only the first does.
@@ -30,8 +27,7 @@ pub(crate) async fn with_commit(
         return Ok(mirror);
     }
     init_bare(git, &mirror).await?;
-    let address =
-        Remote::Repository(url.clone()).address().map_err(|detail| Error::Unreachable { detail })?;
+    let address = remote::address(url).map_err(|detail| Error::Unreachable { detail })?;
     // A server that speaks protocol 2 gives any commit by name; the reference keeps it and lets the next
     // fetch say what we have.
     let exact = remote::fetch(git, &mirror, &address).arg(format!("+{base}:refs/hive/{base}")).run().await;
@@ -47,30 +43,6 @@ pub(crate) async fn with_commit(
             .map_err(unreachable)?;
     }
     if has(git, &mirror, base).await? { Ok(mirror) } else { Err(Error::MissingCommit { hash: base.clone() }) }
-}
-
-/// The hub of a task that names no repository, with the empty first commit every such hub begins with.
-pub(crate) async fn hub(git: &Git, hubs: &Path, task: &str) -> Result<(PathBuf, CommitHash), Error> {
-    let hub = hubs.join(format!("{task}.git"));
-    if hub.join("HEAD").exists()
-        && let [Some(first)] = remote::lookup(git, &hub, [FIRST_BRANCH.to_owned()]).await?
-    {
-        return Ok((hub, first));
-    }
-    let lock = hubs.join(format!("{task}.lock"));
-    let _lock = FileLock::take(&lock, git.timeout()).await.map_err(Error::io("lock", lock))?;
-    init_bare(git, &hub).await?;
-    let tree = git.call("mktree").in_repository(&hub).line().await?;
-    // A fixed date makes the commit the same for every task, so no run can disagree on the base.
-    let commit = crate::commit::identified(git.call("commit-tree"), Some("1000000000 +0000"))
-        .in_repository(&hub)
-        .args(["-m", "Begin with nothing"])
-        .arg(tree)
-        .line()
-        .await?;
-    git.call("update-ref").in_repository(&hub).args([FIRST_BRANCH, commit.as_str()]).run().await?;
-    let first = CommitHash::parse(&commit).map_err(|_| crate::GitError::unreadable("commit-tree", commit))?;
-    Ok((hub, first))
 }
 
 /// Makes a bare repository, or repairs one whose making was cut short.

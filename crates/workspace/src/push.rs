@@ -60,7 +60,7 @@ impl Workspace {
     /// Where the task's branch is in the repository.
     pub(crate) async fn pushed_head(&self) -> Result<Option<CommitHash>, PushError> {
         let name = format!("refs/heads/{}", self.branch);
-        let address = self.remote.address().map_err(|detail| PushError::Unreachable { detail })?;
+        let address = remote::address(&self.remote).map_err(|detail| PushError::Unreachable { detail })?;
         let listed = remote::list(&self.git, &address, std::slice::from_ref(&name), LIST_TIMEOUT).await;
         let listed = listed.map_err(unreachable)?;
         Ok(listed.into_iter().find(|(_, found)| *found == name).map(|(hash, _)| hash))
@@ -68,7 +68,7 @@ impl Workspace {
 
     async fn send(&self, force: &str) -> Result<(), PushError> {
         let (transport, address) =
-            self.remote.address().map_err(|detail| PushError::Unreachable { detail })?;
+            remote::address(&self.remote).map_err(|detail| PushError::Unreachable { detail })?;
         let output = self
             .repository("push")
             .over(transport)

@@ -10,23 +10,9 @@ use crate::repository_url::RepositoryUrl;
 /// The longest wait for a list of references: a submitter waits for it.
 pub(crate) const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where a task's branch is pushed.
-#[derive(Debug, Clone)]
-pub(crate) enum Remote {
-    /// The repository the task names.
-    Repository(RepositoryUrl),
-    /// Our own hub for a task without one.
-    Hub(PathBuf),
-}
-
-impl Remote {
-    /// The transport git may use and the address to give it; the error says in words why there is none.
-    pub(crate) fn address(&self) -> Result<(&'static str, PathBuf), String> {
-        match self {
-            Self::Hub(path) => Ok(("file", path.clone())),
-            Self::Repository(url) => url.address().map_err(|error| format!("{url}: {error}")),
-        }
-    }
+/// The transport git may use for a repository and the address to give it; the error says in words why there is none.
+pub(crate) fn address(url: &RepositoryUrl) -> Result<(&'static str, PathBuf), String> {
+    url.address().map_err(|error| format!("{url}: {error}"))
 }
 
 /// One line of `ls-remote`.

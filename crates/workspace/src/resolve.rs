@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::git_error::GitError;
 use crate::mirror;
 use crate::reference;
-use crate::remote::{self, LIST_TIMEOUT, Listed, Remote};
+use crate::remote::{self, LIST_TIMEOUT, Listed};
 use crate::repository_url::RepositoryUrl;
 use crate::workspaces::Workspaces;
 
@@ -54,9 +54,7 @@ impl Workspaces {
         let name = base_ref.unwrap_or("HEAD");
         reference::check(name)
             .map_err(|reason| ResolveError::InvalidRef { base_ref: name.to_owned(), reason })?;
-        let address = Remote::Repository(url.clone())
-            .address()
-            .map_err(|detail| ResolveError::Unreachable { detail })?;
+        let address = remote::address(url).map_err(|detail| ResolveError::Unreachable { detail })?;
         let started = Instant::now();
         let candidates = candidates(name);
         let listed = remote::list(&self.git, &address, &candidates, LIST_TIMEOUT).await.map_err(refused)?;

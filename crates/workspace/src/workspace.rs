@@ -8,7 +8,8 @@ use crate::commit_hash::CommitHash;
 use crate::error::Error;
 use crate::git::Git;
 use crate::git_error::GitError;
-use crate::remote::{self, Remote};
+use crate::remote;
+use crate::repository_url::RepositoryUrl;
 use crate::slot::Slot;
 use crate::status;
 use crate::workspaces::Workspaces;
@@ -19,7 +20,7 @@ pub struct Workspace {
     pub(crate) git: Arc<Git>,
     pub(crate) root: Arc<Path>,
     pub(crate) slot: Slot,
-    pub(crate) remote: Remote,
+    pub(crate) remote: RepositoryUrl,
     pub(crate) task: String,
     pub(crate) branch: String,
     pub(crate) base: CommitHash,
@@ -37,7 +38,7 @@ impl Workspace {
         git: Arc<Git>,
         root: Arc<Path>,
         slot: Slot,
-        remote: Remote,
+        remote: RepositoryUrl,
         task: &str,
         base: CommitHash,
         head: CommitHash,

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::git::Git;
 use crate::git_error::GitError;
 use crate::mirror;
-use crate::remote::{self, Remote};
+use crate::remote;
 use crate::repository_url::RepositoryUrl;
 use crate::slot::{self, Slot, private_directory};
 use crate::workspace::Workspace;
@@ -20,18 +20,13 @@ pub struct Workspaces {
     root: Arc<Path>,
 }
 
-/// What a task works on.
+/// What a task works on: a repository, from `base` on.
 #[derive(Debug, Clone)]
-pub enum Source {
-    /// A repository, from `base` on.
-    Repository {
-        /// Where it is; the task's branch is pushed there.
-        url: RepositoryUrl,
-        /// The commit the task begins with, see [`Workspaces::resolve`].
-        base: CommitHash,
-    },
-    /// No repository: an empty one of our own below the root.
-    Empty,
+pub struct Source {
+    /// Where it is; the task's branch is pushed there.
+    pub url: RepositoryUrl,
+    /// The commit the task begins with, see [`Workspaces::resolve`].
+    pub base: CommitHash,
 }
 
 impl Workspaces {
@@ -42,7 +37,7 @@ impl Workspaces {
     pub async fn new(config: Config) -> Result<Self, Error> {
         let root = std::path::absolute(&config.root).map_err(Error::io("resolve", &config.root))?;
         std::fs::create_dir_all(root.join("tasks")).map_err(Error::io("create", root.join("tasks")))?;
-        for name in ["mirrors", "hubs", "quarantine"] {
+        for name in ["mirrors", "quarantine"] {
             private_directory(&root.join(name)).map_err(Error::io("create", root.join(name)))?;
         }
         let git = Git::new(config.git, &root, config.timeout).map_err(Error::io("prepare", &root))?;
@@ -64,16 +59,8 @@ impl Workspaces {
     /// it had to be fetched and the repository did not answer, and what git or the file system reports.
     pub async fn open(&self, task: &str, source: Source, at: Option<CommitHash>) -> Result<Workspace, Error> {
         check_task(task)?;
-        let (remote, objects, base) = match source {
-            Source::Repository { url, base } => {
-                let mirror = mirror::with_commit(&self.git, &self.mirrors(), &url, &base).await?;
-                (Remote::Repository(url), mirror, base)
-            }
-            Source::Empty => {
-                let (hub, base) = mirror::hub(&self.git, &self.root.join("hubs"), task).await?;
-                (Remote::Hub(hub.clone()), hub, base)
-            }
-        };
+        let Source { url: remote, base } = source;
+        let objects = mirror::with_commit(&self.git, &self.mirrors(), &remote, &base).await?;
         let slot = Slot::take(&self.tasks(), task)?;
         slot.prepare(&self.git, &Self::branch(task), &objects).await?;
         if let Some(at) = &at {
@@ -98,7 +85,13 @@ impl Workspaces {
     }
 
     /// Brings `at` into the task's git directory: from there, from a stalled run's, or from the repository.
-    async fn find(&self, task: &str, slot: &Slot, remote: &Remote, at: &CommitHash) -> Result<(), Error> {
+    async fn find(
+        &self,
+        task: &str,
+        slot: &Slot,
+        remote: &RepositoryUrl,
+        at: &CommitHash,
+    ) -> Result<(), Error> {
         let directory = slot.git_directory();
         if self.has(&directory, at).await? {
             return Ok(());
@@ -110,7 +103,7 @@ impl Workspaces {
                 return Ok(());
             }
         }
-        let address = remote.address().map_err(|detail| Error::Unreachable { detail })?;
+        let address = remote::address(remote).map_err(|detail| Error::Unreachable { detail })?;
         let exact = remote::fetch(&self.git, &directory, &address).arg(&keep).run().await;
         if exact.is_err() {
             let branch = Self::branch(task);

@@ -1,9 +1,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use hive_workspace::{CommitMessage, DiffStat, Error, Skipped, SkippedReason, Source};
+use hive_workspace::{CommitMessage, DiffStat, Error, Skipped, SkippedReason};
 
-use crate::harness::{Host, Repository, TASK, git, message, write};
+use crate::harness::{Host, Repository, TASK, message, write};
 
 #[tokio::test]
 async fn a_turn_becomes_a_commit_with_its_origin_in_trailers() {
@@ -182,21 +182,4 @@ async fn messages_that_would_break_the_trailers_are_refused() {
         assert!(matches!(refused, Err(Error::InvalidMessage(_))), "{key:?} {value:?}");
     }
     assert!(matches!(workspace.commit(message(" \n ")).await, Err(Error::InvalidMessage(_))));
-}
-
-#[tokio::test]
-async fn a_task_without_repository_has_a_hub_of_its_own() {
-    let host = Host::new().await;
-    let mut workspace = host.workspaces.open(TASK, Source::Empty, None).await.unwrap();
-    write(&workspace, "notes.md", "Nothing yet.\n");
-    let commit = workspace.commit(message("Take notes")).await.unwrap().unwrap();
-    workspace.push(None).await.unwrap();
-    let base = workspace.base().clone();
-    drop(workspace);
-
-    let hub = host.config.root.join(format!("hubs/{TASK}.git"));
-    assert_eq!(git(&hub, &["rev-parse", &format!("hive/{TASK}")]), commit.hash.as_str());
-    let again = host.workspaces.open(TASK, Source::Empty, Some(commit.hash.clone())).await.unwrap();
-    assert_eq!((again.base(), again.head()), (&base, &commit.hash));
-    assert_eq!(fs::read_to_string(again.tree().join("notes.md")).unwrap(), "Nothing yet.\n");
 }

@@ -48,7 +48,7 @@ impl Host {
 
     pub async fn source(&self) -> Source {
         let base = self.workspaces.resolve(&self.url(), None).await.unwrap();
-        Source::Repository { url: self.url(), base }
+        Source { url: self.url(), base }
     }
 
     pub async fn open(&self, task: &str) -> Workspace {

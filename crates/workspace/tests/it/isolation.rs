@@ -24,10 +24,10 @@ async fn two_tasks_on_one_repository_never_see_each_others_files() {
 #[tokio::test]
 async fn many_tasks_open_at_once_and_fetch_once() {
     let host = Arc::new(Host::new().await);
-    let Source::Repository { url, base } = host.source().await else { panic!("a repository") };
+    let Source { url, base } = host.source().await;
     let mut runs = tokio::task::JoinSet::new();
     for n in 0..20 {
-        let (host, source) = (Arc::clone(&host), Source::Repository { url: url.clone(), base: base.clone() });
+        let (host, source) = (Arc::clone(&host), Source { url: url.clone(), base: base.clone() });
         runs.spawn(async move {
             let mut workspace = host.workspaces.open(&format!("task-{n}"), source, None).await.unwrap();
             write(&workspace, "n", &n.to_string());
@@ -44,7 +44,7 @@ async fn many_tasks_open_at_once_and_fetch_once() {
     }
     // A fetch that found the commit there already would have had to reach the repository.
     fs::rename(&host.origin.path, host.directory.path().join("gone")).unwrap();
-    host.workspaces.open(TASK, Source::Repository { url, base }, None).await.unwrap();
+    host.workspaces.open(TASK, Source { url, base }, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn the_tree_has_no_git_directory_and_ours_is_closed_to_others() {
     let workspace = host.open(TASK).await;
     assert_eq!(entries(workspace.tree()), ["README.md"]);
     let mode = |name: &str| fs::metadata(host.config.root.join(name)).unwrap().permissions().mode() & 0o777;
-    for name in ["mirrors", "hubs", "home", "quarantine", &format!("tasks/{TASK}/git")] {
+    for name in ["mirrors", "home", "quarantine", &format!("tasks/{TASK}/git")] {
         assert_eq!(mode(name), 0o700, "{name}");
     }
 }

@@ -46,7 +46,7 @@ async fn the_base_moves_on_and_so_do_later_tasks() {
     let host = Host::new().await;
     let early = host.open(TASK).await;
     let later = host.origin.commit_to("main", &[("new", "n")]);
-    let Source::Repository { base, .. } = host.source().await else { panic!("a repository") };
+    let Source { base, .. } = host.source().await;
     assert_eq!(base, later);
     let late = host.open("late").await;
     assert_eq!((early.tree().join("new").exists(), late.tree().join("new").exists()), (false, true));

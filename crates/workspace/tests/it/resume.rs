@@ -52,7 +52,7 @@ async fn a_commit_that_nobody_has_is_named() {
         Err(Error::MissingCommit { hash }) => assert_eq!(hash, nowhere),
         other => panic!("{other:?}"),
     }
-    let source = Source::Repository { url: host.url(), base: nowhere.clone() };
+    let source = Source { url: host.url(), base: nowhere.clone() };
     assert!(matches!(host.workspaces.open(TASK, source, None).await, Err(Error::MissingCommit { .. })));
 }
 
