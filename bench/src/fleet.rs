@@ -59,17 +59,34 @@ impl Fleet {
         };
         fleet.spawn("hive-api", &redis_url, &[("HIVE_LISTEN", format!("127.0.0.1:{port}")), token()])?;
         fleet.spawn("hive-scheduler", &redis_url, &[("HIVE_SCHEDULER_LISTEN", local()?)])?;
+        fleet.start_workers(&redis_url)?;
+        fleet.wait_ready().await?;
+        Ok(fleet)
+    }
+
+    /// Starts two workers.
+    pub(crate) fn start_workers(&mut self, redis_url: &str) -> anyhow::Result<()> {
         for _ in 0..2 {
             let settings = [
                 ("HIVE_WORKER_LISTEN", local()?),
                 ("HIVE_SLOTS", SLOTS.to_owned()),
-                ("ANTHROPIC_BASE_URL", fleet.double.url()),
+                ("ANTHROPIC_BASE_URL", self.double.url()),
                 ("ANTHROPIC_API_KEY", "no-key-is-set".to_owned()),
             ];
-            fleet.spawn("hive-worker", &redis_url, &settings)?;
+            self.spawn("hive-worker", redis_url, &settings)?;
         }
-        fleet.wait_ready().await?;
-        Ok(fleet)
+        Ok(())
+    }
+
+    /// Ends the workers in the orderly way.
+    pub(crate) fn stop_workers(&mut self) {
+        let all = std::mem::take(&mut self.processes);
+        let (workers, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(name, _)| *name == "hive-worker");
+        self.processes = others;
+        for (_, mut worker) in workers {
+            worker.terminate(Duration::from_secs(30));
+        }
     }
 
     fn spawn(
@@ -128,11 +145,11 @@ impl Fleet {
         Ok(builder.timeout(Duration::from_secs(30)).tcp_nodelay(true).build()?)
     }
 
-    /// The largest resident set of the processes of this name, in MiB.
+    /// The largest resident set that a running process of this name ever had, in MiB.
     pub(crate) fn rss_mib(&self, name: &str) -> f64 {
         let sizes = self.processes.iter().filter(|(other, _)| *other == name).filter_map(|(_, child)| {
             let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
             line.split_whitespace().next()?.parse::<f64>().ok()
         });
         (sizes.fold(0.0, f64::max) / 1024.0 * 10.0).round() / 10.0

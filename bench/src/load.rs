@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 pub(crate) async fn measure(
     noops: usize,
     agent_tasks: usize,
+    backlog: usize,
     probes: usize,
 ) -> anyhow::Result<Map<String, Value>> {
     let mut figures = Map::new();
@@ -24,7 +25,7 @@ pub(crate) async fn measure(
         println!("{name:<24} {value}");
         figures.insert(name.to_owned(), json!(value));
     };
-    let fleet = Fleet::start().await?;
+    let mut fleet = Fleet::start().await?;
     note("fdatasync_ms", disk::fdatasync_ms(fleet.directory.path())?);
     let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
 
@@ -69,6 +70,17 @@ pub(crate) async fn measure(
     note("post_p50_ms", posts.percentile(50));
     note("post_p95_ms", posts.percentile(95));
     note("post_p99_ms", posts.percentile(99));
+    load.all_succeeded().await?;
+
+    fleet.stop_workers();
+    let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
+    load.post_many(backlog, &noop()).await?;
+    let start = Instant::now();
+    let redis_url = fleet.stores.redis_url().context("no Redis")?.to_owned();
+    fleet.start_workers(&redis_url)?;
+    let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
+    load.drained().await?;
+    note("backlog_tasks_per_second", per_second(backlog, start.elapsed()));
     for (name, process) in [
         ("worker_rss_mib", "hive-worker"),
         ("api_rss_mib", "hive-api"),
@@ -76,10 +88,7 @@ pub(crate) async fn measure(
     ] {
         note(name, fleet.rss_mib(process));
     }
-    let unwell = "SELECT count(*) FROM tasks WHERE status <> 'succeeded'";
-    if load.count(unwell).await? != 0 {
-        bail!("some tasks did not succeed");
-    }
+    load.all_succeeded().await?;
     Ok(figures)
 }
 
@@ -121,6 +130,13 @@ impl Load<'_> {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
+    }
+
+    async fn all_succeeded(&self) -> anyhow::Result<()> {
+        match self.count("SELECT count(*) FROM tasks WHERE status <> 'succeeded'").await? {
+            0 => Ok(()),
+            some => bail!("{some} tasks did not succeed"),
+        }
     }
 
     /// From the commit of a POST to the claim, on an idle system, by the database's clock.

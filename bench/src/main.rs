@@ -18,6 +18,9 @@ struct Options {
     /// Tasks with three model calls of 50 ms each.
     #[arg(long, default_value_t = 1_000)]
     agent_tasks: usize,
+    /// Tasks that are queued while no worker runs.
+    #[arg(long, default_value_t = 20_000)]
+    backlog: usize,
     /// Probes of the idle system.
     #[arg(long, default_value_t = 300)]
     probes: usize,
@@ -26,7 +29,7 @@ struct Options {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let figures = load::measure(options.noops, options.agent_tasks, options.probes).await?;
+    let figures = load::measure(options.noops, options.agent_tasks, options.backlog, options.probes).await?;
     println!("{}", serde_json::Value::Object(figures));
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Calls to the model: an intent first, then its outcome.
 
 use hive_domain::{NanoUsd, Usage};
-use hive_store::{CallOutcome, Error};
+use hive_store::{CallOutcome, Error, NewStep};
 
-use crate::bed::{Bed, outcome};
+use crate::bed::{Bed, note, outcome};
 
 fn failed(usage: Usage) -> CallOutcome {
     CallOutcome { error: "overloaded".to_owned(), request_id: None, usage }
@@ -36,6 +36,26 @@ async fn a_call_that_failed_without_a_charge_leaves_the_task_alone() {
     let noted = "SELECT count(*) FROM llm_calls
                  WHERE state = 'failed' AND error = 'overloaded' AND finished_at IS NOT NULL";
     assert_eq!(bed.number(noted).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_call_stays() {
+    let bed = Bed::make().await;
+    let (id, other) = (bed.enqueue().await, bed.enqueue().await);
+    let (mut lease, other) = (bed.claim(id).await, bed.claim(other).await);
+    let failed_call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    bed.store.fail_call(&lease, failed_call, &failed(Usage::default())).await.unwrap();
+    let foreign_call = bed.store.begin_call(&other, "claude", b"hash").await.unwrap();
+    let entry = note("a step");
+    for call in [failed_call, foreign_call] {
+        let step = NewStep { call: Some(call), ..NewStep::plain(&entry) };
+        bed.store.append(&mut lease, &step).await.unwrap();
+    }
+    let states: Vec<String> = sqlx::query_scalar("SELECT state::text FROM llm_calls ORDER BY id")
+        .fetch_all(&bed.pool)
+        .await
+        .unwrap();
+    assert_eq!(states, ["failed", "intent"]);
 }
 
 #[tokio::test]

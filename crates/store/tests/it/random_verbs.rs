@@ -15,7 +15,7 @@ use crate::{
     model::Model,
 };
 
-const TASKS: usize = 4;
+const TASKS: usize = 3;
 
 #[derive(Clone, Debug)]
 enum Verb {
@@ -61,7 +61,7 @@ enum Verb {
 fn verbs() -> impl Strategy<Value = Vec<Verb>> {
     let task = 0..TASKS;
     // The latest leases are the interesting ones.
-    let lease = prop_oneof![6 => 0..2_usize, 1 => 0..20_usize];
+    let lease = prop_oneof![4 => 0..2_usize, 1 => 0..20_usize];
     let policy = prop::sample::select(DependencyPolicy::ALL);
     let enqueue = (prop::bool::weighted(0.2), prop::collection::vec(0..TASKS, 0..3), policy, 1..4).prop_map(
         |(scheduled, parents, policy, max_attempts)| Verb::Enqueue {
@@ -84,7 +84,7 @@ fn verbs() -> impl Strategy<Value = Vec<Verb>> {
         1 => task.clone().prop_map(|task| Verb::Cancel { task }),
         1 => task.prop_map(|task| Verb::Complete { task }),
     ];
-    prop::collection::vec(verb, 30)
+    prop::collection::vec(verb, 60)
 }
 
 /// The store's tasks beside the model's.
