@@ -19,14 +19,10 @@ impl Workbench {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        for name in ["tree", "scratch", "uids"] {
+        for name in ["tree", "scratch"] {
             fs::create_dir(directory.path().join(name)).unwrap();
         }
-        let config = Config {
-            scratch: directory.path().join("scratch"),
-            lock_dir: directory.path().join("uids"),
-            ..Config::default()
-        };
+        let config = Config { scratch: directory.path().join("scratch"), ..Config::default() };
         let sandbox =
             Sandbox::probe(config).await.expect("cargo build --workspace --bins makes the launcher");
         Self { directory, sandbox }
