@@ -41,10 +41,11 @@ impl Store {
         // What ended by its policy has dependents too: a failure runs down a whole chain in one pass.
         loop {
             let moved = self.release_dependents(None).await?;
-            if moved.is_empty() || released.len() >= BATCH as usize {
+            let was_last = moved.is_empty();
+            released.extend(moved);
+            if was_last || released.len() >= BATCH as usize {
                 break;
             }
-            released.extend(moved);
         }
         released.extend(self.wake_due().await?);
         // A task whose last dependency ended and whose time had come was moved by both.
