@@ -9,7 +9,7 @@ CREATE TYPE task_status AS ENUM (
     'succeeded', -- done, and the checks agree
     'failed',    -- ended for the reason in status_reason
     'cancelled', -- ended by a person
-    'dead'       -- attempts used up; can be redriven
+    'dead'       -- attempts used up; kept with its journal for a person to look at
 );
 
 CREATE TYPE status_reason AS ENUM (
@@ -41,7 +41,7 @@ CREATE TYPE status_reason AS ENUM (
     'repository',           -- failed: the repository could not be read or pushed to
     'dependency_failed',    -- failed: an earlier task did not succeed
     'dependency_skipped',   -- cancelled: an earlier task did not succeed and the policy says skip
-    'no_agent',             -- failed: the agent was deactivated or its definition cannot run
+    'no_agent',             -- failed: the agent was deactivated before the task began
     'attempts_exhausted',   -- dead: max_attempts tries ended without progress
     'requested'             -- cancelled: a person asked for it
 );
@@ -94,6 +94,8 @@ CREATE TABLE tasks (
     cache_write_tokens    bigint      NOT NULL DEFAULT 0,
     cost_nano_usd         bigint      NOT NULL DEFAULT 0,     -- billionths of a US dollar
     started_at            timestamptz,
+    claimed_at            timestamptz,                        -- when the run in progress, or the last one, began
+    run_seconds           double precision NOT NULL DEFAULT 0, -- of all runs that ended; parked time does not count
     completed_at          timestamptz,
     updated_at            timestamptz NOT NULL DEFAULT now(),
 

@@ -43,8 +43,12 @@ impl fmt::Debug for Token {
 /// # Errors
 /// 401.
 pub async fn require_token(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response> {
-    let presented =
-        request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+    let mut headers = request.headers().get_all(AUTHORIZATION).iter();
+    let presented = headers.next().and_then(|value| value.to_str().ok()).and_then(bearer);
+    // Of two, a proxy in front may have looked at the other one.
+    if headers.next().is_some() {
+        return Err(unauthorized("send one Authorization header"));
+    }
     match presented {
         Some(token) if app.token.matches(token) => Ok(next.run(request).await),
         Some(_) => Err(unauthorized("the token is not known here")),

@@ -15,12 +15,12 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(command: Command, common: &Common) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
     match command {
         Command::List => {
             let page = client.get("/api/v1/agents?limit=200").await?;
-            if common.json {
+            if json {
                 return output::json(&page);
             }
             let agents = page["items"].as_array().cloned().unwrap_or_default();

@@ -11,6 +11,9 @@ use crate::{agent, dev, doctor, failure::Failure, migrate, settings::Connection,
 #[derive(Parser)]
 #[command(name = "hive", version)]
 pub(crate) struct Cli {
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,19 +47,19 @@ enum Command {
 pub(crate) struct Common {
     #[command(flatten)]
     pub(crate) connection: Connection,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
 }
 
 impl Cli {
     pub(crate) async fn run(self) -> Result<(), Failure> {
+        if !matches!(self.command, Command::Dev(_)) {
+            hive_local::end_on_closed_pipe();
+        }
         match self.command {
             Command::Dev(options) => dev::run(options).await,
             Command::Migrate(options) => migrate::run(&options).await,
-            Command::Doctor(options) => doctor::run(options).await,
-            Command::Task { command, common } => task::run(command, &common).await,
-            Command::Agent { command, common } => agent::run(command, &common).await,
+            Command::Doctor(options) => doctor::run(&options, self.json).await,
+            Command::Task { command, common } => task::run(command, &common, self.json).await,
+            Command::Agent { command, common } => agent::run(command, &common, self.json).await,
         }
     }
 }

@@ -15,6 +15,8 @@ use fleet::Fleet;
 use plan::Plan;
 use stores::LocalStores;
 
+/// How often the processes are looked at.
+const TICK: Duration = Duration::from_millis(200);
 /// How long the server gets to become ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -36,24 +38,51 @@ pub(crate) struct Options {
     /// the home directory and the directory for temporary files.
     #[arg(long, env = "HIVE_REPO_ROOTS", value_delimiter = ':')]
     pub(crate) repo_roots: Vec<PathBuf>,
-    /// Postgres to use instead of a local one.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    /// Postgres to use instead of a local one; without it DATABASE_URL.
+    #[arg(long)]
     pub(crate) database_url: Option<String>,
-    /// Redis to use instead of a local one.
-    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    /// Redis to use instead of a local one; without it REDIS_URL.
+    #[arg(long)]
     pub(crate) redis_url: Option<String>,
     /// The key for Claude; without it the Claude double answers.
     #[arg(long, env = "ANTHROPIC_API_KEY", hide_env_values = true)]
     pub(crate) claude_key: Option<String>,
-    /// The service that speaks the Messages API.
-    #[arg(long, env = "ANTHROPIC_BASE_URL")]
+    /// The service that speaks the Messages API; without it ANTHROPIC_BASE_URL.
+    #[arg(long)]
     pub(crate) claude_url: Option<String>,
     /// Scripts for the Claude double; may be given several times.
     #[arg(long = "double-script", env = "HIVE_DOUBLE_SCRIPTS", value_delimiter = ':')]
     pub(crate) double_scripts: Vec<PathBuf>,
 }
 
+impl Options {
+    /// Fills in what the environment names. A shell that read the settings file of a hive would send this one to the
+    /// stores and the model of that one: there these three are not taken over.
+    fn with_environment(mut self) -> Self {
+        let foreign = std::env::var(plan::SETTINGS_OF).ok();
+        for (name, option) in [
+            ("DATABASE_URL", &mut self.database_url),
+            ("REDIS_URL", &mut self.redis_url),
+            ("ANTHROPIC_BASE_URL", &mut self.claude_url),
+        ] {
+            let Ok(value) = std::env::var(name) else { continue };
+            match &foreign {
+                Some(state) => {
+                    eprintln!("{name} is passed over: this shell read the settings of the hive in {state}");
+                }
+                None if option.is_none() => {
+                    eprintln!("{name} is taken from the environment");
+                    *option = Some(value);
+                }
+                None => {}
+            }
+        }
+        self
+    }
+}
+
 pub(crate) async fn run(options: Options) -> Result<(), Failure> {
+    let options = options.with_environment();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut stores = LocalStores::start(&options)?;
@@ -67,16 +96,29 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
         tokio::select! {
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
-            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            () = tokio::time::sleep(TICK) => {}
         }
-        if let Some(ended) = stores.ended() {
+        if let Some(ended) = stores.revive()? {
             break Err(Failure::Failed(ended));
         }
         fleet.revive(&plan)?;
     };
-    eprintln!("stopping; running steps get up to {} s", plan.drain_seconds);
     plan.remove_settings();
-    fleet.stop(Duration::from_secs(plan.drain_seconds + 10));
+    fleet.ask_to_stop();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(plan.drain_seconds + 10);
+    let mut told = false;
+    while fleet.is_running() && tokio::time::Instant::now() < deadline {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = tokio::time::sleep(TICK) => {}
+        }
+        if !told {
+            told = true;
+            eprintln!("running steps get up to {} s; once more ends them now", plan.drain_seconds);
+        }
+    }
+    drop(fleet);
     stores.stop();
     outcome
 }

@@ -10,9 +10,6 @@ use crate::{client::Client, failure::Failure, output, settings::Connection};
 pub(crate) struct Options {
     #[command(flatten)]
     connection: Connection,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 struct Finding {
@@ -22,12 +19,13 @@ struct Finding {
     text: String,
 }
 
-pub(crate) async fn run(options: Options) -> Result<(), Failure> {
+pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure> {
     let mut findings = vec![program("git", "--version").await, program("python3", "--version").await];
     findings.push(sandbox().await);
-    findings.extend(server(&options.connection).await);
+    let (seen, unreachable) = server(&options.connection).await;
+    findings.extend(seen);
     let well = findings.iter().all(|finding| finding.well || !finding.essential);
-    if options.json {
+    if as_json {
         let items = findings.iter().map(|f| json!({ "what": f.what, "ok": f.well, "text": f.text }));
         output::json(&json!({ "ok": well, "items": items.collect::<Vec<_>>() }))?;
     } else {
@@ -40,7 +38,11 @@ pub(crate) async fn run(options: Options) -> Result<(), Failure> {
             println!("{mark}  {:<8}  {}", finding.what, output::plain(&finding.text));
         }
     }
-    if well { Ok(()) } else { Err(Failure::Failed("something essential is missing".to_owned())) }
+    match unreachable {
+        _ if !well => Err(Failure::Failed("something essential is missing".to_owned())),
+        Some(failure) => Err(failure),
+        None => Ok(()),
+    }
 }
 
 async fn program(name: &'static str, argument: &str) -> Finding {
@@ -73,27 +75,23 @@ async fn sandbox() -> Finding {
     Finding { what: "sandbox", well, essential: true, text }
 }
 
-async fn server(connection: &Connection) -> Vec<Finding> {
+/// What the server says of itself; and why it says nothing, which decides the exit code.
+async fn server(connection: &Connection) -> (Vec<Finding>, Option<Failure>) {
     let finding = |what, well, text: String| Finding { what, well, essential: false, text };
-    let client = match Client::new(connection) {
-        Ok(client) => client,
-        Err(failure) => return vec![finding("server", false, failure.to_string())],
+    let answer = match Client::new(connection) {
+        Ok(client) => client.get("/api/v1/system/health").await,
+        Err(failure) => Err(failure),
     };
-    match client.get("/api/v1/system/health").await {
-        Ok(health) => {
-            let components = health["components"].as_object().cloned().unwrap_or_default();
-            let mut found =
-                vec![finding("server", true, format!("answers as {}", output::text(&health["status"])))];
-            found.extend(components.into_iter().map(|(name, component)| {
-                let state = output::text(&component["state"]);
-                finding(
-                    "server",
-                    state == "up",
-                    format!("{name} is {state} {}", output::text(&component["reason"])),
-                )
-            }));
-            found
-        }
-        Err(failure) => vec![finding("server", false, failure.to_string())],
-    }
+    let health = match answer {
+        Ok(health) => health,
+        Err(failure) => return (vec![finding("server", false, failure.to_string())], Some(failure)),
+    };
+    let components = health["components"].as_object().cloned().unwrap_or_default();
+    let mut found = vec![finding("server", true, format!("answers as {}", output::text(&health["status"])))];
+    found.extend(components.into_iter().map(|(name, component)| {
+        let state = output::text(&component["state"]);
+        let text = format!("{name} is {state} {}", output::text(&component["reason"]));
+        finding("server", state == "up", text.trim().to_owned())
+    }));
+    (found, None)
 }

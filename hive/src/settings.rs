@@ -27,8 +27,9 @@ impl Connection {
         let state = self.state.clone().unwrap_or_else(hive_local::default_state_dir);
         let written = fs::read_to_string(state.join("env")).map(|text| variables(&text)).unwrap_or_default();
         let missing = |what: &str| {
-            Failure::Usage(format!(
-                "{what} is not set and {} does not name it; start `hive dev` or set it",
+            Failure::Unreachable(format!(
+                "no server is known: {} is not there, as it is while `hive dev` runs; start it, name its state \
+                 directory with --state or HIVE_STATE, or set {what}",
                 state.join("env").display()
             ))
         };

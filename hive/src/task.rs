@@ -5,7 +5,7 @@ mod submit;
 mod view;
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{cli::Common, client::Client, failure::Failure, output};
 
@@ -52,32 +52,32 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(command: Command, common: &Common) -> Result<(), Failure> {
+pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
     match command {
-        Command::Submit(options) => submit::run(&client, options, common.json).await,
+        Command::Submit(options) => submit::run(&client, options, json).await,
         Command::List { status, limit } => {
             let statuses: String = status.iter().map(|status| format!("&status={status}")).collect();
             let page = client.get(&format!("/api/v1/tasks?limit={limit}{statuses}")).await?;
-            if common.json { output::json(&page) } else { view::list(&page) }
+            if json { output::json(&page) } else { view::list(&page) }
         }
         Command::Show { id } => {
             let task = client.get(&format!("/api/v1/tasks/{id}")).await?;
-            if common.json { output::json(&task) } else { view::task(&task) }
+            if json { output::json(&task) } else { view::task(&task) }
         }
-        Command::Steps { id } => steps(&client, &id, common.json).await,
-        Command::Events { id, after } => progress::print_events(&client, &id, after, common.json).await,
+        Command::Steps { id } => steps(&client, &id, json).await,
+        Command::Events { id, after } => progress::print_events(&client, &id, after, json).await,
         Command::Diff { id } => {
             let diff = client.get_text(&format!("/api/v1/tasks/{id}/diff")).await?;
-            if common.json {
-                return output::json(&json!({ "diff": diff }));
+            if json {
+                return output::json(&serde_json::json!({ "diff": diff }));
             }
             print!("{}", output::plain(&diff));
             Ok(())
         }
         Command::Cancel { id } => {
-            let task = client.post(&format!("/api/v1/tasks/{id}/cancel"), &json!({})).await?;
-            if common.json { output::json(&task) } else { view::task(&task) }
+            let task = client.post(&format!("/api/v1/tasks/{id}/cancel"), &serde_json::json!({})).await?;
+            if json { output::json(&task) } else { view::task(&task) }
         }
     }
 }
@@ -93,5 +93,5 @@ async fn steps(client: &Client, id: &str, as_json: bool) -> Result<(), Failure> 
             next => cursor = format!("&cursor={}", output::text(next)),
         }
     }
-    if as_json { output::json(&json!({ "items": steps })) } else { view::steps(&steps) }
+    if as_json { output::json(&serde_json::json!({ "items": steps })) } else { view::steps(&steps) }
 }

@@ -16,4 +16,5 @@ mod order;
 mod postgres_away;
 mod redis_loss;
 mod rolling_restart;
+mod verdicts;
 mod waiting;

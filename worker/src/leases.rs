@@ -112,7 +112,8 @@ impl Leases {
             let held = runs.get(&task)?;
             epoch.is_none_or(|epoch| epoch == held.epoch).then(|| held.control.clone())
         });
-        if let Some(control) = control {
+        // Told once: a run that is still being stopped appears in the next renewal too.
+        if let Some(control) = control.filter(|control| !control.lost.is_cancelled()) {
             metrics::counter!("hive_leases_lost_total").increment(1);
             tracing::warn!(task.id = %task, "Lost the lease of task {task}: {why}");
             control.lost.cancel();

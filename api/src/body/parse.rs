@@ -18,6 +18,10 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         // Keeping track of the path costs an allocation per key: only what is refused pays for it.
         Category::Data => misfit::<T>(bytes, &error),
     })?;
+    // serde reads an array as the fields in their order, which would make that order a part of the interface.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::field("", "expected an object, not an array"));
+    }
     nul::refuse(bytes)?;
     Ok(value)
 }
@@ -41,8 +45,28 @@ fn misfit<T: DeserializeOwned>(bytes: &[u8], error: &serde_json::Error) -> ApiEr
     let sentence = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(sentence, _)| sentence);
     match missing_field(sentence) {
         Some(field) => ApiError::field(format!("{pointer}/{field}"), "is required"),
-        None => ApiError::field(pointer, sentence),
+        None => ApiError::field(pointer, plain(sentence)),
     }
+}
+
+/// serde's sentence without the names of our types.
+fn plain(sentence: &str) -> String {
+    let Some((found, expected)) = sentence.split_once(", expected ") else {
+        return match sentence {
+            // What chrono says of a time that is none.
+            "input contains invalid characters" | "premature end of input" => {
+                "is no time; write RFC 3339, such as 2026-01-31T12:00:00Z".to_owned()
+            }
+            other => other.to_owned(),
+        };
+    };
+    let expected = match expected.split(' ').next().unwrap_or_default() {
+        "struct" => "an object",
+        "i64" | "i32" | "i16" | "u64" | "u32" | "u16" | "u8" => "a whole number",
+        "f64" => "a number",
+        _ => expected,
+    };
+    format!("{found}, expected {expected}")
 }
 
 /// The name in serde's ``missing field `name` ``, whose path ends at the object that lacks it.

@@ -165,7 +165,9 @@ async fn a_task_that_was_reopened_has_events_after_its_end() {
     let hive = Hive::start().await;
     let api = hive.api().await;
     hive.agent("backend", "Ada").await;
-    let task = api.task(json!({ "title": "T" })).await;
+    let (url, _) = hive.repository();
+    let checks = json!([{ "command": "true" }]);
+    let task = api.task(json!({ "title": "T", "repository": { "url": url }, "acceptance": checks })).await;
     let lease = hive.store.claim(task, 0, "w").await.unwrap().unwrap();
     let fail =
         Outcome::Fail { reason: StatusReason::TurnLimit, detail: String::new(), partial: Box::default() };

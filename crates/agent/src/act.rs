@@ -121,6 +121,15 @@ pub(crate) fn tell_skipped(results: &mut ToolResults, skipped: &[String]) {
     }
 }
 
+/// Tells the model that nothing of this turn was committed, and why.
+pub(crate) fn tell_refused(results: &mut ToolResults, why: &str) {
+    if let Some(last) = results.results.last_mut() {
+        last.content.push_str(&format!("\n[nothing was committed: {why}]"));
+        last.is_error = true;
+    }
+    results.finished = None;
+}
+
 /// Postgres stores no NUL, and a model has no use for one.
 pub(crate) fn clean(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }

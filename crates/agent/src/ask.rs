@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use hive_claude::{Block, Error, StopReason, ToolInput, Verdict, WaitReason, verdict};
+use hive_claude::{Block, Error, Progress, StopReason, ToolInput, Verdict, WaitReason, verdict};
 use hive_domain::{
     NanoUsd, Outcome, StatusReason, Usage,
     journal::{Entry, Reply, Stop, TaskResult},
@@ -11,6 +11,7 @@ use hive_domain::{
 use hive_store::{CallOutcome, NewStep};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use crate::{
     conversation,
@@ -19,7 +20,7 @@ use crate::{
 
 impl Activation<'_> {
     /// Asks and appends the reply; `Some` when the run ends or parks instead.
-    pub(crate) async fn ask(&mut self) -> Result<Option<Outcome>, Stopped> {
+    pub(crate) async fn ask(&mut self, until: Option<Instant>) -> Result<Option<Outcome>, Stopped> {
         let task = &self.lease.leased;
         let model = task.model.as_deref().unwrap_or(&self.definition.model);
         let model = self.agent.models.resolve(model).to_owned();
@@ -44,11 +45,32 @@ impl Activation<'_> {
         };
         for attempt in 1.. {
             let call = self.persist(|| self.agent.store.begin_call(self.lease, &model, &digest)).await?;
-            let started = tokio::time::Instant::now();
+            let started = Instant::now();
+            let mut seen = None;
+            let heard = |progress: Progress<'_>| {
+                if let Progress::Usage(usage) = progress {
+                    seen = Some(usage);
+                }
+            };
             let answer = tokio::select! {
-                answer = self.agent.claude.create(&request, |_| {}) => answer,
-                () = self.control.lost.cancelled() => return Err(Stopped::Lost),
-                () = self.control.halt.cancelled() => return Ok(Some(Outcome::Yield)),
+                answer = self.agent.claude.create(&request, heard) => Ok(answer),
+                () = self.control.lost.cancelled() => Err(Cut::Lost),
+                () = self.control.halt.cancelled() => Err(Cut::Halt),
+                () = elapsed(until) => Err(Cut::Time),
+            };
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(cut) => {
+                    // What was streamed before is charged, whoever cut it.
+                    let usage = seen.map_or_else(Usage::default, |usage| usage_of(&model, &usage));
+                    let outcome = CallOutcome { error: cut.to_string(), request_id: None, usage };
+                    self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
+                    return match cut {
+                        Cut::Lost => Err(Stopped::Lost),
+                        Cut::Halt => Ok(Some(Outcome::Yield)),
+                        Cut::Time => Ok(Some(self.failed(StatusReason::TimeLimit, cut.to_string()))),
+                    };
+                }
             };
             metrics::histogram!("hive_model_call_seconds", "model" => model.clone())
                 .record(started.elapsed().as_secs_f64());
@@ -96,6 +118,24 @@ impl Activation<'_> {
     }
 }
 
+/// Why a call in flight was given up here.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+enum Cut {
+    #[error("the lease was lost during the call")]
+    Lost,
+    #[error("the worker stopped during the call")]
+    Halt,
+    #[error("max_seconds was reached during a model call")]
+    Time,
+}
+
+async fn elapsed(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}
+
 fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
     let broken = reply.message.content.iter().filter_map(|block| match block {
         Block::ToolUse { id, input: ToolInput::Invalid(text), .. } => Some((id.clone(), text.clone())),
@@ -128,13 +168,15 @@ fn stop_of(reason: &StopReason) -> Stop {
 }
 
 fn usage_of(model: &str, usage: &hive_claude::Usage) -> Usage {
-    let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+    /// No call has more; what a confused server reports beyond it must not overflow a sum.
+    const MOST: i64 = 1 << 40;
+    let count = |tokens: u64| i64::try_from(tokens).unwrap_or(MOST).min(MOST);
     Usage {
         input_tokens: count(usage.input_tokens),
         output_tokens: count(usage.output_tokens),
         cache_read_tokens: count(usage.cache_read_input_tokens),
         cache_write_tokens: count(usage.cache_creation_input_tokens),
-        cost: NanoUsd(hive_claude::cost(model, usage).map_or(0, |cost| cost.0)),
+        cost: NanoUsd(hive_claude::cost(model, usage).map_or(0, |cost| cost.0.clamp(0, MOST * 100))),
     }
 }
 

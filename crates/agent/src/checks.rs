@@ -17,36 +17,43 @@ use crate::{
 /// What is kept of a check's output, in bytes.
 const MAX_OUTPUT_BYTES: usize = 4 << 10;
 
-/// Runs every command, in order; a red one does not keep the others from running.
+/// Runs one command, for at most `left` when that is less than its own time.
 ///
 /// # Errors
-/// When the sandbox could not run a command: nothing is known then, and nothing is claimed.
+/// When the sandbox could not run the command: nothing is known then, and nothing is claimed.
 pub async fn run(
-    checks: &[AcceptanceCheck],
+    check: &AcceptanceCheck,
     tree: &Path,
     sandbox: &Sandbox,
     cancel: &CancellationToken,
-) -> Result<Vec<CheckResult>, hive_sandbox::Error> {
-    let mut results = Vec::with_capacity(checks.len());
-    for check in checks {
-        let mut job = Job::new(tree, ["bash", "-c", &check.command]);
-        job.limits.wall = Duration::from_secs(check.timeout_seconds);
-        job.limits.cpu_seconds = check.timeout_seconds.saturating_mul(2);
-        let output = sandbox.run(&job, cancel).await?;
-        let mut text = capture_text(&output);
-        if let Some(limit) = output.ended_by {
-            text = format!("ended by its limit of {limit}\n{text}");
+    left: Option<Duration>,
+) -> Result<CheckResult, hive_sandbox::Error> {
+    let mut job = Job::new(tree, ["bash", "-c", &check.command]);
+    let own = Duration::from_secs(check.timeout_seconds);
+    job.limits.wall =
+        left.map_or(own, |left| left.clamp(Duration::from_secs(1), own.max(Duration::from_secs(1))));
+    job.limits.cpu_seconds = check.timeout_seconds.saturating_mul(2);
+    let (passed, exit_code, wall, text) = match sandbox.run(&job, cancel).await {
+        Ok(output) => {
+            let ended =
+                output.ended_by.map(|limit| format!("ended by its limit of {limit}\n")).unwrap_or_default();
+            let code = output.ended_by.is_none().then(|| output.code());
+            (output.success(), code, output.wall, ended + &capture_text(&output))
         }
-        results.push(CheckResult {
-            name: check.name.clone(),
-            command: check.command.clone(),
-            passed: output.success(),
-            exit_code: output.ended_by.is_none().then(|| output.code()),
-            milliseconds: u64::try_from(output.wall.as_millis()).unwrap_or(u64::MAX),
-            output: cut_middle(&clean(text), MAX_OUTPUT_BYTES),
-        });
-    }
-    Ok(results)
+        // The command itself cannot be run: that is red, not a trouble of the host.
+        Err(error @ (hive_sandbox::Error::BadJob(_) | hive_sandbox::Error::Program { .. })) => {
+            (false, None, Duration::ZERO, error.to_string())
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(CheckResult {
+        name: check.name.clone(),
+        command: check.command.clone(),
+        passed,
+        exit_code,
+        milliseconds: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+        output: cut_middle(&clean(text), MAX_OUTPUT_BYTES),
+    })
 }
 
 /// The journal entry for what was found.

@@ -8,14 +8,19 @@ use hive_domain::{
     task::Task,
 };
 use hive_workspace::{
-    CommitHash, CommitMessage, Config, Error, PushError, RepositoryUrl, Source, Workspace, Workspaces,
+    CommitHash, CommitMessage, Config, Error, PushError, Removal, RepositoryUrl, Source, Workspace,
+    Workspaces,
 };
 
 /// The longest diff that is kept, in bytes.
 const MAX_DIFF_BYTES: usize = 4 << 20;
 
+/// The trailer that every commit of ours carries with the task's id.
+const TASK_TRAILER: &str = "Hive-Task";
+
 pub(crate) struct Files {
     workspace: Workspace,
+    task: String,
     /// Where the branch stands at the hub, as far as this run knows.
     remote: Option<CommitHash>,
     pushed: bool,
@@ -29,10 +34,17 @@ pub(crate) enum FilesError {
     #[error(transparent)]
     Push(#[from] PushError),
     #[error("{0}")]
-    Url(String),
+    Unreadable(String),
+    #[error("somebody else moved the task's branch to {0}; it is left as it is")]
+    Foreign(String),
 }
 
 impl FilesError {
+    /// True when what the agent made is the trouble.
+    pub(crate) const fn is_the_agents(&self) -> bool {
+        matches!(self, Self::Workspace(Error::FileTooLarge { .. } | Error::TooDeep(_)))
+    }
+
     /// True when another try may succeed: the hub did not answer.
     pub(crate) const fn is_passing(&self) -> bool {
         matches!(
@@ -54,14 +66,15 @@ impl Files {
         let Some(repository) = &task.repository else {
             return Ok(None);
         };
-        let hash = |text: &str| CommitHash::parse(text).map_err(|error| FilesError::Url(error.to_string()));
+        let hash =
+            |text: &str| CommitHash::parse(text).map_err(|error| FilesError::Unreadable(error.to_string()));
         let url = RepositoryUrl::parse(&repository.url, config)
-            .map_err(|error| FilesError::Url(error.to_string()))?;
+            .map_err(|error| FilesError::Unreadable(error.to_string()))?;
         let base = hash(&repository.base_commit)?;
         let at = at.map(hash).transpose()?;
         let source = Source { url, base };
         let workspace = workspaces.open(&task.id.to_string(), source, at.clone()).await?;
-        Ok(Some(Self { workspace, remote: at, pushed: false }))
+        Ok(Some(Self { workspace, task: task.id.to_string(), remote: at, pushed: false }))
     }
 
     pub(crate) fn tree(&self) -> &Path {
@@ -91,7 +104,7 @@ impl Files {
             subject: format!("{} (turn {turn})", task.title.lines().next().unwrap_or("Work")),
             body: String::new(),
             trailers: vec![
-                ("Hive-Task".to_owned(), lease.task().to_string()),
+                (TASK_TRAILER.to_owned(), lease.task().to_string()),
                 ("Hive-Run".to_owned(), lease.run_id()),
                 ("Hive-Agent".to_owned(), agent),
             ],
@@ -112,8 +125,8 @@ impl Files {
 
     /// Makes the hub's branch stand where this run stands, if it still stands where this run last saw it.
     /// `false`: it had moved, and a further call moves it from where it is now. Only who holds the lease may call
-    /// again: a branch that moved was left by a run that died between its push and its journal entry, or by the run
-    /// that overtook this one.
+    /// again: what stands there was left by a run that died between its push and its journal entry, or by the run
+    /// that overtook this one. The work of anybody else is never overwritten.
     pub(crate) async fn push(&mut self) -> Result<bool, FilesError> {
         match self.workspace.push(self.remote.as_ref()).await {
             Ok(()) => {
@@ -122,11 +135,27 @@ impl Files {
                 Ok(true)
             }
             Err(PushError::Moved { actual }) => {
+                if let Some(foreign) = &actual
+                    && foreign != self.workspace.base()
+                    && !self.workspace.pushed_carries(foreign, TASK_TRAILER, &self.task).await?
+                {
+                    return Err(FilesError::Foreign(foreign.to_string()));
+                }
                 self.remote = actual;
                 Ok(false)
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Goes on from what a person pushed on top of the branch; its commit, if there is one.
+    pub(crate) async fn adopt(&mut self) -> Result<Option<String>, FilesError> {
+        let adopted = self.workspace.adopt_pushed().await?;
+        if let Some(commit) = &adopted {
+            self.remote = Some(commit.clone());
+            self.pushed = true;
+        }
+        Ok(adopted.map(|commit| commit.to_string()))
     }
 
     /// The branch, the commit and the difference to the base, for the task; and the diff as text.
@@ -149,7 +178,13 @@ impl Files {
 
     /// Gives the disk back; work that is not at the hub is kept aside, never deleted.
     pub(crate) async fn remove(self) -> Result<(), FilesError> {
-        self.workspace.remove().await?;
+        if let Removal::Quarantined { path, reason } = self.workspace.remove().await? {
+            tracing::warn!(
+                ?reason,
+                "A workspace holds work that is nowhere else; it was moved to {}",
+                path.display()
+            );
+        }
         Ok(())
     }
 }

@@ -8,9 +8,14 @@ use crate::{
 };
 
 impl Activation<'_> {
-    /// Gives the disk back when the lease is lost: whoever took it, on this host or another, has a tree of its own.
-    pub(crate) async fn leave(self) {
-        if let Some(files) = self.files
+    /// Gives the disk back when the run ends without an outcome of its own: the next one, on this host or another, opens
+    /// a tree at the journal's last commit.
+    pub(crate) async fn leave(mut self) {
+        self.give_back().await;
+    }
+
+    async fn give_back(&mut self) {
+        if let Some(files) = self.files.take()
             && let Err(error) = files.remove().await
         {
             tracing::warn!("a workspace could not be removed: {error}");
@@ -46,11 +51,7 @@ impl Activation<'_> {
         .await?;
         result.checks =
             self.transcript.last_checks().map(|checks| checks.results.clone()).unwrap_or_default();
-        if let Some(files) = self.files.take()
-            && let Err(error) = files.remove().await
-        {
-            tracing::warn!("a workspace could not be removed: {error}");
-        }
+        self.give_back().await;
         Ok(match outcome {
             Outcome::Done(done) => Outcome::Done(TaskResult { summary: done.summary, ..result }),
             Outcome::Fail { reason, detail, partial } => Outcome::Fail {
@@ -75,15 +76,16 @@ impl Activation<'_> {
             if self.persist(|| self.agent.store.renew(&held)).await?.is_empty() {
                 return Err(Stopped::Lost);
             }
-            if let Some(files) = &mut self.files
-                && files.push().await?
-            {
+            let Some(files) = &mut self.files else { return Ok(()) };
+            let pushed = tokio::select! {
+                pushed = files.push() => pushed?,
+                () = self.control.lost.cancelled() => return Err(Stopped::Lost),
+            };
+            if pushed {
                 return Ok(());
             }
         }
-        Err(Stopped::Files(
-            "the branch at the repository keeps being moved by somebody else".to_owned(),
-            true,
-        ))
+        let detail = "the branch at the repository keeps being moved by somebody else".to_owned();
+        Err(Stopped::Files { detail, passing: true })
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hive_claude::{Claude, RetryPolicy};
 use hive_domain::{
-    AgentDefinition, Lease, Outcome, StatusReason, Usage,
+    AgentDefinition, AgentStatus, Lease, Outcome, StatusReason, Usage,
     journal::{Checks, Entry, Note, TaskResult},
     task::Task,
     transcript::{Next, Transcript},
@@ -76,13 +76,18 @@ pub enum Stopped {
     #[error("the sandbox failed")]
     Sandbox(#[source] hive_sandbox::Error),
     /// The files could not be opened, committed or pushed.
-    #[error("{0}")]
-    Files(String, bool),
+    #[error("{detail}")]
+    Files {
+        /// What went wrong.
+        detail: String,
+        /// Whether another try may succeed.
+        passing: bool,
+    },
 }
 
 impl From<FilesError> for Stopped {
     fn from(error: FilesError) -> Self {
-        Self::Files(error.to_string(), error.is_passing())
+        Self::Files { detail: error.to_string(), passing: error.is_passing() }
     }
 }
 
@@ -112,8 +117,10 @@ impl Agent {
                 tracing::error!("the sandbox failed: {detail}");
                 Ok(Outcome::Wait { after: HOST_TROUBLE, reason: StatusReason::SandboxUnavailable, detail })
             }
-            Err(Stopped::Files(detail, true)) => Ok(Outcome::Retry { after: HOST_TROUBLE, detail }),
-            Err(Stopped::Files(detail, false)) => {
+            Err(Stopped::Files { detail, passing: true }) => {
+                Ok(Outcome::Retry { after: HOST_TROUBLE, detail })
+            }
+            Err(Stopped::Files { detail, passing: false }) => {
                 Ok(Outcome::Fail { reason: StatusReason::Repository, detail, partial: Box::default() })
             }
             other => other,
@@ -126,6 +133,14 @@ impl Agent {
             let detail = "the task names no agent".to_owned();
             return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
         };
+        if lease.next_seq() == 1 {
+            // One that has begun keeps its agent to the end; one that has not finds that it takes no tasks any more.
+            let current = self.store.agent(agent.id).await.map_err(Stopped::Store)?;
+            if current.status == AgentStatus::Inactive {
+                let detail = format!("agent {} was deactivated before the task began", agent.name);
+                return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
+            }
+        }
         let definition =
             self.store.agent_definition(agent.id, agent.version).await.map_err(Stopped::Store)?;
         let (transcript, last_commit) = self.replay(task).await?;
@@ -155,11 +170,10 @@ impl Agent {
         };
         match activation.go().await {
             Ok(outcome) => activation.close(outcome).await,
-            Err(Stopped::Lost) => {
+            Err(stopped) => {
                 activation.leave().await;
-                Err(Stopped::Lost)
+                Err(stopped)
             }
-            Err(stopped) => Err(stopped),
         }
     }
 
@@ -207,7 +221,7 @@ impl Activation<'_> {
                     if let Some((reason, detail)) = limits.reached(self.transcript.turns(), seconds, &used) {
                         return Ok(Outcome::Fail { reason, detail, partial: Box::default() });
                     }
-                    if let Some(outcome) = self.ask().await? {
+                    if let Some(outcome) = self.ask(until).await? {
                         return Ok(outcome);
                     }
                 }
@@ -223,9 +237,20 @@ impl Activation<'_> {
                     let turn = self.transcript.turns();
                     let commit = match &mut self.files {
                         Some(files) => {
-                            let commit = files.commit(self.lease, turn).await?;
+                            let commit = tokio::select! {
+                                commit = files.commit(self.lease, turn) => commit,
+                                () = self.control.lost.cancelled() => return Err(Stopped::Lost),
+                            };
                             act::tell_skipped(&mut results, &files.skipped());
-                            commit
+                            match commit {
+                                Ok(commit) => commit,
+                                // What the agent made cannot be committed: it is told, and can mend it.
+                                Err(error) if error.is_the_agents() => {
+                                    act::tell_refused(&mut results, &error.to_string());
+                                    None
+                                }
+                                Err(error) => return Err(error.into()),
+                            }
                         }
                         None => None,
                     };
@@ -249,7 +274,7 @@ impl Activation<'_> {
                     self.note(Entry::Note(Note { cause, text })).await?;
                 }
                 Next::Verify { summary } => {
-                    let Some(found) = self.check(summary).await? else {
+                    let Some(found) = self.check(summary, until).await? else {
                         return Ok(Outcome::Yield);
                     };
                     self.note(Entry::Checks(found)).await?;
@@ -266,12 +291,21 @@ impl Activation<'_> {
 
     /// A person asked for completion: the checks decide, and the model is not asked.
     async fn verify_only(&mut self) -> Result<Outcome, Stopped> {
-        let Some(found) = self.check("completion was requested by a person".to_owned()).await? else {
+        // A person may have mended the branch by hand: that is what the checks look at.
+        let adopted = match &mut self.files {
+            Some(files) => files.adopt().await?,
+            None => None,
+        };
+        let Some(found) = self.check("completion was requested by a person".to_owned(), None).await? else {
             return Ok(Outcome::Yield);
         };
         let (passed, summary) = (found.passed, found.summary.clone());
         let red: Vec<String> = found.results.iter().filter(|c| !c.passed).map(|c| c.name.clone()).collect();
-        self.note(Entry::Checks(found)).await?;
+        let level = self.agent.sandbox.level().to_string();
+        let entry = Entry::Checks(found);
+        let step = NewStep { commit: adopted.as_deref(), sandbox: Some(&level), ..NewStep::plain(&entry) };
+        self.append(&step).await?;
+        self.transcript.push(entry);
         Ok(if passed {
             Outcome::Done(TaskResult { summary, ..TaskResult::default() })
         } else {
@@ -281,19 +315,24 @@ impl Activation<'_> {
     }
 
     /// Runs the acceptance commands on the committed tree. `None`: the worker stops, nothing is known.
-    async fn check(&mut self, summary: String) -> Result<Option<Checks>, Stopped> {
+    async fn check(&mut self, summary: String, until: Option<Instant>) -> Result<Option<Checks>, Stopped> {
         let Some(files) = &mut self.files else {
             return Ok(Some(checks::entry(summary, Vec::new(), None)));
         };
-        files.reset().await?;
-        let acceptance = &self.lease.leased.acceptance;
-        let found = checks::run(acceptance, files.tree(), &self.agent.sandbox, &self.control.halt).await;
-        let results = found.map_err(Stopped::Sandbox)?;
-        if self.control.lost.is_cancelled() {
-            return Err(Stopped::Lost);
-        }
-        if self.control.halt.is_cancelled() {
-            return Ok(None);
+        let mut results = Vec::new();
+        for check in &self.lease.leased.acceptance {
+            // Each command sees the committed tree: what one leaves behind must not decide about the next.
+            files.reset().await?;
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let (tree, sandbox) = (files.tree(), &self.agent.sandbox);
+            let found = checks::run(check, tree, sandbox, &self.control.halt, left).await;
+            results.push(found.map_err(Stopped::Sandbox)?);
+            if self.control.lost.is_cancelled() {
+                return Err(Stopped::Lost);
+            }
+            if self.control.halt.is_cancelled() {
+                return Ok(None);
+            }
         }
         files.reset().await?;
         let tree = files.tree_hash();

@@ -14,7 +14,7 @@ pub struct Limits {
     pub max_cost_usd: Option<f64>,
     /// Tokens of every kind together.
     pub max_tokens: Option<i64>,
-    /// Seconds since the first claim.
+    /// Seconds of all runs together; parked time does not count.
     pub max_seconds: Option<u64>,
 }
 

@@ -178,7 +178,7 @@ pub struct Task {
     pub created_by: String,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
-    /// Whole seconds from the first claim to the moment this was read, by the database's clock; 0 before.
+    /// Whole seconds that runs of it took so far, by the database's clock; parked time does not count.
     pub running_seconds: u64,
     /// First claim.
     pub started_at: Option<DateTime<Utc>>,

@@ -44,12 +44,13 @@ pub(crate) struct Bond<'a> {
     pub(crate) own_group: bool,
 }
 
-/// Starts a program of ours (as the user we are) that gets SIGTERM when we die.
+/// Starts a program of ours (as the user we are) that is killed when we die: whoever kills us wants all of it gone, and
+/// what it was in the middle of is taken over by its successors.
 ///
 /// # Errors
 /// When it cannot be started.
 pub fn spawn_bound(command: Command) -> Result<BoundChild, Error> {
-    spawn(command, &Bond { death: Signal::Terminate, account: Account::Ours, hold: None, own_group: true })
+    spawn(command, &Bond { death: Signal::Kill, account: Account::Ours, hold: None, own_group: true })
 }
 
 pub(crate) fn spawn(mut command: Command, bond: &Bond<'_>) -> Result<BoundChild, Error> {

@@ -30,7 +30,7 @@ pub use error::Error;
 pub use postgres::Postgres;
 pub use redis::{Redis, RedisData};
 pub use secret::{random_secret_file, write_secret_file};
-pub use signal::Signal;
+pub use signal::{Signal, end_on_closed_pipe};
 pub use state_dir::{default_cache_dir, default_state_dir};
 pub use stores::{Stores, StoresConfig};
 pub use throw_away::{ThrowAway, clean_at_exit};

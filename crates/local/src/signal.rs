@@ -48,3 +48,10 @@ impl Signal {
         unsafe { libc::kill(target, self.number()) };
     }
 }
+
+/// Lets this process end quietly when whoever reads its output goes away, as other commands do; Rust programs would
+/// panic at their next line.
+pub fn end_on_closed_pipe() {
+    // SAFETY: SIG_DFL is a valid disposition for SIGPIPE, and no other thread of a starting command changes it.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}

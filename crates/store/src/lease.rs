@@ -111,7 +111,7 @@ impl Store {
                      -- The run keeps the definition it starts with.
                      agent_version = coalesce(agent_version,
                                               (SELECT version FROM agents WHERE agents.id = assigned_agent_id)),
-                     started_at = coalesce(started_at, now()), event_seq = event_seq + 1, updated_at = now()
+                     started_at = coalesce(started_at, now()), claimed_at = now(), event_seq = event_seq + 1, updated_at = now()
                  WHERE id = $1 AND epoch = $2 AND status = 'ready'
                  RETURNING *
              ), event AS (
@@ -184,7 +184,8 @@ impl Store {
                        -- made no progress either. An end keeps the count.
                        attempt = CASE WHEN $8 OR $3::text NOT IN ('waiting', 'ready') THEN attempt
                                       ELSE greatest(attempt - 1, 0) END,
-                       verify_only = false, worker = NULL, lease_until = NULL,
+                       verify_only = verify_only AND $3::text IN ('waiting', 'ready'),
+                       run_seconds = run_seconds + extract(epoch FROM now() - claimed_at), worker = NULL, lease_until = NULL,
                        announced_at = CASE WHEN $3::text = 'ready' THEN now() END,
                        completed_at = CASE WHEN $3::text IN ('succeeded', 'failed') OR $8 AND attempt >= max_attempts
                                            THEN now() END,

@@ -68,6 +68,7 @@ impl Store {
                                           ELSE 'orphaned' END,
                      status_detail = format('worker %s stopped renewing its lease', tasks.worker),
                      completed_at = CASE WHEN attempt >= max_attempts THEN now() END,
+                     run_seconds = run_seconds + extract(epoch FROM lease_until - claimed_at),
                      worker = NULL, lease_until = NULL, announced_at = NULL, run_at = now(),
                      event_seq = event_seq + 1, updated_at = now()
                  FROM expired WHERE tasks.id = expired.id

@@ -34,6 +34,7 @@ mod message;
 mod mirror;
 mod process;
 mod push;
+mod pushed;
 mod reference;
 mod remote;
 mod remove;

@@ -49,14 +49,6 @@ impl Workspace {
         result
     }
 
-    /// Puts the task's branch at the head whatever it was: for the run that has made sure it holds the lease.
-    ///
-    /// # Errors
-    /// See [`PushError`]; never `Moved`.
-    pub async fn force_push(&self) -> Result<(), PushError> {
-        self.send("--force").await
-    }
-
     /// Where the task's branch is in the repository.
     pub(crate) async fn pushed_head(&self) -> Result<Option<CommitHash>, PushError> {
         let name = format!("refs/heads/{}", self.branch);

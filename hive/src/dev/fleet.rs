@@ -59,18 +59,16 @@ impl Fleet {
         Ok(())
     }
 
-    /// Asks all to end, and kills what does not within `grace`.
-    pub(super) fn stop(mut self, grace: Duration) {
+    /// Asks all to end. What still runs when this is dropped is killed.
+    pub(super) fn ask_to_stop(&mut self) {
         for member in &mut self.members {
             member.child.signal(Signal::Terminate);
         }
-        let deadline = Instant::now() + grace;
-        for member in &mut self.members {
-            if member.child.wait_within(deadline.saturating_duration_since(Instant::now())).is_none() {
-                eprintln!("{} did not end in time and is killed", member.name);
-                member.child.kill();
-            }
-        }
+    }
+
+    /// Whether one of them has not ended yet.
+    pub(super) fn is_running(&mut self) -> bool {
+        self.members.iter_mut().any(|member| matches!(member.child.try_wait(), Ok(None)))
     }
 }
 

@@ -11,6 +11,9 @@ use std::{
 use super::{Options, stores::LocalStores};
 use crate::failure::Failure;
 
+/// Set by the settings file: the state directory of the hive that the other settings belong to.
+pub(super) const SETTINGS_OF: &str = "HIVE_SETTINGS_OF";
+
 /// Ports after that of the api, in this order.
 const SCHEDULER: u16 = 1;
 const DOUBLE: u16 = 2;
@@ -105,6 +108,7 @@ impl Plan {
             ("DATABASE_URL", self.database_url.clone()),
             ("REDIS_URL", self.redis_url.clone()),
             ("ANTHROPIC_BASE_URL", self.claude_url.clone()),
+            (SETTINGS_OF, self.state.display().to_string()),
         ];
         let text: String = lines.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
         hive_local::write_secret_file(&self.settings_file(), &text)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hive_local::{Stores, StoresConfig};
+use hive_local::{RedisData, Stores, StoresConfig};
 
 use super::Options;
 use crate::failure::Failure;
@@ -35,9 +35,16 @@ impl LocalStores {
         })
     }
 
-    /// Says which store died, if one did.
-    pub(super) fn ended(&mut self) -> Option<String> {
-        self.local.as_mut().and_then(Stores::ended)
+    /// Starts Redis again when it died: it holds nothing that cannot be rebuilt. Says so when Postgres died.
+    pub(super) fn revive(&mut self) -> Result<Option<String>, Failure> {
+        let Some(local) = &mut self.local else { return Ok(None) };
+        if let Some(redis) = local.redis()
+            && let Some(status) = redis.ended()
+        {
+            eprintln!("redis ended ({status}) and is started again");
+            redis.start(RedisData::Keep).map_err(|error| Failure::Failed(error.to_string()))?;
+        }
+        Ok(local.ended())
     }
 
     pub(super) fn stop(&mut self) {

@@ -33,6 +33,9 @@ pub(crate) fn task(task: &Value) -> Result<(), Failure> {
     };
     println!("{}  {}", text(&task["id"]), plain(&text(&task["title"])));
     println!("status   {}{reason}", text(&task["status"]));
+    if ["pending", "waiting"].contains(&text(&task["status"]).as_str()) {
+        println!("due      {}", text(&task["run_at"]));
+    }
     if let Some(detail) = task["status_detail"].as_str() {
         println!("detail   {}", plain(detail));
     }

@@ -1,7 +1,8 @@
 //! One activation of a task: claim, run, settle.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use hive_agent::{Agent, Stopped, TASK_UPDATES};
 use hive_domain::{Lease, Outcome, TaskId, journal::TaskResult, task::Task};
 use hive_queue::{Lane, Queue, Ticket};
@@ -11,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::leases::Leases;
+
+/// How long a task whose run panicked stays away.
+const AFTER_PANIC: Duration = Duration::from_secs(10);
 
 /// What a ticket needs to become an outcome. Cheap to clone.
 #[derive(Clone)]
@@ -58,7 +62,12 @@ impl RunTask {
         } else {
             tracing::info!("Started task {}", lease.task());
             self.nudge(lease.task(), "running").await;
-            self.agent.run(&mut lease, &control).await
+            let run = AssertUnwindSafe(self.agent.run(&mut lease, &control)).catch_unwind().await;
+            // A defect of ours is a failed try at once, not a worker that seems to have died.
+            run.unwrap_or_else(|_| {
+                let detail = "the run panicked; the worker's log says where".to_owned();
+                Ok(Outcome::Retry { after: AFTER_PANIC, detail })
+            })
         };
         match outcome {
             Ok(outcome) => self.settle(&lease, &outcome).await,

@@ -98,7 +98,9 @@ impl Store {
     /// they decide. Also reopens a task that failed.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] `task_not_completable` while it runs or when it ended otherwise.
+    /// [`Error::NotFound`]; [`Error::Conflict`] `nothing_to_check` when it names no acceptance commands,
+    /// `dependencies_open` when a task it depends on did not succeed, `task_not_completable` while it runs or when it
+    /// ended otherwise.
     pub async fn request_completion(&self, id: TaskId, actor: &str) -> Result<(Task, Announcement)> {
         let row = select_tasks!(
             "WITH task AS (
@@ -107,6 +109,9 @@ impl Store {
                      run_at = now(), announced_at = now(), completed_at = NULL, event_seq = event_seq + 1,
                      updated_at = now()
                  WHERE id = $1 AND status IN ('pending', 'ready', 'waiting', 'failed') AND duty IS NULL
+                   AND acceptance <> '[]'
+                   AND status_reason IS DISTINCT FROM 'dependencies'
+                   AND status_reason IS DISTINCT FROM 'dependency_failed'
                  RETURNING *
              ), event AS (
                  INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $2, $3 FROM task
@@ -127,10 +132,16 @@ impl Store {
             }
             None => {
                 let task = self.task(id).await?;
-                Err(Error::Conflict {
-                    code: "task_not_completable",
-                    message: format!("a task that is {} cannot be completed", task.status),
-                })
+                let waits =
+                    matches!(task.reason, Some(StatusReason::Dependencies | StatusReason::DependencyFailed));
+                let (code, message) = if task.acceptance.is_empty() {
+                    ("nothing_to_check", "the task names no acceptance commands that could decide".to_owned())
+                } else if waits {
+                    ("dependencies_open", "the tasks that it depends on did not succeed".to_owned())
+                } else {
+                    ("task_not_completable", format!("a task that is {} cannot be completed", task.status))
+                };
+                Err(Error::Conflict { code, message })
             }
         }
     }

@@ -75,7 +75,7 @@ macro_rules! select_tasks {
                    t.input_tokens AS "input_tokens!", t.output_tokens AS "output_tokens!",
                    t.cache_read_tokens AS "cache_read_tokens!", t.cache_write_tokens AS "cache_write_tokens!",
                    t.cost_nano_usd AS "cost_nano_usd!", 
-                   coalesce(extract(epoch FROM coalesce(t.completed_at, now()) - t.started_at), 0)::bigint
+                   (t.run_seconds + CASE WHEN t.status = 'running' THEN extract(epoch FROM now() - t.claimed_at) ELSE 0 END)::bigint
                        AS "running_seconds!",
                    t.created_by AS "created_by!", t.created_at AS "created_at!",
                    t.started_at, t.completed_at

@@ -127,7 +127,11 @@ async fn completion_goes_through_the_checks() {
     let lease = bed.claim(id).await;
     assert!(lease.leased.verify_only, "a worker's death does not forget the wish");
     bed.settle_with(&lease, &outcome("retry")).await;
-    assert!(!bed.task(id).await.verify_only, "its own outcome does");
+    assert!(bed.task(id).await.verify_only, "neither does a try that is made again");
+    bed.let_time_pass(id).await;
+    bed.reconcile().await;
+    bed.settle(id, &outcome("fail")).await;
+    assert!(!bed.task(id).await.verify_only, "its end does");
 }
 
 #[tokio::test]

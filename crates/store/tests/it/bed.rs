@@ -5,7 +5,7 @@ use std::time::Duration;
 use hive_domain::{
     AgentDefinition, AgentId, Lease, Limits, Outcome, Priority, ProjectId, StatusReason, TaskId, TaskStatus,
     journal::{Entry, Note, NoteCause, TaskResult},
-    task::{DependencyPolicy, NewTask, Performer, Task},
+    task::{AcceptanceCheck, DependencyPolicy, NewTask, Performer, Task},
 };
 use hive_local::testing::{TestDatabase, TestStores};
 use hive_store::{Config, Event, MIGRATOR, NewAgent, NewStep, Store};
@@ -43,7 +43,11 @@ impl Bed {
             dependencies: Vec::new(),
             on_dependency_failure: DependencyPolicy::Fail,
             repository: None,
-            acceptance: Vec::new(),
+            acceptance: vec![AcceptanceCheck {
+                name: "tests".to_owned(),
+                command: "true".to_owned(),
+                timeout_seconds: 1,
+            }],
             context: serde_json::Map::new(),
             labels: std::collections::BTreeMap::new(),
             run_at: None,

@@ -78,7 +78,8 @@ impl ModelTask {
         if !self.held(epoch) {
             return false;
         }
-        (self.verify_only, self.announced, self.due) = (false, false, true);
+        (self.announced, self.due) = (false, true);
+        self.verify_only &= matches!(outcome, "yield" | "wait" | "retry");
         match outcome {
             "done" => self.stands(Succeeded, None),
             "fail" => self.stands(Failed, Some(StatusReason::VerificationFailed)),
@@ -110,7 +111,9 @@ impl ModelTask {
     }
 
     pub(crate) fn complete(&mut self) -> bool {
-        let allowed = matches!(self.status, Pending | Ready | Waiting | Failed);
+        let allowed = matches!(self.status, Pending | Ready | Waiting | Failed)
+            && !self.waits_for_parents()
+            && self.reason != Some(StatusReason::DependencyFailed);
         if allowed {
             self.stands(Ready, None);
             (self.attempt, self.verify_only, self.due, self.announced) = (0, true, true, true);

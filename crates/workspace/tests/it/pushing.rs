@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use hive_workspace::PushError;
+use hive_workspace::{CommitMessage, PushError};
 
 use crate::harness::{Host, Repository, TASK, message, write};
 
@@ -25,7 +25,7 @@ async fn a_branch_that_moved_is_told_and_can_be_taken_back() {
     }
     assert_eq!(host.origin.head(&branch), pushed_by_stale.as_str(), "nothing was overwritten");
 
-    owner.force_push().await.unwrap();
+    owner.push(Some(&pushed_by_stale)).await.unwrap();
     assert_eq!(host.origin.head(&branch), owner.head().as_str());
     owner.push(None).await.unwrap();
     let before = owner.head().clone();
@@ -74,4 +74,22 @@ async fn a_repository_that_went_away_is_unreachable() {
     let workspace = host.open(TASK).await;
     fs::rename(&host.origin.path, host.directory.path().join("gone")).unwrap();
     assert!(matches!(workspace.push(None).await, Err(PushError::Unreachable { .. })));
+}
+
+#[tokio::test]
+async fn work_of_a_person_on_the_branch_is_told_apart_and_can_be_adopted() {
+    let host = Host::new().await;
+    let mut workspace = host.open(TASK).await;
+    write(&workspace, "a", "ours");
+    let ours = CommitMessage { trailers: vec![("Hive-Task".to_owned(), TASK.to_owned())], ..message("Ours") };
+    let commit = workspace.commit(ours).await.unwrap().unwrap();
+    workspace.push(None).await.unwrap();
+    assert!(workspace.pushed_carries(&commit.hash, "Hive-Task", TASK).await.unwrap());
+    assert_eq!(workspace.adopt_pushed().await.unwrap(), None);
+
+    let theirs = host.origin.commit_to(&format!("hive/{TASK}"), &[("a", "theirs")]);
+    assert!(!workspace.pushed_carries(&theirs, "Hive-Task", TASK).await.unwrap());
+    assert_eq!(workspace.adopt_pushed().await.unwrap(), Some(theirs.clone()));
+    assert_eq!(workspace.head(), &theirs);
+    assert_eq!(fs::read_to_string(workspace.tree().join("a")).unwrap(), "theirs");
 }
