@@ -66,10 +66,12 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let mut text = error.to_string();
-        if let Some(source) = std::error::Error::source(error) {
-            text = source.to_string();
+        // The innermost cause says it in the fewest words: connection refused.
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(source) = cause.source() {
+            cause = source;
         }
+        let text = cause.to_string();
         Failure::Unreachable(format!("the server at {} does not answer: {text}", self.base))
     }
 }

@@ -16,7 +16,7 @@ use tokio::{sync::Notify, time};
 use tokio_util::task::AbortOnDropHandle;
 
 /// What is found without any message: the bound on latency when pub/sub is down.
-const TICK: Duration = Duration::from_millis(200);
+const TICK: Duration = Duration::from_millis(40);
 /// A wake that lands while a fetch is under way is swallowed by it, so it is repeated after these pauses.
 const ECHOES: [Duration; 2] = [Duration::from_millis(3), Duration::from_millis(12)];
 

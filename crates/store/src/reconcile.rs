@@ -4,6 +4,8 @@
 //! Rows are locked FOR NO KEY UPDATE: the stronger lock would also stop whoever only refers to them, such as a new task
 //! that waits for one of them.
 
+use std::time::Duration;
+
 use hive_domain::{Priority, TaskId, event::EventKind};
 use uuid::Uuid;
 
@@ -15,8 +17,8 @@ use crate::{
 
 /// Rows that one pass of each kind touches at most; the rest waits for the next pass.
 const BATCH: i64 = 1_000;
-/// A ready task whose ticket is older than this, in seconds, gets another.
-const TICKET_PATIENCE: f64 = 5.0;
+/// A ready task whose ticket is older than this gets another.
+const TICKET_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What one pass found.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +53,7 @@ impl Store {
         // A task whose last dependency ended and whose time had come was moved by both.
         released.sort_unstable();
         released.dedup();
-        let announce = self.stale_tickets(room.min(BATCH)).await?;
+        let announce = self.stale_tickets(room, TICKET_PATIENCE).await?;
         Ok(Reconciled { orphaned, released, announce })
     }
 
@@ -207,9 +209,12 @@ impl Store {
         Ok(ids.into_iter().map(Into::into).collect())
     }
 
-    /// Ready tasks whose ticket is missing or old, most urgent first. Marks them as announced: the ticket follows at
-    /// once, and if it is lost the next look finds them again.
-    async fn stale_tickets(&self, room: i64) -> Result<Vec<Announcement>> {
+    /// Ready tasks whose ticket is missing or older than `patience`, most urgent first, at most `room`. Marks them as
+    /// announced: the ticket follows at once, and if it is lost the next look finds them again.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn stale_tickets(&self, room: i64, patience: Duration) -> Result<Vec<Announcement>> {
         if room <= 0 {
             return Ok(Vec::new());
         }
@@ -224,8 +229,8 @@ impl Store {
                  RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.run_at
              )
              SELECT id, epoch, priority FROM task ORDER BY priority, run_at, id",
-            room,
-            TICKET_PATIENCE,
+            room.min(BATCH),
+            patience.as_secs_f64(),
         )
         .fetch_all(&self.pool)
         .await?;

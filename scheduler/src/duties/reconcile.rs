@@ -15,6 +15,10 @@ use crate::{Doors, duty::Duty};
 const EVERY: Duration = Duration::from_secs(1);
 /// Tickets of one pass at most: half of what a lane takes, and two calls of Redis.
 const TICKETS: u64 = 1_000;
+/// With fewer tickets than this in Redis, tasks that are ready are not left waiting for an old ticket.
+const NEARLY_EMPTY: u64 = 500;
+/// How old a ticket is then, before another is written. The same one again changes nothing.
+const SHORT_PATIENCE: Duration = Duration::from_millis(500);
 /// Redis has this long to say how full the lanes are; the part in Postgres does not wait for it any longer.
 const ROOM_WITHIN: Duration = Duration::from_millis(500);
 /// How often the lanes are looked at while more tickets wait for room.
@@ -40,9 +44,18 @@ pub struct Pass {
 /// # Errors
 /// Postgres is away; what was committed so far stays, the next pass does the rest.
 pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
-    let asked = room(doors).await.iter().sum::<u64>().min(TICKETS);
+    let room = room(doors).await.iter().sum::<u64>();
+    let asked = room.min(TICKETS);
     let found = doors.store.reconcile(asked as i64).await.context("Postgres could not be reconciled")?;
-    let tickets: Vec<_> = found.announce.iter().map(ticket).collect();
+    let mut announce = found.announce;
+    let waiting = (doors.feed_cap * Lane::ALL.len() as u64).saturating_sub(room);
+    if room > 0 && waiting < NEARLY_EMPTY {
+        // Full lanes turned tickets away a moment ago, or they were lost: what is ready comes now, not in seconds.
+        let more = asked.saturating_sub(announce.len() as u64);
+        let more = doors.store.stale_tickets(more as i64, SHORT_PATIENCE).await;
+        announce.extend(more.context("Postgres could not be asked for ready tasks")?);
+    }
+    let tickets: Vec<_> = announce.iter().map(ticket).collect();
     doors.queue.announce(&tickets).await;
     for task in found.orphaned.iter().chain(&found.released) {
         doors.queue.notify(CHANNEL, &json!({ "task_id": task }).to_string()).await;
