@@ -34,11 +34,11 @@ bench: ## Measure the release build; ends with one JSON line.
 	target/release/hive-bench $(ARGS)
 
 prepare: ## Record the store's statements in .sqlx, after a change of SQL or schema.
-	$(CARGO) build --locked --package hive-local --package hive --bins
-	target/debug/hive-stores -- sh crates/store/prepare.sh
+	$(CARGO) build --locked --package hive-local --bins
+	target/debug/hive-stores --migrations migrations -- sh crates/store/prepare.sh
 
 openapi: ## Write openapi.json anew.
-	UPDATE_OPENAPI=1 $(CARGO) test --locked --package hive-api --test openapi
+	UPDATE_OPENAPI=1 target/debug/hive-stores -- $(CARGO) test --locked --package hive-api --test it openapi
 
 clean: ## Remove what was built.
 	$(CARGO) clean

@@ -69,6 +69,26 @@ pub struct TaskView {
     on_dependency_failure: DependencyPolicy,
     /// Not before this time.
     run_at: DateTime<Utc>,
+    /// Failed when it has not ended by then.
+    deadline: Option<DateTime<Utc>>,
+    /// What it is grouped with.
+    session_id: Option<Uuid>,
+    /// The task that it is a part of.
+    parent_id: Option<Uuid>,
+    /// What bounds how many like it run at a time.
+    concurrency_key: Option<String>,
+    /// The ended task that it tries again.
+    redriven_from: Option<Uuid>,
+    /// The task whose first steps it shares.
+    forked_from: Option<Uuid>,
+    /// The last step that it shares.
+    forked_at: Option<i32>,
+    /// Workers that died over it since its last step.
+    deaths: i32,
+    /// True when only an isolated worker may run it.
+    isolated: bool,
+    /// The class of its last failed try.
+    error_class: Option<String>,
     /// Who asked.
     created_by: String,
     /// When it was accepted.
@@ -149,6 +169,16 @@ impl From<Task> for TaskView {
             dependencies: task.dependencies.into_iter().map(hive_domain::TaskId::uuid).collect(),
             on_dependency_failure: task.on_dependency_failure,
             run_at: task.run_at,
+            deadline: task.deadline,
+            session_id: task.session.map(hive_domain::SessionId::uuid),
+            parent_id: task.parent.map(hive_domain::TaskId::uuid),
+            concurrency_key: task.concurrency_key,
+            redriven_from: task.redriven_from.map(hive_domain::TaskId::uuid),
+            forked_from: task.forked_from.map(|(from, _)| from.uuid()),
+            forked_at: task.forked_from.map(|(_, step)| step),
+            deaths: task.deaths,
+            isolated: task.isolated,
+            error_class: task.error_class,
             created_by: task.created_by,
             created_at: task.created_at,
             started_at: task.started_at,

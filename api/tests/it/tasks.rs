@@ -45,12 +45,13 @@ async fn every_field_is_kept() {
         "acceptance": [{ "name": "tests", "command": "true", "timeout_seconds": 7 }, { "command": "exit 0" }],
         "context": { "ticket": { "n": 1 } }, "labels": { "team": "a" }, "run_at": "2020-02-29T10:00:00+02:00",
         "max_attempts": 9, "limits": { "max_turns": 5, "max_cost_usd": null, "max_tokens": 1000 }, "model": "hard",
+        "deadline": "2999-01-01T00:00:00Z", "parent_id": first, "concurrency_key": "shop",
     });
     let answer = api.post("/api/v1/tasks", body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let id = answer.body["id"].as_str().unwrap().parse().unwrap();
 
-    let expected = json!({
+    let mut expected = json!({
         "id": id, "project_id": "00000000-0000-7000-8000-000000000001",
         "title": "Fix the failing test", "description": "It fails.",
         "status": "pending", "status_reason": "dependencies", "status_detail": null,
@@ -69,6 +70,12 @@ async fn every_field_is_kept() {
         "usage": { "input_tokens": 0, "output_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0,
                    "cost_usd": 0.0 },
     });
+    let operations = json!({
+        "deadline": "2999-01-01T00:00:00Z", "session_id": null, "parent_id": first, "concurrency_key": "shop",
+        "redriven_from": null, "forked_from": null, "forked_at": null, "deaths": 0, "isolated": false,
+        "error_class": null,
+    });
+    expected.as_object_mut().unwrap().extend(operations.as_object().unwrap().clone());
     assert_eq!(answer.body, expected);
     assert_eq!(api.get(&format!("/api/v1/tasks/{id}")).await.body, expected);
     let stored = hive.store.task(id).await.unwrap();

@@ -59,6 +59,8 @@ ids! {
     AgentId;
     /// What a tenant owns: agents, tasks, budgets.
     ProjectId;
+    /// A group of tasks.
+    SessionId;
     /// One thing asked for.
     TaskId;
 }

@@ -152,5 +152,25 @@ names! {
         AttemptsExhausted = "attempts_exhausted",
         /// A person asked for it.
         Requested = "requested",
+        /// As many tasks of its concurrency key run as may.
+        Concurrency = "concurrency",
+        /// Handed back at a step edge, since a pause covers it.
+        Paused = "paused",
+        /// Its workers died twice; it waits for an isolated worker.
+        Isolated = "isolated",
+        /// The agent asked to be woken at `run_at`.
+        Timer = "timer",
+        /// An external effect was cut between its start and its record; a person decides.
+        OutcomeUnknown = "outcome_unknown",
+        /// Its journal was written in a format that this build cannot read.
+        JournalFormat = "journal_format",
+        /// Its deadline passed.
+        Deadline = "deadline",
+        /// The agent repeated itself without progress.
+        LoopDetected = "loop_detected",
+        /// The task that made it was cancelled.
+        ParentCancelled = "parent_cancelled",
+        /// It killed the isolated worker twice.
+        Poison = "poison",
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{AgentId, ProjectId, TaskId},
+    ids::{AgentId, ProjectId, SessionId, TaskId},
     journal::TaskResult,
     limits::Limits,
     priority::Priority,
@@ -101,6 +101,14 @@ pub struct NewTask {
     pub limits: Limits,
     /// Overrides the agent's model.
     pub model: Option<String>,
+    /// What it is grouped with.
+    pub session: Option<SessionId>,
+    /// The task that made it; cancelling that one cancels it.
+    pub parent: Option<TaskId>,
+    /// Failed when it has not ended by then.
+    pub deadline: Option<DateTime<Utc>>,
+    /// At most as many tasks of one key run at a time as its limit says.
+    pub concurrency_key: Option<String>,
     /// Who asked.
     pub created_by: String,
 }
@@ -174,6 +182,26 @@ pub struct Task {
     pub result: Option<TaskResult>,
     /// What it used up.
     pub usage: Usage,
+    /// What it is grouped with.
+    pub session: Option<SessionId>,
+    /// The task that made it.
+    pub parent: Option<TaskId>,
+    /// Failed when it has not ended by then.
+    pub deadline: Option<DateTime<Utc>>,
+    /// At most as many tasks of one key run at a time as its limit says.
+    pub concurrency_key: Option<String>,
+    /// The ended task that it tries again.
+    pub redriven_from: Option<TaskId>,
+    /// The task whose first steps it shares, and the last of them.
+    pub forked_from: Option<(TaskId, i32)>,
+    /// Claims that ended without a word since the last step.
+    pub deaths: i32,
+    /// Only an isolated worker may claim it.
+    pub isolated: bool,
+    /// How its steps are written; set by the first claim.
+    pub journal_format: Option<i16>,
+    /// The class of the last failed try.
+    pub error_class: Option<String>,
     /// Who asked.
     pub created_by: String,
     /// When it was accepted.

@@ -120,7 +120,7 @@ pub enum Error {
     #[error("the test database: {0}")]
     Database(#[from] sqlx::Error),
 
-    /// A migration failed on a test database.
+    /// Migrations cannot be read, or fail on a test database.
     #[error("the test database: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
 }

@@ -76,6 +76,10 @@ pub async fn enqueue(store: &Store, priority: i64, delay: Option<Duration>) -> T
         max_attempts: 3,
         limits: Limits::default(),
         model: None,
+        session: None,
+        parent: None,
+        deadline: None,
+        concurrency_key: None,
         created_by: "test".to_owned(),
     };
     store.enqueue(&new).await.unwrap()

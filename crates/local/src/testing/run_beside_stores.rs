@@ -3,11 +3,12 @@
 use std::{
     ffi::OsString,
     os::unix::process::ExitStatusExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
     time::Duration,
 };
 
+use sqlx::{PgPool, migrate::Migrator};
 use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use super::{DATABASE_URL, REDIS_URL};
@@ -21,7 +22,7 @@ use crate::{
 /// How often the command and the stores are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Starts throw-away stores (or durable ones in `state`, when it is given), runs a command in the foreground
+/// Starts throw-away stores (or durable ones in `state`, when it is given), brings their schema up to `migrations`, runs a command in the foreground
 /// with `HIVE_TEST_DATABASE_URL` and `HIVE_TEST_REDIS_URL` set, stops the stores, and returns the command's
 /// exit code (128 and its number for a signal).
 ///
@@ -29,6 +30,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// When the stores or the command cannot be started.
 pub fn run_beside_stores(
     state: Option<PathBuf>,
+    migrations: Option<PathBuf>,
     program: OsString,
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<u8, Error> {
@@ -43,6 +45,10 @@ pub fn run_beside_stores(
             None => Beside::ThrowAway(ThrowAway::start(true, true)?),
         };
         let stores = beside.stores();
+        if let Some(migrations) = migrations {
+            let url = stores.database_url().unwrap_or_default().to_owned();
+            migrate(&url, &migrations).await?;
+        }
         let mut command = Command::new(program);
         command.args(arguments);
         command.env(DATABASE_URL, stores.database_url().unwrap_or_default());
@@ -53,6 +59,14 @@ pub fn run_beside_stores(
         let status = watch(child, stores, interrupt, terminate).await?;
         Ok(exit_code(status))
     })
+}
+
+/// From the files, not from what was compiled in: a schema that changes must stand before the statements on it can be
+/// compiled.
+async fn migrate(url: &str, migrations: &Path) -> Result<(), sqlx::migrate::MigrateError> {
+    let migrator = Migrator::new(migrations).await?;
+    let pool = PgPool::connect(url).await?;
+    migrator.run(&pool).await
 }
 
 enum Beside {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use hive_domain::{
-    StatusReason, TaskId, TaskStatus, Usage,
+    SessionId, StatusReason, TaskId, TaskStatus, Usage,
     event::EventKind,
     task::{NewTask, Performer, Task, TaskAgent},
 };
@@ -46,10 +46,12 @@ impl Store {
                    INSERT INTO tasks (id, project_id, title, description, assigned_agent_id, duty, repository_url,
                                       base_ref, base_commit, acceptance, context, labels, limits, model,
                                       on_dependency_failure, max_attempts, created_by, priority, status,
-                                      status_reason, run_at, event_seq, announced_at)
+                                      status_reason, run_at, event_seq, announced_at, session_id, parent_id,
+                                      deadline, concurrency_key)
                    SELECT $1, $2, $3, $4, (SELECT id FROM agent), $7, $8, $9, $10, $11, $12, $13, $14, $15,
                           $16::text::dependency_policy, $17, $18, $19, state.status, state.reason,
-                          coalesce($20, now()), 1, CASE WHEN state.status = 'ready' THEN now() END
+                          coalesce($20, now()), 1, CASE WHEN state.status = 'ready' THEN now() END,
+                          $24, $25, $26, $27
                    FROM (SELECT CASE WHEN cardinality($21::uuid[]) > 0 OR $20 > now() THEN 'pending'::task_status
                                      ELSE 'ready' END AS status,
                                 CASE WHEN cardinality($21) > 0 THEN 'dependencies'::status_reason
@@ -88,6 +90,10 @@ impl Store {
             &dependencies,
             EventKind::Created.as_str(),
             json!({ "title": new.title, "priority": new.priority.get() }),
+            new.session.map(SessionId::uuid),
+            new.parent.map(TaskId::uuid),
+            new.deadline,
+            new.concurrency_key,
         )
         .fetch_one(&self.pool)
         .await;
@@ -133,6 +139,16 @@ impl Store {
             result: None,
             usage: Usage::default(),
             running_seconds: 0,
+            session: new.session,
+            parent: new.parent,
+            deadline: new.deadline,
+            concurrency_key: new.concurrency_key.clone(),
+            redriven_from: None,
+            forked_from: None,
+            deaths: 0,
+            isolated: false,
+            journal_format: None,
+            error_class: None,
             created_by: new.created_by.clone(),
             created_at: row.created_at,
             started_at: None,
@@ -168,6 +184,10 @@ impl Store {
                 let named = named.map_or_else(|| "a dependency".to_owned(), |id| format!("task {id}"));
                 invalid("/dependencies", format!("{named} does not exist"))
             }
+            (Some("tasks_session_id_fkey"), _) => {
+                invalid("/session_id", "this session does not exist".to_owned())
+            }
+            (Some("tasks_parent_id_fkey"), _) => invalid("/parent_id", "this task does not exist".to_owned()),
             (Some("task_dependencies_not_itself"), _) => {
                 invalid("/dependencies", "a task cannot wait for itself".to_owned())
             }

@@ -54,6 +54,10 @@ impl Bed {
             max_attempts: 3,
             limits: Limits::default(),
             model: None,
+            session: None,
+            parent: None,
+            deadline: None,
+            concurrency_key: None,
             created_by: "a test".to_owned(),
         }
     }

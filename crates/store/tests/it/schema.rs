@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use hive_domain::{
-    AgentStatus, StatusReason, TaskStatus,
+    AgentStatus, PauseMode, StatusReason, TaskStatus,
     journal::{Checks, Entry, Reply, Stop, ToolResults},
     task::DependencyPolicy,
 };
@@ -31,6 +31,7 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("task_status", names(TaskStatus::ALL.iter().map(|name| name.as_str()).collect())),
         ("status_reason", names(StatusReason::ALL.iter().map(|name| name.as_str()).collect())),
         ("dependency_policy", names(DependencyPolicy::ALL.iter().map(|name| name.as_str()).collect())),
+        ("pause_mode", names(PauseMode::ALL.iter().map(|name| name.as_str()).collect())),
         ("agent_status", names(AgentStatus::ALL.iter().map(|name| name.as_str()).collect())),
         ("step_kind", names(kinds_of_steps())),
         ("call_state", names(vec!["intent", "answered", "failed"])),

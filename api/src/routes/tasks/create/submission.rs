@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, Utc};
 use hive_domain::{
-    AgentId, Limits, Priority, ProjectId, TaskId,
+    AgentId, Limits, Priority, ProjectId, SessionId, TaskId,
     task::{AcceptanceCheck, DependencyPolicy, NewTask, Performer},
 };
 use serde::Deserialize;
@@ -29,6 +29,7 @@ const MAX_LABELS: usize = 32;
 const MAX_LABEL: usize = 100;
 const MAX_LABEL_VALUE: usize = 255;
 const MAX_NAME: usize = 100;
+const MAX_KEY: usize = 255;
 const MAX_COMMAND_BYTES: usize = 10_000;
 /// Who does a task that names nobody.
 const DEFAULT_TYPE: &str = "backend";
@@ -88,6 +89,15 @@ pub struct Submission {
     /// A model class or a model id, instead of the agent's.
     #[schema(max_length = 100)]
     model: Option<String>,
+    /// What it is grouped with.
+    session_id: Option<Uuid>,
+    /// The task that it is a part of: cancelling that one cancels it.
+    parent_id: Option<Uuid>,
+    /// Failed as `deadline` when it has not ended by then.
+    deadline: Option<DateTime<Utc>>,
+    /// At most as many tasks of one key run at a time as the key's limit says, 1 unless it was set.
+    #[schema(max_length = 255)]
+    concurrency_key: Option<String>,
 }
 
 /// A duty that needs no agent.
@@ -171,6 +181,10 @@ impl Submission {
             max_attempts: self.max_attempts,
             limits,
             model: self.model,
+            session: self.session_id.map(SessionId::from),
+            parent: self.parent_id.map(TaskId::from),
+            deadline: self.deadline,
+            concurrency_key: self.concurrency_key,
             created_by: ACTOR.to_owned(),
         };
         Ok((new, self.repository))
@@ -184,6 +198,9 @@ impl Submission {
         }
         if let Some(model) = &self.model {
             faults.demand_text(model, MAX_NAME, "/model");
+        }
+        if let Some(key) = &self.concurrency_key {
+            faults.demand_text(key, MAX_KEY, "/concurrency_key");
         }
         if !self.context.is_empty() {
             let bytes = serde_json::to_vec(&self.context).map_or(usize::MAX, |json| json.len());
@@ -207,8 +224,13 @@ impl Submission {
         faults.demand_count(self.dependencies.len(), MAX_DEPENDENCIES, "/dependencies");
         faults.demand_count(self.acceptance.len(), MAX_CHECKS, "/acceptance");
         faults.demand((1..=100).contains(&self.max_attempts), "/max_attempts", "must be 1 to 100");
-        let storable = self.run_at.is_none_or(|time| (1..=9999).contains(&time.year()));
-        faults.demand(storable, "/run_at", "must lie between the years 1 and 9999");
+        for (time, pointer) in [(self.run_at, "/run_at"), (self.deadline, "/deadline")] {
+            let storable = time.is_none_or(|time| (1..=9999).contains(&time.year()));
+            faults.demand(storable, pointer, "must lie between the years 1 and 9999");
+        }
+        if let (Some(run_at), Some(deadline)) = (self.run_at, self.deadline) {
+            faults.demand(run_at < deadline, "/deadline", "must lie after run_at");
+        }
     }
 
     fn check_performer(&self, faults: &mut Faults) {
