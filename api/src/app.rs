@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hive_domain::{TaskStatus, task::Task};
-use hive_queue::{Lane, Queue, Ticket};
-use hive_store::{Announcement, Store};
+use hive_queue::{Queue, Ticket};
+use hive_store::Store;
 use hive_telemetry::{Health, MetricsHandle};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -94,21 +94,15 @@ impl App {
     /// After the commit: puts a ticket of a task that may run into its lane, and tells the watchers.
     pub async fn announce(&self, task: &Task) {
         if task.status == TaskStatus::Ready {
-            self.ticket(Announcement { task: task.id, epoch: task.epoch, priority: task.priority }).await;
+            self.ticket(task).await;
         }
         self.tell(task).await;
     }
 
     /// Puts one ticket into its lane. A ticket that is lost is found again by the reconciler.
-    pub async fn ticket(&self, announcement: Announcement) {
-        let priority = u8::try_from(announcement.priority.get()).unwrap_or(u8::MAX);
-        self.queue
-            .announce(&[Ticket {
-                task_id: announcement.task.uuid(),
-                epoch: announcement.epoch,
-                lane: Lane::from_priority(priority),
-            }])
-            .await;
+    async fn ticket(&self, task: &Task) {
+        let ticket = Ticket::new(task.id.uuid(), task.epoch, task.priority.into(), task.isolated);
+        self.queue.announce(&[ticket]).await;
     }
 
     /// Tells the watchers of every process that a task changed.
