@@ -10,7 +10,7 @@ use hive_telemetry::{Health, MetricsHandle};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{auth::Token, bases::Bases, config::Config, live::Live};
+use crate::{admission::Admission, auth::Token, bases::Bases, config::Config, live::Live};
 
 /// The channel on which changes of tasks are told.
 pub const TASK_UPDATES: &str = "task_updates";
@@ -30,6 +30,8 @@ pub struct App {
     pub queue: Queue,
     /// Git, for looking up the base of a task.
     pub bases: Bases,
+    /// Whether more work of low priority is taken.
+    pub admission: Admission,
     /// Who watches which task.
     pub live: Live,
     /// What callers must present.
@@ -65,6 +67,7 @@ impl App {
         health.optional("redis");
         Ok(Self {
             bases: Bases::open(config).await?,
+            admission: Admission::new(Duration::from_secs(config.admission_seconds)),
             live: Live::default(),
             token: Token::new(&config.token),
             metrics: hive_telemetry::metrics::install(),
@@ -88,6 +91,7 @@ impl App {
             postgres.watch("postgres", PROBE_EVERY, || self.store.ping()),
             redis.watch("redis", PROBE_EVERY, ping_redis),
             self.live.listen(self.queue.subscribe(&[TASK_UPDATES])),
+            self.admission.watch(&self.store),
         );
     }
 

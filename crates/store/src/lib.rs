@@ -9,6 +9,7 @@ pub mod claim;
 mod dependents;
 pub mod error;
 pub mod events;
+mod facts;
 mod group;
 pub mod journal;
 pub mod lease;
