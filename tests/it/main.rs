@@ -6,6 +6,7 @@ mod cancelling;
 mod crashes;
 mod events;
 mod frozen;
+mod gates;
 mod history;
 mod isolation;
 mod limits;
