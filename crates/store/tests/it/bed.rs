@@ -233,7 +233,7 @@ pub(crate) fn note(text: &str) -> Entry {
 }
 
 /// Every kind of outcome by name, each with a minute of patience where it has one.
-pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
+pub(crate) fn outcomes() -> [(&'static str, Outcome); 6] {
     let after = Duration::from_secs(60);
     let detail = || "a sentence".to_owned();
     [
@@ -241,6 +241,7 @@ pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
         ("wait", Outcome::Wait { after, reason: StatusReason::RateLimited, detail: detail() }),
         ("retry", Outcome::Retry { after, detail: detail() }),
         ("yield", Outcome::Yield),
+        ("halt", Outcome::Halt),
         (
             "fail",
             Outcome::Fail {
