@@ -67,11 +67,25 @@ impl Store {
         rows.into_iter().map(Announcement::try_from).collect()
     }
 
-    /// The same for every key with tasks that wait.
+    /// The same for every key with tasks that wait and a free place. Keys that are full are passed by here already, so
+    /// that many of them never keep others from being looked at.
     pub(crate) async fn admit_all(&self) -> Result<Vec<Announcement>> {
         let keys = sqlx::query_scalar!(
-            r#"SELECT DISTINCT concurrency_key AS "key!" FROM tasks
-               WHERE status = 'pending' AND status_reason = 'concurrency' LIMIT $1"#,
+            // Each key is looked up once, by its place in the index, however many tasks wait at it.
+            r#"WITH RECURSIVE k (key) AS (
+                   (SELECT concurrency_key FROM tasks
+                    WHERE status = 'pending' AND status_reason = 'concurrency' ORDER BY concurrency_key LIMIT 1)
+                   UNION ALL
+                   SELECT (SELECT t.concurrency_key FROM tasks t
+                           WHERE t.status = 'pending' AND t.status_reason = 'concurrency' AND t.concurrency_key > k.key
+                           ORDER BY t.concurrency_key LIMIT 1)
+                   FROM k WHERE k.key IS NOT NULL
+               )
+               SELECT k.key AS "key!" FROM k LEFT JOIN task_limits l ON l.kind = 'key' AND l.name = k.key
+               WHERE k.key IS NOT NULL
+                 AND (SELECT count(*) FROM tasks t
+                      WHERE t.concurrency_key = k.key AND t.status IN ('ready', 'running')) < coalesce(l.max_running, 1)
+               LIMIT $1"#,
             KEYS,
         );
         let keys = keys.fetch_all(&self.pool).await?;

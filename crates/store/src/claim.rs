@@ -1,6 +1,9 @@
 //! Taking tasks: by a ticket, or without one in the order of urgency.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use futures::future::BoxFuture;
 use hive_domain::{Lease, TaskId, event::EventKind, journal::FORMAT, task::Task};
@@ -115,6 +118,7 @@ impl Store {
         );
         rows.fetch_all(&self.pool).await?.into_iter().map(lease).collect()
     }
+
     async fn claim_oldest(&self, claimant: &Claimant) -> Result<Vec<Lease<Task>>> {
         let rows = claim_tasks!(
             "SELECT t.id, $4::text AS worker
@@ -147,7 +151,11 @@ pub(crate) fn send(
         let rows = claim_tasks!(
             // Locked in the order of the ids, as by every statement over many tasks, so that none waits in a circle.
             "SELECT t.id, w.worker
-             FROM unnest($4::uuid[], $5::bigint[], $6::text[], $7::boolean[]) AS w (id, epoch, worker, isolated)
+             -- Of two tickets for one task the first counts.
+             FROM (SELECT DISTINCT ON (id, epoch, isolated) *
+                   FROM unnest($4::uuid[], $5::bigint[], $6::text[], $7::boolean[]) WITH ORDINALITY
+                       AS w (id, epoch, worker, isolated, nth)
+                   ORDER BY id, epoch, isolated, nth) AS w
              JOIN tasks t ON t.id = w.id AND t.epoch = w.epoch AND t.isolated = w.isolated
              CROSS JOIN open_pauses p
              WHERE t.status = 'ready'
@@ -165,8 +173,16 @@ pub(crate) fn send(
         );
         let rows = rows.fetch_all(&pool).await?;
         let mut claimed: HashMap<Uuid, TaskRow> = rows.into_iter().map(|row| (row.id, row)).collect();
-        // Taken out: of two tickets for one task, one finds it.
-        Ok(ids.iter().map(|id| claimed.remove(id).map(lease).transpose()).collect())
+        // Taken out, and only by the ticket that was good: of several for one task, one finds it.
+        let mut answer = |claim: &Claim| match claimed.entry(claim.task.uuid()) {
+            Entry::Occupied(row)
+                if row.get().epoch == claim.epoch + 1 && row.get().isolated == claim.claimant.isolated =>
+            {
+                lease(row.remove()).map(Some)
+            }
+            _ => Ok(None),
+        };
+        Ok(claims.iter().map(&mut answer).collect())
     })
 }
 

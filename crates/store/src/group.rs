@@ -70,19 +70,34 @@ impl<Q, A> std::fmt::Debug for Group<Q, A> {
     }
 }
 
-/// Gives the place back however the flight ends.
-struct Flight<Q, A>(Arc<Mutex<State<Q, A>>>);
+/// A place among the flights. It is given back by the last look at who waits, or, when the flight is cut off with its
+/// runtime, by the drop.
+struct Flight<Q, A> {
+    state: Arc<Mutex<State<Q, A>>>,
+    landed: bool,
+}
 
 impl<Q, A> Flight<Q, A> {
     /// The next requests; `None` ends the flight, under the same lock that a new request takes.
-    fn next(&self) -> Option<Vec<(Q, oneshot::Sender<Result<A>>)>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn next(&mut self) -> Option<Vec<(Q, oneshot::Sender<Result<A>>)>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // What nobody waits for any more is not sent: a claim would bind a task that nobody runs.
+        state.waiting.retain(|(_, sender)| !sender.is_closed());
         if state.waiting.is_empty() {
             state.flights -= 1;
+            self.landed = true;
             return None;
         }
         let many = state.waiting.len().min(MOST);
         Some(state.waiting.drain(..many).collect())
+    }
+}
+
+impl<Q, A> Drop for Flight<Q, A> {
+    fn drop(&mut self) {
+        if !self.landed {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).flights -= 1;
+        }
     }
 }
 
@@ -91,7 +106,7 @@ where
     Q: std::marker::Send + Sync + Clone + 'static,
     A: std::marker::Send + 'static,
 {
-    let flight = Flight(state);
+    let mut flight = Flight { state, landed: false };
     while let Some(group) = flight.next() {
         // In a task of its own, so that a panic costs this group its answers and not the place.
         let sent = tokio::spawn(send_group(send, pool.clone(), group)).await;

@@ -178,13 +178,16 @@ pub(crate) fn send(
         let column = |of: fn(&Usage) -> i64| steps.iter().map(|s| of(&s.usage)).collect::<Vec<i64>>();
         let rows = sqlx::query!(
             r#"WITH given AS (
-                   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::text[],
-                                        $7::text[], $8::uuid[], $9::text[], $10::bigint[], $11::bigint[],
-                                        $12::bigint[], $13::bigint[], $14::bigint[], $15::jsonb[])
+                   -- Of two tries of one step the first is written.
+                   SELECT DISTINCT ON (id, epoch, seq) *
+                   FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::text[],
+                               $7::text[], $8::uuid[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
+                               $13::bigint[], $14::bigint[], $15::jsonb[]) WITH ORDINALITY
                        AS g (id, epoch, seq, kind, body, commit_hash, sandbox, call, request_id, input_tokens,
-                             output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, outline)
+                             output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, outline, nth)
+                   ORDER BY id, epoch, seq, nth
                ), held AS (
-                   SELECT t.id FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch AND t.next_seq = g.seq
+                   SELECT t.id, t.epoch, t.next_seq AS seq FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch AND t.next_seq = g.seq
                    WHERE t.status = 'running' ORDER BY t.id FOR NO KEY UPDATE OF t
                ), task AS (
                    UPDATE tasks t
@@ -195,7 +198,8 @@ pub(crate) fn send(
                        cache_read_tokens = t.cache_read_tokens + g.cache_read_tokens,
                        cache_write_tokens = t.cache_write_tokens + g.cache_write_tokens,
                        cost_nano_usd = t.cost_nano_usd + g.cost_nano_usd, updated_at = now()
-                   FROM given g JOIN held ON held.id = g.id
+                   -- By the epoch too: the same group may bring a step under a lease of this task that was lost.
+                   FROM given g JOIN held ON held.id = g.id AND held.epoch = g.epoch AND held.seq = g.seq
                    WHERE t.id = held.id
                    RETURNING g.*, t.event_seq, t.priority, t.assigned_agent_id, t.session_id
                ), step AS (
@@ -211,7 +215,7 @@ pub(crate) fn send(
                ), event AS (
                    INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $17, outline FROM task
                )
-               SELECT task.id AS "id!",
+               SELECT task.id AS "id!", task.epoch AS "epoch!", task.seq AS "seq!",
                       covers(p.fleet, p.lanes, p.agents, p.sessions, priority, assigned_agent_id, session_id)
                           AS "halted!"
                FROM task CROSS JOIN halting_pauses p"#,
@@ -234,8 +238,11 @@ pub(crate) fn send(
             EventKind::Step.as_str(),
         );
         let rows = rows.fetch_all(&pool).await?;
-        let written: HashMap<Uuid, bool> = rows.into_iter().map(|row| (row.id, row.halted)).collect();
-        let edge = |step: &Append| Ok(written.get(&step.task.uuid()).map(|&halted| Edge { halted }));
+        let written: HashMap<(Uuid, i64, i32), bool> =
+            rows.into_iter().map(|row| ((row.id, row.epoch, row.seq), row.halted)).collect();
+        let edge = |step: &Append| {
+            Ok(written.get(&(step.task.uuid(), step.epoch, step.seq)).map(|&halted| Edge { halted }))
+        };
         Ok(steps.iter().map(edge).collect())
     })
 }

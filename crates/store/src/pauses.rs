@@ -65,7 +65,8 @@ impl Store {
     /// Pauses, or changes the pause of the same scope. It holds for every claim that begins after the commit.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an agent or a session that does not exist, and for an end that has passed.
+    /// [`Error::Invalid`] for an unknown kind, for a lane, an agent or a session that does not exist, for a name of the
+    /// fleet, which has none, and for an end that has passed.
     pub async fn pause(
         &self,
         scope: &PauseScope,
@@ -79,9 +80,11 @@ impl Store {
             r#"INSERT INTO pauses AS p (scope, name, mode, reason, until, created_by)
                SELECT $1, $2, $3::text::pause_mode, $4, $5, $6
                WHERE ($5::timestamptz IS NULL OR $5 > now())
-                 AND CASE $1 WHEN 'agent' THEN EXISTS (SELECT 1 FROM agents WHERE id::text = $2)
+                 AND CASE $1 WHEN 'fleet' THEN $2 = ''
+                             WHEN 'lane' THEN $2 IN (SELECT lane_of(n::smallint) FROM generate_series(1, 9) AS n)
+                             WHEN 'agent' THEN EXISTS (SELECT 1 FROM agents WHERE id::text = $2)
                              WHEN 'session' THEN EXISTS (SELECT 1 FROM sessions WHERE id::text = $2)
-                             ELSE true END
+                             ELSE false END
                ON CONFLICT (scope, name) DO UPDATE
                    SET mode = excluded.mode, reason = excluded.reason, until = excluded.until,
                        created_by = excluded.created_by, created_at = now()
@@ -102,8 +105,14 @@ impl Store {
                 if past.fetch_one(&self.pool).await? {
                     return Err(Error::Invalid { field: "/until", message: "lies in the past".to_owned() });
                 }
-                let message = format!("{} {} does not exist", scope.kind, scope.name);
-                Err(Error::Invalid { field: "/name", message })
+                let (field, message) = match scope.kind.as_str() {
+                    "fleet" => ("/name", "the fleet has no name".to_owned()),
+                    "lane" | "agent" | "session" => {
+                        ("/name", format!("{} {} does not exist", scope.kind, scope.name))
+                    }
+                    kind => ("/scope", format!("{kind:?} is not one of fleet, lane, agent and session")),
+                };
+                Err(Error::Invalid { field, message })
             }
         }
     }

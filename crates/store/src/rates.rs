@@ -59,6 +59,20 @@ impl Store {
         claimant: &Claimant,
     ) -> Result<Option<Lease<Task>>> {
         let mut tx = self.pool.begin().await?;
+        let limited = sqlx::query!(
+            "SELECT 1 AS one FROM tasks t
+             JOIN task_limits l ON l.kind = 'agent' AND l.name = t.assigned_agent_id::text
+                                OR l.kind = 'key' AND l.name = t.concurrency_key
+             WHERE t.id = $1 AND t.epoch = $2 AND t.status = 'ready' AND t.isolated = $3 AND l.max_starts IS NOT NULL
+             ORDER BY l.kind, l.name FOR UPDATE OF l",
+            task.uuid(),
+            epoch,
+            claimant.isolated,
+        );
+        if limited.fetch_all(&mut *tx).await?.is_empty() {
+            return Ok(None);
+        }
+        // A statement of its own: it sees the starts and the line as they are once the limits are locked.
         let gates = sqlx::query_as!(
             Gate,
             r#"SELECT l.kind, l.name, l.max_starts AS "max_starts!", l.per_seconds AS "per_seconds!", l.starts,
@@ -76,7 +90,7 @@ impl Store {
                WHERE t.id = $1 AND t.epoch = $2 AND t.status = 'ready' AND t.isolated = $3 AND l.max_starts IS NOT NULL
                  AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id,
                                 t.session_id)
-               ORDER BY l.kind, l.name FOR UPDATE OF l"#,
+               ORDER BY l.kind, l.name"#,
             task.uuid(),
             epoch,
             claimant.isolated,

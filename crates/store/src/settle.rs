@@ -142,11 +142,14 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
         let data: Vec<Value> = changes.iter().map(|c| c.data.clone()).collect();
         let rows = sqlx::query!(
             r#"WITH given AS (
-                   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[],
-                                        $7::jsonb[], $8::boolean[], $9::text[], $10::jsonb[])
-                       AS g (id, epoch, status, reason, detail, after, result, counts, event, data)
+                   -- Of two ends of one run the first counts.
+                   SELECT DISTINCT ON (id, epoch) *
+                   FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[],
+                               $7::jsonb[], $8::boolean[], $9::text[], $10::jsonb[]) WITH ORDINALITY
+                       AS g (id, epoch, status, reason, detail, after, result, counts, event, data, nth)
+                   ORDER BY id, epoch, nth
                ), held AS (
-                   SELECT t.id FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch
+                   SELECT t.id, t.epoch FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch
                    WHERE t.status = 'running' ORDER BY t.id FOR NO KEY UPDATE OF t
                ), task AS (
                    UPDATE tasks t
@@ -166,9 +169,10 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
                        completed_at = CASE WHEN g.status IN ('succeeded', 'failed')
                                              OR g.counts AND attempt >= max_attempts THEN now() END,
                        event_seq = event_seq + 1, updated_at = now()
-                   FROM given g JOIN held ON held.id = g.id
+                   -- By the epoch too: the same group may bring an end under a lease of this task that was lost.
+                   FROM given g JOIN held ON held.id = g.id AND held.epoch = g.epoch
                    WHERE t.id = held.id
-                   RETURNING t.id, t.status, t.status_reason, t.status_detail, t.event_seq, t.priority, t.isolated,
+                   RETURNING t.id, t.epoch, t.status, t.status_reason, t.status_detail, t.event_seq, t.priority, t.isolated,
                              t.concurrency_key, g.event, g.data
                ), event AS (
                    INSERT INTO events (task_id, seq, kind, data)
@@ -176,7 +180,7 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
                           jsonb_strip_nulls(jsonb_build_object('reason', status_reason, 'detail', status_detail)) || data
                    FROM task
                )
-               SELECT id, status::text AS "status!", event_seq, priority, isolated, concurrency_key,
+               SELECT id, epoch, status::text AS "status!", event_seq, priority, isolated, concurrency_key,
                       -- Counted, since for EXISTS the planner hopes to meet one early and reads the table instead of the
                       -- index; most tasks have none.
                       (SELECT count(*) FROM task_dependencies d WHERE d.depends_on = task.id AND NOT d.resolved) > 0
@@ -201,10 +205,10 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
             let status: TaskStatus = row.status.parse().map_err(bad("status"))?;
             let priority = Priority::try_from(i64::from(row.priority))
                 .map_err(|e| Error::inconsistent("tasks", "priority", task, e))?;
-            let epoch = changes.iter().find(|change| change.task == task).map_or(0, |change| change.epoch);
-            let again = Announcement { task, epoch, priority, isolated: row.isolated, aged: false };
+            let again =
+                Announcement { task, epoch: row.epoch, priority, isolated: row.isolated, aged: false };
             settled.insert(
-                task,
+                (task, row.epoch),
                 Settled {
                     status,
                     event_seq: row.event_seq,
@@ -216,7 +220,7 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
         }
         let answer = |change: &Change| {
             let fenced = Error::Fenced { task: change.task, epoch: change.epoch };
-            settled.remove(&change.task).ok_or(fenced)
+            settled.remove(&(change.task, change.epoch)).ok_or(fenced)
         };
         Ok(changes.iter().map(answer).collect())
     })

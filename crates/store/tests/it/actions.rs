@@ -111,9 +111,9 @@ async fn an_assignment_names_what_is_wrong_with_it() {
 async fn completion_goes_through_the_checks() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
-    bed.claim(id).await;
-    bed.orphan(id).await;
+    bed.fail_a_try(id).await;
     bed.settle(id, &outcome("wait")).await;
+    assert_eq!(bed.task(id).await.attempt, 1);
     let task = bed.store.request_completion(id, "ada").await.unwrap();
     assert_eq!((task.status, task.reason, task.verify_only), (TaskStatus::Ready, None, true));
     assert_eq!(task.attempt, 0, "a person's wish is a fresh start");

@@ -93,6 +93,13 @@ impl Bed {
         lease.expect("the task was ready")
     }
 
+    /// Claims a ready suspect with its current epoch, as an isolated worker.
+    pub(crate) async fn claim_isolated(&self, id: TaskId) -> Lease<Task> {
+        let epoch = self.task(id).await.epoch;
+        let lease = self.store.claim(id, epoch, &isolated()).await.expect("the claim is answered");
+        lease.expect("the task was a ready suspect")
+    }
+
     pub(crate) async fn append_note(&self, lease: &mut Lease<Task>, text: &str) {
         self.store.append(lease, &NewStep::plain(&note(text))).await.expect("the lease is held");
     }
@@ -122,6 +129,15 @@ impl Bed {
         .await
         .expect("time moves");
         assert_eq!(moved.rows_affected(), 1);
+    }
+
+    /// A try fails and the next one is due; the last one is the end.
+    pub(crate) async fn fail_a_try(&self, id: TaskId) {
+        self.settle(id, &outcome("retry")).await;
+        if self.task(id).await.status == TaskStatus::Waiting {
+            self.let_time_pass(id).await;
+            self.store.reconcile(&look(0)).await.expect("the pass ends");
+        }
     }
 
     /// The worker dies, and a pass without room for tickets notices.
@@ -207,12 +223,17 @@ pub(crate) fn definition(role: &str) -> AgentDefinition {
     }
 }
 
+/// A worker for suspects.
+pub(crate) fn isolated() -> Claimant {
+    Claimant { name: "isolated-1".into(), isolated: true }
+}
+
 pub(crate) fn note(text: &str) -> Entry {
     Entry::Note(Note { cause: NoteCause::Empty, text: text.to_owned() })
 }
 
 /// Every kind of outcome by name, each with a minute of patience where it has one.
-pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
+pub(crate) fn outcomes() -> [(&'static str, Outcome); 6] {
     let after = Duration::from_secs(60);
     let detail = || "a sentence".to_owned();
     [
@@ -220,6 +241,7 @@ pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
         ("wait", Outcome::Wait { after, reason: StatusReason::RateLimited, detail: detail() }),
         ("retry", Outcome::Retry { after, detail: detail() }),
         ("yield", Outcome::Yield),
+        ("halt", Outcome::Halt),
         (
             "fail",
             Outcome::Fail {
@@ -236,8 +258,8 @@ pub(crate) fn outcome(name: &str) -> Outcome {
     found.expect("the outcome has this name").1
 }
 
-/// A pass over lanes that take this many tickets.
+/// A pass over one wide lane that takes this many tickets, in which an hour does not age a task.
 pub(crate) fn look(places: i64) -> Look {
     let rooms = vec![Room { from: 1, to: 9, places }];
-    Look { rooms, isolated: places, ageing: Duration::from_secs(300) }
+    Look { rooms, isolated: places, ageing: Duration::from_secs(24 * 3600) }
 }

@@ -65,8 +65,17 @@ async fn a_claim_counts_and_tells() {
     let started = bed.task(id).await.started_at;
     bed.orphan(id).await;
     let again = bed.claim(id).await;
-    assert_eq!((again.epoch(), again.leased.attempt), (2, 2));
+    assert_eq!(
+        (again.epoch(), again.leased.attempt, again.leased.deaths),
+        (2, 1, 1),
+        "a death costs no attempt"
+    );
     assert_eq!(bed.task(id).await.started_at, started, "the first claim starts the task");
+    bed.settle_with(&again, &outcome("retry")).await;
+    bed.let_time_pass(id).await;
+    bed.reconcile().await;
+    let third = bed.claim(id).await;
+    assert_eq!((third.epoch(), third.leased.attempt), (3, 2), "a failed try does");
 }
 
 #[tokio::test]

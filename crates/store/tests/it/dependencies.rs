@@ -16,9 +16,19 @@ async fn end(bed: &Bed, id: TaskId, how: &str) {
         "cancelled" => drop(bed.store.cancel(id, "a person").await.unwrap()),
         "dead" => {
             for _ in 0..3 {
+                bed.fail_a_try(id).await;
+            }
+        }
+        "poison" => {
+            for _ in 0..2 {
                 bed.claim(id).await;
                 bed.orphan(id).await;
             }
+            for _ in 0..2 {
+                bed.claim_isolated(id).await;
+                bed.orphan(id).await;
+            }
+            return bed.assert_stands(id, TaskStatus::Dead, Some(StatusReason::Poison)).await;
         }
         other => panic!("no way to end a task as {other}"),
     }
@@ -44,6 +54,9 @@ async fn each_policy_answers_each_end() {
         ("dead", Fail, failed),
         ("dead", Skip, skipped),
         ("dead", Continue, runs),
+        ("poison", Fail, failed),
+        ("poison", Skip, skipped),
+        ("poison", Continue, runs),
     ] {
         let parent = bed.enqueue().await;
         let child = bed.enqueue_after(&[parent], policy).await;

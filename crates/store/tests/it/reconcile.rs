@@ -25,7 +25,7 @@ async fn a_dead_workers_task_is_ready_again() {
     assert_eq!(bed.rows(held).await, before, "a lease that runs is left alone");
     bed.assert_stands(lost, TaskStatus::Ready, Some(StatusReason::Orphaned)).await;
     let task = bed.task(lost).await;
-    assert_eq!((task.epoch, task.attempt), (1, 1));
+    assert_eq!((task.epoch, task.attempt, task.deaths), (1, 0, 1), "a death costs no attempt");
     assert!(task.detail.unwrap().contains(WORKER));
     let event = bed.events(lost).await.pop().unwrap();
     assert_eq!(
@@ -38,18 +38,26 @@ async fn a_dead_workers_task_is_ready_again() {
 }
 
 #[tokio::test]
-async fn claims_without_progress_end_in_death() {
+async fn tries_without_progress_end_in_death() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     for attempt in 1..=3 {
-        assert_eq!(bed.claim(id).await.leased.attempt, attempt);
-        bed.orphan(id).await;
+        // A worker's death between the tries costs none of them.
+        if attempt == 2 {
+            bed.claim(id).await;
+            bed.orphan(id).await;
+        }
+        let lease = bed.claim(id).await;
+        assert_eq!(lease.leased.attempt, attempt);
+        bed.settle_with(&lease, &outcome("retry")).await;
+        bed.let_time_pass(id).await;
+        bed.store.reconcile(&look(0)).await.unwrap();
     }
     bed.assert_stands(id, TaskStatus::Dead, Some(StatusReason::AttemptsExhausted)).await;
     assert!(bed.row_holds(id, "completed_at IS NOT NULL AND worker IS NULL").await);
     assert_eq!(bed.event_kinds(id).await.last().unwrap(), "task.dead");
     let pass = bed.reconcile().await;
-    assert!(pass.orphaned.is_empty() && pass.announce.is_empty());
+    assert!(pass.orphaned.is_empty() && pass.released.is_empty() && pass.announce.is_empty());
 }
 
 #[tokio::test]
@@ -59,14 +67,15 @@ async fn progress_resets_the_count() {
     for _ in 0..5 {
         let mut lease = bed.claim(id).await;
         bed.append_note(&mut lease, "a step").await;
-        bed.orphan(id).await;
-        bed.assert_stands(id, TaskStatus::Ready, Some(StatusReason::Orphaned)).await;
-        bed.claim(id).await;
-        bed.orphan(id).await;
+        bed.settle_with(&lease, &outcome("retry")).await;
+        bed.let_time_pass(id).await;
+        bed.reconcile().await;
+        assert_eq!(bed.task(id).await.attempt, 1);
+        bed.fail_a_try(id).await;
+        bed.assert_stands(id, TaskStatus::Ready, None).await;
         assert_eq!(bed.task(id).await.attempt, 2);
     }
-    bed.claim(id).await;
-    bed.orphan(id).await;
+    bed.fail_a_try(id).await;
     bed.assert_stands(id, TaskStatus::Dead, Some(StatusReason::AttemptsExhausted)).await;
 }
 

@@ -95,16 +95,14 @@ async fn a_wait_or_a_drain_does_not_forgive_the_tries_before_it() {
     for harmless in ["wait", "yield"] {
         let id = bed.enqueue().await;
         for attempt in 1..=2 {
-            bed.claim(id).await;
-            bed.orphan(id).await;
+            bed.fail_a_try(id).await;
             assert_eq!(bed.task(id).await.attempt, attempt);
             bed.settle(id, &outcome(harmless)).await;
             assert_eq!(bed.task(id).await.attempt, attempt, "{harmless} costs nothing and mends nothing");
             bed.let_time_pass(id).await;
             bed.reconcile().await;
         }
-        bed.claim(id).await;
-        bed.orphan(id).await;
+        bed.fail_a_try(id).await;
         bed.assert_stands(id, TaskStatus::Dead, Some(StatusReason::AttemptsExhausted)).await;
     }
 }

@@ -22,7 +22,7 @@ enum Verb {
     Complete,
 }
 
-const VERBS: [Verb; 13] = [
+const VERBS: [Verb; 14] = [
     Verb::Claim,
     Verb::Append,
     Verb::BeginCall,
@@ -31,6 +31,7 @@ const VERBS: [Verb; 13] = [
     Verb::Settle("wait"),
     Verb::Settle("retry"),
     Verb::Settle("yield"),
+    Verb::Settle("halt"),
     Verb::Settle("fail"),
     Verb::Reconcile,
     Verb::Cancel,
@@ -44,7 +45,7 @@ fn allowed(from: TaskStatus, verb: Verb) -> Option<TaskStatus> {
         (Verb::Claim, Ready) | (Verb::Append | Verb::BeginCall | Verb::Renew, Running) => Some(Running),
         (Verb::Settle("done"), Running) => Some(Succeeded),
         (Verb::Settle("wait" | "retry"), Running) => Some(Waiting),
-        (Verb::Settle("yield"), Running) => Some(Ready),
+        (Verb::Settle("yield" | "halt"), Running) => Some(Ready),
         (Verb::Settle("fail"), Running) => Some(Failed),
         (Verb::Reconcile, Pending | Waiting | Running) => Some(Ready),
         (Verb::Cancel, Proposed | Pending | Ready | Running | Waiting) => Some(Cancelled),
