@@ -8,17 +8,26 @@ pub mod error;
 pub mod events;
 pub mod journal;
 pub mod lease;
+pub mod once;
 pub mod pool;
 pub mod reconcile;
+pub mod sessions;
 pub mod tasks;
 mod text;
 
 pub use agents::{Agent, NewAgent};
 pub use calls::CallOutcome;
-pub use error::{Error, Result};
+pub use error::{Error, Fault, Result};
 pub use events::Event;
 pub use journal::{NewStep, Step};
 pub use lease::{Announcement, Settled};
+pub use once::{Attempt, KeptAnswer, Once, RequestKey};
 pub use pool::{Config, MIGRATOR, Store};
 pub use reconcile::Reconciled;
-pub use tasks::{TaskFilter, TaskPage};
+pub use sessions::{NewSession, Session};
+pub use tasks::{
+    TaskFilter, TaskPage,
+    bulk::{BulkAction, NewBulkAction, Slice},
+    changed::Changed,
+    dead::{DeadLetter, DeadLetters},
+};

@@ -11,39 +11,6 @@ use crate::{
 };
 
 impl Store {
-    /// Ends a task that has not ended. The epoch is raised, so that a run in flight can write nothing more.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] `task_ended` when it has already ended otherwise. Cancelling twice is
-    /// no error.
-    pub async fn cancel(&self, id: TaskId, actor: &str) -> Result<Task> {
-        let cancelled = sqlx::query!(
-            r#"WITH task AS (
-                   UPDATE tasks
-                   SET status = 'cancelled', status_reason = 'requested', status_detail = $2, epoch = epoch + 1,
-                       worker = NULL, lease_until = NULL, completed_at = now(), event_seq = event_seq + 1,
-                       updated_at = now()
-                   WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled', 'dead')
-                   RETURNING id, event_seq
-               )
-               INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $3, $4 FROM task"#,
-            id.uuid(),
-            format!("cancelled by {actor}"),
-            EventKind::Cancelled.as_str(),
-            json!({ "actor": actor, "reason": StatusReason::Requested }),
-        )
-        .execute(&self.pool)
-        .await?;
-        let task = self.task(id).await?;
-        if cancelled.rows_affected() == 1 || task.reason == Some(StatusReason::Requested) {
-            return Ok(task);
-        }
-        Err(Error::Conflict {
-            code: "task_ended",
-            message: format!("the task has already ended: {}", task.status),
-        })
-    }
-
     /// Gives a task that no worker holds to another agent of its project.
     ///
     /// # Errors
