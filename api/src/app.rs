@@ -1,13 +1,14 @@
 //! What every handler works with.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use hive_domain::{TaskStatus, task::Task};
 use hive_queue::{Lane, Queue, Ticket};
-use hive_store::{Announcement, Store};
+use hive_store::{Announcement, Changed, Store};
 use hive_telemetry::{Health, MetricsHandle};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{auth::Token, bases::Bases, config::Config, live::Live};
@@ -17,6 +18,9 @@ pub const TASK_UPDATES: &str = "task_updates";
 
 /// Who asks, until there are several tokens.
 pub const ACTOR: &str = "operator";
+
+/// Bodies of up to 8 MiB that one process holds at once; further ones wait for their turn.
+const LARGE_BODIES: usize = 8;
 
 /// How often Postgres and Redis are asked whether they answer.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -40,6 +44,8 @@ pub struct App {
     pub metrics: MetricsHandle,
     /// What answers the agents.
     pub provider: String,
+    /// Large bodies that may be held at once.
+    pub large_bodies: Arc<Semaphore>,
     /// Cancelled when the process is about to end.
     pub stop: CancellationToken,
 }
@@ -69,6 +75,7 @@ impl App {
             token: Token::new(&config.token),
             metrics: hive_telemetry::metrics::install(),
             provider: config.provider.clone(),
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             health,
             store,
             queue,
@@ -101,19 +108,38 @@ impl App {
 
     /// Puts one ticket into its lane. A ticket that is lost is found again by the reconciler.
     pub async fn ticket(&self, announcement: Announcement) {
-        let priority = u8::try_from(announcement.priority.get()).unwrap_or(u8::MAX);
-        self.queue
-            .announce(&[Ticket {
-                task_id: announcement.task.uuid(),
-                epoch: announcement.epoch,
-                lane: Lane::from_priority(priority),
-            }])
-            .await;
+        self.queue.announce(&[ticket(announcement)]).await;
+    }
+
+    /// Puts the tickets of all that may run into their lanes, and tells the watchers.
+    pub async fn announce_all(&self, tasks: &[Task]) {
+        let ready = tasks.iter().filter(|task| task.status == TaskStatus::Ready);
+        let tickets: Vec<Ticket> = ready
+            .map(|task| ticket(Announcement { task: task.id, epoch: task.epoch, priority: task.priority }))
+            .collect();
+        self.queue.announce(&tickets).await;
+        for task in tasks {
+            self.tell(task).await;
+        }
     }
 
     /// Tells the watchers of every process that a task changed.
     pub async fn tell(&self, task: &Task) {
-        let update = json!({ "task_id": task.id, "seq": task.event_seq, "status": task.status });
+        self.tell_changed(Changed { task: task.id, event_seq: task.event_seq, status: task.status }).await;
+    }
+
+    /// Tells the watchers of every process that a task changed, and a worker that it was cancelled.
+    pub async fn tell_changed(&self, changed: Changed) {
+        let update = json!({ "task_id": changed.task, "seq": changed.event_seq, "status": changed.status });
         self.queue.notify(TASK_UPDATES, &update.to_string()).await;
+    }
+}
+
+fn ticket(announcement: Announcement) -> Ticket {
+    let priority = u8::try_from(announcement.priority.get()).unwrap_or(u8::MAX);
+    Ticket {
+        task_id: announcement.task.uuid(),
+        epoch: announcement.epoch,
+        lane: Lane::from_priority(priority),
     }
 }

@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod etag;
 mod faults;
+mod idempotency;
 mod ids;
 mod live;
 mod load;

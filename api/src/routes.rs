@@ -1,6 +1,8 @@
 //! Every route, once: the same list makes the router and its description.
 
 mod agents;
+mod dead_letters;
+mod sessions;
 mod system;
 mod tasks;
 
@@ -54,15 +56,25 @@ endpoints! {
     agents::show,
     agents::update,
     agents::deactivate,
+    sessions::create,
+    sessions::list,
+    sessions::show,
     tasks::create,
+    tasks::bulk,
     tasks::list,
+    tasks::act,
+    tasks::action,
     tasks::show,
+    tasks::reprioritise,
     tasks::steps,
     tasks::diff,
     tasks::events,
     tasks::assign,
     tasks::complete,
     tasks::cancel,
+    tasks::retry,
+    tasks::depend,
+    dead_letters::list,
     system::health,
     system::live,
     system::ready,

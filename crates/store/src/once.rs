@@ -64,9 +64,7 @@ impl Store {
     /// [`Error::KeyReused`] when the key stands for a request that asked for something else.
     pub async fn attempt(&self, key: Option<&RequestKey>) -> Result<Attempt> {
         let mut tx = self.pool.begin().await?;
-        let first = |tx| {
-            Ok(Attempt::First(Once { store: self.clone(), tx: Some(tx), key: key.cloned() }))
-        };
+        let first = |tx| Ok(Attempt::First(Once { store: self.clone(), tx: Some(tx), key: key.cloned() }));
         let Some(key) = key else {
             return first(tx);
         };
@@ -86,7 +84,10 @@ impl Store {
                 return Ok(Attempt::Again(answer));
             }
         }
-        Err(Error::Conflict { code: "idempotency_key_busy", message: "the key is being forgotten".to_owned() })
+        Err(Error::Conflict {
+            code: "idempotency_key_busy",
+            message: "the key is being forgotten".to_owned(),
+        })
     }
 
     /// The transaction of a request without a key.
@@ -136,7 +137,12 @@ async fn kept(connection: &mut PgConnection, key: &RequestKey) -> Result<Option<
     let status = row.status.and_then(|status| u16::try_from(status).ok());
     match (status, row.body) {
         (Some(status), Some(body)) => Ok(Some(KeptAnswer { status, location: row.location, body })),
-        _ => Err(Error::inconsistent("idempotency_keys", "status", &key.key, "an answer without status or body")),
+        _ => Err(Error::inconsistent(
+            "idempotency_keys",
+            "status",
+            &key.key,
+            "an answer without status or body",
+        )),
     }
 }
 
@@ -192,5 +198,8 @@ impl Once {
 
 /// A verb was called after another one was refused.
 fn broken() -> Error {
-    Error::Conflict { code: "transaction_refused", message: "an earlier part of the request was refused".to_owned() }
+    Error::Conflict {
+        code: "transaction_refused",
+        message: "an earlier part of the request was refused".to_owned(),
+    }
 }

@@ -19,6 +19,7 @@ mod status_name;
 pub use filter::TaskFilter;
 use hive_domain::{AgentId, ProjectId, SessionId, StatusReason, TaskId, task::Task};
 pub(crate) use row::{TaskRow, select_tasks};
+use sqlx::PgConnection;
 use status_name::StatusName;
 
 use crate::{
@@ -41,11 +42,7 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn task(&self, id: TaskId) -> Result<Task> {
-        select_tasks!("", "tasks", "WHERE t.id = $1", id.uuid())
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or_else(|| Error::NotFound { what: "task", id: id.to_string() })?
-            .try_into()
+        show(&mut *self.pool.acquire().await?, id).await
     }
 
     /// Tasks before `cursor`, newest first, at most `limit`.
@@ -99,4 +96,13 @@ impl Store {
         let next = if more { items.last().map(|task| task.id) } else { None };
         Ok(TaskPage { items, next })
     }
+}
+
+/// One task, as a transaction sees it.
+pub(crate) async fn show(connection: &mut PgConnection, id: TaskId) -> Result<Task> {
+    select_tasks!("", "tasks", "WHERE t.id = $1", id.uuid())
+        .fetch_optional(connection)
+        .await?
+        .ok_or_else(|| Error::NotFound { what: "task", id: id.to_string() })?
+        .try_into()
 }

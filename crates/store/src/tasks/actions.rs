@@ -3,10 +3,11 @@
 use hive_domain::{AgentId, StatusReason, TaskId, event::EventKind, task::Task};
 use serde_json::json;
 
-use super::select_tasks;
+use super::{select_tasks, show};
 use crate::{
     error::{Error, Result},
     lease::Announcement,
+    once::Once,
     pool::Store,
 };
 
@@ -61,6 +62,19 @@ impl Store {
         })
     }
 
+    /// As [`Once::request_completion`], in a transaction of its own.
+    ///
+    /// # Errors
+    /// See there.
+    pub async fn request_completion(&self, id: TaskId, actor: &str) -> Result<(Task, Announcement)> {
+        let mut once = self.alone().await?;
+        let requested = once.request_completion(id, actor).await?;
+        once.commit().await?;
+        Ok(requested)
+    }
+}
+
+impl Once {
     /// Asks for completion: the next activation runs the acceptance commands on the task's tree and nothing else, and
     /// they decide. Also reopens a task that failed.
     ///
@@ -68,7 +82,8 @@ impl Store {
     /// [`Error::NotFound`]; [`Error::Conflict`] `nothing_to_check` when it names no acceptance commands,
     /// `dependencies_open` when a task it depends on did not succeed, `task_not_completable` while it runs or when it
     /// ended otherwise.
-    pub async fn request_completion(&self, id: TaskId, actor: &str) -> Result<(Task, Announcement)> {
+    pub async fn request_completion(&mut self, id: TaskId, actor: &str) -> Result<(Task, Announcement)> {
+        let connection = self.connection()?;
         let row = select_tasks!(
             "WITH task AS (
                  UPDATE tasks
@@ -89,7 +104,7 @@ impl Store {
             EventKind::CompletionRequested.as_str(),
             json!({ "actor": actor }),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *connection)
         .await?;
         match row {
             Some(row) => {
@@ -98,7 +113,7 @@ impl Store {
                 Ok((task, ticket))
             }
             None => {
-                let task = self.task(id).await?;
+                let task = show(connection, id).await?;
                 let waits =
                     matches!(task.reason, Some(StatusReason::Dependencies | StatusReason::DependencyFailed));
                 let (code, message) = if task.acceptance.is_empty() {

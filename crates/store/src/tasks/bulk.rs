@@ -268,8 +268,10 @@ impl Store {
         let (changed, done, cascaded) = match (kind, priority(action.id, action.priority)?) {
             (ActionKind::Cancel, _) => {
                 let changed = cancel_all(&mut tx, &ids, &action.created_by).await?;
-                let (own, others): (Vec<Uuid>, Vec<Uuid>) =
-                    changed.iter().map(|changed| changed.task.uuid()).partition(|id| ids.binary_search(id).is_ok());
+                let (own, others): (Vec<Uuid>, Vec<Uuid>) = changed
+                    .iter()
+                    .map(|changed| changed.task.uuid())
+                    .partition(|id| ids.binary_search(id).is_ok());
                 // Those that are still to come were meant as well.
                 let early = sqlx::query_scalar!(
                     "DELETE FROM task_action_items WHERE action_id = $1 AND task_id = ANY ($2) RETURNING task_id",
@@ -290,8 +292,8 @@ impl Store {
                 return Err(Error::inconsistent("task_actions", "priority", action.id, "none is given"));
             }
             (ActionKind::Redrive, _) => {
-                let made =
-                    redrive::redrive_all(&mut tx, &ids, &action.created_by, redrive::Repeats::Skipped).await?;
+                let made = redrive::redrive_all(&mut tx, &ids, &action.created_by, redrive::Repeats::Skipped)
+                    .await?;
                 let done = made.len();
                 (made, done, 0)
             }

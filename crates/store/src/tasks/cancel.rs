@@ -4,7 +4,7 @@ use hive_domain::{StatusReason, TaskId, TaskStatus, event::EventKind, task::Task
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{changed::Changed, select_tasks};
+use super::{changed::Changed, show};
 use crate::{
     error::{Error, Result},
     once::Once,
@@ -47,11 +47,7 @@ impl Once {
     pub async fn cancel(&mut self, id: TaskId, actor: &str) -> Result<Cancelled> {
         let connection = self.connection()?;
         let changed = cancel_all(connection, &[id.uuid()], actor).await?;
-        let task: Task = select_tasks!("", "tasks", "WHERE t.id = $1", id.uuid())
-            .fetch_optional(&mut *connection)
-            .await?
-            .ok_or_else(|| Error::NotFound { what: "task", id: id.to_string() })?
-            .try_into()?;
+        let task = show(connection, id).await?;
         let before = matches!(task.reason, Some(StatusReason::Requested | StatusReason::ParentCancelled));
         if changed.is_empty() && !before {
             return Err(Error::Conflict {
@@ -130,9 +126,7 @@ async fn tree(connection: &mut PgConnection, roots: &[Uuid]) -> Result<Vec<Uuid>
 
 /// Locks in the order of the ids, as whoever else locks many tasks does.
 async fn lock(connection: &mut PgConnection, ids: Vec<Uuid>) -> Result<Vec<Uuid>> {
-    let locked = sqlx::query_scalar!(
-        "SELECT id FROM tasks WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE",
-        &ids,
-    );
+    let locked =
+        sqlx::query_scalar!("SELECT id FROM tasks WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", &ids,);
     Ok(locked.fetch_all(connection).await?)
 }

@@ -147,12 +147,10 @@ async fn check(connection: &mut PgConnection, id: TaskId, awaited: &[Uuid]) -> R
 }
 
 async fn not_waiting(connection: &mut PgConnection, id: TaskId) -> Result<Error> {
-    let status = sqlx::query_scalar!(
-        r#"SELECT status::text AS "status!" FROM tasks WHERE id = $1"#,
-        id.uuid()
-    )
-    .fetch_optional(connection)
-    .await?;
+    let status =
+        sqlx::query_scalar!(r#"SELECT status::text AS "status!" FROM tasks WHERE id = $1"#, id.uuid())
+            .fetch_optional(connection)
+            .await?;
     Ok(match status {
         None => Error::NotFound { what: "task", id: id.to_string() },
         Some(status) => Error::Conflict {

@@ -153,11 +153,14 @@ async fn insert(connection: &mut PgConnection, new: &NewTask) -> Result<Task> {
     )
     .fetch_one(connection)
     .await?;
-    accepted(new, Accepted {
-        status: row.status,
-        reason: row.status_reason,
-        run_at: row.run_at,
-        created_at: row.created_at,
-        agent: agent_of(row.agent_id, row.agent_name, row.agent_type, row.agent_version),
-    })
+    accepted(
+        new,
+        Accepted {
+            status: row.status,
+            reason: row.status_reason,
+            run_at: row.run_at,
+            created_at: row.created_at,
+            agent: agent_of(row.agent_id, row.agent_name, row.agent_type, row.agent_version),
+        },
+    )
 }

@@ -112,13 +112,16 @@ async fn insert(connection: &mut PgConnection, new: &[NewTask]) -> Result<Vec<Ta
     new.iter()
         .map(|new| {
             let row = written.next().ok_or(sqlx::Error::RowNotFound)?;
-            accepted(new, Accepted {
-                status: row.status,
-                reason: row.status_reason,
-                run_at: row.run_at,
-                created_at: row.created_at,
-                agent: agent_of(row.agent_id, row.agent_name, row.agent_type, row.agent_version),
-            })
+            accepted(
+                new,
+                Accepted {
+                    status: row.status,
+                    reason: row.status_reason,
+                    run_at: row.run_at,
+                    created_at: row.created_at,
+                    agent: agent_of(row.agent_id, row.agent_name, row.agent_type, row.agent_version),
+                },
+            )
         })
         .collect()
 }
@@ -159,10 +162,12 @@ fn refused(error: sqlx::Error) -> Error {
             Error::Conflict { code: "task_exists", message: "one of these tasks exists".to_owned() }
         }
         // What was there a moment ago is gone: the next try says which.
-        Some("tasks_depth_range" | "tasks_agent_or_duty" | "task_dependencies_depends_on_fkey") => Error::Conflict {
-            code: "references_changed",
-            message: "something that these tasks refer to changed meanwhile; send them again".to_owned(),
-        },
+        Some("tasks_depth_range" | "tasks_agent_or_duty" | "task_dependencies_depends_on_fkey") => {
+            Error::Conflict {
+                code: "references_changed",
+                message: "something that these tasks refer to changed meanwhile; send them again".to_owned(),
+            }
+        }
         _ => error.into(),
     }
 }

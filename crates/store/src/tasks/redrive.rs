@@ -4,7 +4,7 @@ use hive_domain::{TaskId, event::EventKind, task::Task};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{changed::Changed, select_tasks};
+use super::{changed::Changed, show};
 use crate::{
     error::{Error, Result},
     once::Once,
@@ -20,11 +20,7 @@ impl Once {
         let connection = self.connection()?;
         let made = redrive_all(connection, &[id.uuid()], actor, Repeats::Allowed).await?;
         let shown = made.first().map_or(id, |made| made.task);
-        let task: Task = select_tasks!("", "tasks", "WHERE t.id = $1", shown.uuid())
-            .fetch_optional(connection)
-            .await?
-            .ok_or_else(|| Error::NotFound { what: "task", id: id.to_string() })?
-            .try_into()?;
+        let task = show(connection, shown).await?;
         if made.is_empty() {
             return Err(Error::Conflict {
                 code: "task_not_retryable",
@@ -122,8 +118,7 @@ pub(super) async fn redrive_all(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let status =
-                row.status.parse().map_err(|e| Error::inconsistent("tasks", "status", row.id, e))?;
+            let status = row.status.parse().map_err(|e| Error::inconsistent("tasks", "status", row.id, e))?;
             Ok(Changed { task: row.id.into(), event_seq: 1, status })
         })
         .collect()

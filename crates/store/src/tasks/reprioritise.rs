@@ -4,7 +4,7 @@ use hive_domain::{Priority, TaskId, event::EventKind, task::Task};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{changed::Changed, select_tasks};
+use super::{changed::Changed, show};
 use crate::{
     error::{Error, Result},
     once::Once,
@@ -18,11 +18,7 @@ impl Once {
     pub async fn reprioritise(&mut self, id: TaskId, priority: Priority, actor: &str) -> Result<Task> {
         let connection = self.connection()?;
         reprioritise_all(connection, &[id.uuid()], priority, actor).await?;
-        let task: Task = select_tasks!("", "tasks", "WHERE t.id = $1", id.uuid())
-            .fetch_optional(connection)
-            .await?
-            .ok_or_else(|| Error::NotFound { what: "task", id: id.to_string() })?
-            .try_into()?;
+        let task = show(connection, id).await?;
         if task.status.is_end() {
             return Err(Error::Conflict {
                 code: "task_ended",
@@ -65,8 +61,7 @@ pub(super) async fn reprioritise_all(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let status =
-                row.status.parse().map_err(|e| Error::inconsistent("tasks", "status", row.id, e))?;
+            let status = row.status.parse().map_err(|e| Error::inconsistent("tasks", "status", row.id, e))?;
             Ok(Changed { task: row.id.into(), event_seq: row.event_seq, status })
         })
         .collect()

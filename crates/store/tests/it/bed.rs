@@ -234,3 +234,12 @@ pub(crate) fn outcome(name: &str) -> Outcome {
     let found = outcomes().into_iter().find(|(known, _)| *known == name);
     found.expect("the outcome has this name").1
 }
+
+/// Asks until it holds.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "it never came: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
