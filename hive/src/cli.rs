@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{agent, dev, doctor, failure::Failure, migrate, settings::Connection, task};
+use crate::{agent, dead, dev, doctor, failure::Failure, migrate, session, settings::Connection, task};
 
 /// Runs a fleet of Claude agents that develop software.
 ///
@@ -33,6 +33,20 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Look at tasks whose attempts are used up, and try them again.
+    Dead {
+        #[command(subcommand)]
+        command: dead::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make sessions, to which tasks can belong, and look at them.
+    Session {
+        #[command(subcommand)]
+        command: session::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Look at agents.
     Agent {
         #[command(subcommand)]
@@ -59,6 +73,8 @@ impl Cli {
             Command::Migrate(options) => migrate::run(&options).await,
             Command::Doctor(options) => doctor::run(&options, self.json).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
+            Command::Dead { command, common } => dead::run(command, &common, self.json).await,
+            Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
         }
     }

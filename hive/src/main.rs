@@ -3,11 +3,13 @@
 mod agent;
 mod cli;
 mod client;
+mod dead;
 mod dev;
 mod doctor;
 mod failure;
 mod migrate;
 mod output;
+mod session;
 mod settings;
 mod task;
 

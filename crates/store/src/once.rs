@@ -14,6 +14,8 @@ use crate::{
 pub const KEPT_SECONDS: f64 = 48.0 * 3600.0;
 /// Keys that one call of [`Store::forget_old_keys`] removes at most.
 const FORGET: i64 = 10_000;
+/// How long a request waits for others, in milliseconds.
+const PATIENCE_MS: &str = "15000";
 /// A key may be forgotten between two looks at it; that does not happen twice in a row.
 const LOOKS: usize = 3;
 
@@ -63,7 +65,7 @@ impl Store {
     /// # Errors
     /// [`Error::KeyReused`] when the key stands for a request that asked for something else.
     pub async fn attempt(&self, key: Option<&RequestKey>) -> Result<Attempt> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.begin_patiently().await?;
         let first = |tx| Ok(Attempt::First(Once { store: self.clone(), tx: Some(tx), key: key.cloned() }));
         let Some(key) = key else {
             return first(tx);
@@ -92,7 +94,20 @@ impl Store {
 
     /// The transaction of a request without a key.
     pub(crate) async fn alone(&self) -> Result<Once> {
-        Ok(Once { store: self.clone(), tx: Some(self.pool.begin().await?), key: None })
+        Ok(Once { store: self.clone(), tx: Some(self.begin_patiently().await?), key: None })
+    }
+
+    /// Who waits for another request with the same key, or to cancel what others are cancelling, may wait as long as
+    /// their work takes; the bounds of ordinary statements are shorter.
+    async fn begin_patiently(&self) -> Result<Transaction<'static, Postgres>> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "SELECT set_config('lock_timeout', $1, true) AS lock, set_config('statement_timeout', $1, true) AS statement",
+            PATIENCE_MS,
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        Ok(tx)
     }
 
     /// The answer to a request that was carried out before, without waiting for one that is under way.
