@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::{StatusCode, request::Parts},
 };
-use hive_domain::{AgentId, TaskId};
+use hive_domain::{ActionId, AgentId, SessionId, TaskId};
 use std::str::FromStr;
 
 use crate::error::{ApiError, Result};
@@ -17,6 +17,14 @@ pub trait PathId: FromStr {
 
 impl PathId for TaskId {
     const WHAT: &'static str = "task";
+}
+
+impl PathId for ActionId {
+    const WHAT: &'static str = "action";
+}
+
+impl PathId for SessionId {
+    const WHAT: &'static str = "session";
 }
 
 impl PathId for AgentId {

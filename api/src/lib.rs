@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod etag;
 mod faults;
+mod idempotency;
 mod ids;
 mod live;
 mod load;

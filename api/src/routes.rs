@@ -1,7 +1,9 @@
 //! Every route, once: the same list makes the router and its description.
 
 mod agents;
+mod dead_letters;
 mod queue;
+mod sessions;
 mod system;
 mod tasks;
 
@@ -55,9 +57,16 @@ endpoints! {
     agents::show,
     agents::update,
     agents::deactivate,
+    sessions::create,
+    sessions::list,
+    sessions::show,
     tasks::create,
+    tasks::bulk,
     tasks::list,
+    tasks::act,
+    tasks::action,
     tasks::show,
+    tasks::reprioritise,
     tasks::steps,
     tasks::diff,
     tasks::events,
@@ -71,6 +80,9 @@ endpoints! {
     queue::limits,
     queue::set_limit,
     queue::drop_limit,
+    tasks::retry,
+    tasks::depend,
+    dead_letters::list,
     system::health,
     system::live,
     system::ready,

@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{agent, dev, doctor, failure::Failure, migrate, queue, settings::Connection, task};
+use crate::{
+    agent, dead, dev, doctor, failure::Failure, migrate, queue, session, settings::Connection, task,
+};
 
 /// Runs a fleet of Claude agents that develop software.
 ///
@@ -40,6 +42,20 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Look at tasks whose attempts are used up, and try them again.
+    Dead {
+        #[command(subcommand)]
+        command: dead::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make sessions, to which tasks can belong, and look at them.
+    Session {
+        #[command(subcommand)]
+        command: session::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Look at agents.
     Agent {
         #[command(subcommand)]
@@ -67,6 +83,8 @@ impl Cli {
             Command::Doctor(options) => doctor::run(&options, self.json).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
             Command::Queue { command, common } => queue::run(command, &common, self.json).await,
+            Command::Dead { command, common } => dead::run(command, &common, self.json).await,
+            Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
         }
     }

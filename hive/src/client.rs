@@ -51,6 +51,24 @@ impl Client {
         self.send(request).await.map(drop)
     }
 
+    /// A POST that the server carries out once, however often it is sent with this key.
+    pub(crate) async fn post_once(
+        &self,
+        path: &str,
+        body: &Value,
+        key: Option<&str>,
+    ) -> Result<Value, Failure> {
+        let mut request = self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        self.read(request).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.read(self.request(Method::PATCH, path)?.json(body).timeout(Duration::from_secs(30))).await
+    }
+
     /// Opens an event stream after event number `after`.
     pub(crate) async fn stream(&self, path: &str, after: i64) -> Result<Response, Failure> {
         let request = self.request(Method::GET, path)?.header("last-event-id", after.to_string());

@@ -3,12 +3,14 @@
 mod agent;
 mod cli;
 mod client;
+mod dead;
 mod dev;
 mod doctor;
 mod failure;
 mod migrate;
 mod output;
 mod queue;
+mod session;
 mod settings;
 mod task;
 

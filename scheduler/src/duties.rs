@@ -1,8 +1,11 @@
 //! The duties, one file each. A duty is a function of the two doors alone, so that the loop and a test call the same.
 
+mod bulk_actions;
 mod janitor;
 mod reconcile;
 
+pub use bulk_actions::bulk_actions;
+pub(crate) use bulk_actions::keep_acting;
 pub use janitor::janitor;
 pub(crate) use janitor::keep_clean;
 pub(crate) use reconcile::keep_reconciled;

@@ -19,7 +19,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
-const METRICS: [Description; 6] = [
+const METRICS: [Description; 7] = [
     Description::histogram("hive_scheduler_duty_seconds", "How long one pass of a duty took"),
     Description::gauge(
         "hive_scheduler_duty_last_success_timestamp",
@@ -28,6 +28,7 @@ const METRICS: [Description; 6] = [
     Description::counter("hive_scheduler_duty_failed_total", "Passes that failed"),
     Description::counter("hive_tasks_orphaned_total", "Tasks taken back from workers that stopped renewing"),
     Description::counter("hive_tasks_released_total", "Parked tasks whose time or dependencies had come"),
+    Description::counter("hive_bulk_action_tasks_total", "Tasks that actions on many tasks changed or made"),
     Description::counter(
         "hive_tickets_reannounced_total",
         "Tickets written because none was there or it was old",
@@ -75,6 +76,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut duties = JoinSet::new();
     duties.spawn(duties::keep_reconciled(doors.clone(), health.clone(), stop.clone()));
     duties.spawn(duties::keep_clean(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_acting(doors.clone(), stop.clone()));
     tracing::info!("The scheduler is at work");
 
     tokio::select! {

@@ -107,7 +107,12 @@ async fn an_isolated_worker_finishes_what_only_looked_like_poison() {
     let mut hive =
         TestHive::builder().script(rules(json!([hangs, say("Suspect", 0, "Innocent.")]))).start().await;
     let suspect = hive.post_task(json!({ "title": "Suspect" })).await;
-    for _ in 0..2 {
+    for death in 1..=2 {
+        // Only once the call is made: the double hangs for two of them.
+        within(Duration::from_secs(30), "the call hangs", async || {
+            (hive.double.requests().len() == death).then_some(())
+        })
+        .await;
         kill_holder(&mut hive, suspect).await;
         hive.start_worker().await;
     }
@@ -140,7 +145,11 @@ async fn the_urgent_goes_next_and_the_old_does_not_starve() {
     // One may have been taken by then, and one more while the ticket was on its way.
     assert!(hive.count(between, urgent).await <= 2, "the urgent one went next");
 
-    // Without end urgent work: the backlog's oldest still starts within the limit and a moment.
+    let rest = json!({ "action": "cancel", "filter": { "status": ["ready"] } });
+    post(&hive, "/api/v1/tasks/actions", rest).await;
+    hive.wait_end(*backlog.last().unwrap(), 20).await;
+
+    // Without end urgent work: the one that waits starts within the limit and a moment.
     let waits = low(1).await[0];
     let started = async || !hive.task(waits).await["started_at"].is_null();
     let begun: DateTime<Utc> = hive.task(waits).await["created_at"].as_str().unwrap().parse().unwrap();

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
+mod blocked_trees;
+mod bulk;
 mod cancelling;
 mod crashes;
 mod events;
@@ -9,6 +11,7 @@ mod frozen;
 mod gates;
 mod history;
 mod isolation;
+mod large_output;
 mod limits;
 mod logs;
 mod main_job;

@@ -55,6 +55,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// One thing done to many tasks.
+    ActionId;
     /// A versioned definition of who works: role, prompt, model, tools, limits.
     AgentId;
     /// What a tenant owns: agents, tasks, budgets.

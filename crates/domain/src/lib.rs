@@ -1,7 +1,9 @@
 //! What the words of Agent Hive mean: ids, states and transitions, the lease, outcomes, the transcript, money.
 //! Nothing here reads a file, a socket or a clock.
 
+pub mod action;
 pub mod agent;
+pub mod cycle;
 pub mod event;
 pub mod ids;
 pub mod journal;
@@ -18,9 +20,10 @@ pub mod transcript;
 pub mod usage;
 pub mod why;
 
+pub use action::{ActionKind, ActionStatus};
 pub use agent::{AgentDefinition, AgentStatus};
 pub use event::EventKind;
-pub use ids::{AgentId, ProjectId, SessionId, TaskId};
+pub use ids::{ActionId, AgentId, ProjectId, SessionId, TaskId};
 pub use lease::Lease;
 pub use limits::Limits;
 pub use money::NanoUsd;

@@ -235,23 +235,21 @@ async fn what_waits_for_a_task_is_not_looked_at_for_its_time() {
 #[tokio::test]
 async fn lists_use_an_index_for_what_they_filter_by() {
     let bed = large_table().await;
-    let statement = recorded(&["t.labels @>", "LIMIT $8"]);
-    let project = "'00000000-0000-7000-8000-000000000001'";
-    let none = "NULL, '{}', NULL, NULL, '{}', NULL, NULL, 51".to_owned();
+    let statement = recorded(&["t.labels @>", "LIMIT $15"]);
+    let some = "'00000000-0000-7000-8000-000000000001'";
+    let list = |statuses: &str, agent: &str, labels: &str, session: &str, cursor: &str| {
+        format!(
+            "NULL, '{{{statuses}}}', NULL, {agent}, '{labels}', NULL, NULL, {session}, NULL, NULL, NULL, NULL, NULL, \
+             {cursor}, 51"
+        )
+    };
     for (what, arguments, index) in [
-        ("everything", none, "tasks_pkey"),
-        ("a page", format!("NULL, '{{}}', NULL, NULL, '{{}}', NULL, {project}, 51"), "tasks_pkey"),
-        ("failed ones", "NULL, '{failed}', NULL, NULL, '{}', NULL, NULL, 51".to_owned(), "tasks_by_status"),
-        (
-            "an agent's",
-            format!("NULL, '{{}}', NULL, '{}', '{{}}', NULL, NULL, 51", bed.agent),
-            "tasks_by_agent",
-        ),
-        (
-            "a label",
-            "NULL, '{}', NULL, NULL, '{\"rare\": \"yes\"}', NULL, NULL, 51".to_owned(),
-            "tasks_by_label",
-        ),
+        ("everything", list("", "NULL", "{}", "NULL", "NULL"), "tasks_pkey"),
+        ("a page", list("", "NULL", "{}", "NULL", some), "tasks_pkey"),
+        ("failed ones", list("failed", "NULL", "{}", "NULL", "NULL"), "tasks_by_status"),
+        ("an agent's", list("", &format!("'{}'", bed.agent), "{}", "NULL", "NULL"), "tasks_by_agent"),
+        ("a label", list("", "NULL", r#"{"rare": "yes"}"#, "NULL", "NULL"), "tasks_by_label"),
+        ("a session's", list("", "NULL", "{}", some, "NULL"), "tasks_by_session"),
     ] {
         let plan = plan(&bed, &statement, "force_custom_plan", &arguments).await;
         assert_uses(&plan, what, &[index]);

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use hive_domain::{
-    AgentStatus, PauseMode, StatusReason, TaskStatus,
+    ActionKind, ActionStatus, AgentStatus, PauseMode, StatusReason, TaskStatus,
     journal::{Checks, Entry, Reply, Stop, ToolResults},
     task::DependencyPolicy,
 };
@@ -32,6 +32,8 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("status_reason", names(StatusReason::ALL.iter().map(|name| name.as_str()).collect())),
         ("dependency_policy", names(DependencyPolicy::ALL.iter().map(|name| name.as_str()).collect())),
         ("pause_mode", names(PauseMode::ALL.iter().map(|name| name.as_str()).collect())),
+        ("task_action_kind", names(ActionKind::ALL.iter().map(|name| name.as_str()).collect())),
+        ("task_action_status", names(ActionStatus::ALL.iter().map(|name| name.as_str()).collect())),
         ("agent_status", names(AgentStatus::ALL.iter().map(|name| name.as_str()).collect())),
         ("step_kind", names(kinds_of_steps())),
         ("call_state", names(vec!["intent", "answered", "failed"])),

@@ -1,6 +1,6 @@
 //! What a caller may ask for, and what of it is accepted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Datelike, Utc};
 use hive_domain::{
@@ -39,6 +39,10 @@ const DEFAULT_TYPE: &str = "backend";
 #[serde(deny_unknown_fields)]
 #[schema(as = NewTask)]
 pub struct Submission {
+    /// What the other tasks of the same body call it; only when several are sent at once.
+    #[serde(rename = "ref")]
+    #[schema(max_length = 100)]
+    reference: Option<String>,
     /// What is asked for, in a line.
     #[schema(min_length = 1, max_length = 255)]
     title: String,
@@ -58,9 +62,9 @@ pub struct Submission {
     #[serde(default)]
     #[schema(value_type = i16, minimum = 1, maximum = 9, default = 5)]
     priority: Priority,
-    /// Tasks that must end first, at most 100.
+    /// Tasks that must end first, at most 100: their ids, or refs of the same body.
     #[serde(default)]
-    dependencies: Vec<Uuid>,
+    dependencies: Vec<String>,
     /// What an unsuccessful one does to this task.
     #[serde(default = "fail")]
     #[schema(schema_with = dependency_policy)]
@@ -147,6 +151,9 @@ const fn two_minutes() -> u64 {
     120
 }
 
+/// The tasks of one body by the names that they have there.
+pub type Refs = HashMap<String, TaskId>;
+
 impl Submission {
     /// Checks everything that needs no store, and hands over the task with the base that is still to be looked up.
     ///
@@ -154,24 +161,37 @@ impl Submission {
     /// 422 with every field at fault.
     pub fn check(self) -> Result<(NewTask, Option<Base>)> {
         let mut faults = Faults::default();
-        self.check_texts(&mut faults);
-        self.check_numbers(&mut faults);
-        self.check_performer(&mut faults);
+        let alone = self.reference.is_none();
+        faults.demand(alone, "/ref", "is for tasks that are sent together, to /api/v1/tasks/bulk");
+        let checked = self.check_as(TaskId::new(), &Refs::new(), &mut faults);
+        faults.finish()?;
+        Ok(checked)
+    }
+
+    /// What the other tasks of the body call it.
+    pub fn reference(&self) -> Option<&str> {
+        self.reference.as_deref()
+    }
+
+    /// As [`Self::check`], among others. What is handed over means something only when no fault was noted.
+    pub fn check_as(self, id: TaskId, refs: &Refs, faults: &mut Faults) -> (NewTask, Option<Base>) {
+        self.check_texts(faults);
+        self.check_numbers(faults);
+        self.check_performer(faults);
         for (index, check) in self.acceptance.iter().enumerate() {
-            check.check(&mut faults, &format!("/acceptance/{index}"));
+            check.check(faults, &format!("/acceptance/{index}"));
         }
         let performer = self.performer();
         let limits = Limits::from(self.limits);
-        check_limits(&limits, &mut faults);
-        faults.finish()?;
+        check_limits(&limits, faults);
         let new = NewTask {
-            id: TaskId::new(),
+            id,
             project: self.project_id.map_or(ProjectId::DEFAULT, ProjectId::from),
             performer,
             title: self.title,
             description: self.description,
             priority: self.priority,
-            dependencies: distinct(self.dependencies),
+            dependencies: dependencies(&self.dependencies, refs, faults),
             on_dependency_failure: self.on_dependency_failure,
             repository: None,
             acceptance: self.acceptance.into_iter().map(Check::named).collect(),
@@ -187,7 +207,7 @@ impl Submission {
             concurrency_key: self.concurrency_key,
             created_by: ACTOR.to_owned(),
         };
-        Ok((new, self.repository))
+        (new, self.repository)
     }
 
     fn check_texts(&self, faults: &mut Faults) {
@@ -283,7 +303,22 @@ impl Check {
 }
 
 /// Each dependency once, in the order given: naming one twice means nothing more.
-fn distinct(ids: Vec<Uuid>) -> Vec<TaskId> {
+fn dependencies(texts: &[String], refs: &Refs, faults: &mut Faults) -> Vec<TaskId> {
     let mut seen = std::collections::HashSet::new();
-    ids.into_iter().filter(|id| seen.insert(*id)).map(TaskId::from).collect()
+    let mut ids = Vec::with_capacity(texts.len().min(MAX_DEPENDENCIES));
+    for (index, text) in texts.iter().enumerate() {
+        match refs.get(text).copied().map_or_else(|| text.parse(), Ok) {
+            Ok(id) if seen.insert(id) => ids.push(id),
+            Ok(_) => {}
+            Err(_) => {
+                let what = if refs.is_empty() {
+                    "is not a UUID"
+                } else {
+                    "is neither a UUID nor a ref of this body"
+                };
+                faults.refuse(format!("/dependencies/{index}"), what);
+            }
+        }
+    }
+    ids
 }
