@@ -2,6 +2,7 @@
 //! Nothing here reads a file, a socket or a clock.
 
 pub mod agent;
+pub mod cron;
 pub mod event;
 pub mod ids;
 pub mod journal;
@@ -11,6 +12,7 @@ pub mod money;
 pub mod outcome;
 pub mod pause;
 pub mod priority;
+pub mod schedule;
 pub mod status;
 pub mod task;
 pub mod tool;
@@ -18,14 +20,16 @@ pub mod transcript;
 pub mod usage;
 
 pub use agent::{AgentDefinition, AgentStatus};
+pub use cron::Cadence;
 pub use event::EventKind;
-pub use ids::{AgentId, ProjectId, SessionId, TaskId};
+pub use ids::{AgentId, ProjectId, ScheduleId, SessionId, TaskId};
 pub use lease::Lease;
 pub use limits::Limits;
 pub use money::NanoUsd;
 pub use outcome::Outcome;
 pub use pause::PauseMode;
 pub use priority::Priority;
+pub use schedule::{CatchUp, Overlap, SlotOutcome};
 pub use status::{StatusReason, TaskStatus};
 pub use tool::ToolName;
 pub use usage::Usage;
