@@ -117,7 +117,7 @@ impl Store {
                  UPDATE llm_calls
                  SET state = 'answered', request_id = $14, input_tokens = $5, output_tokens = $6,
                      cache_read_tokens = $7, cache_write_tokens = $8, cost_nano_usd = $9, finished_at = now()
-                 FROM task WHERE llm_calls.id = $15 AND llm_calls.task_id = task.id AND llm_calls.state = 'intent'
+                 FROM task WHERE llm_calls.id = $15 AND llm_calls.task_id = $1 AND llm_calls.state = 'intent'
              )
              INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $16, $17 FROM task",
             task.uuid(),

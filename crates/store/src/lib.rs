@@ -6,10 +6,12 @@ pub mod artifacts;
 pub mod calls;
 pub mod error;
 pub mod events;
+pub mod housekeeping;
 pub mod journal;
 pub mod lease;
 pub mod pool;
 pub mod reconcile;
+pub mod schedules;
 pub mod tasks;
 mod text;
 
@@ -21,4 +23,5 @@ pub use journal::{NewStep, Step};
 pub use lease::{Announcement, Settled};
 pub use pool::{Config, MIGRATOR, Store};
 pub use reconcile::Reconciled;
+pub use schedules::{DutyOptions, Makes, NewSchedule, Plan, Schedule, Slot};
 pub use tasks::{TaskFilter, TaskPage};

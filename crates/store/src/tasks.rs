@@ -1,7 +1,7 @@
 //! Tasks: accept, show, list, and what a person may do to them.
 
 mod actions;
-mod enqueue;
+pub(crate) mod enqueue;
 mod row;
 mod status_name;
 
