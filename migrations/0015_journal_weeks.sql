@@ -2,7 +2,19 @@
 -- time, so a range of ids is a range of times; old weeks go as whole tables instead of row by row.
 --
 -- No foreign key leads from the journal to tasks any more: each row is inserted by a statement that reads the task's
--- row, tasks are never deleted, and a key would make each dropped week lock the tasks of the whole fleet.
+-- row, a trigger keeps tasks that have a journal, and a key would make each dropped week lock the tasks of the whole
+-- fleet.
+
+CREATE FUNCTION refuse_to_delete_tasks() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM events WHERE task_id = OLD.id) OR EXISTS (SELECT FROM steps WHERE task_id = OLD.id)
+       OR EXISTS (SELECT FROM llm_calls WHERE task_id = OLD.id) THEN
+        RAISE EXCEPTION 'task % is kept: its journal refers to it', OLD.id
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'tasks_are_kept';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER tasks_are_kept BEFORE DELETE ON tasks FOR EACH ROW EXECUTE FUNCTION refuse_to_delete_tasks();
 
 -- The least id that an instant can have.
 CREATE FUNCTION first_id_of(at timestamptz) RETURNS uuid LANGUAGE sql STABLE STRICT AS
