@@ -24,7 +24,7 @@ const ROOM_WITHIN: Duration = Duration::from_millis(500);
 /// How often the lanes are looked at while more tickets wait for room.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Where those who watch tasks listen.
-const CHANNEL: &str = "task_updates";
+pub(super) const CHANNEL: &str = "task_updates";
 
 /// What one pass did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
