@@ -56,6 +56,9 @@ impl ApiError {
         let code = match what {
             "task" => "task_not_found",
             "agent" => "agent_not_found",
+            "schedule" => "schedule_not_found",
+            "duty" => "duty_not_found",
+            "order" => "order_not_found",
             _ => "not_found",
         };
         Self::new(StatusCode::NOT_FOUND, code, format!("{what} {id} does not exist"))
@@ -86,6 +89,18 @@ impl ApiError {
     #[must_use]
     pub const fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
+        self
+    }
+
+    /// The same problem, of a value that stands at `pointer` of the body.
+    #[must_use]
+    pub fn below(mut self, pointer: &str) -> Self {
+        for error in &mut self.errors {
+            error.move_below(pointer);
+        }
+        if let [one] = self.errors.as_slice() {
+            self.detail = one.to_string();
+        }
         self
     }
 

@@ -1,6 +1,8 @@
 //! Every route, once: the same list makes the router and its description.
 
 mod agents;
+mod housekeeping;
+mod schedules;
 mod system;
 mod tasks;
 
@@ -54,6 +56,15 @@ endpoints! {
     agents::show,
     agents::update,
     agents::deactivate,
+    housekeeping::list,
+    housekeeping::order,
+    housekeeping::run,
+    schedules::create,
+    schedules::list,
+    schedules::show,
+    schedules::update,
+    schedules::delete,
+    schedules::run,
     tasks::create,
     tasks::list,
     tasks::show,

@@ -1,14 +1,18 @@
 //! What callers see. These shapes are the interface: they change only when it is meant to.
 
 mod agent;
+mod housekeeping;
 mod limits;
 mod names;
 mod result;
+mod schedule;
 mod step;
 mod task;
 
 pub use agent::AgentView;
+pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
-pub use names::{agent_status, dependency_policy};
+pub use names::{agent_status, catch_up, dependency_policy, overlap};
+pub use schedule::{ScheduleView, SlotView};
 pub use step::StepView;
 pub use task::TaskView;

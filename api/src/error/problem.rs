@@ -52,6 +52,13 @@ impl FieldError {
         Self { pointer: Some(pointer.into()), parameter: None, detail: detail.into() }
     }
 
+    /// The field stands in a value at `pointer`.
+    pub(super) fn move_below(&mut self, pointer: &str) {
+        if let Some(own) = &mut self.pointer {
+            own.insert_str(0, pointer);
+        }
+    }
+
     /// A query parameter.
     pub fn query(name: &str, detail: impl Into<String>) -> Self {
         Self { pointer: None, parameter: Some(name.to_owned()), detail: detail.into() }

@@ -10,7 +10,7 @@ use axum::{
     http::{StatusCode, header::LOCATION},
     response::IntoResponse,
 };
-use submission::Submission;
+pub use submission::Submission;
 
 use crate::{app::App, body::Body, error::Result, views::TaskView};
 
