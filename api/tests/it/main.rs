@@ -12,5 +12,6 @@ mod hive;
 mod openapi;
 mod programs;
 mod robust;
+mod schedules;
 mod task_actions;
 mod tasks;
