@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{agent, dev, doctor, failure::Failure, migrate, settings::Connection, task};
+use crate::{
+    agent, dev, doctor, failure::Failure, housekeeping, migrate, schedule, settings::Connection, task,
+};
 
 /// Runs a fleet of Claude agents that develop software.
 ///
@@ -40,6 +42,20 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Make tasks by the clock.
+    Schedule {
+        #[command(subcommand)]
+        command: schedule::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Remove what nobody needs any more.
+    Housekeeping {
+        #[command(subcommand)]
+        command: housekeeping::Command,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 /// Options of every command that talks to the server.
@@ -60,6 +76,8 @@ impl Cli {
             Command::Doctor(options) => doctor::run(&options, self.json).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
+            Command::Schedule { command, common } => schedule::run(command, &common, self.json).await,
+            Command::Housekeeping { command, common } => housekeeping::run(command, &common, self.json).await,
         }
     }
 }

@@ -39,6 +39,14 @@ impl Client {
         self.read(self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30))).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.read(self.request(Method::PATCH, path)?.json(body).timeout(Duration::from_secs(30))).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, path)?.timeout(Duration::from_secs(30))).await.map(drop)
+    }
+
     /// Opens an event stream after event number `after`.
     pub(crate) async fn stream(&self, path: &str, after: i64) -> Result<Response, Failure> {
         let request = self.request(Method::GET, path)?.header("last-event-id", after.to_string());

@@ -6,8 +6,10 @@ mod client;
 mod dev;
 mod doctor;
 mod failure;
+mod housekeeping;
 mod migrate;
 mod output;
+mod schedule;
 mod settings;
 mod task;
 

@@ -6,6 +6,7 @@ mod view;
 
 use clap::Subcommand;
 use serde_json::Value;
+pub(crate) use submit::url_of;
 
 use crate::{cli::Common, client::Client, failure::Failure, output};
 

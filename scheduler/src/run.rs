@@ -33,7 +33,10 @@ const METRICS: [Description; 14] = [
         "Tickets written because none was there or it was old",
     ),
     Description::counter("hive_schedule_slots_total", "Slots of schedules, by what became of them"),
-    Description::counter("hive_schedule_failures_total", "Times that a schedule could not fire and stayed due"),
+    Description::counter(
+        "hive_schedule_failures_total",
+        "Times that a schedule could not fire and stayed due",
+    ),
     Description::histogram("hive_schedule_lag_seconds", "From the time of a slot to its firing"),
     Description::counter("hive_housekeeping_runs_total", "Orders of housekeeping that were taken"),
     Description::counter("hive_housekeeping_failures_total", "Orders of housekeeping that failed"),

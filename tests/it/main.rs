@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod cancelling;
+mod clock;
 mod crashes;
 mod events;
 mod frozen;

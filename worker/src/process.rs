@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Config, SandboxMode},
+    housekeeping,
     jobs::run_task::RunTask,
     leases::Leases,
     slots::Slots,
@@ -57,6 +58,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let leases = Leases::default();
     tokio::spawn(leases.clone().renew(store.clone(), finished.clone()));
     tokio::spawn(leases.clone().listen(queue.clone()));
+    tokio::spawn(housekeeping::keep_house(
+        store.clone(),
+        agent.workspaces.clone(),
+        agent.workspace_config.clone(),
+        drain.clone(),
+    ));
     let job = RunTask {
         store,
         queue: queue.clone(),

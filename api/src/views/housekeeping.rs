@@ -74,7 +74,8 @@ impl DutyView {
     /// A duty with the runs and successes that are its.
     pub fn new(duty: &'static Duty, runs: &[LastRun], successes: &[Success]) -> Self {
         let of_host = |host: &str| {
-            let mut mine = successes.iter().filter(|success| success.duty == duty.name && success.host == host);
+            let mut mine =
+                successes.iter().filter(|success| success.duty == duty.name && success.host == host);
             mine.next().map(|success| success.at)
         };
         let run = |run: &LastRun| RunView {

@@ -72,15 +72,24 @@ async fn a_change_happens_only_at_the_version_it_was_meant_for() {
     let changed = patch(&api, &path, "W/\"1\"", json!({ "cron": "0 12 * * *", "enabled": false })).await;
     assert_eq!((changed.status.as_u16(), changed.header("etag")), (200, "W/\"2\""), "{changed:?}");
     assert_eq!(changed.body["next_fire_times"], json!([]), "a disabled one has no times");
-    assert_eq!((&changed.body["name"], &changed.body["task"]["title"]), (&json!("nightly"), &json!("Tidy up")));
+    assert_eq!(
+        (&changed.body["name"], &changed.body["task"]["title"]),
+        (&json!("nightly"), &json!("Tidy up"))
+    );
     patch(&api, &path, "W/\"1\"", json!({ "enabled": true })).await.problem(412, "schedule_changed");
-    let task = patch(&api, &path, "*", json!({ "task": { "title": "Other", "duty": "noop" }, "enabled": true })).await;
+    let task =
+        patch(&api, &path, "*", json!({ "task": { "title": "Other", "duty": "noop" }, "enabled": true }))
+            .await;
     assert_eq!((task.status.as_u16(), &task.body["task"]["title"]), (200, &json!("Other")), "{task:?}");
     assert_eq!(task.body["next_fire_times"].as_array().unwrap().len(), 5);
-    let duty = patch(&api, &path, "*", json!({ "duty": "steps_retention", "options": { "keep_days": 7 } })).await;
+    let duty =
+        patch(&api, &path, "*", json!({ "duty": "steps_retention", "options": { "keep_days": 7 } })).await;
     assert_eq!(duty.body["options"], json!({ "dry_run": false, "keep_days": 7 }), "{duty:?}");
     let options = patch(&api, &path, "*", json!({ "options": { "dry_run": true } })).await;
-    assert_eq!((&options.body["duty"], &options.body["options"]["dry_run"]), (&json!("steps_retention"), &json!(true)));
+    assert_eq!(
+        (&options.body["duty"], &options.body["options"]["dry_run"]),
+        (&json!("steps_retention"), &json!(true))
+    );
     api.post("/api/v1/schedules", nightly()).await.problem(409, "schedule_name_taken");
 }
 
@@ -89,7 +98,11 @@ async fn bad_schedules_are_refused_by_field_and_leave_nothing_behind() {
     let hive = Hive::start().await;
     let api = hive.api().await;
     let places = [
-        ("/cron", json!({ "cron": "61 * * * *" }), r#"the minute is "61": "61" is not a number from 0 to 59"#),
+        (
+            "/cron",
+            json!({ "cron": "61 * * * *" }),
+            r#"the minute is "61": "61" is not a number from 0 to 59"#,
+        ),
         ("/cron", json!({ "cron": "* * *" }), "has 3 fields"),
         ("/cron", json!({ "cron": "0 0 30 2 *" }), "no calendar has"),
         ("/time_zone", json!({ "time_zone": "Europe/Bielefeld" }), "IANA"),
@@ -103,12 +116,28 @@ async fn bad_schedules_are_refused_by_field_and_leave_nothing_behind() {
         ("/task", json!({ "duty": "records" }), "together"),
         ("/task/title", json!({ "task": { "title": "", "duty": "noop" } }), "empty"),
         ("/task/other", json!({ "task": { "title": "T", "other": 1 } }), "unknown field"),
-        ("/task/run_at", json!({ "task": { "title": "T", "duty": "noop", "run_at": "2030-01-01T00:00:00Z" } }), "moment"),
+        (
+            "/task/run_at",
+            json!({ "task": { "title": "T", "duty": "noop", "run_at": "2030-01-01T00:00:00Z" } }),
+            "moment",
+        ),
         ("/task/agent_type", json!({ "task": { "title": "T", "agent_type": "nobody" } }), "no active agent"),
-        ("/task/repository/url", json!({ "task": { "title": "T", "repository": { "url": "file:///nowhere" } } }), "root"),
+        (
+            "/task/repository/url",
+            json!({ "task": { "title": "T", "repository": { "url": "file:///nowhere" } } }),
+            "root",
+        ),
         ("/duty", json!({ "task": null, "duty": "dusting" }), "is none of artifacts_retention"),
-        ("/options/keep_days", json!({ "task": null, "duty": "records", "options": { "keep_days": 0 } }), "1 to 3650"),
-        ("/options/keep_days", json!({ "task": null, "duty": "ended_pauses", "options": { "keep_days": 5 } }), "nothing"),
+        (
+            "/options/keep_days",
+            json!({ "task": null, "duty": "records", "options": { "keep_days": 0 } }),
+            "1 to 3650",
+        ),
+        (
+            "/options/keep_days",
+            json!({ "task": null, "duty": "ended_pauses", "options": { "keep_days": 5 } }),
+            "nothing",
+        ),
         ("/options", json!({ "options": { "dry_run": true } }), "of a duty"),
     ];
     hive.agent("backend", "Ada").await;
@@ -151,7 +180,8 @@ async fn housekeeping_is_listed_ordered_and_shown() {
     let hive = Hive::start().await;
     let api = hive.api().await;
     let duties = api.get("/api/v1/housekeeping").await;
-    let names: Vec<_> = duties.body["items"].as_array().unwrap().iter().map(|duty| duty["name"].clone()).collect();
+    let names: Vec<_> =
+        duties.body["items"].as_array().unwrap().iter().map(|duty| duty["name"].clone()).collect();
     assert!(names.contains(&json!("steps_retention")) && names.contains(&json!("workspaces")), "{names:?}");
     assert!(duties.body["items"][0]["last_success_at"].is_null());
 
@@ -168,7 +198,10 @@ async fn housekeeping_is_listed_ordered_and_shown() {
     });
     let dry = api.post("/api/v1/housekeeping/ended_pauses/run?dry_run=true", json!({})).await;
     assert_eq!((dry.status.as_u16(), &dry.body["runs"][0]["state"]), (200, &json!("done")), "{dry:?}");
-    assert_eq!((&dry.body["dry_run"], &dry.body["runs"][0]["report"]), (&json!(true), &json!({ "pauses": 0 })));
+    assert_eq!(
+        (&dry.body["dry_run"], &dry.body["runs"][0]["report"]),
+        (&json!(true), &json!({ "pauses": 0 }))
+    );
     let pauses = |body: &Value| {
         let mut items = body["items"].as_array().unwrap().iter();
         items.find(|duty| duty["name"] == "ended_pauses").cloned().unwrap()

@@ -108,7 +108,12 @@ impl Cadence {
     }
 
     /// When the offset stops being this one, if it does up to `until`.
-    fn change(&self, from: DateTime<Utc>, until: DateTime<Utc>, offset: FixedOffset) -> Option<DateTime<Utc>> {
+    fn change(
+        &self,
+        from: DateTime<Utc>,
+        until: DateTime<Utc>,
+        offset: FixedOffset,
+    ) -> Option<DateTime<Utc>> {
         let differs = |at| self.offset(at) != offset;
         let mut start = from;
         while start < until {

@@ -2,6 +2,7 @@
 
 mod calls;
 mod duties;
+mod hosts;
 mod journal;
 mod orders;
 mod prune;
@@ -10,6 +11,7 @@ mod status;
 use serde_json::Value;
 
 pub use duties::{DUTIES, Duty, WORKSPACES};
+pub use hosts::HostTask;
 pub(crate) use orders::place_order;
 pub use orders::{Order, OrderRun, OrderView};
 pub use status::{LastRun, Success};

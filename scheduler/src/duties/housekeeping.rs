@@ -25,7 +25,8 @@ const DATABASE: &str = "";
 pub async fn housekeeping(doors: &Doors) -> anyhow::Result<bool> {
     let mine: Vec<String> =
         DUTIES.iter().filter(|duty| !duty.is_of_hosts()).map(|duty| duty.name.to_owned()).collect();
-    let order = doors.store.take_order(&mine, DATABASE).await.context("Postgres could not be asked for orders")?;
+    let order =
+        doors.store.take_order(&mine, DATABASE).await.context("Postgres could not be asked for orders")?;
     let Some(order) = order else { return Ok(false) };
     let labels = [("duty", order.duty.clone())];
     metrics::counter!("hive_housekeeping_runs_total", &labels).increment(1);
@@ -34,7 +35,8 @@ pub async fn housekeeping(doors: &Doors) -> anyhow::Result<bool> {
         Err(_) => Err(anyhow!("it took longer than {} s", ORDER_WITHIN.as_secs())),
     };
     let said = outcome.as_ref().map_err(|error| format!("{error:#}"));
-    let written = doors.store.finish_order(&order, DATABASE, said.as_ref().copied().map_err(String::as_str)).await;
+    let written =
+        doors.store.finish_order(&order, DATABASE, said.as_ref().copied().map_err(String::as_str)).await;
     written.context("the end of an order could not be written down")?;
     match outcome {
         Ok(done) => {
@@ -69,7 +71,8 @@ async fn show_successes(store: &Store) -> anyhow::Result<()> {
     let (_, successes) = store.housekeeping().await.context("Postgres could not be asked for successes")?;
     for success in successes {
         let labels = [("duty", success.duty), ("host", success.host)];
-        metrics::gauge!("hive_housekeeping_last_success_timestamp", &labels).set(success.at.timestamp() as f64);
+        metrics::gauge!("hive_housekeeping_last_success_timestamp", &labels)
+            .set(success.at.timestamp() as f64);
     }
     Ok(())
 }

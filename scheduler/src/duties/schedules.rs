@@ -91,7 +91,8 @@ async fn fire(doors: &Doors, due: &DueSchedule) -> anyhow::Result<Fired> {
             return Err(error.context(format!("schedule {} could not fire", due.id)));
         }
     };
-    let tickets: Vec<_> = fired.tasks.iter().map(|task| ticket(task.id.uuid(), task.epoch, task.priority)).collect();
+    let tickets: Vec<_> =
+        fired.tasks.iter().map(|task| ticket(task.id.uuid(), task.epoch, task.priority)).collect();
     // A ticket that is lost is written again by the reconciler.
     doors.queue.announce(&tickets).await;
     for task in &fired.tasks {
@@ -119,7 +120,9 @@ pub(crate) async fn keep_schedules(doors: Doors, stop: CancellationToken) {
     let mut at_work = JoinSet::new();
     while !stop.is_cancelled() {
         let store = doors.store.clone();
-        let look = async move { store.due_schedules(LOOK).await.context("Postgres could not be asked for schedules") };
+        let look = async move {
+            store.due_schedules(LOOK).await.context("Postgres could not be asked for schedules")
+        };
         for due in duty.attempt(look).await.unwrap_or_default() {
             if firing.begin(due.id) {
                 at_work.spawn(firing.clone().fire(doors.clone(), due));

@@ -55,8 +55,12 @@ fn plan(name: &str, cron: &str) -> Plan {
 }
 
 async fn schedule(store: &Store, plan: Plan) -> ScheduleId {
-    let new =
-        NewSchedule { id: ScheduleId::new(), project: ProjectId::DEFAULT, created_by: "test".to_owned(), plan };
+    let new = NewSchedule {
+        id: ScheduleId::new(),
+        project: ProjectId::DEFAULT,
+        created_by: "test".to_owned(),
+        plan,
+    };
     store.create_schedule(&new).await.unwrap().id
 }
 
@@ -211,7 +215,8 @@ async fn a_scheduler_that_was_away_for_three_slots_follows_the_policy() {
         plan.catch_up = catch_up;
         ids.push((schedule(&doors.store, plan).await, expected));
     }
-    let edge: i64 = sqlx::query_scalar("SELECT extract(epoch FROM now())::bigint % 1200").fetch_one(&pool).await.unwrap();
+    let edge: i64 =
+        sqlx::query_scalar("SELECT extract(epoch FROM now())::bigint % 1200").fetch_one(&pool).await.unwrap();
     if !(5..1_140).contains(&edge) {
         // So near to a slot the outage would end in one; wait it out.
         tokio::time::sleep(Duration::from_secs(70)).await;

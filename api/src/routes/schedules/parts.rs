@@ -5,12 +5,7 @@ use hive_store::{DutyOptions, Makes, Plan, housekeeping::Duty};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{
-    app::App,
-    error::Result,
-    faults::Faults,
-    routes::tasks::create::Submission,
-};
+use crate::{app::App, error::Result, faults::Faults, routes::tasks::create::Submission};
 
 const MAX_NAME: usize = 255;
 /// Slots that are caught up at most; the schema of the store says the same.
@@ -69,7 +64,10 @@ pub async fn makes(
                 new.repository = Some(found.map_err(|error| error.below("/task"))?);
             }
             // The store says what the insert of such a task would say.
-            app.store.rehearse(&new).await.map_err(|error| crate::error::ApiError::from(error).below("/task"))?;
+            app.store
+                .rehearse(&new)
+                .await
+                .map_err(|error| crate::error::ApiError::from(error).below("/task"))?;
             Ok(Makes::Task(Box::new(new)))
         }
         (None, Some(name)) => {
@@ -82,7 +80,8 @@ pub async fn makes(
             Ok(Makes::Duty(name, DutyOptions { dry_run, keep_days }))
         }
         (both, _) => {
-            let detail = if both.is_some() { "must not be given together with duty" } else { "or a duty is required" };
+            let detail =
+                if both.is_some() { "must not be given together with duty" } else { "or a duty is required" };
             faults.refuse("/task", detail);
             faults.finish()?;
             unreachable!("a fault was noted")

@@ -104,7 +104,10 @@ pub async fn handle(
     }
     // What is not named was read above, so a change in between must not be overwritten by it.
     let expected = demanded.unwrap_or(current.version);
-    app.store.update_schedule(id, expected, &plan).await.map_err(|error| failed_condition(error.into(), demanded))?;
+    app.store
+        .update_schedule(id, expected, &plan)
+        .await
+        .map_err(|error| failed_condition(error.into(), demanded))?;
     let (version, view) = super::view(&app, id).await?;
     Ok(([(ETAG, etag::of(version))], Json(view)))
 }

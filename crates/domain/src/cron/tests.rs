@@ -137,11 +137,20 @@ fn instant() -> impl Strategy<Value = DateTime<Utc>> {
 }
 
 fn expression() -> impl Strategy<Value = String> {
-    let minute = prop_oneof![Just("*".to_owned()), (1..30_u32).prop_map(|n| format!("*/{n}")), (0..60_u32).prop_map(|n| n.to_string())];
-    let hour = prop_oneof![Just("*".to_owned()), (0..24_u32).prop_map(|n| n.to_string()), (0..12_u32).prop_map(|n| format!("{n}-{}", n + 6))];
+    let minute = prop_oneof![
+        Just("*".to_owned()),
+        (1..30_u32).prop_map(|n| format!("*/{n}")),
+        (0..60_u32).prop_map(|n| n.to_string())
+    ];
+    let hour = prop_oneof![
+        Just("*".to_owned()),
+        (0..24_u32).prop_map(|n| n.to_string()),
+        (0..12_u32).prop_map(|n| format!("{n}-{}", n + 6))
+    ];
     let day = prop_oneof![3 => Just("*".to_owned()), 1 => (1..29_u32).prop_map(|n| n.to_string())];
     let weekday = prop_oneof![3 => Just("*".to_owned()), 1 => (0..7_u32).prop_map(|n| n.to_string())];
-    (minute, hour, day, weekday).prop_map(|(minute, hour, day, weekday)| format!("{minute} {hour} {day} * {weekday}"))
+    (minute, hour, day, weekday)
+        .prop_map(|(minute, hour, day, weekday)| format!("{minute} {hour} {day} * {weekday}"))
 }
 
 proptest! {

@@ -41,7 +41,11 @@ impl Store {
             .rows_affected() as i64;
             closed += portion;
             if portion < PORTION {
-                return Ok(Done { removed_rows: closed, report: json!({ "closed": closed }), ..Done::default() });
+                return Ok(Done {
+                    removed_rows: closed,
+                    report: json!({ "closed": closed }),
+                    ..Done::default()
+                });
             }
         }
     }

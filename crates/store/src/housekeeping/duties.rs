@@ -54,7 +54,12 @@ pub const DUTIES: &[Duty] = &[
         name: "ended_pauses",
         what: "removes pauses whose time has passed",
         cron: "*/10 * * * *",
-        work: Work::Prune(&[Prune { table: "pauses", over: "until < now() AND $1 >= 0", bytes: "0", keep: Keep::Nothing }]),
+        work: Work::Prune(&[Prune {
+            table: "pauses",
+            over: "until < now() AND $1 >= 0",
+            bytes: "0",
+            keep: Keep::Nothing,
+        }]),
     },
     Duty {
         name: "partitions_ahead",

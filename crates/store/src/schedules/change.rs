@@ -77,7 +77,9 @@ impl Store {
         let mut made = 0;
         let mut tx = self.pool.begin().await?;
         // Two processes may seed at once: the second waits here and then finds the names taken.
-        sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('hive.seed_schedules'))").execute(&mut *tx).await?;
+        sqlx::query!("SELECT pg_advisory_xact_lock(hashtext('hive.seed_schedules'))")
+            .execute(&mut *tx)
+            .await?;
         let taken = sqlx::query_scalar!(
             "SELECT name FROM schedules WHERE project_id = $1 AND system",
             ProjectId::DEFAULT.uuid()
@@ -112,7 +114,12 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Invalid`] for a cadence that cannot be read; [`Error::Conflict`]
     /// `schedule_name_taken`, or `schedule_changed` when `expected_version` is not the current one.
-    pub async fn update_schedule(&self, id: ScheduleId, expected_version: i32, plan: &Plan) -> Result<Schedule> {
+    pub async fn update_schedule(
+        &self,
+        id: ScheduleId,
+        expected_version: i32,
+        plan: &Plan,
+    ) -> Result<Schedule> {
         let cadence = plan.cadence()?;
         let (task, duty, options) = columns(id, &plan.makes)?;
         let mut tx = self.pool.begin().await?;

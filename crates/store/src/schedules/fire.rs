@@ -105,9 +105,11 @@ impl Store {
     /// [`Error::NotFound`]; what the task's own acceptance would say.
     pub async fn fire_now(&self, id: ScheduleId, base_commit: Option<&str>) -> Result<(Slot, Option<Task>)> {
         let mut tx = self.begin_briefly().await?;
-        let row = select_schedules!("WHERE id = $1 FOR NO KEY UPDATE", id.uuid()).fetch_optional(&mut *tx).await?;
+        let row =
+            select_schedules!("WHERE id = $1 FOR NO KEY UPDATE", id.uuid()).fetch_optional(&mut *tx).await?;
         let mut firing = Firing::of(self, &mut tx, row.ok_or_else(|| missing(id))?, base_commit).await?;
-        let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut **firing.tx).await?;
+        let now =
+            sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut **firing.tx).await?;
         firing.note(now, SlotOutcome::Fired, true).await?;
         let made = firing.make(now).await?;
         firing.end(None).await?;
@@ -255,9 +257,7 @@ impl<'a, 'c> Firing<'a, 'c> {
     async fn make(&mut self, slot: DateTime<Utc>) -> Result<Result<()>> {
         let (id, actor) = (self.schedule.id.uuid(), format!("schedule {}", self.schedule.plan.name));
         let made: Result<Made> = match &self.schedule.plan.makes {
-            Makes::Duty(duty, options) => {
-                place_order(self.tx, duty, options, &actor).await.map(Made::Order)
-            }
+            Makes::Duty(duty, options) => place_order(self.tx, duty, options, &actor).await.map(Made::Order),
             Makes::Task(template) => {
                 let mut new = NewTask { id: TaskId::new(), created_by: actor, ..(**template).clone() };
                 if let (Some(repository), Some(commit)) = (&mut new.repository, self.base_commit) {

@@ -114,7 +114,11 @@ async fn old_slots_and_orders_go() {
     let done = bed.keep_house("records", false).await;
     assert_eq!(done.report, serde_json::json!({ "cron_slots": 2, "housekeeping_orders": 1 }));
     assert!(matches!(bed.store.order(order).await, Err(Error::NotFound { .. })));
-    assert_eq!(bed.number("SELECT count(*) FROM cron_slots").await, 2, "the recent one and the one that waits");
+    assert_eq!(
+        bed.number("SELECT count(*) FROM cron_slots").await,
+        2,
+        "the recent one and the one that waits"
+    );
 }
 
 #[tokio::test]
@@ -130,7 +134,11 @@ async fn calls_of_runs_that_are_over_are_closed() {
 
     bed.execute("UPDATE llm_calls SET created_at = created_at - interval '11 minutes'").await;
     assert_eq!(bed.keep_house("stale_intents", true).await.removed_rows, 1);
-    assert_eq!(bed.keep_house("stale_intents", false).await.removed_rows, 1, "a call in flight is left alone");
+    assert_eq!(
+        bed.keep_house("stale_intents", false).await.removed_rows,
+        1,
+        "a call in flight is left alone"
+    );
     assert_eq!(bed.number("SELECT count(*) FROM llm_calls WHERE state = 'intent'").await, 1);
 
     // It comes all the same, and was charged.

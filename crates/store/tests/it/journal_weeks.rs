@@ -36,7 +36,11 @@ impl Bed {
         for name in ["diff", "step-1-toolu_1"] {
             self.store.put_artifact(id, name, "text/plain", name.as_bytes()).await.unwrap();
         }
-        self.settle_with(&lease, &Outcome::Done(TaskResult { summary: "done".to_owned(), ..Default::default() })).await;
+        self.settle_with(
+            &lease,
+            &Outcome::Done(TaskResult { summary: "done".to_owned(), ..Default::default() }),
+        )
+        .await;
         sqlx::query("UPDATE tasks SET completed_at = now() - make_interval(days => $2) WHERE id = $1")
             .bind(id.uuid())
             .bind(days)
@@ -114,7 +118,10 @@ async fn a_week_is_dropped_when_all_its_tasks_ended_long_ago() {
         assert!(!bed.store.is_journal_pruned(kept).await.unwrap());
         bed.store.artifact(kept, "step-1-toolu_1").await.unwrap();
     }
-    assert_eq!(bed.number("SELECT count(*) FROM journal_weeks WHERE dropped_at IS NOT NULL AND bytes > 0").await, 1);
+    assert_eq!(
+        bed.number("SELECT count(*) FROM journal_weeks WHERE dropped_at IS NOT NULL AND bytes > 0").await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -209,7 +216,8 @@ async fn the_migration_moves_what_is_there() {
     let store = connect(&database);
     store.migrate().await.unwrap();
     assert_eq!(all().await, before, "every row is there, byte for byte");
-    let in_nets: i64 = sqlx::query_scalar("SELECT count(*) FROM steps_default").fetch_one(&pool).await.unwrap();
+    let in_nets: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM steps_default").fetch_one(&pool).await.unwrap();
     assert_eq!(in_nets, 2, "the rows of the one id that has no time");
     let weeks: i64 = sqlx::query_scalar("SELECT count(*) FROM journal_weeks").fetch_one(&pool).await.unwrap();
     assert_eq!(weeks, 9 + 5);

@@ -113,12 +113,9 @@ async fn a_due_slot_makes_its_task_once_whoever_fires() {
 async fn missed_slots_follow_the_policy() {
     let bed = Bed::make().await;
     mid_minute(&bed).await;
-    for (catch_up, bound, expected) in [
-        (CatchUp::None, 100, 0),
-        (CatchUp::One, 100, 1),
-        (CatchUp::All, 100, 3),
-        (CatchUp::All, 2, 2),
-    ] {
+    for (catch_up, bound, expected) in
+        [(CatchUp::None, 100, 0), (CatchUp::One, 100, 1), (CatchUp::All, 100, 3), (CatchUp::All, 2, 2)]
+    {
         let schedule = bed
             .schedule(|plan| {
                 plan.name = format!("{catch_up} {bound}");
@@ -238,7 +235,10 @@ async fn the_schedules_of_the_system_are_made_once_and_order_their_duty() {
     let mut plan = pauses.plan.clone();
     plan.makes = Makes::Duty("ended_pauses".to_owned(), DutyOptions { dry_run: true, keep_days: None });
     bed.store.update_schedule(pauses.id, 1, &plan).await.unwrap();
-    bed.execute("UPDATE schedules SET next_slot = date_trunc('hour', now()) WHERE name = 'system: ended_pauses'").await;
+    bed.execute(
+        "UPDATE schedules SET next_slot = date_trunc('hour', now()) WHERE name = 'system: ended_pauses'",
+    )
+    .await;
     bed.store.fire(pauses.id, None).await.unwrap();
     let slot = bed.store.slots(pauses.id, 1).await.unwrap().remove(0);
     let order = bed.store.order(slot.order.unwrap()).await.unwrap();
