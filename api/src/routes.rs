@@ -2,6 +2,7 @@
 
 mod agents;
 mod housekeeping;
+mod queue;
 mod schedules;
 mod system;
 mod tasks;
@@ -74,6 +75,13 @@ endpoints! {
     tasks::assign,
     tasks::complete,
     tasks::cancel,
+    tasks::why,
+    queue::pause,
+    queue::resume,
+    queue::pauses,
+    queue::limits,
+    queue::set_limit,
+    queue::drop_limit,
     system::health,
     system::live,
     system::ready,

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, dev, doctor, failure::Failure, housekeeping, migrate, schedule, settings::Connection, task,
+    agent, dev, doctor, failure::Failure, housekeeping, migrate, queue, schedule, settings::Connection, task,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -32,6 +32,13 @@ enum Command {
     Task {
         #[command(subcommand)]
         command: task::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Pause, drain and resume the fleet or a part of it; set limits.
+    Queue {
+        #[command(subcommand)]
+        command: queue::Command,
         #[command(flatten)]
         common: Common,
     },
@@ -75,6 +82,7 @@ impl Cli {
             Command::Migrate(options) => migrate::run(&options).await,
             Command::Doctor(options) => doctor::run(&options, self.json).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
+            Command::Queue { command, common } => queue::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
             Command::Schedule { command, common } => schedule::run(command, &common, self.json).await,
             Command::Housekeeping { command, common } => housekeeping::run(command, &common, self.json).await,

@@ -9,6 +9,7 @@ mod failure;
 mod housekeeping;
 mod migrate;
 mod output;
+mod queue;
 mod schedule;
 mod settings;
 mod task;

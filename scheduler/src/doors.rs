@@ -1,5 +1,7 @@
 //! The doors that duties go through.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use hive_queue::{Lane, Queue};
 use hive_store::{Store, housekeeping::Retention};
@@ -15,6 +17,8 @@ pub struct Doors {
     pub queue: Queue,
     /// Tickets that one lane takes at most.
     pub feed_cap: u64,
+    /// How long a ready task may wait before it goes to the head of its lane.
+    pub ageing: Duration,
     /// Repositories of schedules.
     pub bases: Bases,
     /// How long things are kept.
@@ -37,14 +41,15 @@ impl Doors {
         let queue = Queue::connect(queue).context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
         let bases = Bases::new(config.data.clone(), config.repo_roots.clone());
         let retention = Retention { journal_days: config.retention_days, records_days: config.records_days };
-        Ok(Self { store, queue, feed_cap, bases, retention })
+        let ageing = Duration::from_secs(config.ageing_seconds);
+        Ok(Self { store, queue, feed_cap, ageing, bases, retention })
     }
 
     /// How many tickets each lane can still take, in the order of [`Lane::ALL`].
     ///
     /// # Errors
     /// Redis is away.
-    pub async fn room(&self) -> Result<[u64; Lane::ALL.len()], hive_queue::Error> {
+    pub async fn room(&self) -> Result<[u64; Lane::COUNT], hive_queue::Error> {
         let depth = self.queue.depth().await?;
         Ok(depth.map(|waiting| self.feed_cap.saturating_sub(waiting)))
     }

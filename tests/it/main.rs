@@ -7,6 +7,7 @@ mod clock;
 mod crashes;
 mod events;
 mod frozen;
+mod gates;
 mod history;
 mod isolation;
 mod limits;

@@ -5,6 +5,7 @@ mod act;
 mod ask;
 pub mod checks;
 pub mod conversation;
+mod definitions;
 mod files;
 mod finish;
 pub mod models;
@@ -13,6 +14,7 @@ pub mod roster;
 mod run;
 pub mod tools;
 
+pub use definitions::Definitions;
 pub use models::Models;
 pub use roster::roster;
 pub use run::{Agent, Control, Stopped, TASK_UPDATES};

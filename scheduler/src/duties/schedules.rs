@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use hive_domain::{Priority, ScheduleId};
+use hive_domain::{Priority, ScheduleId, TaskStatus};
 use hive_queue::{Lane, Ticket};
 use hive_store::schedules::{DueSchedule, Fired};
 use serde_json::json;
@@ -91,8 +91,9 @@ async fn fire(doors: &Doors, due: &DueSchedule) -> anyhow::Result<Fired> {
             return Err(error.context(format!("schedule {} could not fire", due.id)));
         }
     };
-    let tickets: Vec<_> =
-        fired.tasks.iter().map(|task| ticket(task.id.uuid(), task.epoch, task.priority)).collect();
+    // One that waits for a place of its key is announced when it gets it.
+    let ready = fired.tasks.iter().filter(|task| task.status == TaskStatus::Ready);
+    let tickets: Vec<_> = ready.map(|task| ticket(task.id.uuid(), task.epoch, task.priority)).collect();
     // A ticket that is lost is written again by the reconciler.
     doors.queue.announce(&tickets).await;
     for task in &fired.tasks {

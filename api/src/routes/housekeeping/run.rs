@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     http::{StatusCode, header::LOCATION},
     response::IntoResponse,
 };
@@ -43,9 +43,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 )]
 pub async fn handle(
     State(app): State<Arc<App>>,
-    Path(duty): Path<String>,
+    duty: std::result::Result<Path<String>, PathRejection>,
     mut query: Query,
 ) -> Result<impl IntoResponse> {
+    let Path(duty) = duty.map_err(|_| ApiError::not_found("duty", "of such a name"))?;
     let dry_run = query.one("dry_run")?.unwrap_or(false);
     let keep_days: Option<i32> = query.one("keep_days")?;
     query.finish()?;
