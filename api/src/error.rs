@@ -60,6 +60,9 @@ impl ApiError {
             "agent" => "agent_not_found",
             "session" => "session_not_found",
             "action" => "action_not_found",
+            "schedule" => "schedule_not_found",
+            "duty" => "duty_not_found",
+            "order" => "order_not_found",
             _ => "not_found",
         };
         Self::new(StatusCode::NOT_FOUND, code, format!("{what} {id} does not exist"))

@@ -2,7 +2,9 @@
 
 mod agents;
 mod dead_letters;
+mod housekeeping;
 mod queue;
+mod schedules;
 mod sessions;
 mod system;
 mod tasks;
@@ -60,6 +62,15 @@ endpoints! {
     sessions::create,
     sessions::list,
     sessions::show,
+    housekeeping::list,
+    housekeeping::order,
+    housekeeping::run,
+    schedules::create,
+    schedules::list,
+    schedules::show,
+    schedules::update,
+    schedules::delete,
+    schedules::run,
     tasks::create,
     tasks::bulk,
     tasks::list,

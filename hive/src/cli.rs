@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, dead, dev, doctor, failure::Failure, migrate, queue, session, settings::Connection, task,
+    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, queue, schedule, session,
+    settings::Connection, task,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -63,6 +64,20 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Make tasks by the clock.
+    Schedule {
+        #[command(subcommand)]
+        command: schedule::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Remove what nobody needs any more.
+    Housekeeping {
+        #[command(subcommand)]
+        command: housekeeping::Command,
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 /// Options of every command that talks to the server.
@@ -86,6 +101,8 @@ impl Cli {
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
+            Command::Schedule { command, common } => schedule::run(command, &common, self.json).await,
+            Command::Housekeeping { command, common } => housekeeping::run(command, &common, self.json).await,
         }
     }
 }

@@ -39,6 +39,14 @@ impl Client {
         self.read(self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30))).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.read(self.request(Method::PATCH, path)?.json(body).timeout(Duration::from_secs(30))).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, path)?.timeout(Duration::from_secs(30))).await.map(drop)
+    }
+
     /// A POST whose answer has no body.
     pub(crate) async fn post_empty(&self, path: &str, body: &Value) -> Result<(), Failure> {
         let request = self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30));

@@ -9,6 +9,7 @@ pub(crate) mod view;
 
 use clap::Subcommand;
 use serde_json::Value;
+pub(crate) use submit::url_of;
 
 use crate::{cli::Common, client::Client, failure::Failure, output};
 

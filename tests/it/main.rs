@@ -5,6 +5,7 @@
 mod blocked_trees;
 mod bulk;
 mod cancelling;
+mod clock;
 mod crashes;
 mod events;
 mod frozen;

@@ -18,6 +18,7 @@ mod programs;
 mod queue;
 mod retrying;
 mod robust;
+mod schedules;
 mod sessions;
 mod task_actions;
 mod tasks;

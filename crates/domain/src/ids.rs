@@ -61,6 +61,8 @@ ids! {
     AgentId;
     /// What a tenant owns: agents, tasks, budgets.
     ProjectId;
+    /// What fires by the clock.
+    ScheduleId;
     /// A group of tasks.
     SessionId;
     /// One thing asked for.

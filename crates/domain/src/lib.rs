@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod agent;
+pub mod cron;
 pub mod cycle;
 pub mod event;
 pub mod ids;
@@ -13,6 +14,7 @@ pub mod money;
 pub mod outcome;
 pub mod pause;
 pub mod priority;
+pub mod schedule;
 pub mod status;
 pub mod task;
 pub mod tool;
@@ -22,14 +24,16 @@ pub mod why;
 
 pub use action::{ActionKind, ActionStatus};
 pub use agent::{AgentDefinition, AgentStatus};
+pub use cron::Cadence;
 pub use event::EventKind;
-pub use ids::{ActionId, AgentId, ProjectId, SessionId, TaskId};
+pub use ids::{ActionId, AgentId, ProjectId, ScheduleId, SessionId, TaskId};
 pub use lease::Lease;
 pub use limits::Limits;
 pub use money::NanoUsd;
 pub use outcome::Outcome;
 pub use pause::PauseMode;
 pub use priority::Priority;
+pub use schedule::{CatchUp, Overlap, SlotOutcome};
 pub use status::{StatusReason, TaskStatus};
 pub use tool::ToolName;
 pub use usage::Usage;

@@ -10,10 +10,6 @@ use crate::{
     pool::Store,
 };
 
-/// How long an answer is kept, in seconds: 48 hours.
-pub const KEPT_SECONDS: f64 = 48.0 * 3600.0;
-/// Keys that one call of [`Store::forget_old_keys`] removes at most.
-const FORGET: i64 = 10_000;
 /// How long a request waits for others, in milliseconds.
 const PATIENCE_MS: &str = "15000";
 /// A key may be forgotten between two looks at it; that does not happen twice in a row.
@@ -116,24 +112,6 @@ impl Store {
     /// [`Error::KeyReused`] when the key stands for a request that asked for something else.
     pub async fn earlier_answer(&self, key: &RequestKey) -> Result<Option<KeptAnswer>> {
         kept(&mut *self.pool.acquire().await?, key).await
-    }
-
-    /// Forgets answers older than 48 hours, at most 10,000 in one call. Returns how many.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn forget_old_keys(&self) -> Result<u64> {
-        let forgotten = sqlx::query!(
-            "DELETE FROM idempotency_keys
-             WHERE (owner, key) IN (SELECT owner, key FROM idempotency_keys
-                                    WHERE created_at < now() - make_interval(secs => $1)
-                                    ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
-            KEPT_SECONDS,
-            FORGET,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(forgotten.rows_affected())
     }
 }
 

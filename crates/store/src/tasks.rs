@@ -7,7 +7,7 @@ mod cancel;
 pub mod changed;
 pub mod dead;
 mod depend;
-mod enqueue;
+pub(crate) mod enqueue;
 pub(crate) mod enqueue_many;
 mod faults;
 pub mod filter;

@@ -101,7 +101,7 @@ impl Options {
 }
 
 /// A directory on this machine becomes its absolute path; everything else is left to the server to judge.
-fn url_of(repo: &str) -> Result<String, Failure> {
+pub(crate) fn url_of(repo: &str) -> Result<String, Failure> {
     if !repo.contains(':') && PathBuf::from(repo).is_dir() {
         let path = std::path::absolute(repo)?;
         return Ok(format!("file://{}", path.display()));

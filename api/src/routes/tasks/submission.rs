@@ -210,6 +210,14 @@ impl Submission {
         (new, self.repository)
     }
 
+    /// Notes times at which only one task could begin or have to end: a schedule makes many.
+    pub fn check_no_times(&self, faults: &mut Faults, place: &str) {
+        for (time, field) in [(self.run_at, "run_at"), (self.deadline, "deadline")] {
+            let pointer = format!("{place}/{field}");
+            faults.demand(time.is_none(), &pointer, "is one moment, and a schedule makes a task at many");
+        }
+    }
+
     fn check_texts(&self, faults: &mut Faults) {
         faults.demand_text(&self.title, MAX_TITLE, "/title");
         faults.demand_bytes(self.description.len(), MAX_DESCRIPTION_BYTES, "/description");

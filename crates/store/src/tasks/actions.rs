@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{select_tasks, show};
 use crate::{
     error::{Error, Result},
+    housekeeping::is_journal_pruned,
     once::Once,
     pool::Store,
 };
@@ -96,6 +97,8 @@ impl Once {
                    AND acceptance <> '[]'
                    AND status_reason IS DISTINCT FROM 'dependencies'
                    AND status_reason IS DISTINCT FROM 'dependency_failed'
+                   -- A journal that was dropped cannot be gone on with.
+                   AND EXISTS (SELECT 1 FROM events WHERE events.task_id = $1)
                  RETURNING *
              ), event AS (
                  INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $2, $3 FROM task
@@ -114,7 +117,9 @@ impl Once {
                 let task = show(connection, id).await?;
                 let waits =
                     matches!(task.reason, Some(StatusReason::Dependencies | StatusReason::DependencyFailed));
-                let (code, message) = if task.acceptance.is_empty() {
+                let (code, message) = if is_journal_pruned(connection, id).await? {
+                    ("steps_pruned", "its journal was removed after the retention".to_owned())
+                } else if task.acceptance.is_empty() {
                     ("nothing_to_check", "the task names no acceptance commands that could decide".to_owned())
                 } else if waits {
                     ("dependencies_open", "the tasks that it depends on did not succeed".to_owned())

@@ -42,8 +42,22 @@ impl Store {
         }
     }
 
+    /// Tells what [`Store::enqueue`] would say of it, and leaves nothing behind.
+    ///
+    /// # Errors
+    /// See there.
+    pub async fn rehearse(&self, new: &NewTask) -> Result<()> {
+        let mut tx = self.pool.begin().await?;
+        let inserted = insert(&mut tx, new).await;
+        tx.rollback().await?;
+        match inserted {
+            Err(Error::Database(error)) => Err(self.refused(error, new).await),
+            outcome => outcome.map(drop),
+        }
+    }
+
     /// Says in the caller's terms what is wrong with it.
-    async fn refused(&self, error: sqlx::Error, new: &NewTask) -> Error {
+    pub(crate) async fn refused(&self, error: sqlx::Error, new: &NewTask) -> Error {
         match Error::constraint(&error) {
             Some("tasks_pkey") => {
                 Error::Conflict { code: "task_exists", message: format!("task {} exists", new.id) }
@@ -79,7 +93,7 @@ impl Once {
 }
 
 /// The one statement.
-async fn insert(connection: &mut PgConnection, new: &NewTask) -> Result<Task> {
+pub(crate) async fn insert(connection: &mut PgConnection, new: &NewTask) -> Result<Task> {
     let (agent, kind) = match &new.performer {
         Performer::Agent(id) => (Some(id.uuid()), None),
         Performer::Type(kind) => (None, Some(kind.as_str())),

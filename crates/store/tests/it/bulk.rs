@@ -7,7 +7,7 @@ use hive_domain::{
 };
 use hive_store::{Attempt, BulkAction, KeptAnswer, NewBulkAction, TaskFilter};
 
-use crate::bed::{Bed, look, connect, outcome};
+use crate::bed::{Bed, connect, look, outcome};
 
 async fn many(bed: &Bed, count: usize, change: impl Fn(usize, &mut NewTask)) -> Vec<TaskId> {
     let mut ids = Vec::new();
