@@ -21,7 +21,8 @@ pub struct CallOutcome {
 }
 
 impl Store {
-    /// Notes that a call is about to be sent; its id goes into the step or into [`Store::fail_call`].
+    /// Notes that a call is about to be sent; its id goes into the step or into [`Store::fail_call`]. `None`: a person
+    /// has written meanwhile, and the call must not be sent before [`Store::read_messages`].
     ///
     /// # Errors
     /// [`Error::Fenced`] when the lease is lost: the call must not be sent.
@@ -30,11 +31,12 @@ impl Store {
         lease: &Lease<T>,
         model: &str,
         request_sha256: &[u8],
-    ) -> Result<Uuid> {
+    ) -> Result<Option<Uuid>> {
         let id = Uuid::now_v7();
         let begun = sqlx::query!(
             "INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256)
-             SELECT $1, id, $4, epoch, $5, $6 FROM tasks WHERE id = $2 AND epoch = $3 AND status = 'running'",
+             SELECT $1, id, $4, epoch, $5, $6 
+             FROM tasks WHERE id = $2 AND epoch = $3 AND status = 'running' AND messages_read = messages_sent",
             id,
             lease.task().uuid(),
             lease.epoch(),
@@ -45,8 +47,9 @@ impl Store {
         .execute(&self.pool)
         .await?;
         match begun.rows_affected() {
+            0 if self.has_unread(lease).await? => Ok(None),
             0 => Err(Error::Fenced { task: lease.task(), epoch: lease.epoch() }),
-            _ => Ok(id),
+            _ => Ok(Some(id)),
         }
     }
 

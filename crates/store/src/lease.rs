@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use hive_domain::{
-    Lease, Outcome, Priority, TaskId, TaskStatus, event::EventKind, journal::TaskResult, task::Task,
+    ErrorClass, Lease, Outcome, Priority, TaskId, TaskStatus,
+    event::EventKind,
+    journal::{JOURNAL_FORMAT, TaskResult},
+    task::Task,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -56,6 +59,20 @@ struct Change<'a> {
     result: Option<&'a TaskResult>,
     event: EventKind,
     counts_attempt: bool,
+    error_class: Option<&'static str>,
+}
+
+impl Change<'_> {
+    /// What the event says besides reason, detail and attempt.
+    fn told(&self) -> serde_json::Value {
+        match (self.result, self.status) {
+            (Some(result), _) => json!({ "summary": storable(&result.summary) }),
+            (None, TaskStatus::Waiting) => {
+                json!({ "delay_seconds": self.after.min(LONGEST_WAIT).as_secs_f64(), "error_class": self.error_class })
+            }
+            (None, _) => json!({}),
+        }
+    }
 }
 
 impl<'a> From<&'a Outcome> for Change<'a> {
@@ -68,6 +85,7 @@ impl<'a> From<&'a Outcome> for Change<'a> {
             result: None,
             event,
             counts_attempt: false,
+            error_class: None,
         };
         match outcome {
             Outcome::Done(result) => {
@@ -79,11 +97,12 @@ impl<'a> From<&'a Outcome> for Change<'a> {
                 after: *after,
                 ..change(TaskStatus::Waiting, EventKind::Waiting)
             },
-            Outcome::Retry { after, detail } => Self {
+            Outcome::Retry { after, class, detail } => Self {
                 reason: Some("retry"),
                 detail: Some(detail),
                 after: *after,
                 counts_attempt: true,
+                error_class: Some(ErrorClass::as_str(*class)),
                 ..change(TaskStatus::Waiting, EventKind::Waiting)
             },
             Outcome::Yield => Self { reason: Some("drained"), ..change(TaskStatus::Ready, EventKind::Ready) },
@@ -91,6 +110,7 @@ impl<'a> From<&'a Outcome> for Change<'a> {
                 reason: Some(reason.as_str()),
                 detail: Some(detail),
                 result: Some(partial),
+                error_class: Some(reason.as_str()),
                 ..change(TaskStatus::Failed, EventKind::Failed)
             },
         }
@@ -111,6 +131,7 @@ impl Store {
                      -- The run keeps the definition it starts with.
                      agent_version = coalesce(agent_version,
                                               (SELECT version FROM agents WHERE agents.id = assigned_agent_id)),
+                     journal_format = coalesce(journal_format, $6),
                      started_at = coalesce(started_at, now()), claimed_at = now(), event_seq = event_seq + 1, updated_at = now()
                  WHERE id = $1 AND epoch = $2 AND status = 'ready'
                  RETURNING *
@@ -126,6 +147,7 @@ impl Store {
             worker,
             LEASE_SECONDS,
             EventKind::Started.as_str(),
+            JOURNAL_FORMAT,
         )
         .fetch_optional(&self.pool)
         .await?;
@@ -165,6 +187,18 @@ impl Store {
     /// # Errors
     /// [`Error::Fenced`] when the lease was lost before: whoever took it decides.
     pub async fn settle<T: Sync>(&self, lease: &Lease<T>, outcome: &Outcome) -> Result<Settled> {
+        match self.settle_as(lease, outcome).await {
+            // A person wrote while the run ended as done: another run reads it.
+            Err(Error::Fenced { .. })
+                if matches!(outcome, Outcome::Done(_)) && self.has_unread(lease).await? =>
+            {
+                self.settle_as(lease, &Outcome::Yield).await
+            }
+            settled => settled,
+        }
+    }
+
+    async fn settle_as<T: Sync>(&self, lease: &Lease<T>, outcome: &Outcome) -> Result<Settled> {
         let change = Change::from(outcome);
         let result = change
             .result
@@ -179,7 +213,7 @@ impl Store {
                    SET status = CASE WHEN $8 AND attempt >= max_attempts THEN 'dead' ELSE $3::text::task_status END,
                        status_reason = CASE WHEN $8 AND attempt >= max_attempts THEN 'attempts_exhausted'
                                             ELSE $4::text::status_reason END,
-                       status_detail = $5, run_at = now() + make_interval(secs => $6), result = coalesce($7, result),
+                       status_detail = $5, error_class = coalesce($11, error_class), run_at = now() + make_interval(secs => $6), result = coalesce($7, result),
                        -- Parking and handing back return what this claim counted, and only that: the tries before it
                        -- made no progress either. An end keeps the count.
                        attempt = CASE WHEN $8 OR $3::text NOT IN ('waiting', 'ready') THEN attempt
@@ -191,11 +225,14 @@ impl Store {
                                            THEN now() END,
                        event_seq = event_seq + 1, updated_at = now()
                    WHERE id = $1 AND epoch = $2 AND status = 'running'
-                   RETURNING id, status, status_reason, status_detail, event_seq, priority
+                     AND (messages_read = messages_sent OR verify_only OR $3::text <> 'succeeded')
+                   RETURNING id, status, status_reason, status_detail, event_seq, priority, attempt
                ), event AS (
                    INSERT INTO events (task_id, seq, kind, data)
                    SELECT id, event_seq, CASE WHEN status = 'dead' THEN 'task.dead' ELSE $9 END,
-                          jsonb_strip_nulls(jsonb_build_object('reason', status_reason, 'detail', status_detail)) || $10
+                          jsonb_strip_nulls(jsonb_build_object('reason', status_reason, 'detail', status_detail,
+                                                               'attempt', CASE WHEN $8 THEN attempt END) || $10)
+                          - CASE WHEN status = 'dead' THEN 'delay_seconds' ELSE '' END
                    FROM task
                )
                SELECT status::text AS "status!", event_seq AS "event_seq!", priority AS "priority!",
@@ -213,10 +250,8 @@ impl Store {
             result,
             change.counts_attempt,
             change.event.as_str(),
-            change.result.map_or_else(
-                || json!({}),
-                |result| json!({ "summary": storable(&result.summary) })
-            ),
+            change.told(),
+            change.error_class,
         )
         .fetch_optional(&self.pool)
         .await?;

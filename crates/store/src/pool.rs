@@ -2,6 +2,7 @@
 
 use std::{str::FromStr, time::Duration};
 
+use chrono::{DateTime, Utc};
 use sqlx::{
     Connection, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
@@ -136,6 +137,14 @@ impl Store {
     pub async fn ping(&self) -> Result<()> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// What time it is, by the only clock that decides.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn now(&self) -> Result<DateTime<Utc>> {
+        Ok(sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&self.pool).await?)
     }
 
     /// Ends all connections.

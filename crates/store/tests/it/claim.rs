@@ -111,3 +111,16 @@ async fn renewal_keeps_what_is_held_and_names_only_that() {
     assert_eq!([bed.rows(lost).await, bed.rows(settled).await, bed.rows(ready).await], before);
     assert!(bed.store.renew(&[]).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn the_first_claim_pins_how_the_journal_is_written() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    assert_eq!(bed.task(id).await.journal_format, None);
+    assert_eq!(bed.claim(id).await.leased.journal_format, Some(hive_domain::journal::JOURNAL_FORMAT));
+    bed.orphan(id).await;
+    bed.execute(&format!("UPDATE tasks SET journal_format = 99 WHERE id = '{id}'")).await;
+    let lease = bed.claim(id).await;
+    assert_eq!(lease.leased.journal_format, Some(99), "what is pinned stays");
+    assert!(!hive_domain::journal::is_readable(lease.leased.journal_format));
+}

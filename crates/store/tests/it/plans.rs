@@ -90,20 +90,20 @@ async fn hot_statements_use_their_indexes() {
         (
             "claim",
             &["attempt = attempt + 1"][..],
-            format!("{id}, 0, 'w', 10, 'task.started'"),
+            format!("{id}, 0, 'w', 10, 'task.started', 1"),
             &["(id = "][..],
         ),
         ("renew", &["AS held (id, epoch)"], format!("ARRAY[{id}]::uuid[], ARRAY[1], 10"), &[]),
         (
             "append",
-            &["next_seq = next_seq + 1"],
+            &["next_seq = next_seq + 1, event_seq"],
             format!("{id}, 1, 1, 10, {usage}, 'note', '{{}}', NULL, NULL, NULL, {id}, 'task.step', '{{}}'"),
             &["id = ", "llm_calls_pkey"],
         ),
         (
             "settle",
             &["AS \"has_dependents!\""],
-            format!("{id}, 1, 'waiting', 'retry', 'd', 60, NULL, true, 'task.waiting', '{{}}'"),
+            format!("{id}, 1, 'waiting', 'retry', 'd', 60, NULL, true, 'task.waiting', '{{}}', 'repository'"),
             &["id = ", "task_dependencies_open"],
         ),
         (
