@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use hive_domain::{TaskStatus, task::Task};
+use hive_domain::{MessagePolicy, TaskId, TaskStatus, task::Task};
 use hive_queue::{Lane, Queue, Ticket};
 use hive_store::{Announcement, Store};
 use hive_telemetry::{Health, MetricsHandle};
@@ -114,6 +114,12 @@ impl App {
     /// Tells the watchers of every process that a task changed.
     pub async fn tell(&self, task: &Task) {
         let update = json!({ "task_id": task.id, "seq": task.event_seq, "status": task.status });
+        self.queue.notify(TASK_UPDATES, &update.to_string()).await;
+    }
+
+    /// Tells the watchers, and the worker that runs the task, that a person wrote.
+    pub async fn tell_message(&self, task: TaskId, policy: MessagePolicy) {
+        let update = json!({ "task_id": task, "message": policy });
         self.queue.notify(TASK_UPDATES, &update.to_string()).await;
     }
 }

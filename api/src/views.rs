@@ -2,6 +2,7 @@
 
 mod agent;
 mod limits;
+mod message;
 mod names;
 mod result;
 mod step;
@@ -9,6 +10,7 @@ mod task;
 
 pub use agent::AgentView;
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
-pub use names::{agent_status, dependency_policy};
+pub use message::MessageView;
+pub use names::{agent_status, dependency_policy, message_policy};
 pub use step::StepView;
 pub use task::TaskView;

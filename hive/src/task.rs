@@ -1,6 +1,7 @@
 //! `hive task …`
 
 mod progress;
+mod steer;
 mod submit;
 mod view;
 
@@ -50,6 +51,17 @@ pub(crate) enum Command {
         /// Its id.
         id: String,
     },
+    /// Tell the agent of a task something.
+    Tell(steer::Tell),
+    /// Show what the agent of a task was told, and whether it read it.
+    Messages {
+        /// Its id.
+        id: String,
+    },
+    /// Begin a new task after a step of this one, with the files of that step.
+    Fork(steer::Fork),
+    /// Say what came of an external call that was cut.
+    Outcome(steer::Outcome),
 }
 
 pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
@@ -79,6 +91,10 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             let task = client.post(&format!("/api/v1/tasks/{id}/cancel"), &serde_json::json!({})).await?;
             if json { output::json(&task) } else { view::task(&task) }
         }
+        Command::Tell(tell) => steer::tell(&client, tell, json).await,
+        Command::Messages { id } => steer::messages(&client, &id, json).await,
+        Command::Fork(fork) => steer::fork(&client, fork, json).await,
+        Command::Outcome(outcome) => steer::outcome(&client, outcome, json).await,
     }
 }
 

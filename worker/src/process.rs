@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_agent::Agent;
+use hive_agent::{Agent, Notifier};
 use hive_claude::{Claude, RetryPolicy, Secret};
 use hive_queue::{Queue, Ticket, WorkerConfig};
 use hive_sandbox::{Mode, Sandbox};
@@ -129,6 +129,8 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
         file_roots: config.repo_roots.clone(),
         ..hive_workspace::Config::new(config.data.join("workspaces"))
     };
+    let notifier =
+        config.notify_url.clone().map(|url| Notifier::new(url, config.notify_idempotent)).transpose();
     let claude = hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()));
     Ok(Agent {
         store: store.clone(),
@@ -140,6 +142,7 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
         models: config.models.clone(),
         max_output_tokens: config.max_output_tokens,
         retry: RetryPolicy::default(),
+        notifier: notifier.map_err(|error| anyhow::anyhow!("HIVE_NOTIFY_URL cannot be used: {error}"))?,
     })
 }
 

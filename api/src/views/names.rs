@@ -1,6 +1,6 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
-use hive_domain::{AgentStatus, TaskStatus, task::DependencyPolicy};
+use hive_domain::{AgentStatus, MessagePolicy, TaskStatus, task::DependencyPolicy};
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
 fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Schema {
@@ -23,7 +23,12 @@ pub fn dependency_policy() -> Schema {
     one_of(DependencyPolicy::ALL.iter().map(|name| name.as_str()))
 }
 
+/// What a message does to a run at work.
+pub fn message_policy() -> Schema {
+    one_of(MessagePolicy::ALL.iter().map(|name| name.as_str()))
+}
+
 /// The kinds of journal entries.
 pub fn step_kind() -> Schema {
-    one_of(["reply", "tool_results", "note", "checks"])
+    one_of(["reply", "tool_results", "note", "checks", "message", "intent", "outcome"])
 }

@@ -95,13 +95,16 @@ fn results(id: &str, text: &str) -> Entry {
             artifact: None,
         }],
         finished: None,
+        wake_at: None,
     })
 }
 
 fn body(task: &Task, entries: &[Entry]) -> Vec<u8> {
     let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
     let transcript = Transcript::new(entries.to_vec());
-    let request = conversation::request(task, &backend.definition, &transcript, "claude-sonnet-5-5", 16_000);
+    let opening = conversation::opening(task);
+    let request =
+        conversation::request(&opening, task, &backend.definition, &transcript, "claude-sonnet-5-5", 16_000);
     request.unwrap().body().unwrap()
 }
 
@@ -140,13 +143,13 @@ fn signed_thinking_and_unknown_blocks_go_back_byte_for_byte() {
 }
 
 #[test]
-fn a_task_without_files_is_offered_nothing_but_the_end() {
+fn a_task_without_files_is_offered_only_what_needs_none() {
     let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
     let names = |task: &Task| -> Vec<&str> {
         conversation::tools_of(task, &backend.definition).into_iter().map(ToolName::as_str).collect()
     };
-    assert_eq!(names(&task(false)), ["finish"]);
-    assert_eq!(names(&task(true)).len(), 7);
+    assert_eq!(names(&task(false)), ["wait", "finish"]);
+    assert_eq!(names(&task(true)).len(), 8);
 }
 
 #[test]

@@ -118,6 +118,12 @@ impl Transcript {
         self.entries.iter().rposition(|entry| matches!(entry, Entry::Reply(_))).map_or(0, |index| index + 1)
     }
 
+    /// The tool calls of the last reply.
+    #[must_use]
+    pub fn last_calls(&self) -> Vec<ToolCall> {
+        self.replies().next_back().map(Reply::calls).unwrap_or_default()
+    }
+
     /// What the journal says about a call of the last reply that has an outside effect: the last word counts.
     #[must_use]
     pub fn outcome_of(&self, tool_use_id: &str) -> Option<&ExternalOutcome> {
@@ -162,9 +168,7 @@ impl Transcript {
                 (None, None) => self.after_tools(),
             },
             Some(Entry::Intent(intent)) => Next::Unknown(intent.clone()),
-            Some(Entry::Outcome(_)) => {
-                Next::RunTools(self.replies().next_back().map(Reply::calls).unwrap_or_default())
-            }
+            Some(Entry::Outcome(_)) => Next::RunTools(self.last_calls()),
             Some(Entry::Reply(reply)) => self.after_reply(reply, has_checks),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hive_domain::{
-    ErrorClass, Lease, Outcome, Priority, TaskId, TaskStatus,
+    ErrorClass, Lease, Outcome, Priority, StatusReason, TaskId, TaskStatus,
     event::EventKind,
     journal::{JOURNAL_FORMAT, TaskResult},
     task::Task,
@@ -188,9 +188,12 @@ impl Store {
     /// [`Error::Fenced`] when the lease was lost before: whoever took it decides.
     pub async fn settle<T: Sync>(&self, lease: &Lease<T>, outcome: &Outcome) -> Result<Settled> {
         match self.settle_as(lease, outcome).await {
-            // A person wrote while the run ended as done: another run reads it.
+            // A person wrote while the run ended as done or fell asleep: another run reads it.
             Err(Error::Fenced { .. })
-                if matches!(outcome, Outcome::Done(_)) && self.has_unread(lease).await? =>
+                if matches!(
+                    outcome,
+                    Outcome::Done(_) | Outcome::Wait { reason: StatusReason::Timer, .. }
+                ) && self.has_unread(lease).await? =>
             {
                 self.settle_as(lease, &Outcome::Yield).await
             }
@@ -225,7 +228,9 @@ impl Store {
                                            THEN now() END,
                        event_seq = event_seq + 1, updated_at = now()
                    WHERE id = $1 AND epoch = $2 AND status = 'running'
-                     AND (messages_read = messages_sent OR verify_only OR $3::text <> 'succeeded')
+                     -- A success, and a sleep that a message would end, do not overtake one.
+                     AND (messages_read = messages_sent OR verify_only
+                          OR $3::text <> 'succeeded' AND coalesce($4::text, '') <> 'timer')
                    RETURNING id, status, status_reason, status_detail, event_seq, priority, attempt
                ), event AS (
                    INSERT INTO events (task_id, seq, kind, data)

@@ -115,6 +115,27 @@ fn content(step: &Value) -> String {
                 results.iter().map(|check| format!("{}  {}", verdict(check), text(&check["command"])));
             shown.collect::<Vec<_>>().join("\n")
         }
+        Some("intent") => format!("{} is about to be called", text(&content["tool"])),
+        Some("outcome") if content["took_place"] != true => {
+            format!("{} did not take place", text(&content["tool"]))
+        }
+        Some("outcome") => format!("{}: {}", text(&content["tool"]), text(&content["content"])),
         _ => text(&content["text"]),
     }
+}
+
+pub(crate) fn messages(messages: &[Value]) -> Result<(), Failure> {
+    for message in messages {
+        println!(
+            "{:>3} {} ({}, {})",
+            text(&message["number"]),
+            text(&message["author"]),
+            text(&message["policy"]),
+            text(&message["state"])
+        );
+        for line in text(&message["text"]).lines() {
+            println!("      {}", plain(line));
+        }
+    }
+    Ok(())
 }
