@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod cancelling;
+mod circles;
 mod crashes;
 mod events;
+mod forking;
 mod frozen;
 mod history;
 mod isolation;
@@ -13,8 +15,13 @@ mod logs;
 mod main_job;
 mod odd_answers;
 mod order;
+mod pinned;
 mod postgres_away;
 mod redis_loss;
+mod retries;
 mod rolling_restart;
+mod steering;
+mod timers;
+mod unknown_outcome;
 mod verdicts;
 mod waiting;
