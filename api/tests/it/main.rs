@@ -13,4 +13,5 @@ mod openapi;
 mod programs;
 mod robust;
 mod task_actions;
+mod task_steering;
 mod tasks;

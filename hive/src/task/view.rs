@@ -42,6 +42,9 @@ pub(crate) fn task(task: &Value) -> Result<(), Failure> {
     if task["agent"].is_object() {
         println!("agent    {} v{}", plain(&text(&task["agent"]["name"])), text(&task["agent"]["version"]));
     }
+    if task["forked_from"].is_string() {
+        println!("forked   from {} after step {}", text(&task["forked_from"]), text(&task["forked_at"]));
+    }
     let result = &task["result"];
     if let Some(summary) = result["summary"].as_str().filter(|summary| !summary.is_empty()) {
         println!("summary  {}", plain(summary));
