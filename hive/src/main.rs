@@ -8,6 +8,7 @@ mod doctor;
 mod failure;
 mod migrate;
 mod output;
+mod queue;
 mod settings;
 mod task;
 

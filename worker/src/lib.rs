@@ -3,6 +3,7 @@
 mod config;
 mod jobs;
 mod leases;
+mod poll;
 mod process;
 mod slots;
 

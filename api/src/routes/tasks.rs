@@ -13,3 +13,4 @@ pub mod outcome;
 pub mod show;
 pub mod steps;
 pub mod tell;
+pub mod why;

@@ -7,7 +7,7 @@ use hive_domain::{
     journal::{Entry, Intent, Note, NoteCause},
 };
 use hive_queue::Notice;
-use hive_store::NewStep;
+use hive_store::{Claimant, NewStep};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ async fn a_message_is_stored_shown_and_told_to_the_worker() {
     let api = hive.api().await;
     hive.agent("backend", "Ada").await;
     let id = api.task(json!({ "title": "T" })).await;
-    let mut lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
+    let mut lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     let mut updates = hive.queue.subscribe(&["task_updates"]);
     assert_eq!(updates.recv().await, Notice::Gap);
     let path = format!("/api/v1/tasks/{id}/messages");
@@ -77,7 +77,7 @@ async fn a_message_gives_a_sleeping_task_a_ticket() {
     let api = hive.api().await;
     hive.agent("backend", "Ada").await;
     let id = api.task(json!({ "title": "T" })).await;
-    let lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
+    let lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     let (after, detail) = (Duration::from_secs(600), "asleep".to_owned());
     hive.store.settle(&lease, &Outcome::Wait { after, reason: StatusReason::Timer, detail }).await.unwrap();
     let before = hive.queue.depth().await.unwrap()[2];
@@ -96,7 +96,7 @@ async fn a_fork_is_a_task_that_names_where_it_came_from() {
     hive.agent("backend", "Ada").await;
     let id = api.task(json!({ "title": "T" })).await;
     let path = format!("/api/v1/tasks/{id}/fork");
-    let mut lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
+    let mut lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     hive.store.append(&mut lease, &NewStep::plain(&note("one"))).await.unwrap();
     let made = api.post(&path, json!({ "from_step": 1, "model": "hard", "message": "Go." })).await;
     assert_eq!(made.status, 201, "{made:?}");
@@ -132,7 +132,7 @@ async fn the_outcome_of_a_cut_call_is_said_once() {
     hive.agent("backend", "Ada").await;
     let id = api.task(json!({ "title": "T" })).await;
     let path = format!("/api/v1/tasks/{id}/outcome");
-    let mut lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
+    let mut lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     let intent = Intent { tool_use_id: "t1".to_owned(), tool: "notify_person".to_owned() };
     hive.store.append(&mut lease, &NewStep::plain(&Entry::Intent(intent))).await.unwrap();
     api.post(&path, json!({ "outcome": "not_done" })).await.problem(409, "no_outcome_asked");

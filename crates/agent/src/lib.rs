@@ -5,6 +5,7 @@ mod act;
 mod ask;
 pub mod checks;
 pub mod conversation;
+mod definitions;
 mod doze;
 mod files;
 mod finish;
@@ -18,6 +19,7 @@ mod steer;
 pub mod tools;
 mod turn;
 
+pub use definitions::Definitions;
 pub use models::Models;
 pub use notifier::Notifier;
 pub use roster::roster;

@@ -26,7 +26,8 @@ impl Activation<'_> {
         let deadline = Instant::now() + STORE_PATIENCE;
         loop {
             match self.agent.store.append(self.lease, step).await {
-                Ok(()) => {
+                Ok(edge) => {
+                    self.halted = edge.halted;
                     metrics::counter!("hive_steps_total", "kind" => step.entry.kind()).increment(1);
                     self.nudge().await;
                     return Ok(());

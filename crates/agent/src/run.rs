@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hive_claude::{Claude, RetryPolicy};
 use hive_domain::{
-    AgentDefinition, AgentStatus, ErrorClass, Lease, Outcome, StatusReason, Usage,
+    AgentDefinition, ErrorClass, Lease, Outcome, StatusReason, Usage,
     journal::{Checks, Entry, Note, TaskResult, is_readable},
     task::Task,
     transcript::{Next, Transcript},
@@ -21,6 +21,7 @@ use crate::{
     ask::HOST_TROUBLE,
     checks,
     conversation::{self, tools_of},
+    definitions::Definitions,
     files::{Files, FilesError},
     models::Models,
     notifier::Notifier,
@@ -29,8 +30,6 @@ use crate::{
 
 /// Steps read at a time when a journal is replayed.
 const PAGE: i64 = 200;
-/// How long a task that only another build can read is left to it before a worker looks again.
-const OTHER_BUILD: Duration = Duration::from_secs(300);
 /// The channel that watchers of tasks listen to.
 pub const TASK_UPDATES: &str = "task_updates";
 
@@ -56,6 +55,8 @@ pub struct Agent {
     pub retry: RetryPolicy,
     /// The way to a person outside, where one is configured.
     pub notifier: Option<Notifier>,
+    /// Definitions that runs of this process were pinned to.
+    pub definitions: Definitions,
 }
 
 /// How a run is stopped from outside.
@@ -103,13 +104,15 @@ pub(crate) struct Activation<'a> {
     pub(crate) agent: &'a Agent,
     pub(crate) lease: &'a mut Lease<Task>,
     pub(crate) control: &'a Control,
-    pub(crate) definition: AgentDefinition,
+    pub(crate) definition: Arc<AgentDefinition>,
     pub(crate) transcript: Transcript,
     pub(crate) files: Option<Files>,
     /// What the conversation begins with.
     pub(crate) opening: String,
     /// Charged by calls that brought no reply.
     pub(crate) extra_usage: Usage,
+    /// A pause covered the task at its last step edge.
+    pub(crate) halted: bool,
     started: Instant,
     seconds_before: u64,
 }
@@ -147,24 +150,23 @@ impl Agent {
                 "its journal has the format {}, which this worker cannot read",
                 task.journal_format.unwrap_or_default()
             );
-            return Ok(Outcome::Wait { after: OTHER_BUILD, reason: StatusReason::JournalFormat, detail });
+            return Ok(Outcome::Wait { after: Duration::MAX, reason: StatusReason::JournalFormat, detail });
         }
         let Some(agent) = &task.agent else {
             let detail = "the task names no agent".to_owned();
             return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
         };
-        if lease.next_seq() == 1 {
-            // One that has begun keeps its agent to the end; one that has not finds that it takes no tasks any more.
-            let current = self.store.agent(agent.id).await.map_err(Stopped::Store)?;
-            if current.status == AgentStatus::Inactive {
-                let detail = format!("agent {} was deactivated before the task began", agent.name);
-                return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
-            }
+        let begins = lease.next_seq() == 1;
+        // One that has begun keeps its agent to the end; one that has not finds that it takes no tasks any more.
+        if begins && !agent.active {
+            let detail = format!("agent {} was deactivated before the task began", agent.name);
+            return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
         }
         let definition =
-            self.store.agent_definition(agent.id, agent.version).await.map_err(Stopped::Store)?;
+            self.definitions.get(&self.store, agent.id, agent.version).await.map_err(Stopped::Store)?;
         let opening = conversation::opening(&self.store.opener(task).await.map_err(Stopped::Store)?);
-        let (transcript, last_commit) = self.replay(task).await?;
+        let (transcript, last_commit) =
+            if begins { (Transcript::default(), None) } else { self.replay(task).await? };
         let opened = tokio::select! {
             opened = Files::open(&self.workspaces, &self.workspace_config, task, last_commit.as_deref()) => opened?,
             () = control.lost.cancelled() => return Err(Stopped::Lost),
@@ -186,6 +188,7 @@ impl Agent {
             files: opened,
             opening,
             extra_usage: extra,
+            halted: false,
             started: Instant::now(),
             seconds_before: lease.leased.running_seconds,
             lease,
@@ -249,6 +252,12 @@ impl Activation<'_> {
                 continue;
             }
             match next {
+                // An end is no edge: what is decided is settled.
+                Next::AskModel | Next::RunTools(_) | Next::Unknown(_) | Next::Verify { .. }
+                    if self.halted =>
+                {
+                    return Ok(Outcome::Halt);
+                }
                 Next::AskModel => {
                     let used = self.transcript.usage() + self.extra_usage;
                     let seconds = self.seconds_before + self.started.elapsed().as_secs();

@@ -13,14 +13,13 @@ use serde_json::value::RawValue;
 
 use crate::usage::Usage;
 
-/// How entries are written. Raised whenever a build could misread what another wrote; pinned to a task by its first
-/// claim.
-pub const JOURNAL_FORMAT: i16 = 1;
+/// How entries are written by this build. Raised when an older build could not read them.
+pub const FORMAT: i16 = 1;
 
 /// True when this build can read a journal of that format. `None` is one that no run has begun.
 #[must_use]
 pub const fn is_readable(format: Option<i16>) -> bool {
-    matches!(format, None | Some(JOURNAL_FORMAT))
+    matches!(format, None | Some(FORMAT))
 }
 
 /// One journal entry.

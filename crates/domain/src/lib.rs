@@ -19,6 +19,7 @@ pub mod task;
 pub mod tool;
 pub mod transcript;
 pub mod usage;
+pub mod why;
 
 pub use agent::{AgentDefinition, AgentStatus};
 pub use event::EventKind;
@@ -34,3 +35,7 @@ pub use retry::ErrorClass;
 pub use status::{StatusReason, TaskStatus};
 pub use tool::{Effect, ToolName};
 pub use usage::Usage;
+
+/// Workers that may die over a task without a step between, before it waits for an isolated one; and again, before it
+/// is taken for what kills them. One death says little: a worker takes all its tasks with it.
+pub const DEATHS: i32 = 2;

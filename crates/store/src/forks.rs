@@ -66,7 +66,8 @@ impl Store {
              ), task AS (
                  INSERT INTO tasks (id, project_id, title, description, repository_url, base_ref, base_commit, acceptance,
                                     context, labels, limits, model, on_dependency_failure, max_attempts, created_by,
-                                    assigned_agent_id, agent_version, priority, status, announced_at, next_seq,
+                                    assigned_agent_id, agent_version, priority, status, status_reason,
+                                    announced_at, next_seq,
                                     event_seq, session_id, concurrency_key, forked_from, forked_at, journal_format,
                                     messages_sent)
                  SELECT $1, t.project_id, coalesce($4, t.title), coalesce($5, t.description), t.repository_url,
@@ -74,7 +75,10 @@ impl Store {
                              ELSE t.base_ref END,
                         CASE WHEN t.repository_url IS NOT NULL THEN coalesce(place.commit_hash, t.base_commit) END,
                         t.acceptance, t.context, t.labels, $6, coalesce($7, t.model), t.on_dependency_failure,
-                        t.max_attempts, $8, t.assigned_agent_id, t.agent_version, t.priority, 'ready'::task_status, now(), $3 + 1, 1,
+                        t.max_attempts, $8, t.assigned_agent_id, t.agent_version, t.priority,
+                        CASE WHEN t.concurrency_key IS NULL THEN 'ready'::task_status ELSE 'pending' END,
+                        CASE WHEN t.concurrency_key IS NOT NULL THEN 'concurrency'::status_reason END,
+                        CASE WHEN t.concurrency_key IS NULL THEN now() END, $3 + 1, 1,
                         t.session_id, t.concurrency_key, t.id, $3, t.journal_format, cardinality($9::text[])
                  FROM tasks t LEFT JOIN place ON true WHERE t.id = $2
                  RETURNING id

@@ -74,11 +74,14 @@ impl Store {
                ), task AS (
                    UPDATE tasks
                    SET messages_sent = messages_sent + 1,
-                       status = CASE WHEN sleeps THEN 'ready' ELSE status END,
-                       status_reason = CASE WHEN NOT sleeps THEN status_reason END,
+                       -- One with a concurrency key passes the gate of its key again.
+                       status = CASE WHEN NOT sleeps THEN status
+                                     WHEN concurrency_key IS NULL THEN 'ready' ELSE 'pending' END,
+                       status_reason = CASE WHEN NOT sleeps THEN status_reason
+                                            WHEN concurrency_key IS NOT NULL THEN 'concurrency'::status_reason END,
                        status_detail = CASE WHEN NOT sleeps THEN status_detail END,
                        run_at = CASE WHEN sleeps THEN now() ELSE run_at END,
-                       announced_at = CASE WHEN sleeps THEN now() ELSE announced_at END,
+                       announced_at = CASE WHEN sleeps AND concurrency_key IS NULL THEN now() ELSE announced_at END,
                        event_seq = event_seq + 1, updated_at = now()
                    FROM before
                    WHERE tasks.id = before.id AND status NOT IN ('succeeded', 'failed', 'cancelled', 'dead')
@@ -241,7 +244,7 @@ impl Store {
                  WHERE task_id = $1 AND number = $5::int + new.place
              ), task AS (
                  UPDATE tasks
-                 SET next_seq = next_seq + cardinality($3), event_seq = event_seq + cardinality($3), attempt = 1,
+                 SET next_seq = next_seq + cardinality($3), event_seq = event_seq + cardinality($3), attempt = 1, deaths = 0,
                      messages_read = messages_read + cardinality($3),
                      lease_until = now() + make_interval(secs => $6), updated_at = now()
                  WHERE id = $1

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::{
     error::{Error, Result},
-    lease::Announcement,
     pool::Store,
 };
 
@@ -28,12 +27,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] `no_outcome_asked` when the task waits for no such answer.
-    pub async fn decide_outcome(
-        &self,
-        id: TaskId,
-        decision: &Decision,
-        actor: &str,
-    ) -> Result<(Task, Announcement)> {
+    pub async fn decide_outcome(&self, id: TaskId, decision: &Decision, actor: &str) -> Result<Task> {
         let mut tx = self.pool.begin().await?;
         let asked = sqlx::query!(
             r#"SELECT t.next_seq, t.epoch,
@@ -70,8 +64,11 @@ impl Store {
                  INSERT INTO steps (task_id, seq, epoch, kind, body) VALUES ($1, $2, $3, 'outcome'::step_kind, $4::text::json)
              ), task AS (
                  UPDATE tasks
-                 SET status = 'ready', status_reason = NULL, status_detail = NULL, next_seq = next_seq + 1,
-                     run_at = now(), announced_at = now(), event_seq = event_seq + 1, updated_at = now()
+                 SET status = CASE WHEN concurrency_key IS NULL THEN 'ready'::task_status ELSE 'pending' END,
+                     -- One with a concurrency key passes the gate of its key again.
+                     status_reason = CASE WHEN concurrency_key IS NOT NULL THEN 'concurrency'::status_reason END,
+                     status_detail = NULL, next_seq = next_seq + 1, run_at = now(),
+                     announced_at = CASE WHEN concurrency_key IS NULL THEN now() END, event_seq = event_seq + 1, updated_at = now()
                  WHERE id = $1
                  RETURNING event_seq
              )
@@ -86,8 +83,6 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        let task = self.task(id).await?;
-        let ticket = Announcement { task: task.id, epoch: task.epoch, priority: task.priority };
-        Ok((task, ticket))
+        self.task(id).await
     }
 }

@@ -142,3 +142,17 @@ pub(crate) fn messages(messages: &[Value]) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// Why a task stands where it stands.
+pub(crate) fn why(why: &Value) -> Result<(), Failure> {
+    println!("{} ({})", text(&why["status"]), text(&why["cause"]));
+    println!("why      {}", plain(&text(&why["explanation"])));
+    println!("clears   {}", plain(&text(&why["clears"])));
+    if !why["until"].is_null() {
+        println!("until    {}", text(&why["until"]));
+    }
+    for task in why["tasks"].as_array().into_iter().flatten() {
+        println!("task     {}", text(task));
+    }
+    Ok(())
+}

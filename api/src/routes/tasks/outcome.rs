@@ -70,8 +70,7 @@ pub async fn handle(
         Came::Done => Decision::Done(text.to_owned()),
         Came::NotDone => Decision::NotDone,
     };
-    let (task, ticket) = app.store.decide_outcome(id, &decision, ACTOR).await?;
-    app.ticket(ticket).await;
-    app.tell(&task).await;
+    let task = app.store.decide_outcome(id, &decision, ACTOR).await?;
+    app.announce(&task).await;
     Ok(Json(task.into()))
 }

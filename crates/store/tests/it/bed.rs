@@ -9,7 +9,7 @@ use hive_domain::{
     task::{AcceptanceCheck, DependencyPolicy, NewTask, Performer, Task},
 };
 use hive_local::testing::{TestDatabase, TestStores};
-use hive_store::{Config, Event, MIGRATOR, NewAgent, NewStep, Store};
+use hive_store::{Claimant, Config, Event, Look, MIGRATOR, NewAgent, NewStep, Room, Store};
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -89,7 +89,8 @@ impl Bed {
     /// Claims a ready task with its current epoch.
     pub(crate) async fn claim(&self, id: TaskId) -> Lease<Task> {
         let epoch = self.task(id).await.epoch;
-        let lease = self.store.claim(id, epoch, WORKER).await.expect("the claim is answered");
+        let lease =
+            self.store.claim(id, epoch, &Claimant::ordinary(WORKER)).await.expect("the claim is answered");
         lease.expect("the task was ready")
     }
 
@@ -107,7 +108,7 @@ impl Bed {
     }
 
     pub(crate) async fn reconcile(&self) -> hive_store::Reconciled {
-        self.store.reconcile(1_000).await.expect("the pass ends")
+        self.store.reconcile(&look(1_000)).await.expect("the pass ends")
     }
 
     /// Lets an hour pass for this task: its lease, its time and its ticket grow old.
@@ -127,7 +128,7 @@ impl Bed {
     /// The worker dies, and a pass without room for tickets notices.
     pub(crate) async fn orphan(&self, id: TaskId) {
         self.let_time_pass(id).await;
-        let pass = self.store.reconcile(0).await.expect("the pass ends");
+        let pass = self.store.reconcile(&look(0)).await.expect("the pass ends");
         assert!(pass.orphaned.contains(&id), "the lease had run out");
     }
 
@@ -234,4 +235,10 @@ pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
 pub(crate) fn outcome(name: &str) -> Outcome {
     let found = outcomes().into_iter().find(|(known, _)| *known == name);
     found.expect("the outcome has this name").1
+}
+
+/// A pass over lanes that take this many tickets.
+pub(crate) fn look(places: i64) -> Look {
+    let rooms = vec![Room { from: 1, to: 9, places }];
+    Look { rooms, isolated: places, ageing: Duration::from_secs(300) }
 }

@@ -1,6 +1,7 @@
 //! Taking the lease of a ready task.
 
 use hive_domain::{TaskStatus, event::EventKind};
+use hive_store::Claimant;
 
 use crate::bed::{Bed, WORKER, definition, outcome};
 
@@ -13,7 +14,9 @@ async fn one_of_fifty_claims_of_a_ticket_wins() {
         let mut claims = tokio::task::JoinSet::new();
         for worker in 0..50 {
             let store = bed.store.clone();
-            claims.spawn(async move { store.claim(id, 0, &format!("worker-{worker}")).await.unwrap() });
+            claims.spawn(async move {
+                store.claim(id, 0, &Claimant::ordinary(&format!("worker-{worker}"))).await.unwrap()
+            });
         }
         let won: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
         assert_eq!(won.len(), 1);
@@ -29,11 +32,16 @@ async fn a_stale_ticket_gets_nothing_and_changes_nothing() {
     bed.settle(id, &outcome("yield")).await;
     let before = bed.rows(id).await;
     for epoch in [0, 2, -1] {
-        assert!(bed.store.claim(id, epoch, WORKER).await.unwrap().is_none(), "epoch {epoch}");
+        assert!(
+            bed.store.claim(id, epoch, &Claimant::ordinary(WORKER)).await.unwrap().is_none(),
+            "epoch {epoch}"
+        );
         assert_eq!(bed.rows(id).await, before);
     }
-    assert!(bed.store.claim(id, 1, WORKER).await.unwrap().is_some());
-    assert!(bed.store.claim(hive_domain::TaskId::new(), 0, WORKER).await.unwrap().is_none());
+    assert!(bed.store.claim(id, 1, &Claimant::ordinary(WORKER)).await.unwrap().is_some());
+    assert!(
+        bed.store.claim(hive_domain::TaskId::new(), 0, &Claimant::ordinary(WORKER)).await.unwrap().is_none()
+    );
 }
 
 #[tokio::test]
@@ -117,10 +125,31 @@ async fn the_first_claim_pins_how_the_journal_is_written() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     assert_eq!(bed.task(id).await.journal_format, None);
-    assert_eq!(bed.claim(id).await.leased.journal_format, Some(hive_domain::journal::JOURNAL_FORMAT));
+    assert_eq!(bed.claim(id).await.leased.journal_format, Some(hive_domain::journal::FORMAT));
     bed.orphan(id).await;
     bed.execute(&format!("UPDATE tasks SET journal_format = 99 WHERE id = '{id}'")).await;
     let lease = bed.claim(id).await;
     assert_eq!(lease.leased.journal_format, Some(99), "what is pinned stays");
     assert!(!hive_domain::journal::is_readable(lease.leased.journal_format));
+}
+
+#[tokio::test]
+async fn what_another_build_wrote_waits_for_a_worker_that_reads_it() {
+    let bed = Bed::make().await;
+    let [strange, known] = [bed.enqueue().await, bed.enqueue().await];
+    for (id, format) in [(strange, 99), (known, hive_domain::journal::FORMAT)] {
+        let lease = bed.claim(id).await;
+        let wait = hive_domain::Outcome::Wait {
+            after: std::time::Duration::MAX,
+            reason: hive_domain::StatusReason::JournalFormat,
+            detail: "another build wrote it".to_owned(),
+        };
+        bed.settle_with(&lease, &wait).await;
+        bed.execute(&format!("UPDATE tasks SET journal_format = {format} WHERE id = '{id}'")).await;
+    }
+    assert_eq!(bed.store.wake_readable().await.unwrap(), [known]);
+    bed.assert_stands(known, TaskStatus::Ready, None).await;
+    bed.assert_stands(strange, TaskStatus::Waiting, Some(hive_domain::StatusReason::JournalFormat)).await;
+    assert_eq!(bed.event_kinds(known).await.last().unwrap(), "task.ready");
+    assert!(bed.store.wake_readable().await.unwrap().is_empty());
 }

@@ -4,6 +4,7 @@ use hive_domain::{
     StatusReason, TaskId, TaskStatus,
     task::DependencyPolicy::{self, Continue, Fail, Skip},
 };
+use hive_store::Claimant;
 
 use crate::bed::{Bed, outcome};
 
@@ -197,7 +198,7 @@ async fn two_parents_that_end_together_never_leave_the_child_stuck() {
         let ends = parents.map(|parent| {
             let (store, start) = (bed.store.clone(), std::sync::Arc::clone(&start));
             tokio::spawn(async move {
-                let lease = store.claim(parent, 0, "worker").await.unwrap().unwrap();
+                let lease = store.claim(parent, 0, &Claimant::ordinary("worker")).await.unwrap().unwrap();
                 start.wait().await;
                 let settled = store.settle(&lease, &outcome("done")).await.unwrap();
                 assert!(settled.has_dependents);

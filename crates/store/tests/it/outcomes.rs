@@ -32,8 +32,8 @@ async fn the_word_of_a_person_becomes_a_journal_entry_and_the_task_goes_on() {
         [(Decision::Done("it arrived".to_owned()), true, "it arrived"), (Decision::NotDone, false, "")]
     {
         let id = unknown(&bed).await;
-        let (task, ticket) = bed.store.decide_outcome(id, &decision, "ada").await.unwrap();
-        assert_eq!((task.status, task.reason, ticket.task), (TaskStatus::Ready, None, id));
+        let task = bed.store.decide_outcome(id, &decision, "ada").await.unwrap();
+        assert_eq!((task.status, task.reason), (TaskStatus::Ready, None));
         let steps = bed.store.steps(id, 0, 10).await.unwrap();
         let Entry::Outcome(outcome) = &steps[1].entry else { panic!("{steps:?}") };
         assert_eq!((outcome.tool_use_id.as_str(), outcome.took_place), ("toolu_1", took_place));
@@ -41,8 +41,7 @@ async fn the_word_of_a_person_becomes_a_journal_entry_and_the_task_goes_on() {
         let event = bed.events(id).await.pop().unwrap();
         assert_eq!(event.kind, "task.outcome_decided");
         assert_eq!((&event.data["actor"], &event.data["took_place"]), (&"ada".into(), &took_place.into()));
-        let lease = bed.store.claim(ticket.task, ticket.epoch, "w").await.unwrap().unwrap();
-        assert_eq!(lease.next_seq(), 3);
+        assert_eq!(bed.claim(id).await.next_seq(), 3);
     }
 }
 

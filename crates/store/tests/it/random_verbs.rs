@@ -4,14 +4,14 @@ use hive_domain::{
     Lease, TaskId,
     task::{DependencyPolicy, Task},
 };
-use hive_store::{Error, NewStep};
+use hive_store::{Claimant, Error, NewStep};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestCaseError, TestRunner},
 };
 
 use crate::{
-    bed::{Bed, note, outcomes},
+    bed::{Bed, look, note, outcomes},
     model::Model,
 };
 
@@ -113,7 +113,8 @@ impl World<'_> {
                 if task >= self.ids.len() => {}
             Verb::Claim { task, stale } => {
                 let epoch = self.model.tasks[task].epoch - i64::from(stale);
-                let claimed = store.claim(self.ids[task], epoch, "worker").await.unwrap();
+                let claimed =
+                    store.claim(self.ids[task], epoch, &Claimant::ordinary("worker")).await.unwrap();
                 prop_assert_eq!(claimed.is_some(), self.model.tasks[task].claim(epoch));
                 if let Some(lease) = claimed {
                     let model = &self.model.tasks[task];
@@ -131,7 +132,7 @@ impl World<'_> {
                 self.model.tasks[task].let_time_pass();
             }
             Verb::Reconcile { room } => {
-                let pass = store.reconcile(room).await.unwrap();
+                let pass = store.reconcile(&look(room)).await.unwrap();
                 self.model.reconcile();
                 let expected = if room > 0 { self.model.announce() } else { Vec::new() };
                 let mut announced: Vec<TaskId> = pass.announce.iter().map(|ticket| ticket.task).collect();
@@ -189,7 +190,7 @@ impl World<'_> {
         let model = &mut self.model.tasks[task];
         let (answer, allowed) = match *verb {
             Verb::Append { .. } => {
-                (store.append(lease, &NewStep::plain(&note("a step"))).await, model.append(epoch))
+                (store.append(lease, &NewStep::plain(&note("a step"))).await.map(drop), model.append(epoch))
             }
             Verb::Settle { outcome, .. } => {
                 let (name, outcome) = &outcomes()[outcome];

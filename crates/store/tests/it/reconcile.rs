@@ -6,7 +6,7 @@ use hive_domain::{Priority, StatusReason, TaskId, TaskStatus, task::DependencyPo
 use hive_store::Announcement;
 use serde_json::json;
 
-use crate::bed::{Bed, WORKER, connect, outcome};
+use crate::bed::{Bed, WORKER, connect, look, outcome};
 
 fn tasks(announcements: &[Announcement]) -> Vec<TaskId> {
     announcements.iter().map(|announcement| announcement.task).collect()
@@ -30,9 +30,10 @@ async fn a_dead_workers_task_is_ready_again() {
     let event = bed.events(lost).await.pop().unwrap();
     assert_eq!(
         (event.kind.as_str(), event.data),
-        ("task.orphaned", json!({ "worker": WORKER, "attempt": 1 }))
+        ("task.orphaned", json!({ "worker": WORKER, "deaths": 1, "reason": "orphaned" }))
     );
-    let ticket = Announcement { task: lost, epoch: 1, priority: Priority::default() };
+    let ticket =
+        Announcement { task: lost, epoch: 1, priority: Priority::default(), isolated: false, aged: false };
     assert_eq!(pass.announce, [ticket], "the ticket follows in the same pass");
 }
 
@@ -127,9 +128,9 @@ async fn the_most_urgent_tasks_get_the_room_there_is() {
     }
     wanted.sort();
     let wanted: Vec<TaskId> = wanted.into_iter().map(|(_, id)| id).collect();
-    let first = bed.store.reconcile(2).await.unwrap();
+    let first = bed.store.reconcile(&look(2)).await.unwrap();
     assert_eq!(tasks(&first.announce), wanted[..2]);
-    let rest = bed.store.reconcile(100).await.unwrap();
+    let rest = bed.store.reconcile(&look(100)).await.unwrap();
     assert_eq!(tasks(&rest.announce), wanted[2..]);
 }
 
@@ -146,7 +147,7 @@ async fn without_room_everything_but_tickets_goes_on() {
         bed.let_time_pass(id).await;
     }
     for room in [0, -5] {
-        let pass = bed.store.reconcile(room).await.unwrap();
+        let pass = bed.store.reconcile(&look(room)).await.unwrap();
         assert!(pass.announce.is_empty());
     }
     bed.assert_stands(lost, TaskStatus::Ready, Some(StatusReason::Orphaned)).await;
@@ -181,7 +182,8 @@ async fn many_schedulers_do_each_thing_once() {
         bed.let_time_pass(id).await;
     }
     let schedulers = [connect(&bed.database), connect(&bed.database), connect(&bed.database)];
-    let passes = schedulers.each_ref().map(|store| store.reconcile(1_000));
+    let look = look(1_000);
+    let passes = schedulers.each_ref().map(|store| store.reconcile(&look));
     let [a, b, c] = passes;
     let (a, b, c) = tokio::join!(a, b, c);
     let mut passes = vec![a.unwrap(), b.unwrap(), c.unwrap()];

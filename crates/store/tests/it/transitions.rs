@@ -4,9 +4,9 @@ use hive_domain::{
     Lease, MessagePolicy, TaskId,
     TaskStatus::{self, Cancelled, Dead, Failed, Pending, Proposed, Ready, Running, Succeeded, Waiting},
 };
-use hive_store::{Decision, Error, NewMessage, NewStep};
+use hive_store::{Claimant, Decision, Error, NewMessage, NewStep};
 
-use crate::bed::{Bed, new_agent, note, outcome, outcomes};
+use crate::bed::{Bed, look, new_agent, note, outcome, outcomes};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Verb {
@@ -100,10 +100,12 @@ async fn attempt(bed: &Bed, id: TaskId, verb: Verb) -> Result<(), String> {
     };
     match verb {
         Verb::Claim => {
-            let claimed = bed.store.claim(id, task.epoch, "worker").await.unwrap();
+            let claimed = bed.store.claim(id, task.epoch, &Claimant::ordinary("worker")).await.unwrap();
             claimed.map(drop).ok_or_else(|| "stale".to_owned())
         }
-        Verb::Append => bed.store.append(&mut lease, &NewStep::plain(&note("a step"))).await.map_err(fenced),
+        Verb::Append => {
+            bed.store.append(&mut lease, &NewStep::plain(&note("a step"))).await.map(drop).map_err(fenced)
+        }
         Verb::BeginCall => bed.store.begin_call(&lease, "claude", b"hash").await.map(drop).map_err(fenced),
         Verb::Renew => match bed.store.renew(&[(id, task.epoch)]).await.unwrap().as_slice() {
             [] => Err("lost".to_owned()),
@@ -114,7 +116,7 @@ async fn attempt(bed: &Bed, id: TaskId, verb: Verb) -> Result<(), String> {
         },
         Verb::Settle(name) => bed.store.settle(&lease, &outcome(name)).await.map(drop).map_err(fenced),
         Verb::Reconcile => {
-            let pass = bed.store.reconcile(0).await.unwrap();
+            let pass = bed.store.reconcile(&look(0)).await.unwrap();
             let found = pass.orphaned.contains(&id) || pass.released.contains(&id);
             found.then_some(()).ok_or_else(|| "untouched".to_owned())
         }
