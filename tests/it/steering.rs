@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use hive_domain::MessagePolicy;
+use hive_store::{NewMessage, Store};
 use hive_tests::{TestHive, answer, branch, finish, rules, shell, within};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -153,4 +155,26 @@ async fn what_was_written_before_the_start_is_read_first() {
     hive.start_worker().await;
     hive.wait_succeeded(id, 30).await;
     assert_eq!(hive.step_kinds(id).await, ["message", "reply", "tool_results"]);
+}
+
+#[tokio::test]
+async fn an_interruption_whose_nudge_was_lost_is_found() {
+    let mut slow = answer("Lost", 0, json!([finish("Never said.")]));
+    slow["delay_ms"] = json!(120_000);
+    slow["times_per_user"] = json!(1);
+    let script = rules(json!([slow, told("Lost", 0, "now", &json!([finish("Heard.")]))]));
+    let hive = TestHive::builder().script(script).start().await;
+    let id = hive.post_task(json!({ "title": "Lost" })).await;
+    let begun = "SELECT count(*) FROM llm_calls WHERE task_id = $1 AND state = 'intent'";
+    within(Duration::from_secs(30), "the call is in flight", async || {
+        (hive.count(begun, id).await == 1).then_some(())
+    })
+    .await;
+    // Past the door, which would tell the worker.
+    let store = Store::connect_lazy(&hive_store::Config::new(hive.store_urls()[0].clone())).unwrap();
+    let new = NewMessage { text: "Stop that now.", policy: MessagePolicy::Interrupt, author: "ada" };
+    store.send_message(id.into(), &new).await.unwrap();
+    store.close().await;
+    let task = hive.wait_succeeded(id, 60).await;
+    assert_eq!((&task["result"]["summary"], &task["run"]), (&json!("Heard."), &json!(format!("{id}.1"))));
 }

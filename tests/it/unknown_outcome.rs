@@ -109,7 +109,7 @@ async fn a_receiver_that_takes_a_key_once_is_called_again() {
     assert_eq!(keys.len(), 4);
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
     let waits = "SELECT count(*) FROM events WHERE task_id = $1 AND kind = 'task.waiting'
-                 AND data->>'error_class' = 'notify' AND (data->>'attempt')::int = 2";
+                 AND data->>'error_class' = 'notify' AND (data->>'attempt')::int = 1";
     assert_eq!(hive.count(waits, id).await, 1, "the unconfirmed try is on record with its class");
     assert_eq!(hive.calls(id).len(), 2);
     hive.assert_whole(id).await;

@@ -50,12 +50,19 @@ async fn it_is_said_once() {
     let bed = Bed::make().await;
     let id = unknown(&bed).await;
     let mut words = tokio::task::JoinSet::new();
-    for n in 0..20 {
+    for n in 0..8 {
         let store = bed.store.clone();
-        words.spawn(async move { store.decide_outcome(id, &Decision::Done(n.to_string()), "ada").await });
+        words.spawn(async move {
+            loop {
+                match store.decide_outcome(id, &Decision::Done(n.to_string()), "ada").await {
+                    Err(error) if error.is_unavailable() => {}
+                    said => return said,
+                }
+            }
+        });
     }
     let (heard, refused): (Vec<_>, Vec<_>) = words.join_all().await.into_iter().partition(Result::is_ok);
-    assert_eq!((heard.len(), refused.len()), (1, 19));
+    assert_eq!((heard.len(), refused.len()), (1, 7));
     for refusal in refused {
         assert!(matches!(refusal, Err(Error::Conflict { code: "no_outcome_asked", .. })), "{refusal:?}");
     }
