@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_domain::{StatusReason, TaskStatus, task::Task};
+use hive_domain::{MessagePolicy, StatusReason, TaskId, TaskStatus, task::Task};
 use hive_queue::{Queue, Ticket};
 use hive_store::{Changed, Store};
 use hive_telemetry::{Health, MetricsHandle};
@@ -138,6 +138,12 @@ impl App {
     /// Tells the watchers of every process that a task changed, and a worker that it was cancelled.
     pub async fn tell_changed(&self, changed: Changed) {
         let update = json!({ "task_id": changed.task, "seq": changed.event_seq, "status": changed.status });
+        self.queue.notify(TASK_UPDATES, &update.to_string()).await;
+    }
+
+    /// Tells the watchers, and the worker that runs the task, that a person wrote.
+    pub async fn tell_message(&self, task: TaskId, policy: MessagePolicy) {
+        let update = json!({ "task_id": task, "message": policy });
         self.queue.notify(TASK_UPDATES, &update.to_string()).await;
     }
 }

@@ -4,6 +4,7 @@ mod action;
 mod agent;
 mod housekeeping;
 mod limits;
+mod message;
 mod names;
 mod queue;
 mod result;
@@ -16,7 +17,10 @@ pub use action::ActionView;
 pub use agent::AgentView;
 pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
-pub use names::{agent_status, catch_up, dependency_policy, overlap, pause_mode, task_status};
+pub use message::MessageView;
+pub use names::{
+    agent_status, catch_up, dependency_policy, message_policy, overlap, pause_mode, task_status,
+};
 pub use queue::{PauseView, TaskLimitView};
 pub use schedule::{ScheduleView, SlotView};
 pub use session::SessionView;

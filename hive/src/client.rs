@@ -73,10 +73,6 @@ impl Client {
         self.read(request).await
     }
 
-    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.read(self.request(Method::PATCH, path)?.json(body).timeout(Duration::from_secs(30))).await
-    }
-
     /// Opens an event stream after event number `after`.
     pub(crate) async fn stream(&self, path: &str, after: i64) -> Result<Response, Failure> {
         let request = self.request(Method::GET, path)?.header("last-event-id", after.to_string());

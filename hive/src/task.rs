@@ -4,6 +4,7 @@ pub(crate) mod act;
 mod bulk;
 pub(crate) mod filter;
 mod progress;
+mod steer;
 mod submit;
 pub(crate) mod view;
 
@@ -72,6 +73,17 @@ pub(crate) enum Command {
         #[arg(long)]
         idempotency_key: Option<String>,
     },
+    /// Tell the agent of a task something.
+    Tell(steer::Tell),
+    /// Show what the agent of a task was told, and whether it read it.
+    Messages {
+        /// Its id.
+        id: String,
+    },
+    /// Begin a new task after a step of this one, with the files of that step.
+    Fork(steer::Fork),
+    /// Say what came of an external call that was cut.
+    Outcome(steer::Outcome),
 }
 
 pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
@@ -108,6 +120,10 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             let task = client.post_once(&path, &serde_json::json!({}), idempotency_key.as_deref()).await?;
             if json { output::json(&task) } else { view::task(&task) }
         }
+        Command::Tell(tell) => steer::tell(&client, tell, json).await,
+        Command::Messages { id } => steer::messages(&client, &id, json).await,
+        Command::Fork(fork) => steer::fork(&client, fork, json).await,
+        Command::Outcome(outcome) => steer::outcome(&client, outcome, json).await,
     }
 }
 

@@ -19,7 +19,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
-const METRICS: [Description; 14] = [
+const METRICS: [Description; 15] = [
     Description::histogram("hive_scheduler_duty_seconds", "How long one pass of a duty took"),
     Description::gauge(
         "hive_scheduler_duty_last_success_timestamp",

@@ -133,6 +133,26 @@ impl TestHive {
         assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     }
 
+    /// A POST with a body: its status and its answer.
+    ///
+    /// # Panics
+    /// When nobody answers.
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.send(0, Method::POST, path, Some(body)).await;
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    /// Tells the agent of a task something, and demands that it is accepted.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn tell(&self, id: Uuid, text: &str, policy: &str) -> Value {
+        let body = serde_json::json!({ "text": text, "policy": policy });
+        let (status, message) = self.post(&format!("/api/v1/tasks/{id}/messages"), &body).await;
+        assert_eq!(status, 201, "{message:#}");
+        message
+    }
+
     /// A page of any process, without the token.
     ///
     /// # Panics

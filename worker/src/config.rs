@@ -65,6 +65,13 @@ pub struct Config {
     /// PATH inside the sandbox.
     #[arg(long, env = "HIVE_SANDBOX_PATH", default_value = "/usr/local/bin:/usr/bin:/bin")]
     pub sandbox_path: String,
+    /// Where notifications of agents to a person go, by POST. Without it agents cannot send any.
+    #[arg(long, env = "HIVE_NOTIFY_URL", hide_env_values = true)]
+    pub notify_url: Option<Url>,
+    /// The receiver takes notifications with the same Idempotency-Key for one: what it did not confirm is sent again,
+    /// instead of asking a person what came of it.
+    #[arg(long, env = "HIVE_NOTIFY_IDEMPOTENT", default_value_t = false, action = clap::ArgAction::Set)]
+    pub notify_idempotent: bool,
     /// How the process logs.
     #[command(flatten)]
     pub log: hive_telemetry::LogConfig,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hive_agent::{Control, TASK_UPDATES};
-use hive_domain::TaskId;
+use hive_domain::{MessagePolicy, TaskId};
 use hive_queue::{Notice, Queue};
 use hive_store::{Store, WorkerReport, lease::RENEW_EVERY};
 use serde::Deserialize;
@@ -39,6 +39,8 @@ pub(crate) struct Registered {
 struct Update {
     task_id: TaskId,
     status: Option<String>,
+    /// Set by a person's message: what it does to a run at work.
+    message: Option<MessagePolicy>,
 }
 
 impl Leases {
@@ -104,15 +106,24 @@ impl Leases {
         }
     }
 
-    /// Listens for cancelled tasks, so that their commands die within a moment instead of at the next renewal.
+    /// Listens for cancelled tasks, so that their commands die within a moment instead of at the next renewal, and for
+    /// messages that interrupt.
     pub(crate) async fn listen(self, queue: Queue) {
         let mut updates = queue.subscribe(&[TASK_UPDATES]);
         loop {
             if let Notice::Message { payload, .. } = updates.recv().await
                 && let Ok(update) = serde_json::from_str::<Update>(&payload)
-                && update.status.as_deref() == Some("cancelled")
             {
-                self.lose(update.task_id, None, "it was cancelled");
+                if update.status.as_deref() == Some("cancelled") {
+                    self.lose(update.task_id, None, "it was cancelled");
+                }
+                if update.message == Some(MessagePolicy::Interrupt) {
+                    self.with(|runs| {
+                        if let Some(held) = runs.get(&update.task_id) {
+                            held.control.interrupt.notify_one();
+                        }
+                    });
+                }
             }
         }
     }

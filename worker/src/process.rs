@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_agent::{Agent, Definitions};
+use hive_agent::{Agent, Definitions, Notifier};
 use hive_claude::{Claude, RetryPolicy, Secret};
 use hive_queue::{Lane, Queue, Ticket, WorkerConfig};
 use hive_sandbox::{Mode, Sandbox};
@@ -46,6 +46,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     pool.max_connections = u32::from(config.slots).clamp(8, 24);
     let store = Store::connect_lazy(&pool).context("DATABASE_URL cannot be used")?;
     store.wait_ready(START_PATIENCE).await?;
+    // The reconciler announces them.
+    let readable =
+        store.wake_readable().await.context("tasks that wait for this build cannot be looked for")?;
+    if !readable.is_empty() {
+        tracing::info!("{} tasks waited for a build that reads their journal", readable.len());
+    }
     let queue = hive_queue::Config {
         prefix: config.redis_prefix.clone(),
         ..hive_queue::Config::new(&config.redis_url)
@@ -156,6 +162,8 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
         file_roots: config.repo_roots.clone(),
         ..hive_workspace::Config::new(config.data.join("workspaces"))
     };
+    let notifier =
+        config.notify_url.clone().map(|url| Notifier::new(url, config.notify_idempotent)).transpose();
     let claude = hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()));
     Ok(Agent {
         store: store.clone(),
@@ -167,6 +175,7 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
         models: config.models.clone(),
         max_output_tokens: config.max_output_tokens,
         retry: RetryPolicy::default(),
+        notifier: notifier.map_err(|error| anyhow::anyhow!("HIVE_NOTIFY_URL cannot be used: {error}"))?,
         definitions: Definitions::default(),
     })
 }

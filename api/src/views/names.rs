@@ -1,7 +1,7 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
 use hive_domain::{
-    AgentStatus, CatchUp, Overlap, PauseMode, SlotOutcome, TaskStatus, task::DependencyPolicy,
+    AgentStatus, CatchUp, MessagePolicy, Overlap, PauseMode, SlotOutcome, TaskStatus, task::DependencyPolicy,
 };
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
@@ -45,7 +45,12 @@ pub fn slot_outcome() -> Schema {
     one_of(SlotOutcome::ALL.iter().map(|name| name.as_str()))
 }
 
+/// What a message does to a run at work.
+pub fn message_policy() -> Schema {
+    one_of(MessagePolicy::ALL.iter().map(|name| name.as_str()))
+}
+
 /// The kinds of journal entries.
 pub fn step_kind() -> Schema {
-    one_of(["reply", "tool_results", "note", "checks"])
+    one_of(["reply", "tool_results", "note", "checks", "message", "intent", "outcome"])
 }

@@ -18,7 +18,7 @@ pub struct StepView {
     /// What it is.
     #[schema(schema_with = names::step_kind)]
     kind: &'static str,
-    /// The run that wrote it, `<task id>.<epoch>`.
+    /// The run that wrote it, `<task id>.<epoch>`; with the epoch 0 for a step that a fork shares with its original.
     run: String,
     /// When it was committed.
     at: DateTime<Utc>,

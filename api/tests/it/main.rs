@@ -21,4 +21,5 @@ mod robust;
 mod schedules;
 mod sessions;
 mod task_actions;
+mod task_steering;
 mod tasks;

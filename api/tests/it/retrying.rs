@@ -3,7 +3,7 @@
 use hive_store::Claimant;
 use std::time::Duration;
 
-use hive_domain::{Outcome, TaskId, TaskStatus};
+use hive_domain::{ErrorClass, Outcome, TaskId, TaskStatus};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,7 +11,11 @@ use crate::hive::{Answer, Hive};
 
 async fn die(hive: &Hive, id: TaskId) {
     let lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
-    let retry = Outcome::Retry { after: Duration::ZERO, detail: "the disk is full".to_owned() };
+    let retry = Outcome::Retry {
+        after: Duration::ZERO,
+        class: ErrorClass::Host,
+        detail: "the disk is full".to_owned(),
+    };
     hive.store.settle(&lease, &retry).await.unwrap();
     assert_eq!(hive.store.task(id).await.unwrap().status, TaskStatus::Dead);
 }

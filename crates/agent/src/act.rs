@@ -1,37 +1,71 @@
 //! One turn's tools: run them in order, cut what is long, keep the rest.
 
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
 use hive_domain::{
-    ToolName,
+    Effect, Outcome, ToolName,
     journal::{ToolCall, ToolResult, ToolResults},
 };
+use serde_json::value::RawValue;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    doze::stamp,
+    outside::Outside,
     run::{Activation, Stopped},
+    steer::interrupted,
     tools::{self, Bench, ToolError},
 };
+
+/// The answer to calls that a person's interruption left over.
+const NOT_RUN: &str = "not run: the person you work for interrupted; read their message first";
 
 /// What a tool result may hold of a text, in bytes; the whole is kept as an artifact. Three full results and a reply
 /// still leave a journal row under 64 KiB.
 pub const MAX_RESULT_BYTES: usize = 12 << 10;
 
+/// What running the tools of a reply came to.
+pub(crate) enum Acted {
+    /// Each call is answered.
+    Results(ToolResults),
+    /// The run parks in the middle of the turn; the next one runs the whole turn again, but for what the journal knows.
+    Park(Outcome),
+}
+
 impl Activation<'_> {
-    /// Runs the calls of one reply. Each is answered, whatever it was.
+    /// Runs the calls of one reply. Each is answered, whatever it was. After a person's interruption those that are left
+    /// are not run.
     pub(crate) async fn run_tools(
-        &self,
+        &mut self,
         calls: &[ToolCall],
         offered: &[ToolName],
         until: Option<Instant>,
-    ) -> Result<ToolResults, Stopped> {
+    ) -> Result<Acted, Stopped> {
         let mut results = Vec::with_capacity(calls.len());
-        let mut finished = None;
+        let (mut finished, mut wake_at, mut is_interrupted) = (None, None, false);
         for call in calls {
             if self.control.lost.is_cancelled() {
                 return Err(Stopped::Lost);
             }
-            let outcome = self.run_tool(call, offered, until).await;
+            let tool = call.name.parse::<ToolName>().ok().filter(|tool| offered.contains(tool));
+            let outcome = match tool {
+                _ if is_interrupted => Err(ToolError::Tell(NOT_RUN.to_owned())),
+                None => Err(unknown_tool(&call.name, offered)),
+                Some(tool) if tool.effect() == Effect::External => match self.call_outside(call).await? {
+                    Outside::Answer(answer) => answer,
+                    Outside::Park(outcome) => return Ok(Acted::Park(outcome)),
+                },
+                Some(ToolName::Wait) => self.set_alarm(call, &mut wake_at).await?,
+                Some(tool) => {
+                    let (outcome, was_ended) = self.run_until_interrupted(tool, call, until).await;
+                    is_interrupted = was_ended;
+                    outcome
+                }
+            };
             let (content, is_error) = match outcome {
-                Ok(text) if call.name == ToolName::Finish.as_str() => {
+                Ok(text) if tool == Some(ToolName::Finish) => {
                     finished = Some(text);
                     ("noted".to_owned(), false)
                 }
@@ -49,41 +83,63 @@ impl Activation<'_> {
                 artifact,
             });
         }
-        Ok(ToolResults { results, finished })
+        Ok(Acted::Results(ToolResults { results, finished, wake_at }))
+    }
+
+    /// When the run goes on: the latest of all waits of a turn.
+    async fn set_alarm(
+        &self,
+        call: &ToolCall,
+        wake_at: &mut Option<DateTime<Utc>>,
+    ) -> Result<Result<String, ToolError>, Stopped> {
+        let input = match readable(call) {
+            Ok(input) => input,
+            Err(error) => return Ok(Err(error)),
+        };
+        let now = self.persist(|| self.agent.store.now()).await?;
+        Ok(tools::wake_at(input, now).map(|asked| {
+            *wake_at = Some(wake_at.map_or(asked, |other| other.max(asked)));
+            format!("you go on at {}, or earlier when a message arrives", stamp(asked))
+        }))
+    }
+
+    /// `true`: a person ended it.
+    async fn run_until_interrupted(
+        &self,
+        tool: ToolName,
+        call: &ToolCall,
+        until: Option<Instant>,
+    ) -> (Result<String, ToolError>, bool) {
+        let cancel = self.control.halt.child_token();
+        let mut running = std::pin::pin!(self.run_tool(tool, call, until, &cancel));
+        tokio::select! {
+            outcome = &mut running => (outcome, false),
+            () = interrupted(self.agent, self.control, self.lease.task()) => {
+                cancel.cancel();
+                let ended = |text: String| format!("[ended by a message from the person you work for]\n{text}");
+                let outcome = match running.await {
+                    Err(ToolError::Tell(text)) => Err(ToolError::Tell(ended(text))),
+                    other => other,
+                };
+                (outcome, true)
+            }
+        }
     }
 
     async fn run_tool(
         &self,
+        tool: ToolName,
         call: &ToolCall,
-        offered: &[ToolName],
         until: Option<Instant>,
+        cancel: &CancellationToken,
     ) -> Result<String, ToolError> {
-        let names = || offered.iter().map(|tool| tool.as_str()).collect::<Vec<_>>().join(", ");
-        let tool = call.name.parse::<ToolName>().ok().filter(|tool| offered.contains(tool));
-        let Some(tool) = tool else {
-            return Err(ToolError::Tell(format!(
-                "there is no tool {:?} here; you have {}",
-                call.name,
-                names()
-            )));
+        let input = readable(call)?;
+        let tree = match &self.files {
+            Some(files) => files.tree(),
+            None if tool.needs_files() => return Err(ToolError::Tell("this task has no files".to_owned())),
+            None => Path::new("/nonexistent"),
         };
-        let input = call.input.as_ref().map_err(|text| {
-            let start: String = text.chars().take(200).collect();
-            ToolError::Tell(format!("the input is not a JSON object and was not run; it began: {start}"))
-        })?;
-        let Some(files) = &self.files else {
-            return match tool {
-                ToolName::Finish => {
-                    tools::call(tool, input, self.bench(std::path::Path::new("/nonexistent"), until)).await
-                }
-                _ => Err(ToolError::Tell("this task has no files".to_owned())),
-            };
-        };
-        tools::call(tool, input, self.bench(files.tree(), until)).await
-    }
-
-    fn bench<'a>(&'a self, tree: &'a std::path::Path, until: Option<Instant>) -> Bench<'a> {
-        Bench { tree, sandbox: &self.agent.sandbox, cancel: &self.control.halt, until }
+        tools::call(tool, input, Bench { tree, sandbox: &self.agent.sandbox, cancel, until }).await
     }
 
     async fn keep_whole(&self, call: &ToolCall, content: &str) -> Result<Option<String>, Stopped> {
@@ -101,6 +157,18 @@ impl Activation<'_> {
     }
 }
 
+fn unknown_tool(name: &str, offered: &[ToolName]) -> ToolError {
+    let names = offered.iter().map(|tool| tool.as_str()).collect::<Vec<_>>().join(", ");
+    ToolError::Tell(format!("there is no tool {name:?} here; you have {names}"))
+}
+
+fn readable(call: &ToolCall) -> Result<&RawValue, ToolError> {
+    call.input.as_deref().map_err(|text| {
+        let start: String = text.chars().take(200).collect();
+        ToolError::Tell(format!("the input is not a JSON object and was not run; it began: {start}"))
+    })
+}
+
 /// Refuses calls whose reply was cut: their inputs may be half.
 pub(crate) fn refuse(calls: &[ToolCall]) -> ToolResults {
     let results = calls.iter().map(|call| ToolResult {
@@ -110,7 +178,7 @@ pub(crate) fn refuse(calls: &[ToolCall]) -> ToolResults {
         is_error: true,
         artifact: None,
     });
-    ToolResults { results: results.collect(), finished: None }
+    ToolResults { results: results.collect(), finished: None, wake_at: None }
 }
 
 /// Tells the model what the harness could not commit, below its last result.

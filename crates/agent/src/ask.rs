@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::{
     conversation,
     run::{Activation, Stopped},
+    steer::interrupted,
 };
 
 impl Activation<'_> {
@@ -29,6 +30,7 @@ impl Activation<'_> {
             return Ok(Some(self.failed(StatusReason::ModelNotFound, detail)));
         }
         let request = conversation::request(
+            &self.opening,
             task,
             &self.definition,
             &self.transcript,
@@ -44,7 +46,12 @@ impl Activation<'_> {
             Err(error) => return Ok(Some(self.failed(StatusReason::InvalidRequest, error.to_string()))),
         };
         for attempt in 1.. {
-            let call = self.persist(|| self.agent.store.begin_call(self.lease, &model, &digest)).await?;
+            let begun = self.persist(|| self.agent.store.begin_call(self.lease, &model, &digest)).await?;
+            let Some(call) = begun else {
+                // A person wrote before the call was sent: the model is asked with what they wrote.
+                self.read_messages().await?;
+                return Ok(None);
+            };
             let started = Instant::now();
             let mut seen = None;
             let heard = |progress: Progress<'_>| {
@@ -57,6 +64,7 @@ impl Activation<'_> {
                 () = self.control.lost.cancelled() => Err(Cut::Lost),
                 () = self.control.halt.cancelled() => Err(Cut::Halt),
                 () = elapsed(until) => Err(Cut::Time),
+                () = interrupted(self.agent, self.control, self.lease.task()) => Err(Cut::Person),
             };
             let answer = match answer {
                 Ok(answer) => answer,
@@ -68,6 +76,10 @@ impl Activation<'_> {
                     return match cut {
                         Cut::Lost => Err(Stopped::Lost),
                         Cut::Halt => Ok(Some(Outcome::Yield)),
+                        Cut::Person => {
+                            self.extra_usage = self.extra_usage + usage;
+                            Ok(None)
+                        }
                         Cut::Time => Ok(Some(self.failed(StatusReason::TimeLimit, cut.to_string()))),
                     };
                 }
@@ -125,6 +137,8 @@ enum Cut {
     Lost,
     #[error("the worker stopped during the call")]
     Halt,
+    #[error("a person interrupted the call")]
+    Person,
     #[error("max_seconds was reached during a model call")]
     Time,
 }

@@ -50,21 +50,23 @@ pub const fn nudge(cause: NoteCause) -> &'static str {
              fewer or smaller tool inputs."
         }
         NoteCause::Empty => "Your reply was empty. Use a tool, or call `finish` when you are done.",
+        NoteCause::Woken => "The wait is over.",
     }
 }
 
-/// The tools that a task may use: those of its agent; without files only `finish`.
+/// The tools that a task may use: those of its agent; without files only those that need none.
 #[must_use]
 pub fn tools_of(task: &Task, agent: &AgentDefinition) -> Vec<ToolName> {
     let known = agent.tools.iter().filter_map(|name| name.parse::<ToolName>().ok());
-    known.filter(|tool| task.repository.is_some() || *tool == ToolName::Finish).collect()
+    known.filter(|tool| task.repository.is_some() || !tool.needs_files()).collect()
 }
 
-/// The whole request.
+/// The whole request. `opening` is what the conversation began with: of a fork, the words of the task that it came from.
 ///
 /// # Errors
 /// When a stored text has no JSON form, which a journal of ours never holds.
 pub fn request(
+    opening: &str,
     task: &Task,
     agent: &AgentDefinition,
     transcript: &Transcript,
@@ -82,12 +84,14 @@ pub fn request(
         SystemBlock { text: agent.system_prompt.clone(), cache_control: None },
         SystemBlock { text: HARNESS.trim().to_owned(), cache_control: marker },
     ];
-    request.messages.push(RequestMessage::user(text_block(&opening(task))?));
+    request.messages.push(RequestMessage::user(text_block(opening)?));
     let mut pending: Vec<serde_json::Value> = Vec::new();
-    for entry in transcript.entries() {
+    for (index, entry) in transcript.entries().iter().enumerate() {
         match entry {
             Entry::Reply(reply) => {
-                if let Some(content) = sendable(&reply.content)? {
+                // Thinking is signed for the model that thought: a fork that asks another one leaves it out.
+                let is_foreign = index < transcript.shared() && !reply.model.starts_with(model);
+                if let Some(content) = sendable(&reply.content, is_foreign)? {
                     flush(&mut pending, &mut request.messages)?;
                     request.messages.push(RequestMessage::assistant(content));
                 }
@@ -102,6 +106,9 @@ pub fn request(
             })),
             Entry::Note(note) => pending.push(json!({ "type": "text", "text": note.text })),
             Entry::Checks(checks) => pending.push(json!({ "type": "text", "text": checks.message })),
+            Entry::Message(message) => pending.push(json!({ "type": "text", "text": message.told() })),
+            // The model reads what came of an outside call among the results of its turn.
+            Entry::Intent(_) | Entry::Outcome(_) => {}
         }
     }
     flush(&mut pending, &mut request.messages)?;
@@ -117,9 +124,9 @@ fn flush(pending: &mut Vec<serde_json::Value>, messages: &mut Vec<RequestMessage
     Ok(())
 }
 
-/// What of a reply may go back: byte for byte, but without blank texts, which the service writes and does not take.
-/// `None`: nothing is left, and the reply is no message of the conversation.
-fn sendable(content: &RawValue) -> serde_json::Result<Option<Box<RawValue>>> {
+/// What of a reply may go back: byte for byte, but without blank texts, which the service writes and does not take, and
+/// on demand without thinking. `None`: nothing is left, and the reply is no message of the conversation.
+fn sendable(content: &RawValue, without_thinking: bool) -> serde_json::Result<Option<Box<RawValue>>> {
     #[derive(Deserialize)]
     struct Text {
         #[serde(rename = "type")]
@@ -127,11 +134,14 @@ fn sendable(content: &RawValue) -> serde_json::Result<Option<Box<RawValue>>> {
         text: Option<String>,
     }
     let blocks: Vec<&RawValue> = serde_json::from_str(content.get())?;
-    let is_blank = |block: &RawValue| {
-        serde_json::from_str::<Text>(block.get())
-            .is_ok_and(|block| block.kind == "text" && block.text.is_none_or(|text| text.trim().is_empty()))
+    let is_left_out = |block: &RawValue| {
+        serde_json::from_str::<Text>(block.get()).is_ok_and(|block| match block.kind.as_str() {
+            "text" => block.text.is_none_or(|text| text.trim().is_empty()),
+            "thinking" | "redacted_thinking" => without_thinking,
+            _ => false,
+        })
     };
-    let kept: Vec<&RawValue> = blocks.iter().copied().filter(|block| !is_blank(block)).collect();
+    let kept: Vec<&RawValue> = blocks.iter().copied().filter(|block| !is_left_out(block)).collect();
     if kept.is_empty() {
         return Ok(None);
     }
@@ -153,7 +163,7 @@ mod tests {
     fn a_reply_goes_back_byte_for_byte_without_its_blank_texts() {
         let sent = |content: &str| {
             let content = RawValue::from_string(content.to_owned()).unwrap();
-            sendable(&content).unwrap().map(|content| content.get().to_owned())
+            sendable(&content, false).unwrap().map(|content| content.get().to_owned())
         };
         let whole =
             r#"[{"signature":"x", "type":"thinking","thinking":"a \u00e9"},{"type":"text","text":"b"}]"#;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hive_domain::{
-    Lease,
+    ErrorClass, Lease,
     journal::{DiffStat, TaskResult},
     task::Task,
 };
@@ -45,13 +45,15 @@ impl FilesError {
         matches!(self, Self::Workspace(Error::FileTooLarge { .. } | Error::TooDeep(_)))
     }
 
-    /// True when another try may succeed: the hub did not answer.
-    pub(crate) const fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Workspace(Error::Unreachable { .. } | Error::TooManyRuns(_) | Error::Io { .. })
-                | Self::Push(PushError::Unreachable { .. })
-        )
+    /// What kind of trouble it is: whether another try may succeed, and how soon.
+    pub(crate) const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Workspace(Error::Unreachable { .. }) | Self::Push(PushError::Unreachable { .. }) => {
+                ErrorClass::Repository
+            }
+            Self::Workspace(Error::TooManyRuns(_) | Error::Io { .. }) => ErrorClass::Host,
+            _ => ErrorClass::RepositoryRefused,
+        }
     }
 }
 

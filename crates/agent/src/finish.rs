@@ -1,6 +1,6 @@
 //! Bringing a run to its end: the branch at the hub, the evidence on the task, the disk given back.
 
-use hive_domain::{Outcome, journal::TaskResult};
+use hive_domain::{ErrorClass, Outcome, journal::TaskResult};
 
 use crate::{
     files::Files,
@@ -86,6 +86,6 @@ impl Activation<'_> {
             }
         }
         let detail = "the branch at the repository keeps being moved by somebody else".to_owned();
-        Err(Stopped::Files { detail, passing: true })
+        Err(Stopped::Files { detail, class: ErrorClass::Repository })
     }
 }

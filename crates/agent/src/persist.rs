@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::run::{Activation, Stopped, TASK_UPDATES};
 
 /// How long a result that is in memory is offered to a database that is away: it is paid for.
-const STORE_PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(120);
 
 impl Activation<'_> {
     /// Appends an entry of the harness.
@@ -29,13 +29,18 @@ impl Activation<'_> {
                 Ok(edge) => {
                     self.halted = edge.halted;
                     metrics::counter!("hive_steps_total", "kind" => step.entry.kind()).increment(1);
-                    let nudge = format!("{{\"task_id\":\"{}\"}}", self.lease.task());
-                    self.agent.queue.notify(TASK_UPDATES, &nudge).await;
+                    self.nudge().await;
                     return Ok(());
                 }
                 Err(error) => pause_or_stop(error, deadline).await?,
             }
         }
+    }
+
+    /// Tells watchers that there is something to read.
+    pub(crate) async fn nudge(&self) {
+        let nudge = format!("{{\"task_id\":\"{}\"}}", self.lease.task());
+        self.agent.queue.notify(TASK_UPDATES, &nudge).await;
     }
 
     /// The same for any other verb.
@@ -53,7 +58,7 @@ impl Activation<'_> {
     }
 }
 
-async fn pause_or_stop(error: hive_store::Error, deadline: Instant) -> Result<(), Stopped> {
+pub(crate) async fn pause_or_stop(error: hive_store::Error, deadline: Instant) -> Result<(), Stopped> {
     match error {
         hive_store::Error::Fenced { .. } => Err(Stopped::Lost),
         error if error.is_unavailable() && Instant::now() < deadline => {

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use hive_claude::{Claude, RetryPolicy};
 use hive_domain::{
-    AgentDefinition, Lease, Outcome, StatusReason, Usage,
-    journal::{Checks, Entry, Note, TaskResult},
+    AgentDefinition, ErrorClass, Lease, Outcome, StatusReason, Usage,
+    journal::{Checks, Entry, Note, TaskResult, is_readable},
     task::Task,
     transcript::{Next, Transcript},
 };
@@ -13,7 +13,7 @@ use hive_queue::Queue;
 use hive_sandbox::Sandbox;
 use hive_store::{NewStep, Store};
 use hive_workspace::Workspaces;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,6 +24,8 @@ use crate::{
     definitions::Definitions,
     files::{Files, FilesError},
     models::Models,
+    notifier::Notifier,
+    outside,
 };
 
 /// Steps read at a time when a journal is replayed.
@@ -51,6 +53,8 @@ pub struct Agent {
     pub max_output_tokens: u32,
     /// How patient calls are.
     pub retry: RetryPolicy,
+    /// The way to a person outside, where one is configured.
+    pub notifier: Option<Notifier>,
     /// Definitions that runs of this process were pinned to.
     pub definitions: Definitions,
 }
@@ -64,6 +68,8 @@ pub struct Control {
     pub drain: CancellationToken,
     /// The worker's time is up, or the lease is lost: end calls and commands in flight. Cancelled with `lost`.
     pub halt: CancellationToken,
+    /// A person may want to interrupt: look whether they do.
+    pub interrupt: Arc<Notify>,
 }
 
 /// Why a run ended without an outcome.
@@ -83,14 +89,14 @@ pub enum Stopped {
     Files {
         /// What went wrong.
         detail: String,
-        /// Whether another try may succeed.
-        passing: bool,
+        /// Whether and when another try may succeed.
+        class: ErrorClass,
     },
 }
 
 impl From<FilesError> for Stopped {
     fn from(error: FilesError) -> Self {
-        Self::Files { detail: error.to_string(), passing: error.is_passing() }
+        Self::Files { detail: error.to_string(), class: error.class() }
     }
 }
 
@@ -101,12 +107,22 @@ pub(crate) struct Activation<'a> {
     pub(crate) definition: Arc<AgentDefinition>,
     pub(crate) transcript: Transcript,
     pub(crate) files: Option<Files>,
+    /// What the conversation begins with.
+    pub(crate) opening: String,
     /// Charged by calls that brought no reply.
     pub(crate) extra_usage: Usage,
     /// A pause covered the task at its last step edge.
     pub(crate) halted: bool,
     started: Instant,
     seconds_before: u64,
+}
+
+/// What follows from a failed try of this run. `told`: the other side said when to come back.
+#[must_use]
+pub fn failed_try(lease: &Lease<Task>, class: ErrorClass, told: Option<Duration>, detail: String) -> Outcome {
+    // A committed step forgives the tries before it.
+    let attempt = if lease.has_progressed() { 1 } else { lease.leased.attempt };
+    Outcome::failed_try(class, u32::try_from(attempt).unwrap_or(1), told, rand::random(), detail)
 }
 
 impl Agent {
@@ -122,18 +138,20 @@ impl Agent {
                 tracing::error!("the sandbox failed: {detail}");
                 Ok(Outcome::Wait { after: HOST_TROUBLE, reason: StatusReason::SandboxUnavailable, detail })
             }
-            Err(Stopped::Files { detail, passing: true }) => {
-                Ok(Outcome::Retry { after: HOST_TROUBLE, detail })
-            }
-            Err(Stopped::Files { detail, passing: false }) => {
-                Ok(Outcome::Fail { reason: StatusReason::Repository, detail, partial: Box::default() })
-            }
+            Err(Stopped::Files { detail, class }) => Ok(failed_try(lease, class, None, detail)),
             other => other,
         }
     }
 
     async fn activate(&self, lease: &mut Lease<Task>, control: &Control) -> Result<Outcome, Stopped> {
         let task = &lease.leased;
+        if !is_readable(task.journal_format) {
+            let detail = format!(
+                "its journal has the format {}, which this worker cannot read",
+                task.journal_format.unwrap_or_default()
+            );
+            return Ok(Outcome::Wait { after: Duration::MAX, reason: StatusReason::JournalFormat, detail });
+        }
         let Some(agent) = &task.agent else {
             let detail = "the task names no agent".to_owned();
             return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
@@ -146,6 +164,7 @@ impl Agent {
         }
         let definition =
             self.definitions.get(&self.store, agent.id, agent.version).await.map_err(Stopped::Store)?;
+        let opening = conversation::opening(&self.store.opener(task).await.map_err(Stopped::Store)?);
         let (transcript, last_commit) =
             if begins { (Transcript::default(), None) } else { self.replay(task).await? };
         let opened = tokio::select! {
@@ -167,6 +186,7 @@ impl Agent {
             definition,
             transcript,
             files: opened,
+            opening,
             extra_usage: extra,
             halted: false,
             started: Instant::now(),
@@ -183,18 +203,21 @@ impl Agent {
     }
 
     async fn replay(&self, task: &Task) -> Result<(Transcript, Option<String>), Stopped> {
-        let mut transcript = Transcript::default();
-        let mut commit = None;
-        let mut after = 0;
+        let (mut entries, mut shared, mut commit, mut after) = (Vec::new(), 0, None, 0);
         loop {
             let page = self.store.steps(task.id, after, PAGE).await.map_err(Stopped::Store)?;
             let Some(last) = page.last() else {
-                return Ok((transcript, commit));
+                return Ok((Transcript::forked(entries, shared), commit));
             };
             after = last.seq;
             for step in page {
-                commit = step.commit.or(commit);
-                transcript.push(step.entry);
+                if step.epoch == 0 {
+                    // Its commit is on the original's branch, and is this task's base.
+                    shared += 1;
+                } else {
+                    commit = step.commit.or(commit);
+                }
+                entries.push(step.entry);
             }
         }
     }
@@ -219,9 +242,20 @@ impl Activation<'_> {
             if self.control.drain.is_cancelled() {
                 return Ok(Outcome::Yield);
             }
-            match self.transcript.next(has_checks) {
+            let next = self.transcript.next(has_checks);
+            // A word that came before an end or a sleep is read first.
+            let is_edge = matches!(
+                next,
+                Next::Verify { .. } | Next::Done { .. } | Next::GiveUp { .. } | Next::Sleep { .. }
+            );
+            if is_edge && self.read_unread().await? {
+                continue;
+            }
+            match next {
                 // An end is no edge: what is decided is settled.
-                Next::AskModel | Next::RunTools(_) | Next::Verify { .. } if self.halted => {
+                Next::AskModel | Next::RunTools(_) | Next::Unknown(_) | Next::Verify { .. }
+                    if self.halted =>
+                {
                     return Ok(Outcome::Halt);
                 }
                 Next::AskModel => {
@@ -235,47 +269,24 @@ impl Activation<'_> {
                     }
                 }
                 Next::RunTools(calls) => {
-                    let mut results = self.run_tools(&calls, &offered, until).await?;
-                    if self.control.lost.is_cancelled() {
-                        return Err(Stopped::Lost);
+                    if let Some(outcome) = self.take_turn(&calls, &offered, until).await? {
+                        return Ok(outcome);
                     }
-                    if self.control.halt.is_cancelled() {
-                        // A command was ended because the worker stops: it runs again on the next one.
-                        return Ok(Outcome::Yield);
+                }
+                // The whole turn again: what the journal knows of it is not repeated.
+                Next::Unknown(_) if self.may_repeat() => {
+                    let calls = self.transcript.last_calls();
+                    if let Some(outcome) = self.take_turn(&calls, &offered, until).await? {
+                        return Ok(outcome);
                     }
-                    let turn = self.transcript.turns();
-                    let commit = match &mut self.files {
-                        Some(files) => {
-                            let commit = tokio::select! {
-                                commit = files.commit(self.lease, turn) => commit,
-                                () = self.control.lost.cancelled() => return Err(Stopped::Lost),
-                            };
-                            act::tell_skipped(&mut results, &files.skipped());
-                            match commit {
-                                Ok(commit) => commit,
-                                // What the agent made cannot be committed: it is told, and can mend it.
-                                Err(error) if error.is_the_agents() => {
-                                    act::tell_refused(&mut results, &error.to_string());
-                                    None
-                                }
-                                Err(error) => return Err(error.into()),
-                            }
-                        }
-                        None => None,
-                    };
-                    if commit.is_some() {
-                        self.publish().await?;
+                }
+                Next::Unknown(intent) => {
+                    return Ok(outside::unknown(&intent.tool, "a worker died during the call"));
+                }
+                Next::Sleep { until } => {
+                    if let Some(outcome) = self.doze(until).await? {
+                        return Ok(outcome);
                     }
-                    let entry = Entry::ToolResults(results);
-                    let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
-                    let step = NewStep {
-                        entry: &entry,
-                        call: None,
-                        commit: commit.as_deref(),
-                        sandbox: level.as_deref(),
-                    };
-                    self.append(&step).await?;
-                    self.transcript.push(entry);
                 }
                 Next::RefuseTools(calls) => self.note(Entry::ToolResults(act::refuse(&calls))).await?,
                 Next::Nudge(cause) => {

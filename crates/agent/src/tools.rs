@@ -3,13 +3,16 @@
 mod edit_file;
 mod finish;
 mod list_files;
+mod notify_person;
 mod read_file;
 mod search_text;
 mod shell;
+mod wait;
 mod write_file;
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use hive_domain::ToolName;
 use hive_sandbox::{AccessError, Beneath, Sandbox};
 use schemars::JsonSchema;
@@ -50,10 +53,13 @@ impl From<AccessError> for ToolError {
     }
 }
 
-/// A deed with a typed input.
-trait Tool: DeserializeOwned + JsonSchema + Send {
+/// A typed input, and what the model is told about it.
+trait Input: DeserializeOwned + JsonSchema + Send {
     const DESCRIPTION: &'static str;
+}
 
+/// A deed in the workspace.
+trait Tool: Input {
     fn call(self, bench: Bench<'_>) -> impl Future<Output = Result<String, ToolError>> + Send;
 }
 
@@ -69,12 +75,14 @@ pub fn definition(tool: ToolName) -> serde_json::Result<hive_claude::Tool> {
         ToolName::WriteFile => describe::<write_file::WriteFile>(),
         ToolName::EditFile => describe::<edit_file::EditFile>(),
         ToolName::Shell => describe::<shell::Shell>(),
+        ToolName::Wait => describe::<wait::Wait>(),
+        ToolName::NotifyPerson => describe::<notify_person::NotifyPerson>(),
         ToolName::Finish => describe::<finish::Finish>(),
     }?;
     Ok(hive_claude::Tool::custom(tool.as_str(), description, schema))
 }
 
-/// Does what a tool does. For [`ToolName::Finish`] the text is the summary.
+/// Does what a tool of the workspace does. For [`ToolName::Finish`] the text is the summary.
 ///
 /// # Errors
 /// [`ToolError::Tell`] for everything the model can mend, an input that does not fit the schema included.
@@ -87,10 +95,29 @@ pub async fn call(tool: ToolName, input: &RawValue, bench: Bench<'_>) -> Result<
         ToolName::EditFile => parse::<edit_file::EditFile>(input)?.call(bench).await,
         ToolName::Shell => parse::<shell::Shell>(input)?.call(bench).await,
         ToolName::Finish => parse::<finish::Finish>(input)?.call(bench).await,
+        ToolName::Wait | ToolName::NotifyPerson => {
+            Err(ToolError::Tell(format!("{tool} does nothing in the workspace")))
+        }
     }
 }
 
-fn describe<T: Tool>() -> serde_json::Result<(&'static str, Box<RawValue>)> {
+/// When a call of `wait` goes on.
+///
+/// # Errors
+/// [`ToolError::Tell`] for a time out of bounds, or an input that does not fit.
+pub fn wake_at(input: &RawValue, now: DateTime<Utc>) -> Result<DateTime<Utc>, ToolError> {
+    parse::<wait::Wait>(input)?.wake_at(now)
+}
+
+/// What a call of `notify_person` says.
+///
+/// # Errors
+/// [`ToolError::Tell`] for a text that is empty or too long, or an input that does not fit.
+pub fn notification(input: &RawValue) -> Result<String, ToolError> {
+    parse::<notify_person::NotifyPerson>(input)?.text()
+}
+
+fn describe<T: Input>() -> serde_json::Result<(&'static str, Box<RawValue>)> {
     let mut schema = schemars::schema_for!(T);
     // The dialect's address says nothing to the model and costs tokens in every request.
     schema.remove("$schema");
@@ -99,7 +126,7 @@ fn describe<T: Tool>() -> serde_json::Result<(&'static str, Box<RawValue>)> {
     Ok((T::DESCRIPTION, serde_json::value::to_raw_value(&schema)?))
 }
 
-fn parse<T: Tool>(input: &RawValue) -> Result<T, ToolError> {
+fn parse<T: Input>(input: &RawValue) -> Result<T, ToolError> {
     serde_json::from_str(input.get())
         .map_err(|error| ToolError::Tell(format!("the input does not fit: {error}")))
 }

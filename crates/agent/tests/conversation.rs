@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use hive_agent::{conversation, roster};
 use hive_domain::{
     AgentId, Limits, Priority, ProjectId, TaskId, TaskStatus, ToolName, Usage,
-    journal::{Entry, Note, NoteCause, Reply, Stop, ToolResult, ToolResults},
+    journal::{Entry, Intent, Note, NoteCause, PersonMessage, Reply, Stop, ToolResult, ToolResults},
     task::{AcceptanceCheck, DependencyPolicy, Repository, Task, TaskAgent},
     transcript::Transcript,
 };
@@ -96,13 +96,16 @@ fn results(id: &str, text: &str) -> Entry {
             artifact: None,
         }],
         finished: None,
+        wake_at: None,
     })
 }
 
 fn body(task: &Task, entries: &[Entry]) -> Vec<u8> {
     let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
     let transcript = Transcript::new(entries.to_vec());
-    let request = conversation::request(task, &backend.definition, &transcript, "claude-sonnet-5-5", 16_000);
+    let opening = conversation::opening(task);
+    let request =
+        conversation::request(&opening, task, &backend.definition, &transcript, "claude-sonnet-5-5", 16_000);
     request.unwrap().body().unwrap()
 }
 
@@ -120,6 +123,11 @@ proptest! {
                 { "type": "tool_use", "id": id, "name": "read_file", "input": { "path": text } },
             ])));
             entries.push(results(&id, text));
+            if turn % 4 == 1 {
+                let (number, author) = (i32::try_from(turn).unwrap(), "ada".to_owned());
+                // What stands in the journal alone and what a person wrote keep the bytes before them as well.
+                entries.push(Entry::Message(PersonMessage { number, author, text: text.clone() }));
+            }
             if turn % 3 == 2 {
                 entries.push(Entry::Note(Note { cause: NoteCause::Empty, text: text.clone() }));
             }
@@ -141,13 +149,13 @@ fn signed_thinking_and_unknown_blocks_go_back_byte_for_byte() {
 }
 
 #[test]
-fn a_task_without_files_is_offered_nothing_but_the_end() {
+fn a_task_without_files_is_offered_only_what_needs_none() {
     let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
     let names = |task: &Task| -> Vec<&str> {
         conversation::tools_of(task, &backend.definition).into_iter().map(ToolName::as_str).collect()
     };
-    assert_eq!(names(&task(false)), ["finish"]);
-    assert_eq!(names(&task(true)).len(), 7);
+    assert_eq!(names(&task(false)), ["wait", "finish"]);
+    assert_eq!(names(&task(true)).len(), 8);
 }
 
 #[test]
@@ -156,4 +164,41 @@ fn the_opening_names_the_task_its_context_and_its_checks() {
     for part in ["Fix the failing test", "since Monday", "look at the calendar", "python3 -m unittest"] {
         assert!(opening.contains(part), "{part} is missing in {opening}");
     }
+}
+
+#[test]
+fn a_message_stands_behind_the_results_of_its_turn_and_an_intent_nowhere() {
+    let call = json!([{ "type": "tool_use", "id": "t1", "name": "shell", "input": {} }]);
+    let intent = Intent { tool_use_id: "t1".to_owned(), tool: "shell".to_owned() };
+    let message = PersonMessage { number: 1, author: "ada".to_owned(), text: "Use tabs.".to_owned() };
+    let entries = [reply(&call), Entry::Intent(intent), results("t1", "ok"), Entry::Message(message)];
+    let body: serde_json::Value = serde_json::from_slice(&body(&task(true), &entries)).unwrap();
+    let messages = body["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 3, "the opening, the reply, and one message with all that follows it");
+    let kinds: Vec<&str> = messages[2]["content"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|block| block["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(kinds, ["tool_result", "text"]);
+    assert!(messages[2]["content"][1]["text"].as_str().unwrap().ends_with("Use tabs."));
+}
+
+#[test]
+fn a_fork_sends_the_thinking_of_another_model_to_nobody() {
+    let thought = json!([{ "type": "thinking", "thinking": "hm", "signature": "c2ln" },
+                         { "type": "text", "text": "Yes." }]);
+    let own = json!([{ "type": "thinking", "thinking": "own", "signature": "b3du" }, { "type": "text", "text": "No." }]);
+    let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
+    let sent = |model: &str| {
+        let transcript = Transcript::forked(vec![reply(&thought), reply(&own)], 1);
+        let task = task(true);
+        let request = conversation::request("Go on.", &task, &backend.definition, &transcript, model, 100);
+        String::from_utf8(request.unwrap().body().unwrap()).unwrap()
+    };
+    assert!(sent("claude-sonnet-5-5").contains(&thought.to_string()), "the same model reads it back");
+    let other = sent("claude-opus-5-5");
+    assert!(!other.contains("c2ln") && other.contains("Yes."), "{other}");
+    assert!(other.contains("b3du"), "what the fork's own model thought stays: {other}");
 }

@@ -127,3 +127,46 @@ fn every_schema_is_closed_and_described() {
         }
     }
 }
+
+#[test]
+fn a_wait_has_bounds_and_one_time() {
+    let now = "2026-05-01T09:00:00Z".parse().unwrap();
+    let wake = |input: Value| {
+        let input = RawValue::from_string(input.to_string()).unwrap();
+        tools::wake_at(&input, now).map(|time| time.to_rfc3339()).map_err(|error| error.to_string())
+    };
+    assert_eq!(wake(json!({ "seconds": 90 })).unwrap(), "2026-05-01T09:01:30+00:00");
+    assert_eq!(wake(json!({ "seconds": 604_800 })).unwrap(), "2026-05-08T09:00:00+00:00");
+    assert_eq!(wake(json!({ "until": "2026-05-01T12:00:00+02:00" })).unwrap(), "2026-05-01T10:00:00+00:00");
+    for (input, told) in [
+        (json!({}), "either"),
+        (json!({ "seconds": 5, "until": "2026-05-01T10:00:00Z" }), "either"),
+        (json!({ "seconds": 0 }), "1 to 604800"),
+        (json!({ "seconds": 604_801 }), "1 to 604800"),
+        (json!({ "seconds": -1 }), "1 to 604800"),
+        (json!({ "until": "2026-05-01T09:00:00Z" }), "passed"),
+        (json!({ "until": "2026-05-08T09:00:01Z" }), "a week"),
+        (json!({ "until": "tomorrow" }), "a time such as"),
+        (json!({ "minutes": 5 }), "minutes"),
+    ] {
+        let error = wake(input.clone()).expect_err(&input.to_string());
+        assert!(error.contains(told), "{input}: {error}");
+    }
+}
+
+#[test]
+fn a_notification_has_a_text_within_bounds() {
+    let said = |input: Value| {
+        let input = RawValue::from_string(input.to_string()).unwrap();
+        tools::notification(&input).map_err(|error| error.to_string())
+    };
+    assert_eq!(said(json!({ "text": " Red. " })).unwrap(), "Red.");
+    assert_eq!(said(json!({ "text": "ü".repeat(2_000) })).unwrap().chars().count(), 2_000);
+    for (input, told) in [
+        (json!({ "text": " " }), "empty"),
+        (json!({ "text": "x".repeat(2_001) }), "2000"),
+        (json!({ "to": "ada", "text": "x" }), "to"),
+    ] {
+        assert!(said(input.clone()).expect_err(&input.to_string()).contains(told), "{input}");
+    }
+}

@@ -27,6 +27,10 @@ names! {
         DependenciesAdded = "task.dependencies_added",
         /// A person asked for completion through the checks.
         CompletionRequested = "task.completion_requested",
+        /// A person wrote to it; `data.message` is the message's number.
+        MessageAccepted = "task.message",
+        /// A person said what came of an external call that was cut.
+        OutcomeDecided = "task.outcome_decided",
         /// Its worker died or lost the lease.
         Orphaned = "task.orphaned",
         /// Done, and the checks agree.

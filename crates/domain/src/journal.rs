@@ -1,7 +1,13 @@
 //! The entries of a task's journal, as they are stored.
 
+mod external;
+mod message;
+
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+pub use external::{ExternalOutcome, Intent};
+pub use message::PersonMessage;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -9,6 +15,12 @@ use crate::usage::Usage;
 
 /// How entries are written by this build. Raised when an older build could not read them.
 pub const FORMAT: i16 = 1;
+
+/// True when this build can read a journal of that format. `None` is one that no run has begun.
+#[must_use]
+pub const fn is_readable(format: Option<i16>) -> bool {
+    matches!(format, None | Some(FORMAT))
+}
 
 /// One journal entry.
 #[derive(Clone, Debug)]
@@ -21,6 +33,12 @@ pub enum Entry {
     Note(Note),
     /// The harness ran the acceptance commands.
     Checks(Checks),
+    /// A person told the model something.
+    Message(PersonMessage),
+    /// A call with an effect outside of the workspace is about to be made.
+    Intent(Intent),
+    /// What came of such a call.
+    Outcome(ExternalOutcome),
 }
 
 impl Entry {
@@ -32,6 +50,9 @@ impl Entry {
             Self::ToolResults(_) => "tool_results",
             Self::Note(_) => "note",
             Self::Checks(_) => "checks",
+            Self::Message(_) => "message",
+            Self::Intent(_) => "intent",
+            Self::Outcome(_) => "outcome",
         }
     }
 
@@ -45,6 +66,9 @@ impl Entry {
             Self::ToolResults(results) => serde_json::to_string(results),
             Self::Note(note) => serde_json::to_string(note),
             Self::Checks(checks) => serde_json::to_string(checks),
+            Self::Message(message) => serde_json::to_string(message),
+            Self::Intent(intent) => serde_json::to_string(intent),
+            Self::Outcome(outcome) => serde_json::to_string(outcome),
         }
     }
 
@@ -58,6 +82,9 @@ impl Entry {
             "tool_results" => Self::ToolResults(serde_json::from_str(body)?),
             "note" => Self::Note(serde_json::from_str(body)?),
             "checks" => Self::Checks(serde_json::from_str(body)?),
+            "message" => Self::Message(serde_json::from_str(body)?),
+            "intent" => Self::Intent(serde_json::from_str(body)?),
+            "outcome" => Self::Outcome(serde_json::from_str(body)?),
             other => return Err(serde::de::Error::custom(format!("unknown step kind {other:?}"))),
         })
     }
@@ -185,6 +212,9 @@ pub struct ToolResults {
     /// Set when the agent called `finish`: its summary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<String>,
+    /// Set when the agent called `wait`: it goes on then, or when a person writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wake_at: Option<DateTime<Utc>>,
 }
 
 /// Why the harness speaks.
@@ -195,6 +225,8 @@ pub enum NoteCause {
     Cut,
     /// The reply held nothing.
     Empty,
+    /// The wait that the agent asked for is over.
+    Woken,
 }
 
 /// A message of the harness to the model.

@@ -11,13 +11,14 @@ pub struct Lease<T> {
     task: TaskId,
     epoch: i64,
     next_seq: i32,
+    has_progressed: bool,
 }
 
 impl<T> Lease<T> {
     /// Made by a claim only.
     #[must_use]
     pub const fn new(leased: T, task: TaskId, epoch: i64, next_seq: i32) -> Self {
-        Self { leased, task, epoch, next_seq }
+        Self { leased, task, epoch, next_seq, has_progressed: false }
     }
 
     /// The task it is for.
@@ -41,6 +42,13 @@ impl<T> Lease<T> {
     /// Called once an entry is committed.
     pub const fn advance(&mut self) {
         self.next_seq += 1;
+        self.has_progressed = true;
+    }
+
+    /// True when this run has committed an entry: the tries before it no longer count.
+    #[must_use]
+    pub const fn has_progressed(&self) -> bool {
+        self.has_progressed
     }
 
     /// The run's id: a run is one activation of a task.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{journal::TaskResult, status::StatusReason};
+use crate::{journal::TaskResult, retry::ErrorClass, status::StatusReason};
 
 /// What becomes of the task.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,10 +18,12 @@ pub enum Outcome {
         /// One sentence for a person.
         detail: String,
     },
-    /// The try failed in a way that another try may mend; costs an attempt.
+    /// The try failed in a way that another try may mend; costs an attempt. Made by [`Outcome::failed_try`].
     Retry {
         /// From now.
         after: Duration,
+        /// What failed.
+        class: ErrorClass,
         /// One sentence for a person.
         detail: String,
     },

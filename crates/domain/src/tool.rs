@@ -21,7 +21,53 @@ names! {
         EditFile = "edit_file",
         /// A command in the sandbox.
         Shell = "shell",
+        /// Time: the run goes on later.
+        Wait = "wait",
+        /// A message to a person, outside of the workspace.
+        NotifyPerson = "notify_person",
         /// The end.
         Finish = "finish",
+    }
+}
+
+/// What it costs when a call is cut between its start and the record of its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: the workspace is put back to the last commit and the call is made again.
+    Repeatable,
+    /// It may have taken effect where no reset reaches: it is not made again without knowing.
+    External,
+}
+
+impl ToolName {
+    /// What a cut call of this tool costs.
+    #[must_use]
+    pub const fn effect(self) -> Effect {
+        match self {
+            Self::NotifyPerson => Effect::External,
+            Self::ListFiles
+            | Self::ReadFile
+            | Self::SearchText
+            | Self::WriteFile
+            | Self::EditFile
+            // The sandbox gives a command no way out of the tree.
+            | Self::Shell
+            | Self::Wait
+            | Self::Finish => Effect::Repeatable,
+        }
+    }
+
+    /// True when it works on the files of a task.
+    #[must_use]
+    pub const fn needs_files(self) -> bool {
+        match self {
+            Self::ListFiles
+            | Self::ReadFile
+            | Self::SearchText
+            | Self::WriteFile
+            | Self::EditFile
+            | Self::Shell => true,
+            Self::Wait | Self::NotifyPerson | Self::Finish => false,
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! The conversation so far, and what comes next. `next` is a pure function of the journal: a resumed run is the
 //! same code as a fresh one.
 
+use chrono::{DateTime, Utc};
+
 use crate::{
-    journal::{Checks, Entry, NoteCause, Reply, Stop, ToolCall},
+    journal::{Checks, Entry, ExternalOutcome, Intent, NoteCause, Reply, Stop, ToolCall},
+    loops::{self, Pattern},
     status::StatusReason,
     usage::Usage,
 };
@@ -29,6 +32,13 @@ pub enum Next {
     RefuseTools(Vec<ToolCall>),
     /// Tell the model why its reply cannot be used.
     Nudge(NoteCause),
+    /// The agent asked to be woken then: park, unless that time has come.
+    Sleep {
+        /// When it goes on.
+        until: DateTime<Utc>,
+    },
+    /// This call with an outside effect was begun, and nobody here knows whether it took place.
+    Unknown(Intent),
     /// The agent says it is done: run the checks on the final tree.
     Verify {
         /// What the agent claims.
@@ -52,13 +62,31 @@ pub enum Next {
 #[derive(Clone, Debug, Default)]
 pub struct Transcript {
     entries: Vec<Entry>,
+    shared: usize,
 }
 
 impl Transcript {
     /// From the stored journal.
     #[must_use]
     pub const fn new(entries: Vec<Entry>) -> Self {
-        Self { entries }
+        Self { entries, shared: 0 }
+    }
+
+    /// From the stored journal of a fork, whose first `shared` entries another task wrote and paid for.
+    #[must_use]
+    pub const fn forked(entries: Vec<Entry>, shared: usize) -> Self {
+        Self { entries, shared }
+    }
+
+    /// How many entries another task wrote.
+    #[must_use]
+    pub const fn shared(&self) -> usize {
+        self.shared
+    }
+
+    /// The entries that this task wrote.
+    fn own(&self) -> &[Entry] {
+        self.entries.get(self.shared..).unwrap_or_default()
     }
 
     /// All entries.
@@ -72,16 +100,47 @@ impl Transcript {
         self.entries.push(entry);
     }
 
-    /// Model replies so far.
+    /// Model replies so far, without those that another task paid for.
     #[must_use]
     pub fn turns(&self) -> u32 {
-        u32::try_from(self.replies().count()).unwrap_or(u32::MAX)
+        u32::try_from(replies_of(self.own()).count()).unwrap_or(u32::MAX)
     }
 
-    /// What all replies used up.
+    /// What all replies used up, without those that another task paid for.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        self.replies().map(|reply| reply.usage).sum()
+        replies_of(self.own()).map(|reply| reply.usage).sum()
+    }
+
+    /// The number of the step that holds the last reply, from 1; 0 when there is none.
+    #[must_use]
+    pub fn reply_seq(&self) -> usize {
+        self.entries.iter().rposition(|entry| matches!(entry, Entry::Reply(_))).map_or(0, |index| index + 1)
+    }
+
+    /// The tool calls of the last reply.
+    #[must_use]
+    pub fn last_calls(&self) -> Vec<ToolCall> {
+        self.replies().next_back().map(Reply::calls).unwrap_or_default()
+    }
+
+    /// What the journal says about a call of the last reply that has an outside effect: the last word counts.
+    #[must_use]
+    pub fn outcome_of(&self, tool_use_id: &str) -> Option<&ExternalOutcome> {
+        self.since_reply().iter().rev().find_map(|entry| match entry {
+            Entry::Outcome(outcome) if outcome.tool_use_id == tool_use_id => Some(outcome),
+            _ => None,
+        })
+    }
+
+    /// True when the last reply's call was begun and nothing is known of its end.
+    #[must_use]
+    pub fn is_open(&self, tool_use_id: &str) -> bool {
+        matches!(self.since_reply().last(), Some(Entry::Intent(intent)) if intent.tool_use_id == tool_use_id)
+    }
+
+    fn since_reply(&self) -> &[Entry] {
+        self.entries.get(self.reply_seq()..).unwrap_or_default()
     }
 
     /// The last checks the harness ran.
@@ -89,27 +148,27 @@ impl Transcript {
     pub fn last_checks(&self) -> Option<&Checks> {
         self.entries.iter().rev().find_map(|entry| match entry {
             Entry::Checks(checks) => Some(checks),
-            Entry::Reply(_) | Entry::ToolResults(_) | Entry::Note(_) => None,
+            _ => None,
         })
     }
 
     fn replies(&self) -> impl DoubleEndedIterator<Item = &Reply> {
-        self.entries.iter().filter_map(|entry| match entry {
-            Entry::Reply(reply) => Some(reply),
-            Entry::ToolResults(_) | Entry::Note(_) | Entry::Checks(_) => None,
-        })
+        replies_of(&self.entries)
     }
 
     /// Decides what comes next. `has_checks` says whether the task names acceptance commands.
     #[must_use]
     pub fn next(&self, has_checks: bool) -> Next {
         match self.entries.last() {
-            None | Some(Entry::Note(_)) => Next::AskModel,
+            None | Some(Entry::Note(_) | Entry::Message(_)) => Next::AskModel,
             Some(Entry::Checks(checks)) => self.after_checks(checks),
-            Some(Entry::ToolResults(results)) => match &results.finished {
-                Some(summary) => claimed(summary.clone(), has_checks),
-                None => self.after_tools(),
+            Some(Entry::ToolResults(results)) => match (&results.finished, results.wake_at) {
+                (Some(summary), _) => claimed(summary.clone(), has_checks),
+                (None, Some(until)) => Next::Sleep { until },
+                (None, None) => self.after_tools(),
             },
+            Some(Entry::Intent(intent)) => Next::Unknown(intent.clone()),
+            Some(Entry::Outcome(_)) => Next::RunTools(self.last_calls()),
             Some(Entry::Reply(reply)) => self.after_reply(reply, has_checks),
         }
     }
@@ -141,7 +200,11 @@ impl Transcript {
                 detail: format!("{MAX_BROKEN_REPLIES} replies in a row held no readable tool call"),
             };
         }
-        Next::AskModel
+        // What another task did before the fork is no circle of this one.
+        match loops::detect(self.own()) {
+            Some(pattern) => circle(pattern),
+            None => Next::AskModel,
+        }
     }
 
     fn after_reply(&self, reply: &Reply, has_checks: bool) -> Next {
@@ -150,6 +213,8 @@ impl Transcript {
                 let (calls, text) = (reply.calls(), reply.text());
                 if !calls.is_empty() {
                     Next::RunTools(calls)
+                } else if has_checks && loops::is_monologue(self.own()) {
+                    circle(Pattern::Monologue)
                 } else if !text.is_empty() {
                     claimed(text, has_checks)
                 } else {
@@ -178,6 +243,7 @@ impl Transcript {
             NoteCause::Empty => {
                 reply.stop != Stop::MaxTokens && reply.calls().is_empty() && reply.text().is_empty()
             }
+            NoteCause::Woken => false,
         };
         let count = self.replies().rev().take_while(same).count();
         if count < at_most {
@@ -186,6 +252,7 @@ impl Transcript {
         let what = match cause {
             NoteCause::Cut => "were cut at the output limit",
             NoteCause::Empty => "were empty",
+            NoteCause::Woken => "followed a wait",
         };
         give_up(reason, &format!("{count} replies in a row {what}"))
     }
@@ -197,6 +264,17 @@ impl Transcript {
 
 fn claimed(summary: String, has_checks: bool) -> Next {
     if has_checks { Next::Verify { summary } } else { Next::Done { summary } }
+}
+
+fn circle(pattern: Pattern) -> Next {
+    give_up(StatusReason::LoopDetected, &pattern.detail())
+}
+
+fn replies_of(entries: &[Entry]) -> impl DoubleEndedIterator<Item = &Reply> {
+    entries.iter().filter_map(|entry| match entry {
+        Entry::Reply(reply) => Some(reply),
+        _ => None,
+    })
 }
 
 fn give_up(reason: StatusReason, detail: &str) -> Next {

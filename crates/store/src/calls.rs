@@ -25,7 +25,8 @@ pub struct CallOutcome {
 }
 
 impl Store {
-    /// Notes that a call is about to be sent; its id goes into the step or into [`Store::fail_call`].
+    /// Notes that a call is about to be sent; its id goes into the step or into [`Store::fail_call`]. `None`: a person
+    /// has written meanwhile, and the call must not be sent before [`Store::read_messages`].
     ///
     /// # Errors
     /// [`Error::Fenced`] when the lease is lost: the call must not be sent.
@@ -34,7 +35,7 @@ impl Store {
         lease: &Lease<T>,
         model: &str,
         request_sha256: &[u8],
-    ) -> Result<Uuid> {
+    ) -> Result<Option<Uuid>> {
         let (task, epoch) = (lease.task(), lease.epoch());
         let intent = Intent {
             id: Uuid::now_v7(),
@@ -46,7 +47,11 @@ impl Store {
         };
         let id = intent.id;
         let begun = self.groups.intents.submit(&self.pool, intent).await?;
-        if begun { Ok(id) } else { Err(Error::Fenced { task, epoch }) }
+        match begun {
+            true => Ok(Some(id)),
+            false if self.has_unread(lease).await? => Ok(None),
+            false => Err(Error::Fenced { task, epoch }),
+        }
     }
 
     /// Notes that a call failed. What it charged is added to the task even when the lease is gone: it was spent.
@@ -102,7 +107,7 @@ pub(crate) struct Intent {
     request_sha256: Vec<u8>,
 }
 
-/// Notes many in one statement. False: the lease is lost.
+/// Notes many in one statement. False: the lease is lost, or a person's message is to be read first.
 pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, Result<Vec<Result<bool>>>> {
     Box::pin(async move {
         let begun = sqlx::query_scalar!(
@@ -111,7 +116,7 @@ pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, R
              FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::text[], $6::bytea[])
                       AS g (id, task_id, epoch, seq, model, request_sha256)
              JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
-             WHERE t.status = 'running'
+             WHERE t.status = 'running' AND t.messages_read = t.messages_sent
              RETURNING id",
             &intents.iter().map(|i| i.id).collect::<Vec<_>>(),
             &intents.iter().map(|i| i.task.uuid()).collect::<Vec<_>>(),

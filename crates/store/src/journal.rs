@@ -151,7 +151,7 @@ impl Append {
         let body = body.map_err(|e| Error::inconsistent("steps", "body", format!("{task}/{seq}"), e))?;
         let (usage, request_id) = match step.entry {
             Entry::Reply(reply) => (reply.usage, reply.request_id.as_deref().map(storable)),
-            Entry::ToolResults(_) | Entry::Note(_) | Entry::Checks(_) => (Usage::default(), None),
+            _ => (Usage::default(), None),
         };
         Ok(Self {
             task,
@@ -248,7 +248,7 @@ pub(crate) fn send(
 }
 
 /// What a watcher needs to show a step without reading it.
-fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
+pub(crate) fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
     let mut data = json!({ "seq": seq, "kind": step.entry.kind() });
     let more = match step.entry {
         Entry::Reply(reply) => {
@@ -265,6 +265,10 @@ fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
             json!({ "results": shown.collect::<Vec<_>>(), "commit": step.commit })
         }
         Entry::Note(note) => json!({ "cause": note.cause }),
+        Entry::Message(message) => json!({ "message": message.number }),
+        Entry::Intent(intent) => json!({ "tool": intent.tool }),
+        Entry::Outcome(outcome) => json!({ "tool": outcome.tool, "took_place": outcome.took_place,
+                                           "decided_by": outcome.decided_by }),
         Entry::Checks(checks) => {
             let shown = checks.results.iter().map(|c| json!({ "name": c.name, "passed": c.passed }));
             json!({ "passed": checks.passed, "checks": shown.collect::<Vec<_>>() })

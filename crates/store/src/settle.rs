@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use hive_domain::{Lease, Outcome, Priority, TaskId, TaskStatus, event::EventKind, journal::TaskResult};
+use hive_domain::{
+    ErrorClass, Lease, Outcome, Priority, StatusReason, TaskId, TaskStatus, event::EventKind,
+    journal::TaskResult,
+};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -61,6 +64,7 @@ pub(crate) struct Change {
     event: EventKind,
     data: Value,
     counts_attempt: bool,
+    error_class: Option<&'static str>,
 }
 
 impl Change {
@@ -76,6 +80,7 @@ impl Change {
             event,
             data: json!({}),
             counts_attempt: false,
+            error_class: None,
         };
         let stored = |result: &TaskResult| {
             let stored = serde_json::to_value(result);
@@ -83,6 +88,7 @@ impl Change {
         };
         let told = |result: &TaskResult| json!({ "summary": storable(&result.summary) });
         let said = |detail: &String| Some(storable(detail).into_owned());
+        let seconds = |after: &Duration| after.min(&LONGEST_WAIT).as_secs_f64();
         Ok(match outcome {
             Outcome::Done(result) => Self {
                 result: Some(stored(result)?),
@@ -93,13 +99,16 @@ impl Change {
                 reason: Some(reason.as_str()),
                 detail: said(detail),
                 after: *after,
+                data: json!({ "delay_seconds": seconds(after) }),
                 ..change(TaskStatus::Waiting, EventKind::Waiting)
             },
-            Outcome::Retry { after, detail } => Self {
+            Outcome::Retry { after, class, detail } => Self {
                 reason: Some("retry"),
                 detail: said(detail),
                 after: *after,
                 counts_attempt: true,
+                data: json!({ "delay_seconds": seconds(after), "error_class": class }),
+                error_class: Some(ErrorClass::as_str(*class)),
                 ..change(TaskStatus::Waiting, EventKind::Waiting)
             },
             Outcome::Yield => Self { reason: Some("drained"), ..change(TaskStatus::Ready, EventKind::Ready) },
@@ -109,6 +118,7 @@ impl Change {
                 detail: said(detail),
                 result: Some(stored(partial)?),
                 data: told(partial),
+                error_class: Some(reason.as_str()),
                 ..change(TaskStatus::Failed, EventKind::Failed)
             },
         })
@@ -122,6 +132,21 @@ impl Store {
     /// # Errors
     /// [`Error::Fenced`] when the lease was lost before: whoever took it decides.
     pub async fn settle<T: Sync>(&self, lease: &Lease<T>, outcome: &Outcome) -> Result<Settled> {
+        match self.settle_as(lease, outcome).await {
+            // A person wrote while the run ended as done or fell asleep: another run reads it.
+            Err(Error::Fenced { .. })
+                if matches!(
+                    outcome,
+                    Outcome::Done(_) | Outcome::Wait { reason: StatusReason::Timer, .. }
+                ) && self.has_unread(lease).await? =>
+            {
+                self.settle_as(lease, &Outcome::Yield).await
+            }
+            settled => settled,
+        }
+    }
+
+    async fn settle_as<T: Sync>(&self, lease: &Lease<T>, outcome: &Outcome) -> Result<Settled> {
         let change = Change::new(lease.task(), lease.epoch(), outcome)?;
         self.groups.settlements.submit(&self.pool, change).await
     }
@@ -140,23 +165,29 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
         let counts: Vec<bool> = changes.iter().map(|c| c.counts_attempt).collect();
         let events: Vec<String> = changes.iter().map(|c| c.event.as_str().to_owned()).collect();
         let data: Vec<Value> = changes.iter().map(|c| c.data.clone()).collect();
+        let classes: Vec<Option<String>> = changes.iter().map(|c| c.error_class.map(str::to_owned)).collect();
         let rows = sqlx::query!(
             r#"WITH given AS (
                    -- Of two ends of one run the first counts.
                    SELECT DISTINCT ON (id, epoch) *
                    FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::float8[],
-                               $7::jsonb[], $8::boolean[], $9::text[], $10::jsonb[]) WITH ORDINALITY
-                       AS g (id, epoch, status, reason, detail, after, result, counts, event, data, nth)
+                               $7::jsonb[], $8::boolean[], $9::text[], $10::jsonb[], $11::text[]) WITH ORDINALITY
+                       AS g (id, epoch, status, reason, detail, after, result, counts, event, data, error_class, nth)
                    ORDER BY id, epoch, nth
                ), held AS (
                    SELECT t.id, t.epoch FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch
-                   WHERE t.status = 'running' ORDER BY t.id FOR NO KEY UPDATE OF t
+                   WHERE t.status = 'running'
+                     -- A success, and a sleep that a message would end, do not overtake one.
+                     AND (t.messages_read = t.messages_sent OR t.verify_only
+                          OR g.status <> 'succeeded' AND coalesce(g.reason, '') <> 'timer')
+                   ORDER BY t.id FOR NO KEY UPDATE OF t
                ), task AS (
                    UPDATE tasks t
                    SET status = CASE WHEN g.counts AND attempt >= max_attempts THEN 'dead' ELSE g.status::task_status END,
                        status_reason = CASE WHEN g.counts AND attempt >= max_attempts THEN 'attempts_exhausted'
                                             ELSE g.reason::status_reason END,
-                       status_detail = g.detail, run_at = now() + make_interval(secs => g.after),
+                       status_detail = g.detail, error_class = coalesce(g.error_class, t.error_class),
+                       run_at = now() + make_interval(secs => g.after),
                        result = coalesce(g.result, t.result),
                        -- Parking and handing back return what this claim counted, and only that: the tries before it
                        -- made no progress either. An end keeps the count.
@@ -173,11 +204,13 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
                    FROM given g JOIN held ON held.id = g.id AND held.epoch = g.epoch
                    WHERE t.id = held.id
                    RETURNING t.id, t.epoch, t.status, t.status_reason, t.status_detail, t.event_seq, t.priority, t.isolated,
-                             t.concurrency_key, g.event, g.data
+                             t.concurrency_key, t.attempt, g.counts, g.event, g.data
                ), event AS (
                    INSERT INTO events (task_id, seq, kind, data)
                    SELECT id, event_seq, CASE WHEN status = 'dead' THEN 'task.dead' ELSE event END,
-                          jsonb_strip_nulls(jsonb_build_object('reason', status_reason, 'detail', status_detail)) || data
+                          jsonb_strip_nulls(jsonb_build_object('reason', status_reason, 'detail', status_detail,
+                                                               'attempt', CASE WHEN counts THEN attempt END))
+                          || data - CASE WHEN status = 'dead' THEN 'delay_seconds' ELSE '' END
                    FROM task
                )
                SELECT id, epoch, status::text AS "status!", event_seq, priority, isolated, concurrency_key,
@@ -196,6 +229,7 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
             &counts,
             &events,
             &data,
+            &classes as &[Option<String>],
         );
         let rows = rows.fetch_all(&pool).await?;
         let mut settled = HashMap::with_capacity(rows.len());

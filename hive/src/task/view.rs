@@ -42,6 +42,9 @@ pub(crate) fn task(task: &Value) -> Result<(), Failure> {
     if task["agent"].is_object() {
         println!("agent    {} v{}", plain(&text(&task["agent"]["name"])), text(&task["agent"]["version"]));
     }
+    if task["forked_from"].is_string() {
+        println!("forked   from {} after step {}", text(&task["forked_from"]), text(&task["forked_at"]));
+    }
     let result = &task["result"];
     if let Some(summary) = result["summary"].as_str().filter(|summary| !summary.is_empty()) {
         println!("summary  {}", plain(summary));
@@ -115,8 +118,29 @@ fn content(step: &Value) -> String {
                 results.iter().map(|check| format!("{}  {}", verdict(check), text(&check["command"])));
             shown.collect::<Vec<_>>().join("\n")
         }
+        Some("intent") => format!("{} is about to be called", text(&content["tool"])),
+        Some("outcome") if content["took_place"] != true => {
+            format!("{} did not take place", text(&content["tool"]))
+        }
+        Some("outcome") => format!("{}: {}", text(&content["tool"]), text(&content["content"])),
         _ => text(&content["text"]),
     }
+}
+
+pub(crate) fn messages(messages: &[Value]) -> Result<(), Failure> {
+    for message in messages {
+        println!(
+            "{:>3} {} ({}, {})",
+            text(&message["number"]),
+            text(&message["author"]),
+            text(&message["policy"]),
+            text(&message["state"])
+        );
+        for line in text(&message["text"]).lines() {
+            println!("      {}", plain(line));
+        }
+    }
+    Ok(())
 }
 
 /// Why a task stands where it stands.

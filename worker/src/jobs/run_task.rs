@@ -3,8 +3,8 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use hive_agent::{Agent, Stopped, TASK_UPDATES};
-use hive_domain::{Lease, Outcome, TaskId, journal::TaskResult, task::Task};
+use hive_agent::{Agent, Stopped, TASK_UPDATES, failed_try};
+use hive_domain::{ErrorClass, Lease, Outcome, TaskId, journal::TaskResult, task::Task};
 use hive_queue::{Queue, Ticket};
 use hive_store::{Announcement, Claimant, Store, lease::LEASE_SECONDS};
 use tokio::time::Instant;
@@ -12,9 +12,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::leases::Leases;
-
-/// How long a task whose run panicked stays away.
-const AFTER_PANIC: Duration = Duration::from_secs(10);
 
 /// What a ticket needs to become an outcome. Cheap to clone.
 #[derive(Clone)]
@@ -72,7 +69,7 @@ impl RunTask {
             // A defect of ours is a failed try at once, not a worker that seems to have died.
             run.unwrap_or_else(|_| {
                 let detail = "the run panicked; the worker's log says where".to_owned();
-                Ok(Outcome::Retry { after: AFTER_PANIC, detail })
+                Ok(failed_try(&lease, ErrorClass::Panic, None, detail))
             })
         };
         match outcome {

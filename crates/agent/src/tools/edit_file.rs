@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bench, Tool, ToolError, beneath, read_text};
+use super::{Bench, Input, Tool, ToolError, beneath, read_text};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -19,9 +19,11 @@ pub(super) struct EditFile {
     replace_all: bool,
 }
 
-impl Tool for EditFile {
+impl Input for EditFile {
     const DESCRIPTION: &'static str = "Replace a piece of text in a file.";
+}
 
+impl Tool for EditFile {
     async fn call(self, bench: Bench<'_>) -> Result<String, ToolError> {
         if self.old_text.is_empty() {
             return Err(ToolError::Tell(

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bench, Tool, ToolError};
+use super::{Bench, Input, Tool, ToolError};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -10,10 +10,12 @@ pub(super) struct Finish {
     summary: String,
 }
 
-impl Tool for Finish {
+impl Input for Finish {
     const DESCRIPTION: &'static str =
         "Say that you are done. The harness then runs the acceptance commands itself and decides.";
+}
 
+impl Tool for Finish {
     async fn call(self, _bench: Bench<'_>) -> Result<String, ToolError> {
         let summary = self.summary.trim();
         if summary.is_empty() {

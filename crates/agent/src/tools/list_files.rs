@@ -4,7 +4,7 @@ use hive_sandbox::Kind;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bench, Tool, ToolError, beneath};
+use super::{Bench, Input, Tool, ToolError, beneath};
 
 const MAX_ENTRIES: usize = 500;
 const MAX_DEPTH: usize = 10;
@@ -20,9 +20,11 @@ pub(super) struct ListFiles {
     depth: Option<usize>,
 }
 
-impl Tool for ListFiles {
+impl Input for ListFiles {
     const DESCRIPTION: &'static str = "List files and directories. Directories end with a slash.";
+}
 
+impl Tool for ListFiles {
     async fn call(self, bench: Bench<'_>) -> Result<String, ToolError> {
         let path = PathBuf::from(self.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("."));
         let depth = self.depth.unwrap_or(3).clamp(1, MAX_DEPTH);

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bench, Tool, ToolError, read_text};
+use super::{Bench, Input, Tool, ToolError, read_text};
 
 const DEFAULT_LINES: usize = 400;
 
@@ -20,9 +20,11 @@ pub(super) struct ReadFile {
     limit: Option<usize>,
 }
 
-impl Tool for ReadFile {
+impl Input for ReadFile {
     const DESCRIPTION: &'static str = "Show the lines of a text file, each after its number and a tab.";
+}
 
+impl Tool for ReadFile {
     async fn call(self, bench: Bench<'_>) -> Result<String, ToolError> {
         let text = read_text(bench, &self.path).await?;
         let total = text.lines().count();

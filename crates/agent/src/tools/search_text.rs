@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bench, Tool, ToolError, beneath};
+use super::{Bench, Input, Tool, ToolError, beneath};
 
 const MAX_MATCHES: usize = 200;
 const MAX_FILES: usize = 20_000;
@@ -27,9 +27,11 @@ pub(super) struct SearchText {
     glob: Option<String>,
 }
 
-impl Tool for SearchText {
+impl Input for SearchText {
     const DESCRIPTION: &'static str = "Find lines by a regular expression. Shows path, line number and line.";
+}
 
+impl Tool for SearchText {
     async fn call(self, bench: Bench<'_>) -> Result<String, ToolError> {
         let tell = |what: &str, error: String| ToolError::Tell(format!("{what} cannot be read: {error}"));
         let pattern = RegexBuilder::new(&self.pattern)

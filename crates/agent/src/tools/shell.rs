@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Bench, Tool, ToolError};
+use super::{Bench, Input, Tool, ToolError};
 
 const DEFAULT_SECONDS: u64 = 120;
 const MAX_SECONDS: u64 = 600;
@@ -22,10 +22,12 @@ pub(super) struct Shell {
     timeout_seconds: Option<u64>,
 }
 
-impl Tool for Shell {
+impl Input for Shell {
     const DESCRIPTION: &'static str =
         "Run a command in the sandbox and see its exit code, stdout and stderr.";
+}
 
+impl Tool for Shell {
     async fn call(self, bench: Bench<'_>) -> Result<String, ToolError> {
         if self.command.trim().is_empty() {
             return Err(ToolError::Tell("command must not be empty".to_owned()));

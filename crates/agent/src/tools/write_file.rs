@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Bench, Tool, ToolError, beneath};
+use super::{Bench, Input, Tool, ToolError, beneath};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -14,9 +14,11 @@ pub(super) struct WriteFile {
     content: String,
 }
 
-impl Tool for WriteFile {
+impl Input for WriteFile {
     const DESCRIPTION: &'static str = "Write a whole file, new or in place of the old one.";
+}
 
+impl Tool for WriteFile {
     async fn call(self, bench: Bench<'_>) -> Result<String, ToolError> {
         let (path, bytes) = (PathBuf::from(&self.path), self.content.len());
         beneath(bench, move |tree| tree.write(&path, self.content.as_bytes())).await?;

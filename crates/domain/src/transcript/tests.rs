@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{json, value::RawValue};
 
 use super::*;
-use crate::journal::{CheckResult, Note, ToolResult, ToolResults};
+use crate::journal::{CheckResult, Note, PersonMessage, ToolResult, ToolResults};
 
 /// What a model may do in a turn.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ fn results(calls: &[ToolCall], refused: bool) -> Entry {
     });
     let finished =
         (!refused && calls.iter().any(|call| call.name == "finish")).then(|| "It is done.".to_owned());
-    Entry::ToolResults(ToolResults { results: results.collect(), finished })
+    Entry::ToolResults(ToolResults { results: results.collect(), finished, wake_at: None })
 }
 
 fn checks(summary: String, passed: bool) -> Entry {
@@ -95,7 +95,7 @@ fn perform(next: Next, turn: usize, acts: &[(Act, bool)], replies: usize) -> Opt
         Next::RefuseTools(calls) => Some(results(&calls, true)),
         Next::Nudge(cause) => Some(Entry::Note(Note { cause, text: "go on".to_owned() })),
         Next::Verify { summary } => Some(checks(summary, acts[replies - 1].1)),
-        Next::Done { .. } | Next::GiveUp { .. } => None,
+        Next::Done { .. } | Next::GiveUp { .. } | Next::Sleep { .. } | Next::Unknown(_) => None,
     }
 }
 
@@ -187,4 +187,81 @@ fn red_checks_are_given_back_and_end_as_verification_failed() {
     let (whole, end) = run(Vec::new(), &vec![(Act::Finish, false); 10], true);
     assert_eq!(whole.iter().filter(|line| line.starts_with("checks ")).count(), MAX_RED_CHECKS);
     assert!(end.contains("VerificationFailed"), "{end}");
+}
+
+/// The step of a run that calls a tool with an outside effect.
+fn notify() -> Entry {
+    let mut reply = reply(0, &Act::Tools(1));
+    let content =
+        json!([{ "type": "tool_use", "id": "toolu_x", "name": "notify_person", "input": { "text": "hi" } }]);
+    reply.content = RawValue::from_string(content.to_string()).unwrap();
+    Entry::Reply(reply)
+}
+
+fn intent() -> Entry {
+    Entry::Intent(Intent { tool_use_id: "toolu_x".to_owned(), tool: "notify_person".to_owned() })
+}
+
+fn outcome(took_place: bool) -> Entry {
+    Entry::Outcome(ExternalOutcome {
+        tool_use_id: "toolu_x".to_owned(),
+        tool: "notify_person".to_owned(),
+        took_place,
+        content: "delivered".to_owned(),
+        is_error: false,
+        decided_by: None,
+    })
+}
+
+#[test]
+fn an_outside_call_that_was_cut_is_unknown_until_somebody_knows() {
+    let mut transcript = Transcript::new(vec![notify()]);
+    assert!(matches!(transcript.next(true), Next::RunTools(calls) if calls.len() == 1));
+    assert_eq!((transcript.reply_seq(), transcript.is_open("toolu_x")), (1, false));
+    transcript.push(intent());
+    assert!(matches!(transcript.next(true), Next::Unknown(open) if open.tool_use_id == "toolu_x"));
+    assert!(transcript.is_open("toolu_x") && transcript.outcome_of("toolu_x").is_none());
+    transcript.push(outcome(false));
+    assert!(matches!(transcript.next(true), Next::RunTools(_)));
+    assert!(!transcript.is_open("toolu_x") && !transcript.outcome_of("toolu_x").unwrap().took_place);
+    transcript.push(intent());
+    assert!(matches!(transcript.next(true), Next::Unknown(_)), "the second try was cut as well");
+    transcript.push(outcome(true));
+    assert!(transcript.outcome_of("toolu_x").unwrap().took_place, "the last word counts");
+    assert_eq!(transcript.reply_seq(), 1, "the key of a repeated call stays what it was");
+}
+
+#[test]
+fn a_wait_sleeps_until_somebody_or_the_time_wakes_it() {
+    let until = DateTime::<Utc>::UNIX_EPOCH;
+    let slept = Entry::ToolResults(ToolResults { results: vec![], finished: None, wake_at: Some(until) });
+    let mut transcript = Transcript::new(vec![slept.clone()]);
+    assert!(matches!(transcript.next(true), Next::Sleep { until: when } if when == until));
+    transcript.push(Entry::Note(Note { cause: NoteCause::Woken, text: "It is time.".to_owned() }));
+    assert!(matches!(transcript.next(true), Next::AskModel));
+    let message = PersonMessage { number: 1, author: "ada".to_owned(), text: "Now.".to_owned() };
+    let transcript = Transcript::new(vec![slept, Entry::Message(message)]);
+    assert!(matches!(transcript.next(true), Next::AskModel));
+}
+
+#[test]
+fn what_a_fork_shares_is_neither_counted_nor_a_circle_of_its_own() {
+    let turn = |n: usize| {
+        let reply = reply(n, &Act::Tools(1));
+        [Entry::Reply(reply.clone()), results(&reply.calls(), false)]
+    };
+    let entries: Vec<Entry> = (0..4).flat_map(turn).collect();
+    let original = Transcript::new(entries.clone());
+    assert!(matches!(original.next(true), Next::GiveUp { reason: StatusReason::LoopDetected, .. }));
+    let fork = Transcript::forked(entries, 8);
+    assert_eq!((fork.turns(), fork.usage()), (0, Usage::default()));
+    assert!(matches!(fork.next(true), Next::AskModel));
+    assert_eq!(original.turns(), 4);
+}
+
+#[test]
+fn a_monologue_ends_before_the_checks_run_once_more() {
+    let (whole, end) = run(Vec::new(), &vec![(Act::Say, false); 10], true);
+    assert!(end.contains("LoopDetected") && end.contains("monologue"), "{end}");
+    assert_eq!(whole.iter().filter(|line| line.starts_with("reply ")).count(), loops::MONOLOGUE_REPLIES);
 }

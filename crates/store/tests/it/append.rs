@@ -42,7 +42,7 @@ async fn a_step_comes_back_byte_for_byte_with_everything_that_belongs_to_it() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     let mut lease = bed.claim(id).await;
-    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap().unwrap();
     bed.let_time_pass(id).await;
     let entry = reply(USAGE);
     let step = NewStep {
@@ -108,7 +108,7 @@ async fn a_step_whose_answer_was_lost_is_not_written_twice() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     let mut lease = bed.claim(id).await;
-    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap().unwrap();
     let entry = reply(USAGE);
     let step = NewStep { call: Some(call), ..NewStep::plain(&entry) };
     bed.store.append(&mut lease, &step).await.unwrap();
@@ -135,7 +135,7 @@ async fn a_step_is_written_whole_or_not_at_all() {
     let id = bed.enqueue().await;
     let mut lease = bed.claim(id).await;
     bed.append_note(&mut lease, "before").await;
-    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap().unwrap();
     let entry = reply(USAGE);
     let step = NewStep { call: Some(call), ..NewStep::plain(&entry) };
     bed.execute(
@@ -171,6 +171,7 @@ async fn every_kind_of_step_is_read_back() {
             artifact: Some("step-2-t1".to_owned()),
         }],
         finished: Some("all of it".to_owned()),
+        wake_at: None,
     };
     let checks =
         Checks { summary: "s".to_owned(), results: vec![], tree: None, passed: true, message: String::new() };
@@ -206,6 +207,7 @@ async fn a_null_character_in_what_a_tool_prints_does_not_stop_the_task() {
             artifact: None,
         }],
         finished: None,
+        wake_at: None,
     };
     bed.store.append(&mut lease, &NewStep::plain(&Entry::ToolResults(results.clone()))).await.unwrap();
     let steps = bed.store.steps(id, 0, 10).await.unwrap();

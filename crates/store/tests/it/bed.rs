@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hive_domain::{
-    AgentDefinition, AgentId, Lease, Limits, Outcome, Priority, ProjectId, StatusReason, TaskId, TaskStatus,
+    AgentDefinition, AgentId, ErrorClass, Lease, Limits, Outcome, Priority, ProjectId, StatusReason, TaskId,
+    TaskStatus,
     journal::{Entry, Note, NoteCause, TaskResult},
     task::{AcceptanceCheck, DependencyPolicy, NewTask, Performer, Task},
 };
@@ -239,7 +240,7 @@ pub(crate) fn outcomes() -> [(&'static str, Outcome); 6] {
     [
         ("done", Outcome::Done(TaskResult { summary: "it is done".to_owned(), ..TaskResult::default() })),
         ("wait", Outcome::Wait { after, reason: StatusReason::RateLimited, detail: detail() }),
-        ("retry", Outcome::Retry { after, detail: detail() }),
+        ("retry", Outcome::Retry { after, class: ErrorClass::Repository, detail: detail() }),
         ("yield", Outcome::Yield),
         ("halt", Outcome::Halt),
         (

@@ -15,7 +15,7 @@ async fn an_intent_names_the_step_it_becomes() {
     let id = bed.enqueue().await;
     let mut lease = bed.claim(id).await;
     bed.append_note(&mut lease, "one").await;
-    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap().unwrap();
     let stored: (i32, i64, String, Vec<u8>, String) =
         sqlx::query_as("SELECT seq, epoch, model, request_sha256, state::text FROM llm_calls WHERE id = $1")
             .bind(call)
@@ -30,7 +30,7 @@ async fn a_call_that_failed_without_a_charge_leaves_the_task_alone() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     let lease = bed.claim(id).await;
-    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap().unwrap();
     bed.store.fail_call(&lease, call, &failed(Usage::default())).await.unwrap();
     assert_eq!(bed.task(id).await.usage, Usage::default());
     let noted = "SELECT count(*) FROM llm_calls
@@ -43,9 +43,9 @@ async fn what_is_known_of_a_call_stays() {
     let bed = Bed::make().await;
     let (id, other) = (bed.enqueue().await, bed.enqueue().await);
     let (mut lease, other) = (bed.claim(id).await, bed.claim(other).await);
-    let failed_call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let failed_call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap().unwrap();
     bed.store.fail_call(&lease, failed_call, &failed(Usage::default())).await.unwrap();
-    let foreign_call = bed.store.begin_call(&other, "claude", b"hash").await.unwrap();
+    let foreign_call = bed.store.begin_call(&other, "claude", b"hash").await.unwrap().unwrap();
     let entry = note("a step");
     for call in [failed_call, foreign_call] {
         let step = NewStep { call: Some(call), ..NewStep::plain(&entry) };
@@ -72,7 +72,7 @@ async fn a_charge_is_added_once_under_concurrency() {
     };
     let mut calls = Vec::new();
     for _ in 0..5 {
-        calls.push(bed.store.begin_call(&lease, "claude", b"hash").await.unwrap());
+        calls.push(bed.store.begin_call(&lease, "claude", b"hash").await.unwrap().unwrap());
     }
     let mut tellers = tokio::task::JoinSet::new();
     for call in calls.iter().chain(&calls).copied() {
@@ -100,7 +100,7 @@ async fn a_null_character_in_an_error_is_no_obstacle() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     let lease = bed.claim(id).await;
-    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap().unwrap();
     let outcome = CallOutcome { error: "b\0ad".to_owned(), ..failed(Usage::default()) };
     bed.store.fail_call(&lease, call, &outcome).await.unwrap();
     let told: String = sqlx::query_scalar("SELECT error FROM llm_calls").fetch_one(&bed.pool).await.unwrap();

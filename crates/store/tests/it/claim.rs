@@ -128,3 +128,37 @@ async fn renewal_keeps_what_is_held_and_names_only_that() {
     assert_eq!([bed.rows(lost).await, bed.rows(settled).await, bed.rows(ready).await], before);
     assert!(bed.store.renew(&[]).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn the_first_claim_pins_how_the_journal_is_written() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    assert_eq!(bed.task(id).await.journal_format, None);
+    assert_eq!(bed.claim(id).await.leased.journal_format, Some(hive_domain::journal::FORMAT));
+    bed.orphan(id).await;
+    bed.execute(&format!("UPDATE tasks SET journal_format = 99 WHERE id = '{id}'")).await;
+    let lease = bed.claim(id).await;
+    assert_eq!(lease.leased.journal_format, Some(99), "what is pinned stays");
+    assert!(!hive_domain::journal::is_readable(lease.leased.journal_format));
+}
+
+#[tokio::test]
+async fn what_another_build_wrote_waits_for_a_worker_that_reads_it() {
+    let bed = Bed::make().await;
+    let [strange, known] = [bed.enqueue().await, bed.enqueue().await];
+    for (id, format) in [(strange, 99), (known, hive_domain::journal::FORMAT)] {
+        let lease = bed.claim(id).await;
+        let wait = hive_domain::Outcome::Wait {
+            after: std::time::Duration::MAX,
+            reason: hive_domain::StatusReason::JournalFormat,
+            detail: "another build wrote it".to_owned(),
+        };
+        bed.settle_with(&lease, &wait).await;
+        bed.execute(&format!("UPDATE tasks SET journal_format = {format} WHERE id = '{id}'")).await;
+    }
+    assert_eq!(bed.store.wake_readable().await.unwrap(), [known]);
+    bed.assert_stands(known, TaskStatus::Ready, None).await;
+    bed.assert_stands(strange, TaskStatus::Waiting, Some(hive_domain::StatusReason::JournalFormat)).await;
+    assert_eq!(bed.event_kinds(known).await.last().unwrap(), "task.ready");
+    assert!(bed.store.wake_readable().await.unwrap().is_empty());
+}

@@ -60,7 +60,7 @@ async fn money_that_was_spent_counts_even_when_the_lease_is_gone() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     let old = bed.claim(id).await;
-    let call = bed.store.begin_call(&old, "model", b"hash").await.unwrap();
+    let call = bed.store.begin_call(&old, "model", b"hash").await.unwrap().unwrap();
     bed.orphan(id).await;
     bed.claim(id).await;
     let usage =

@@ -126,9 +126,9 @@ async fn calls_of_runs_that_are_over_are_closed() {
     let bed = Bed::make().await;
     let (ended, running) = (bed.enqueue().await, bed.enqueue().await);
     let lost = bed.claim(ended).await;
-    let call = bed.store.begin_call(&lost, "claude", b"x").await.unwrap();
+    let call = bed.store.begin_call(&lost, "claude", b"x").await.unwrap().unwrap();
     let fresh = bed.claim(running).await;
-    bed.store.begin_call(&fresh, "claude", b"x").await.unwrap();
+    bed.store.begin_call(&fresh, "claude", b"x").await.unwrap().unwrap();
     bed.settle_with(&lost, &Outcome::Done(TaskResult::default())).await;
     assert_eq!(bed.keep_house("stale_intents", false).await.removed_rows, 0, "an answer may still come");
 

@@ -61,7 +61,7 @@ async fn the_rest_of_the_schema_refuses_too() {
     let (one, other) = (bed.enqueue().await, bed.enqueue().await);
     let mut lease = bed.claim(one).await;
     bed.append_note(&mut lease, "a step").await;
-    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap();
+    let call = bed.store.begin_call(&lease, "claude", b"hash").await.unwrap().unwrap();
     let agent = bed.agent;
     for (statement, constraint) in [
         (format!("INSERT INTO task_dependencies VALUES ('{one}', '{one}')"), "task_dependencies_not_itself"),

@@ -3,9 +3,9 @@
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use hive_domain::{
-    ActionKind, ActionStatus, AgentStatus, CatchUp, Overlap, PauseMode, SlotOutcome, StatusReason,
-    TaskStatus,
-    journal::{Checks, Entry, Reply, Stop, ToolResults},
+    ActionKind, ActionStatus, AgentStatus, CatchUp, MessagePolicy, Overlap, PauseMode, SlotOutcome,
+    StatusReason, TaskStatus,
+    journal::{Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Stop, ToolResults},
     task::DependencyPolicy,
 };
 use hive_local::testing::{TestDatabase, TestStores};
@@ -32,6 +32,7 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("task_status", names(TaskStatus::ALL.iter().map(|name| name.as_str()).collect())),
         ("status_reason", names(StatusReason::ALL.iter().map(|name| name.as_str()).collect())),
         ("dependency_policy", names(DependencyPolicy::ALL.iter().map(|name| name.as_str()).collect())),
+        ("message_policy", names(MessagePolicy::ALL.iter().map(|name| name.as_str()).collect())),
         ("pause_mode", names(PauseMode::ALL.iter().map(|name| name.as_str()).collect())),
         ("task_action_kind", names(ActionKind::ALL.iter().map(|name| name.as_str()).collect())),
         ("task_action_status", names(ActionStatus::ALL.iter().map(|name| name.as_str()).collect())),
@@ -69,14 +70,39 @@ fn kinds_of_steps() -> Vec<&'static str> {
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,
     };
-    let results = ToolResults { results: vec![], finished: None };
+    let results = ToolResults { results: vec![], finished: None, wake_at: None };
     let checks =
         Checks { summary: String::new(), results: vec![], tree: None, passed: true, message: String::new() };
-    let all = [Entry::Reply(reply), Entry::ToolResults(results), note(""), Entry::Checks(checks)];
+    let message = PersonMessage { number: 1, author: String::new(), text: String::new() };
+    let (tool_use_id, tool) = (String::new(), String::new());
+    let intent = Intent { tool_use_id: tool_use_id.clone(), tool: tool.clone() };
+    let outcome = ExternalOutcome {
+        tool_use_id,
+        tool,
+        took_place: true,
+        content: String::new(),
+        is_error: false,
+        decided_by: None,
+    };
+    let all = [
+        Entry::Reply(reply),
+        Entry::ToolResults(results),
+        note(""),
+        Entry::Checks(checks),
+        Entry::Message(message),
+        Entry::Intent(intent),
+        Entry::Outcome(outcome),
+    ];
     for entry in &all {
         // A kind that is added to the domain stops this from compiling until it is in the list above.
         match entry {
-            Entry::Reply(_) | Entry::ToolResults(_) | Entry::Note(_) | Entry::Checks(_) => {}
+            Entry::Reply(_)
+            | Entry::ToolResults(_)
+            | Entry::Note(_)
+            | Entry::Checks(_)
+            | Entry::Message(_)
+            | Entry::Intent(_)
+            | Entry::Outcome(_) => {}
         }
         Entry::from_stored(entry.kind(), &entry.body().unwrap()).unwrap();
     }

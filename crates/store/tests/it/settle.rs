@@ -51,7 +51,10 @@ async fn waiting_parks_the_task_and_gives_its_attempt_back() {
     assert!(bed.row_holds(id, &format!("{NOT_HELD} AND {IN_A_MINUTE} AND announced_at IS NULL")).await);
     let event = bed.events(id).await.pop().unwrap();
     assert_eq!(event.kind, "task.waiting");
-    assert_eq!(event.data, json!({ "reason": "rate_limited", "detail": "a sentence" }));
+    assert_eq!(
+        event.data,
+        json!({ "reason": "rate_limited", "detail": "a sentence", "delay_seconds": 60.0 })
+    );
 }
 
 #[tokio::test]
@@ -65,7 +68,14 @@ async fn a_retry_costs_an_attempt_and_the_last_one_is_dead() {
         let task = bed.task(id).await;
         assert_eq!((task.attempt, task.reason), (attempt, Some(StatusReason::Retry)));
         assert!(bed.row_holds(id, &format!("{NOT_HELD} AND {IN_A_MINUTE}")).await);
-        assert_eq!(bed.event_kinds(id).await.last().unwrap(), "task.waiting");
+        assert_eq!(task.error_class.as_deref(), Some("repository"));
+        let event = bed.events(id).await.pop().unwrap();
+        assert_eq!(event.kind, "task.waiting");
+        assert_eq!(
+            event.data,
+            json!({ "reason": "retry", "detail": "a sentence", "attempt": attempt, "error_class": "repository",
+                    "delay_seconds": 60.0 })
+        );
         bed.let_time_pass(id).await;
         bed.reconcile().await;
     }
@@ -78,7 +88,11 @@ async fn a_retry_costs_an_attempt_and_the_last_one_is_dead() {
     assert!(bed.row_holds(id, &format!("{NOT_HELD} AND completed_at IS NOT NULL")).await);
     let event = bed.events(id).await.pop().unwrap();
     assert_eq!(event.kind, "task.dead");
-    assert_eq!(event.data, json!({ "reason": "attempts_exhausted", "detail": "a sentence" }));
+    assert_eq!(
+        event.data,
+        json!({ "reason": "attempts_exhausted", "detail": "a sentence", "attempt": 3, "error_class": "repository" })
+    );
+    assert_eq!(task.error_class.as_deref(), Some("repository"));
 }
 
 #[tokio::test]
@@ -141,7 +155,7 @@ async fn failing_keeps_the_work_that_was_done() {
         (Some(StatusReason::VerificationFailed), Some("a sentence"))
     );
     assert_eq!(task.result.unwrap().summary, "half of it");
-    assert_eq!(task.attempt, 1);
+    assert_eq!((task.attempt, task.error_class.as_deref()), (1, Some("verification_failed")));
     assert!(bed.row_holds(id, &format!("{NOT_HELD} AND completed_at IS NOT NULL")).await);
     let event = bed.events(id).await.pop().unwrap();
     assert_eq!(event.kind, "task.failed");

@@ -1,10 +1,10 @@
 //! The whole table: each verb in each state either does what it says or changes nothing.
 
 use hive_domain::{
-    Lease, TaskId,
+    Lease, MessagePolicy, TaskId,
     TaskStatus::{self, Cancelled, Dead, Failed, Pending, Proposed, Ready, Running, Succeeded, Waiting},
 };
-use hive_store::{Claimant, Error, NewStep};
+use hive_store::{Claimant, Decision, Error, NewMessage, NewStep};
 
 use crate::bed::{Bed, look, new_agent, note, outcome, outcomes};
 
@@ -20,9 +20,13 @@ enum Verb {
     Cancel,
     Assign,
     Complete,
+    /// A person writes.
+    Tell,
+    /// A person says what came of a call.
+    Decide,
 }
 
-const VERBS: [Verb; 14] = [
+const VERBS: [Verb; 16] = [
     Verb::Claim,
     Verb::Append,
     Verb::BeginCall,
@@ -37,6 +41,8 @@ const VERBS: [Verb; 14] = [
     Verb::Cancel,
     Verb::Assign,
     Verb::Complete,
+    Verb::Tell,
+    Verb::Decide,
 ];
 
 /// All transitions there are; a pair that is not here is refused.
@@ -52,6 +58,7 @@ fn allowed(from: TaskStatus, verb: Verb) -> Option<TaskStatus> {
         // What waits has begun, and keeps its agent.
         (Verb::Assign, Proposed | Pending | Ready) => Some(from),
         (Verb::Complete, Pending | Ready | Waiting | Failed) => Some(Ready),
+        (Verb::Tell, from) if !from.is_end() => Some(from),
         _ => None,
     }
 }
@@ -125,6 +132,13 @@ async fn attempt(bed: &Bed, id: TaskId, verb: Verb) -> Result<(), String> {
             bed.store.assign(id, other.id, "ada").await.map(drop).map_err(conflict)
         }
         Verb::Complete => bed.store.request_completion(id, "ada").await.map(drop).map_err(conflict),
+        Verb::Tell => {
+            let new = NewMessage { text: "a word", policy: MessagePolicy::Enqueue, author: "ada" };
+            bed.store.send_message(id, &new).await.map(drop).map_err(conflict)
+        }
+        Verb::Decide => {
+            bed.store.decide_outcome(id, &Decision::NotDone, "ada").await.map(drop).map_err(conflict)
+        }
     }
 }
 
@@ -138,13 +152,15 @@ fn refusal(from: TaskStatus, verb: Verb) -> &'static str {
         Verb::Cancel => "task_ended",
         Verb::Assign => "task_not_assignable",
         Verb::Complete => "task_not_completable",
+        Verb::Tell => "task_ended",
+        Verb::Decide => "no_outcome_asked",
     }
 }
 
 #[tokio::test]
 async fn each_verb_in_each_state_does_what_the_table_says() {
     let bed = Bed::make().await;
-    assert_eq!(outcomes().len() + 8, VERBS.len(), "every outcome is in the table");
+    assert_eq!(outcomes().len() + 10, VERBS.len(), "every outcome is in the table");
     for status in TaskStatus::ALL.iter().copied() {
         for verb in VERBS {
             let id = bring(&bed, status).await;

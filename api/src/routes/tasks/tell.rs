@@ -1,0 +1,69 @@
+//! `POST /api/v1/tasks/{id}/messages`
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode};
+use hive_domain::{MessagePolicy, TaskId};
+use hive_store::NewMessage;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    app::{ACTOR, App},
+    body::Body,
+    error::Result,
+    faults::Faults,
+    ids::Id,
+    views::{MessageView, message_policy},
+};
+
+/// The longest message, in bytes.
+pub const MAX_TEXT_BYTES: usize = 32_000;
+
+/// What the agent is told.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewMessage)]
+pub struct Telling {
+    /// What it reads, at most 32,000 bytes.
+    #[schema(min_length = 1)]
+    text: String,
+    /// `enqueue`: read when the turn in progress is over. `interrupt`: ends the model call or the command in flight and
+    /// is read next. `reject`: refused while the task runs.
+    #[serde(default = "enqueue")]
+    #[schema(schema_with = message_policy)]
+    policy: MessagePolicy,
+}
+
+const fn enqueue() -> MessagePolicy {
+    MessagePolicy::Enqueue
+}
+
+/// Tells the agent of a task something. It is read exactly once, at a place of the conversation that every later run
+/// keeps; a task that its agent put to sleep wakes up.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tasks/{id}/messages",
+    operation_id = "tell_task",
+    tag = "tasks",
+    params(("id" = uuid::Uuid, Path)),
+    request_body = Telling,
+    responses((status = 201, body = MessageView, description = "Accepted and stored; not yet read."))
+)]
+pub async fn handle(
+    State(app): State<Arc<App>>,
+    Id(id): Id<TaskId>,
+    Body(telling): Body<Telling>,
+) -> Result<(StatusCode, Json<MessageView>)> {
+    let mut faults = Faults::default();
+    faults.demand(!telling.text.trim().is_empty(), "/text", "must not be empty");
+    faults.demand_bytes(telling.text.len(), MAX_TEXT_BYTES, "/text");
+    faults.finish()?;
+    let new = NewMessage { text: &telling.text, policy: telling.policy, author: ACTOR };
+    let (message, woke) = app.store.send_message(id, &new).await?;
+    app.tell_message(id, telling.policy).await;
+    if woke {
+        app.announce(&app.store.task(id).await?).await;
+    }
+    Ok((StatusCode::CREATED, Json(message.into())))
+}

@@ -1,0 +1,65 @@
+//! One turn: the tools of a reply, the commit of what they changed, the entry that holds what they answered.
+
+use hive_domain::{
+    Outcome, ToolName,
+    journal::{Entry, ToolCall},
+};
+use hive_store::NewStep;
+use tokio::time::Instant;
+
+use crate::{
+    act::{self, Acted},
+    run::{Activation, Stopped},
+};
+
+impl Activation<'_> {
+    /// `Some`: the run ends or parks within the turn, and nothing of its files is kept.
+    pub(crate) async fn take_turn(
+        &mut self,
+        calls: &[ToolCall],
+        offered: &[ToolName],
+        until: Option<Instant>,
+    ) -> Result<Option<Outcome>, Stopped> {
+        let mut results = match self.run_tools(calls, offered, until).await? {
+            Acted::Results(results) => results,
+            Acted::Park(outcome) => return Ok(Some(outcome)),
+        };
+        if self.control.lost.is_cancelled() {
+            return Err(Stopped::Lost);
+        }
+        if self.control.halt.is_cancelled() {
+            // A command was ended because the worker stops: it runs again on the next one.
+            return Ok(Some(Outcome::Yield));
+        }
+        let turn = self.transcript.turns();
+        let commit = match &mut self.files {
+            Some(files) => {
+                let commit = tokio::select! {
+                    commit = files.commit(self.lease, turn) => commit,
+                    () = self.control.lost.cancelled() => return Err(Stopped::Lost),
+                };
+                act::tell_skipped(&mut results, &files.skipped());
+                match commit {
+                    Ok(commit) => commit,
+                    // What the agent made cannot be committed: it is told, and can mend it.
+                    Err(error) if error.is_the_agents() => {
+                        act::tell_refused(&mut results, &error.to_string());
+                        None
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            None => None,
+        };
+        if commit.is_some() {
+            self.publish().await?;
+        }
+        let entry = Entry::ToolResults(results);
+        let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
+        let step =
+            NewStep { entry: &entry, call: None, commit: commit.as_deref(), sandbox: level.as_deref() };
+        self.append(&step).await?;
+        self.transcript.push(entry);
+        Ok(None)
+    }
+}

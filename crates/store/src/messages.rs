@@ -1,0 +1,275 @@
+//! What people tell agents at work. A message is accepted in one transaction and put into the journal in another, each
+//! exactly once; between the two any number of workers may die.
+
+use chrono::{DateTime, Utc};
+use hive_domain::{
+    Lease, MessagePolicy, TaskId,
+    event::EventKind,
+    journal::{Entry, PersonMessage},
+};
+use serde_json::json;
+
+use crate::{
+    error::{Error, Result},
+    journal::{NewStep, outline},
+    lease::LEASE_SECONDS,
+    pool::Store,
+};
+
+/// Messages of one task that may wait to be read.
+const MOST_UNREAD: i32 = 100;
+
+/// A message to be accepted.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMessage<'a> {
+    /// What the agent is to read.
+    pub text: &'a str,
+    /// What it does to a run at work.
+    pub policy: MessagePolicy,
+    /// Who writes.
+    pub author: &'a str,
+}
+
+/// A message that was accepted.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its number in the task, from 1 without gaps.
+    pub number: i32,
+    /// What the agent is to read.
+    pub text: String,
+    /// What it does to a run at work.
+    pub policy: MessagePolicy,
+    /// Who wrote.
+    pub author: String,
+    /// When it was accepted.
+    pub at: DateTime<Utc>,
+    /// The journal entry that holds it, and when that was committed.
+    pub read: Option<(i32, DateTime<Utc>)>,
+    /// True when the task ended before it was read.
+    pub missed: bool,
+}
+
+struct Row {
+    number: i32,
+    text: String,
+    policy: String,
+    author: String,
+    created_at: DateTime<Utc>,
+    step: Option<i32>,
+    read_at: Option<DateTime<Utc>>,
+    missed: bool,
+}
+
+impl Store {
+    /// Accepts a message. `true`: it woke the task from a wait of its agent, and the task wants a ticket.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] `task_ended`, `task_running` for the policy `reject`,
+    /// `no_agent_reads` for a built-in duty, `too_many_messages`.
+    pub async fn send_message(&self, id: TaskId, new: &NewMessage<'_>) -> Result<(Message, bool)> {
+        let sent = sqlx::query!(
+            r#"WITH before AS (
+                   SELECT id, status = 'waiting' AND status_reason = 'timer' AS sleeps FROM tasks
+                   WHERE id = $1 FOR NO KEY UPDATE
+               ), task AS (
+                   UPDATE tasks
+                   SET messages_sent = messages_sent + 1,
+                       -- One with a concurrency key passes the gate of its key again.
+                       status = CASE WHEN NOT sleeps THEN status
+                                     WHEN concurrency_key IS NULL THEN 'ready' ELSE 'pending' END,
+                       status_reason = CASE WHEN NOT sleeps THEN status_reason
+                                            WHEN concurrency_key IS NOT NULL THEN 'concurrency'::status_reason END,
+                       status_detail = CASE WHEN NOT sleeps THEN status_detail END,
+                       run_at = CASE WHEN sleeps THEN now() ELSE run_at END,
+                       announced_at = CASE WHEN sleeps AND concurrency_key IS NULL THEN now() ELSE announced_at END,
+                       event_seq = event_seq + 1, updated_at = now()
+                   FROM before
+                   WHERE tasks.id = before.id AND status NOT IN ('succeeded', 'failed', 'cancelled', 'dead')
+                     AND duty IS NULL AND (status <> 'running' OR $3::text <> 'reject')
+                     AND messages_sent - messages_read < $5
+                   RETURNING tasks.id, messages_sent, event_seq, sleeps
+               ), event AS (
+                   INSERT INTO events (task_id, seq, kind, data)
+                   SELECT id, event_seq, $6, $7 || jsonb_build_object('message', messages_sent, 'woke', sleeps) FROM task
+               ), message AS (
+                   INSERT INTO task_messages (task_id, number, text, policy, author)
+                   SELECT id, messages_sent, $2, $3::text::message_policy, $4 FROM task
+                   RETURNING number, created_at
+               )
+               SELECT number AS "number!", created_at AS "at!", sleeps AS "sleeps!" FROM message, task"#,
+            id.uuid(),
+            new.text,
+            new.policy.as_str(),
+            new.author,
+            MOST_UNREAD,
+            EventKind::MessageAccepted.as_str(),
+            json!({ "author": new.author, "policy": new.policy }),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(sent) = sent else {
+            return Err(self.not_sent(id).await?);
+        };
+        let message = Message {
+            number: sent.number,
+            text: new.text.to_owned(),
+            policy: new.policy,
+            author: new.author.to_owned(),
+            at: sent.at,
+            read: None,
+            missed: false,
+        };
+        Ok((message, sent.sleeps))
+    }
+
+    async fn not_sent(&self, id: TaskId) -> Result<Error> {
+        let task = self.task(id).await?;
+        let (code, message) = if task.status.is_end() {
+            ("task_ended", format!("the task has already ended: {}", task.status))
+        } else if task.duty.is_some() {
+            ("no_agent_reads", "the task is a built-in duty; no agent reads messages".to_owned())
+        } else if task.status == hive_domain::TaskStatus::Running {
+            ("task_running", "the task runs, and the policy is to reject".to_owned())
+        } else {
+            ("too_many_messages", format!("{MOST_UNREAD} messages wait to be read"))
+        };
+        Ok(Error::Conflict { code, message })
+    }
+
+    /// Messages of `task` after number `after`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn messages(&self, task: TaskId, after: i32, limit: i64) -> Result<Vec<Message>> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT m.number, m.text, m.policy::text AS "policy!", m.author, m.created_at, m.step, m.read_at,
+                      (m.step IS NULL AND t.status IN ('succeeded', 'failed', 'cancelled', 'dead')) AS "missed!"
+               FROM task_messages m JOIN tasks t ON t.id = m.task_id
+               WHERE m.task_id = $1 AND m.number > $2 ORDER BY m.number LIMIT $3"#,
+            task.uuid(),
+            after,
+            limit,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let message = |row: Row| {
+            let policy = row.policy.parse().map_err(|e| {
+                Error::inconsistent("task_messages", "policy", format!("{task}/{}", row.number), e)
+            })?;
+            let Row { number, text, author, created_at: at, step, read_at, missed, .. } = row;
+            Ok(Message { number, text, policy, author, at, read: step.zip(read_at), missed })
+        };
+        rows.into_iter().map(message).collect()
+    }
+
+    /// True when this run holds the task and a person wrote what is not yet in its journal.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn has_unread<T: Sync>(&self, lease: &Lease<T>) -> Result<bool> {
+        let unread = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM tasks WHERE id = $1 AND epoch = $2 AND status = 'running'
+                              AND messages_read < messages_sent) AS "unread!""#,
+            lease.task().uuid(),
+            lease.epoch(),
+        );
+        Ok(unread.fetch_one(&self.pool).await?)
+    }
+
+    /// True when a message that is not yet in the journal wants to interrupt.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn is_interrupted(&self, task: TaskId) -> Result<bool> {
+        let interrupted = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM task_messages m JOIN tasks t ON t.id = m.task_id
+                              WHERE t.id = $1 AND m.number > t.messages_read AND m.policy = 'interrupt')
+                      AS "interrupted!""#,
+            task.uuid(),
+        );
+        Ok(interrupted.fetch_one(&self.pool).await?)
+    }
+
+    /// Puts every unread message into the journal, one entry each, and marks it as read, all or nothing. A call that is
+    /// repeated because its answer was lost gives the same entries.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when the lease is lost: nothing was written and the run must stop.
+    pub async fn read_messages<T: Send + Sync>(&self, lease: &mut Lease<T>) -> Result<Vec<Entry>> {
+        let (task, epoch, first) = (lease.task(), lease.epoch(), lease.next_seq());
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query!(
+            "SELECT next_seq, messages_read FROM tasks
+             WHERE id = $1 AND epoch = $2 AND status = 'running' FOR NO KEY UPDATE",
+            task.uuid(),
+            epoch,
+        )
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or(Error::Fenced { task, epoch })?;
+        if row.next_seq > first {
+            // Nobody else writes under this epoch: an earlier try succeeded whose answer was lost.
+            tx.rollback().await?;
+            let steps = self.steps(task, first - 1, i64::from(row.next_seq - first)).await?;
+            return Ok(steps.into_iter().map(|step| advanced(lease, step.entry)).collect());
+        }
+        let unread = sqlx::query!(
+            "SELECT number, author, text FROM task_messages WHERE task_id = $1 AND number > $2 ORDER BY number",
+            task.uuid(),
+            row.messages_read,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        if unread.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut entries, mut seqs, mut bodies, mut outlines) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (seq, row) in (first..).zip(unread) {
+            let message = PersonMessage { number: row.number, author: row.author, text: row.text };
+            let entry = Entry::Message(message);
+            let body =
+                entry.body().map_err(|e| Error::inconsistent("steps", "body", format!("{task}/{seq}"), e))?;
+            outlines.push(outline(seq, &NewStep::plain(&entry)));
+            (seqs.push(seq), bodies.push(body), entries.push(entry));
+        }
+        sqlx::query!(
+            "WITH step AS (
+                 INSERT INTO steps (task_id, seq, epoch, kind, body)
+                 SELECT $1, new.seq, $2, 'message'::step_kind, new.body::json FROM unnest($3::int[], $4::text[]) AS new (seq, body)
+             ), message AS (
+                 UPDATE task_messages SET step = new.seq, read_at = now()
+                 FROM unnest($3) WITH ORDINALITY AS new (seq, place)
+                 WHERE task_id = $1 AND number = $5::int + new.place
+             ), task AS (
+                 UPDATE tasks
+                 SET next_seq = next_seq + cardinality($3), event_seq = event_seq + cardinality($3), attempt = 1, deaths = 0,
+                     messages_read = messages_read + cardinality($3),
+                     lease_until = now() + make_interval(secs => $6), updated_at = now()
+                 WHERE id = $1
+                 RETURNING event_seq - cardinality($3) AS seen
+             )
+             INSERT INTO events (task_id, seq, kind, data)
+             SELECT $1, seen + new.place, $7, new.data
+             FROM task, unnest($8::jsonb[]) WITH ORDINALITY AS new (data, place)",
+            task.uuid(),
+            epoch,
+            &seqs,
+            &bodies,
+            row.messages_read,
+            LEASE_SECONDS,
+            EventKind::Step.as_str(),
+            &outlines,
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(entries.into_iter().map(|entry| advanced(lease, entry)).collect())
+    }
+}
+
+fn advanced<T>(lease: &mut Lease<T>, entry: Entry) -> Entry {
+    lease.advance();
+    entry
+}
