@@ -10,6 +10,7 @@ mod migrate;
 mod output;
 mod settings;
 mod task;
+mod verify;
 
 use std::process::ExitCode;
 

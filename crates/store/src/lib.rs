@@ -12,6 +12,7 @@ pub mod pool;
 pub mod reconcile;
 pub mod tasks;
 mod text;
+pub mod verify;
 
 pub use agents::{Agent, NewAgent};
 pub use calls::CallOutcome;

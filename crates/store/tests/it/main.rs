@@ -21,3 +21,4 @@ mod reconcile;
 mod schema;
 mod settle;
 mod transitions;
+mod verify;
