@@ -257,12 +257,12 @@ async fn each_planted_violation_is_found_by_name() {
 
     // Some at a time: each has a database of its own.
     for some in PLANTED.chunks(8) {
-        let mut planting = tokio::task::JoinSet::new();
-        for (name, place, sql) in some {
-            planting.spawn(is_found(name, *place, sql));
-        }
-        while let Some(done) = planting.join_next().await {
-            done.unwrap();
+        let planting = tokio::task::LocalSet::new();
+        let found: Vec<_> =
+            some.iter().map(|(name, place, sql)| planting.spawn_local(is_found(name, *place, sql))).collect();
+        planting.await;
+        for one in found {
+            one.await.unwrap();
         }
     }
 }
