@@ -84,6 +84,7 @@ fn stores(options: &Options) -> Result<(String, String), Failure> {
     Ok((pick(&options.database_url, "DATABASE_URL")?, pick(&options.redis_url, "REDIS_URL")?))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn refused(error: hive_store::Error) -> Failure {
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
     let text = format!("{error}{source}");

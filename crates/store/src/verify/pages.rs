@@ -57,7 +57,7 @@ impl Scope {
         let walks = match self {
             Self::All => VecDeque::from([Walk { status: None, left: i64::MAX }]),
             Self::Recent { ended } => TaskStatus::ALL
-                .into_iter()
+                .iter()
                 .map(|status| Walk {
                     status: Some(status.as_str()),
                     left: if status.is_end() { ended } else { i64::MAX },
