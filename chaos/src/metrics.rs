@@ -38,7 +38,7 @@ impl Counters {
     }
 
     pub(crate) fn sum(&self, name: &str) -> f64 {
-        self.lives.values().filter_map(|counters| counters.get(name)).sum()
+        self.lives.values().filter_map(|counters| counters.get(name)).fold(0.0, |sum, more| sum + more)
     }
 }
 

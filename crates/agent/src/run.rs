@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use hive_claude::{Claude, RetryPolicy};
 use hive_domain::{
     AgentDefinition, AgentStatus, Lease, Outcome, StatusReason, Usage,
@@ -144,6 +145,7 @@ impl Agent {
         let definition =
             self.store.agent_definition(agent.id, agent.version).await.map_err(Stopped::Store)?;
         let (transcript, last_commit) = self.replay(task).await?;
+        fail_point!("run::replayed", |_| std::process::abort());
         let opened = tokio::select! {
             opened = Files::open(&self.workspaces, &self.workspace_config, task, last_commit.as_deref()) => opened?,
             () = control.lost.cancelled() => return Err(Stopped::Lost),
@@ -169,7 +171,10 @@ impl Agent {
             lease,
         };
         match activation.go().await {
-            Ok(outcome) => activation.close(outcome).await,
+            Ok(outcome) => {
+                fail_point!("close::before", |_| std::process::abort());
+                activation.close(outcome).await
+            }
             Err(stopped) => {
                 activation.leave().await;
                 Err(stopped)
@@ -234,6 +239,7 @@ impl Activation<'_> {
                         // A command was ended because the worker stops: it runs again on the next one.
                         return Ok(Outcome::Yield);
                     }
+                    fail_point!("tools::ran", |_| std::process::abort());
                     let turn = self.transcript.turns();
                     let commit = match &mut self.files {
                         Some(files) => {
@@ -254,9 +260,11 @@ impl Activation<'_> {
                         }
                         None => None,
                     };
+                    fail_point!("files::committed", |_| std::process::abort());
                     if commit.is_some() {
                         self.publish().await?;
                     }
+                    fail_point!("files::pushed", |_| std::process::abort());
                     let entry = Entry::ToolResults(results);
                     let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
                     let step = NewStep {
@@ -277,6 +285,7 @@ impl Activation<'_> {
                     let Some(found) = self.check(summary, until).await? else {
                         return Ok(Outcome::Yield);
                     };
+                    fail_point!("checks::ran", |_| std::process::abort());
                     self.note(Entry::Checks(found)).await?;
                 }
                 Next::Done { summary } => {

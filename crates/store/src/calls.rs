@@ -24,18 +24,34 @@ impl Store {
     /// Notes that a call is about to be sent; its id goes into the step or into [`Store::fail_call`].
     ///
     /// # Errors
-    /// [`Error::Fenced`] when the lease is lost: the call must not be sent.
+    /// As [`Store::note_call`].
     pub async fn begin_call<T: Sync>(
         &self,
         lease: &Lease<T>,
         model: &str,
         request_sha256: &[u8],
     ) -> Result<Uuid> {
-        let id = Uuid::now_v7();
+        let call = Uuid::now_v7();
+        self.note_call(lease, call, model, request_sha256).await?;
+        Ok(call)
+    }
+
+    /// The same under an id that the caller chose: offered again because the answer was lost, it is noted once.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when the lease is lost: the call must not be sent.
+    pub async fn note_call<T: Sync>(
+        &self,
+        lease: &Lease<T>,
+        call: Uuid,
+        model: &str,
+        request_sha256: &[u8],
+    ) -> Result<()> {
         let begun = sqlx::query!(
             "INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256)
-             SELECT $1, id, $4, epoch, $5, $6 FROM tasks WHERE id = $2 AND epoch = $3 AND status = 'running'",
-            id,
+             SELECT $1, id, $4, epoch, $5, $6 FROM tasks WHERE id = $2 AND epoch = $3 AND status = 'running'
+             ON CONFLICT (id) DO UPDATE SET state = llm_calls.state",
+            call,
             lease.task().uuid(),
             lease.epoch(),
             lease.next_seq(),
@@ -46,7 +62,7 @@ impl Store {
         .await?;
         match begun.rows_affected() {
             0 => Err(Error::Fenced { task: lease.task(), epoch: lease.epoch() }),
-            _ => Ok(id),
+            _ => Ok(()),
         }
     }
 

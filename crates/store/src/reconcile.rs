@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use hive_domain::{Priority, TaskId, event::EventKind};
 use uuid::Uuid;
 
@@ -39,6 +40,7 @@ impl Store {
     /// When Postgres refuses; what was committed so far stays, the next pass does the rest.
     pub async fn reconcile(&self, room: i64) -> Result<Reconciled> {
         let orphaned = self.expire_leases().await?;
+        fail_point!("reconcile::expired", |_| std::process::abort());
         let mut released = Vec::new();
         // What ended by its policy has dependents too: a failure runs down a whole chain in one pass.
         loop {
@@ -49,7 +51,9 @@ impl Store {
                 break;
             }
         }
+        fail_point!("reconcile::released", |_| std::process::abort());
         released.extend(self.wake_due().await?);
+        fail_point!("reconcile::woken", |_| std::process::abort());
         // A task whose last dependency ended and whose time had come was moved by both.
         released.sort_unstable();
         released.dedup();
@@ -169,6 +173,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        fail_point!("release::resolved", |_| std::process::abort());
         let ids = sqlx::query_scalar!(
             "WITH candidate AS (
                  SELECT t.id, t.on_dependency_failure AS policy,
@@ -205,7 +210,9 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
+        fail_point!("release::moved", |_| std::process::abort());
         tx.commit().await?;
+        fail_point!("release::committed", |_| std::process::abort());
         Ok(ids.into_iter().map(Into::into).collect())
     }
 

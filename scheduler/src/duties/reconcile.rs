@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use fail::fail_point;
 use hive_queue::{Lane, Ticket};
 use hive_store::{Announcement, lease::RENEW_EVERY};
 use hive_telemetry::Health;
@@ -56,7 +57,9 @@ pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
         announce.extend(more.context("Postgres could not be asked for ready tasks")?);
     }
     let tickets: Vec<_> = announce.iter().map(ticket).collect();
+    fail_point!("reconcile::marked", |_| std::process::abort());
     doors.queue.announce(&tickets).await;
+    fail_point!("reconcile::announced", |_| std::process::abort());
     for task in found.orphaned.iter().chain(&found.released) {
         doors.queue.notify(CHANNEL, &json!({ "task_id": task }).to_string()).await;
     }

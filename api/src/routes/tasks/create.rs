@@ -10,6 +10,7 @@ use axum::{
     http::{StatusCode, header::LOCATION},
     response::IntoResponse,
 };
+use fail::fail_point;
 use submission::Submission;
 
 use crate::{app::App, body::Body, error::Result, views::TaskView};
@@ -31,8 +32,11 @@ pub async fn handle(
     if let Some(base) = base {
         new.repository = Some(app.bases.look_up(&base.url, base.base_ref.as_deref()).await?);
     }
+    fail_point!("enqueue::before", |_| std::process::abort());
     let task = app.store.enqueue(&new).await?;
+    fail_point!("enqueue::committed", |_| std::process::abort());
     app.announce(&task).await;
+    fail_point!("enqueue::announced", |_| std::process::abort());
     let location = format!("/api/v1/tasks/{}", task.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(TaskView::from(task))))
 }
