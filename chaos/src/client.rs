@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Submissions on their way at the same time.
 const AT_ONCE: usize = 16;
 /// The label that carries the number of a submission.
-const LABEL: &str = "chaos";
+pub(crate) const LABEL: &str = "chaos";
 
 /// What is submitted.
 pub(crate) struct Work {
@@ -46,7 +46,6 @@ pub(crate) struct Accepted {
 pub(crate) struct Books {
     // Protects the list of what was accepted; held for a push.
     accepted: Mutex<Vec<Accepted>>,
-    pub(crate) tries: AtomicUsize,
     pub(crate) given_up: AtomicUsize,
     /// Set when the strikes are over: then the client stops as soon as it has submitted enough.
     pub(crate) enough: AtomicBool,
@@ -66,6 +65,7 @@ pub(crate) struct Client {
     http: reqwest::Client,
     apis: Vec<String>,
     run: String,
+    pub(crate) tries: AtomicUsize,
 }
 
 impl Client {
@@ -73,7 +73,12 @@ impl Client {
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert(reqwest::header::AUTHORIZATION, format!("Bearer {TOKEN}").parse()?);
         let http = reqwest::Client::builder().default_headers(headers).no_proxy();
-        Ok(Self { http: http.timeout(Duration::from_secs(10)).build()?, apis, run: run.to_owned() })
+        Ok(Self {
+            http: http.timeout(Duration::from_secs(10)).build()?,
+            apis,
+            run: run.to_owned(),
+            tries: AtomicUsize::new(0),
+        })
     }
 
     /// Submits until there is enough, never with more open tasks than the work allows.
@@ -103,35 +108,42 @@ impl Client {
 
     async fn submit(&self, number: usize, work: &Work, books: &Books) {
         let has_files = number.is_multiple_of(work.files_every);
-        let label = format!("{}-{number}", self.run);
-        let mut task = json!({
-            "title": format!("{} {number}", if has_files { "Files" } else { "Words" }),
-            "agent_type": "strategic_partner",
-            "labels": { LABEL: label },
-            "max_attempts": 100,
-        });
-        if has_files {
-            task["agent_type"] = json!("backend");
-            task["repository"] = work.repository.clone();
-            task["acceptance"] = json!([{ "name": "lines", "command": "test \"$(cat lines)\" = \"$(printf 'first\\nsecond')\"" }]);
+        let mut task = if has_files {
+            with_files(&format!("Files {number}"), work.repository.clone())
+        } else {
+            json!({ "title": format!("Words {number}"), "agent_type": "strategic_partner", "max_attempts": 100 })
+        };
+        task["labels"] = json!({ LABEL: self.label(&number.to_string()) });
+        match self.submit_task(&number.to_string(), number, &task).await {
+            Some(id) => books.accept(Accepted { number, id, has_files }),
+            None => drop(books.given_up.fetch_add(1, Ordering::Relaxed)),
         }
+    }
+
+    /// What marks a submission of this run.
+    pub(crate) fn label(&self, name: &str) -> String {
+        format!("{}-{name}", self.run)
+    }
+
+    /// Submits until the hive answers with the task, in turn to each api. `None`: it did not within the patience.
+    pub(crate) async fn submit_task(&self, name: &str, first_api: usize, task: &Value) -> Option<Uuid> {
+        let label = self.label(name);
         let deadline = Instant::now() + PATIENCE;
-        let mut try_number = number;
+        let mut turn = first_api;
         while Instant::now() < deadline {
-            try_number += 1;
-            books.tries.fetch_add(1, Ordering::Relaxed);
-            let api = &self.apis[try_number % self.apis.len()];
-            match self.post(api, &label, &task).await {
-                Ok(id) => return books.accept(Accepted { number, id, has_files }),
+            turn += 1;
+            self.tries.fetch_add(1, Ordering::Relaxed);
+            match self.post(&self.apis[turn % self.apis.len()], &label, task).await {
+                Ok(id) => return Some(id),
                 Err(pause) => sleep(pause).await,
             }
             // The answer was lost, perhaps, and not the task.
-            let other = &self.apis[(try_number + 1) % self.apis.len()];
-            if let Some(id) = self.look_up(other, &label).await {
-                return books.accept(Accepted { number, id, has_files });
+            let found = self.look_up(&self.apis[(turn + 1) % self.apis.len()], &label).await;
+            if found.is_some() {
+                return found;
             }
         }
-        books.given_up.fetch_add(1, Ordering::Relaxed);
+        None
     }
 
     /// The task, or how long to wait before the next try.
@@ -164,6 +176,15 @@ impl Client {
             .await
             .is_ok()
     }
+}
+
+/// A task that adds two lines to a file of its branch, and a command that checks them.
+pub(crate) fn with_files(title: &str, repository: Value) -> Value {
+    let check = "test \"$(cat lines)\" = \"$(printf 'first\\nsecond')\"";
+    json!({
+        "title": title, "agent_type": "backend", "repository": repository, "max_attempts": 100,
+        "acceptance": [{ "name": "lines", "command": check }],
+    })
 }
 
 fn id_of(task: &Value) -> Option<Uuid> {

@@ -41,11 +41,7 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) async fn start(options: &Options, seed: u64) -> anyhow::Result<Self> {
-        let directory = tempfile::Builder::new().prefix("hive-chaos-").tempdir()?;
-        std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755))?;
-        for name in ["logs", "repos", "data"] {
-            std::fs::create_dir(directory.path().join(name))?;
-        }
+        let directory = directory()?;
         let repository = Repository::create(&directory.path().join("repos/shared"))?;
         let stores = Stores::start(&StoresConfig::new(directory.path().join("state")))?;
         let database_url = stores.database_url().context("no Postgres")?.to_owned();
@@ -84,7 +80,7 @@ impl Fleet {
     }
 
     fn add(&mut self, kind: Kind, number: usize) -> anyhow::Result<()> {
-        let listen = format!("127.0.0.1:{}", TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());
+        let listen = free_address()?;
         let name = format!("{}-{number}", kind.program().trim_start_matches("hive-"));
         // Each as on a host of its own: a task that moves to another finds its files at the repository.
         let data = self.directory.path().join("data").join(&name);
@@ -117,7 +113,8 @@ impl Fleet {
         }
         let env = env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let logs = self.directory.path().join("logs");
-        self.places.push(Place::start(kind, name, format!("http://{listen}"), env, &logs)?);
+        let programs = programs()?;
+        self.places.push(Place::start(kind, &programs, name, format!("http://{listen}"), env, &logs)?);
         Ok(())
     }
 
@@ -165,6 +162,27 @@ impl Drop for Fleet {
             place.end();
         }
     }
+}
+
+/// A directory for logs, data and repositories that the sandbox's users may pass through.
+pub(crate) fn directory() -> anyhow::Result<TempDir> {
+    let directory = tempfile::Builder::new().prefix("hive-chaos-").tempdir()?;
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755))?;
+    for name in ["logs", "repos", "data"] {
+        std::fs::create_dir(directory.path().join(name))?;
+    }
+    Ok(directory)
+}
+
+/// Where the programs lie: beside this one.
+pub(crate) fn programs() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    Ok(here.parent().context("this program lies nowhere")?.to_owned())
+}
+
+/// An address that was free a moment ago.
+pub(crate) fn free_address() -> anyhow::Result<String> {
+    Ok(format!("127.0.0.1:{}", TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port()))
 }
 
 async fn prepare(url: &str) -> anyhow::Result<()> {

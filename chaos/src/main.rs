@@ -2,6 +2,7 @@
 //! and ends with one JSON line; exit code 1 when something that must hold does not.
 
 mod client;
+mod failpoints;
 mod figures;
 mod fleet;
 mod ledger;
@@ -23,7 +24,11 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let figures = run::run(&options::Options::parse()).await?;
+    let options = options::Options::parse();
+    let figures = match &options.fail_points {
+        Some(programs) => failpoints::run(&options, programs).await?,
+        None => run::run(&options).await?,
+    };
     println!("{}", figures.line());
     let missed = figures.missed();
     for must in &missed {

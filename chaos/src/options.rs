@@ -30,6 +30,12 @@ pub(crate) struct Options {
     /// Whether two tasks for one submission fail the run.
     #[arg(long)]
     pub(crate) submissions_once: bool,
+    /// Go through the fail points instead, with the programs of this directory, which were built with `fail/failpoints`.
+    #[arg(long)]
+    pub(crate) fail_points: Option<std::path::PathBuf>,
+    /// Only the cases of the fail points whose name contains this.
+    #[arg(long, default_value = "")]
+    pub(crate) only: String,
     /// Keep the directory with logs and repositories, and say where it is.
     #[arg(long)]
     pub(crate) keep: bool,

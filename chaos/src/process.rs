@@ -40,6 +40,7 @@ pub(crate) struct Place {
     pub(crate) lives: usize,
     /// A freeze that has not ended.
     pub(crate) frozen: bool,
+    program: PathBuf,
     env: BTreeMap<String, String>,
     log: PathBuf,
     child: BoundChild,
@@ -48,14 +49,16 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn start(
         kind: Kind,
+        programs: &Path,
         name: String,
         url: String,
         env: BTreeMap<String, String>,
         logs: &Path,
     ) -> anyhow::Result<Self> {
         let log = logs.join(format!("{name}.log"));
-        let child = spawn(kind, &env, &log)?;
-        Ok(Self { kind, name, url, lives: 1, frozen: false, env, log, child })
+        let program = programs.join(kind.program());
+        let child = spawn(&program, &env, &log)?;
+        Ok(Self { kind, name, url, lives: 1, frozen: false, program, env, log, child })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -65,7 +68,7 @@ impl Place {
     /// Starts the next life when this one has ended. `Some`: it had, and how.
     pub(crate) fn revive(&mut self) -> anyhow::Result<Option<String>> {
         let Some(status) = self.child.try_wait()? else { return Ok(None) };
-        self.child = spawn(self.kind, &self.env, &self.log)?;
+        self.child = spawn(&self.program, &self.env, &self.log)?;
         self.lives += 1;
         self.frozen = false;
         Ok(Some(status.to_string()))
@@ -77,6 +80,11 @@ impl Place {
         self.child.wait_within(Duration::from_secs(10)).context("a killed process did not end")?;
         self.revive()?;
         Ok(())
+    }
+
+    /// Leaves a setting out of the next lives.
+    pub(crate) fn forget(&mut self, setting: &str) {
+        self.env.remove(setting);
     }
 
     /// SIGTERM; the next life begins when it has ended, which [`Place::revive`] notices.
@@ -105,10 +113,9 @@ impl Place {
     }
 }
 
-fn spawn(kind: Kind, env: &BTreeMap<String, String>, log: &Path) -> anyhow::Result<BoundChild> {
-    let program = std::env::current_exe()?.with_file_name(kind.program());
+fn spawn(program: &Path, env: &BTreeMap<String, String>, log: &Path) -> anyhow::Result<BoundChild> {
     let log = File::options().create(true).append(true).open(log)?;
-    let mut command = Command::new(&program);
+    let mut command = Command::new(program);
     command
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")

@@ -1,12 +1,12 @@
 //! `hive verify` on the fleet under fire: what must hold at every moment, and at the end everything.
 
-use std::{process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use anyhow::Context;
 use serde_json::Value;
 use tokio::{process::Command, time::Instant};
 
-use crate::fleet::Fleet;
+use crate::fleet::{self, Fleet};
 
 /// These give the fleet time to recover, and may be broken while it has not.
 const TAKES_TIME: [&str; 5] =
@@ -18,13 +18,34 @@ pub(crate) struct Verified {
     pub(crate) violations: Vec<(String, String)>,
 }
 
+/// Where the deployment is.
+pub(crate) struct Stores {
+    pub(crate) database_url: String,
+    pub(crate) redis_url: String,
+    pub(crate) prefix: String,
+}
+
+impl Stores {
+    fn of(fleet: &Fleet) -> anyhow::Result<Self> {
+        Ok(Self {
+            database_url: fleet.stores.database_url().context("no Postgres")?.to_owned(),
+            redis_url: fleet.stores.redis_url().context("no Redis")?.to_owned(),
+            prefix: "hive".to_owned(),
+        })
+    }
+}
+
 /// Runs the product's own checker; `None` when a store is away.
-pub(crate) async fn verify(fleet: &Fleet, ticket_grace: u32) -> anyhow::Result<Option<Verified>> {
-    let program = std::env::current_exe()?.with_file_name("hive");
-    let output = Command::new(&program)
+pub(crate) async fn verify(
+    programs: &Path,
+    stores: &Stores,
+    ticket_grace: u32,
+) -> anyhow::Result<Option<Verified>> {
+    let output = Command::new(programs.join("hive"))
         .args(["--json", "verify", "--all", "--ticket-grace", &ticket_grace.to_string()])
-        .env("DATABASE_URL", fleet.stores.database_url().context("no Postgres")?)
-        .env("REDIS_URL", fleet.stores.redis_url().context("no Redis")?)
+        .env("DATABASE_URL", &stores.database_url)
+        .env("REDIS_URL", &stores.redis_url)
+        .env("HIVE_REDIS_PREFIX", &stores.prefix)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -61,6 +82,11 @@ impl Verified {
     }
 }
 
+/// Under fire.
+pub(crate) async fn now(fleet: &Fleet) -> anyhow::Result<Option<Verified>> {
+    verify(&fleet::programs()?, &Stores::of(fleet)?, 300).await
+}
+
 /// Asks until all is whole, for as long as the slowest recovery may take: tickets that a dead worker held are put back
 /// by another's heartbeat, and one that nobody wants is dropped when it is taken.
 pub(crate) async fn at_the_end(fleet: &Fleet) -> anyhow::Result<Verified> {
@@ -68,7 +94,7 @@ pub(crate) async fn at_the_end(fleet: &Fleet) -> anyhow::Result<Verified> {
     const GRACE: u32 = 15;
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let verified = verify(fleet, GRACE).await?;
+        let verified = verify(&fleet::programs()?, &Stores::of(fleet)?, GRACE).await?;
         match verified {
             Some(verified) if verified.violations.is_empty() || Instant::now() > deadline => {
                 return Ok(verified);
