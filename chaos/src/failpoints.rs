@@ -15,7 +15,7 @@ use hive_double::{Double, DoubleConfig, DoubleHandle, Script};
 use hive_local::testing::{TestDatabase, TestStores};
 use hive_store::{Config, MIGRATOR, Store};
 use serde_json::json;
-use sqlx::PgPool;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -33,9 +33,12 @@ use crate::{
 use points::{Case, Deed};
 
 /// Hives side by side.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 4;
 /// A lease, a pass, a pause after a panic, and a busy machine.
-const ENDS_WITHIN: Duration = Duration::from_secs(120);
+const ENDS_WITHIN: Duration = Duration::from_secs(180);
+
+/// For a connection, on a machine that has other things to do.
+const PATIENT: Duration = Duration::from_secs(60);
 
 /// What all cases share.
 struct Ground {
@@ -108,7 +111,8 @@ impl Ground {
     async fn start(&self, number: usize, case: &Case) -> anyhow::Result<Small> {
         let stores = tokio::task::spawn_blocking(TestStores::get).await?;
         let database = stores.database(&MIGRATOR).await?;
-        let store = Store::connect_lazy(&Config::new(database.url.clone()))?;
+        let config = Config { acquire_timeout: PATIENT, ..Config::new(database.url.clone()) };
+        let store = Store::connect_lazy(&config)?;
         store.seed_agents(&hive_agent::roster().map_err(anyhow::Error::msg)?).await?;
         store.close().await;
         let prefix = TestStores::redis_prefix();
@@ -148,7 +152,7 @@ impl Ground {
         }
         Ok(Small {
             places,
-            pool: database.pool().await?,
+            pool: PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENT).connect(&database.url).await?,
             stores: Stores {
                 database_url: database.url.clone(),
                 redis_url: stores.redis_url().to_owned(),
@@ -167,9 +171,8 @@ impl Ground {
             // It lies where the other two deeds found it.
             Deed::Delay => {}
         }
-        let verified = verify::verify(&self.programs, &small.stores, 300)
-            .await?
-            .context("hive verify gave no answer")?;
+        let verified = verify::verify(&self.programs, &small.stores, 300).await?;
+        let verified = verified.context("hive verify did not reach the stores")?;
         let violations: Vec<String> = verified.violations.into_iter().map(|(_, line)| line).collect();
         ensure!(violations.is_empty(), "{}", violations.join("; "));
         if let Some(flaw) = self.repository.flaw(files) {

@@ -3,7 +3,10 @@
 mod report;
 mod tickets;
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use hive_queue::Queue;
@@ -40,7 +43,14 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure> {
     let started = Instant::now();
     let (database_url, redis_url) = stores(options)?;
-    let config = Config { read_only: true, max_connections: 2, ..Config::new(database_url) };
+    let config = Config {
+        read_only: true,
+        max_connections: 2,
+        // Nobody waits for it, and a busy database is the one to look at.
+        acquire_timeout: Duration::from_secs(20),
+        statement_timeout: Duration::from_secs(30),
+        ..Config::new(database_url)
+    };
     let store = Store::connect_lazy(&config).map_err(refused)?;
     store.check_schema().await.map_err(refused)?;
     let queue =
