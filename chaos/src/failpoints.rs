@@ -152,7 +152,11 @@ impl Ground {
         }
         Ok(Small {
             places,
-            pool: PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENT).connect(&database.url).await?,
+            pool: PgPoolOptions::new()
+                .max_connections(2)
+                .acquire_timeout(PATIENT)
+                .connect(&database.url)
+                .await?,
             stores: Stores {
                 database_url: database.url.clone(),
                 redis_url: stores.redis_url().to_owned(),

@@ -99,7 +99,7 @@ impl Fleet {
                 ("HIVE_WORKER_LISTEN", listen.clone()),
                 ("HIVE_WORKER_NAME", name.clone()),
                 ("HIVE_SLOTS", SLOTS.to_string()),
-                ("HIVE_DRAIN_SECONDS", "5".to_owned()),
+                ("HIVE_DRAIN_SECONDS", "10".to_owned()),
                 ("ANTHROPIC_BASE_URL", format!("http://{}", self.claude.address)),
                 ("ANTHROPIC_API_KEY", "no-key-is-set".to_owned()),
             ]),

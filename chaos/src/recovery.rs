@@ -8,17 +8,21 @@ use crate::strike::Struck;
 /// How long after Redis forgot is looked at.
 const AFTERWARDS: TimeDelta = TimeDelta::seconds(20);
 
-/// Seconds from each kill of a worker to the next claim of each task it was running, in order.
-pub(crate) async fn after_kills(pool: &PgPool, struck: &Struck) -> anyhow::Result<Vec<f64>> {
+/// Seconds from each kill of a worker to the next `event` of each task it was running, in order: the pass that takes it
+/// back, or the claim that follows, which also waits for a free place.
+pub(crate) async fn after_kills(pool: &PgPool, struck: &Struck, event: &str) -> anyhow::Result<Vec<f64>> {
     let mut seconds = Vec::new();
     for hit in struck.hits.iter().filter(|hit| hit.killed) {
         for (task, epoch) in &hit.running {
             let next: Option<DateTime<Utc>> = sqlx::query_scalar(
                 "SELECT min(created_at) FROM events
-                 WHERE task_id = $1 AND kind = 'task.started' AND (data ->> 'epoch')::bigint > $2",
+                 WHERE task_id = $1 AND kind = $3 AND created_at > $4
+                   AND coalesce((data ->> 'epoch')::bigint > $2, true)",
             )
             .bind(task)
             .bind(epoch)
+            .bind(event)
+            .bind(hit.at)
             .fetch_one(pool)
             .await?;
             // Without a next claim it had settled in the last moment.

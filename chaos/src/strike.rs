@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    fleet::Fleet,
+    fleet::{Fleet, SLOTS},
     plan::{Line, Strike},
     process::Kind,
 };
@@ -36,6 +36,8 @@ pub(crate) struct Struck {
     /// Processes that ended and were not struck.
     pub(crate) unexpected: Vec<String>,
     restarting: Vec<usize>,
+    /// Workers that were struck while nobody could say what they ran.
+    blind: usize,
 }
 
 impl Struck {
@@ -50,6 +52,7 @@ impl Struck {
             }
             Strike::Restart(kind, nth) => {
                 let index = fleet.of(kind)[nth];
+                self.note_hit(fleet, index, false).await;
                 fleet.places[index].ask_to_end();
                 self.restarting.push(index);
             }
@@ -109,7 +112,7 @@ impl Struck {
 
     /// Runs in flight at all strikes together: what may have been paid for twice.
     pub(crate) fn in_flight(&self) -> usize {
-        self.hits.iter().map(|hit| hit.running.len()).sum()
+        self.hits.iter().map(|hit| hit.running.len()).sum::<usize>() + self.blind * SLOTS
     }
 
     /// Kills that hit a task in flight.
@@ -125,8 +128,11 @@ impl Struck {
         let worker = format!("{}-{}", place.name, place.pid());
         let running = "SELECT now(), id, epoch FROM tasks WHERE worker = $1 AND status = 'running'";
         // While Postgres is away nobody knows what runs; such a kill is not counted as a hit.
-        let rows: Vec<(DateTime<Utc>, Uuid, i64)> =
-            sqlx::query_as(running).bind(worker).fetch_all(&fleet.pool).await.unwrap_or_default();
+        let Ok(rows) = sqlx::query_as(running).bind(worker).fetch_all(&fleet.pool).await else {
+            self.blind += 1;
+            return;
+        };
+        let rows: Vec<(DateTime<Utc>, Uuid, i64)> = rows;
         if let Some((at, ..)) = rows.first() {
             let running = rows.iter().map(|(_, task, epoch)| (*task, *epoch)).collect();
             self.hits.push(Hit { at: *at, running, killed });

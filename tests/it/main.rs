@@ -17,4 +17,5 @@ mod postgres_away;
 mod redis_loss;
 mod rolling_restart;
 mod verdicts;
+mod verify;
 mod waiting;
