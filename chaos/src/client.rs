@@ -109,7 +109,7 @@ impl Client {
     async fn submit(&self, number: usize, work: &Work, books: &Books) {
         let has_files = number.is_multiple_of(work.files_every);
         let mut task = if has_files {
-            with_files(&format!("Files {number}"), work.repository.clone())
+            with_files(&format!("Files {number}"), &work.repository)
         } else {
             json!({ "title": format!("Words {number}"), "agent_type": "strategic_partner", "max_attempts": 100 })
         };
@@ -179,7 +179,7 @@ impl Client {
 }
 
 /// A task that adds two lines to a file of its branch, and a command that checks them.
-pub(crate) fn with_files(title: &str, repository: Value) -> Value {
+pub(crate) fn with_files(title: &str, repository: &Value) -> Value {
     let check = "test \"$(cat lines)\" = \"$(printf 'first\\nsecond')\"";
     json!({
         "title": title, "agent_type": "backend", "repository": repository, "max_attempts": 100,

@@ -237,7 +237,7 @@ impl Small {
 
 /// A task with files, and one that waits for it.
 async fn submit(client: Arc<Client>, repository: serde_json::Value) -> Option<(Uuid, Uuid)> {
-    let mut files = with_files("Files of a case", repository);
+    let mut files = with_files("Files of a case", &repository);
     files["labels"] = json!({ LABEL: client.label("files") });
     let files = client.submit_task("files", 0, &files).await?;
     let words = json!({

@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// Tasks of three steps; 2,000, or 10,000 in the long form.
     #[arg(long)]
     tasks: Option<usize>,
-    /// Seconds of strikes; 110, or 420 in the long form.
+    /// Seconds of strikes; 130, or 420 in the long form.
     #[arg(long)]
     seconds: Option<u64>,
     /// Every this many tasks one works on a repository and is checked by a command.
@@ -51,7 +51,7 @@ impl Options {
     }
 
     pub(crate) fn span(&self) -> Duration {
-        Duration::from_secs(self.seconds.unwrap_or(if self.long { 420 } else { 110 }))
+        Duration::from_secs(self.seconds.unwrap_or(if self.long { 420 } else { 130 }))
     }
 
     /// When everything must have ended, from the start of the work.
@@ -61,7 +61,7 @@ impl Options {
 
     /// Before the first byte of an answer, and between its events: a kill falls into both.
     pub(crate) fn latency(&self) -> (Duration, u64) {
-        if self.long { (Duration::from_millis(60), 5) } else { (Duration::from_millis(150), 15) }
+        if self.long { (Duration::from_millis(60), 5) } else { (Duration::from_millis(100), 10) }
     }
 
     /// The largest share of steps that may be paid for twice because of a strike.

@@ -107,7 +107,7 @@ pub(crate) fn plan(seed: u64, span: Duration, amounts: &Amounts) -> Vec<(Duratio
     };
     let mut at = MARGIN / 2;
     while at < span {
-        let kind = match dice.random_range(0..8) {
+        let kind = match dice.random_range(0..10) {
             0 => Kind::Api,
             1 => Kind::Scheduler,
             _ => Kind::Worker,

@@ -50,7 +50,8 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
     let books = Arc::new(Books::default());
     let work = Work {
         tasks: options.tasks(),
-        open: SLOTS * 3,
+        // A kill leaves a worker's tasks waiting for the end of their leases: as many again keep the places busy.
+        open: SLOTS * 3 * 2,
         files_every: options.files_every,
         repository: fleet.repository.json(),
     };

@@ -131,7 +131,7 @@ impl Model for Protocol {
         for (n, worker) in world.workers.iter().enumerate() {
             match worker {
                 Worker::Idle => {
-                    actions.extend((0..world.tickets.len()).map(|ticket| Action::Take(n, ticket)))
+                    actions.extend((0..world.tickets.len()).map(|ticket| Action::Take(n, ticket)));
                 }
                 Worker::Holds(_) => actions.push(Action::Claim(n)),
                 Worker::Runs { steps, .. } if *steps < STEPS => actions.push(Action::Ask(n)),
