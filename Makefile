@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench prepare openapi clean
+.PHONY: help run test lint bench chaos prepare openapi clean
 
 CARGO ?= cargo
 STATE ?=
@@ -32,6 +32,20 @@ lint: ## Format, clippy, documentation, shell scripts: what CI lints.
 bench: ## Measure the release build; ends with one JSON line.
 	$(CARGO) build --locked --release --workspace --bins
 	target/release/hive-bench $(ARGS)
+
+# SEED chooses the strikes, LONG=1 the long form, FAILPOINTS=1 the walk through the fail points. The programs with fail
+# points in them are built beside the others and laid aside, so that one target directory serves both.
+chaos: ## Kill, freeze and flood the release build; ends with one JSON line.
+ifdef FAILPOINTS
+	$(CARGO) build --locked --package hive-worker --package hive-api --package hive-scheduler --features fail/failpoints
+	$(CARGO) build --locked --package hive-sandbox --package hive --package hive-chaos
+	mkdir -p target/failpoints
+	cd target/debug && cp hive hive-worker hive-api hive-scheduler hive-sandbox ../failpoints/
+	target/debug/hive-chaos --fail-points target/failpoints $(ARGS)
+else
+	$(CARGO) build --locked --release --workspace --bins
+	target/release/hive-chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(ARGS)
+endif
 
 prepare: ## Record the store's statements in .sqlx, after a change of SQL or schema.
 	$(CARGO) build --locked --package hive-local --bins

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-const FLOORS: [(&str, u8); 16] = [
+const FLOORS: [(&str, u8); 17] = [
     ("hive-domain", 0),
     ("hive-telemetry", 1),
     ("hive-store", 1),
@@ -27,14 +27,15 @@ const FLOORS: [(&str, u8); 16] = [
     ("hive", 5),
     ("hive-tests", 5),
     ("hive-bench", 5),
+    ("hive-chaos", 5),
 ];
 
 /// A foreign crate, and who may see it outside of tests.
 const DOORS: [(&str, &[&str]); 6] = [
-    ("sqlx", &["hive-store", "hive-local", "hive-tests", "hive-bench"]),
+    ("sqlx", &["hive-store", "hive-local", "hive-tests", "hive-bench", "hive-chaos"]),
     ("apalis", &["hive-queue"]),
     ("apalis-redis", &["hive-queue"]),
-    ("redis", &["hive-queue", "hive-local", "hive-tests", "hive-bench"]),
+    ("redis", &["hive-queue", "hive-local", "hive-tests", "hive-bench", "hive-chaos"]),
     ("axum", &["hive-api", "hive-telemetry", "hive-double"]),
     ("landlock", &["hive-sandbox"]),
 ];
@@ -105,7 +106,7 @@ fn each_foreign_system_has_one_door() {
 
 #[test]
 fn processes_are_spawned_and_the_kernel_is_called_behind_their_doors() {
-    let spawners = ["crates/sandbox", "crates/workspace", "crates/local", "hive", "tests", "bench"];
+    let spawners = ["crates/sandbox", "crates/workspace", "crates/local", "hive", "tests", "bench", "chaos"];
     let unsafe_in = ["crates/sandbox", "crates/local"];
     let mut wrong = Vec::new();
     for file in sources() {
@@ -135,9 +136,10 @@ fn processes_are_spawned_and_the_kernel_is_called_behind_their_doors() {
 
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut waiting: Vec<PathBuf> = ["crates", "api", "worker", "scheduler", "hive", "tests", "bench"]
-        .map(|name| root().join(name))
-        .into();
+    let mut waiting: Vec<PathBuf> =
+        ["crates", "api", "worker", "scheduler", "hive", "tests", "bench", "chaos"]
+            .map(|name| root().join(name))
+            .into();
     while let Some(directory) = waiting.pop() {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();

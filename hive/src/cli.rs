@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, queue, schedule, session,
-    settings::Connection, task,
+    settings::Connection, task, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -29,6 +29,8 @@ enum Command {
     Migrate(migrate::Options),
     /// Look at this machine and the server, and say what is missing.
     Doctor(doctor::Options),
+    /// Check that nothing is lost, doubled or paid twice; exit code 1 when something is. Reads only.
+    Verify(verify::Options),
     /// Submit tasks and look at them.
     Task {
         #[command(subcommand)]
@@ -96,6 +98,7 @@ impl Cli {
             Command::Dev(options) => dev::run(options).await,
             Command::Migrate(options) => migrate::run(&options).await,
             Command::Doctor(options) => doctor::run(&options, self.json).await,
+            Command::Verify(options) => verify::run(&options, self.json).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
             Command::Queue { command, common } => queue::run(command, &common, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,

@@ -15,6 +15,7 @@ mod schedule;
 mod session;
 mod settings;
 mod task;
+mod verify;
 
 use std::process::ExitCode;
 

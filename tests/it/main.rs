@@ -29,4 +29,5 @@ mod steering;
 mod timers;
 mod unknown_outcome;
 mod verdicts;
+mod verify;
 mod waiting;

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod builder;
+mod command;
 mod hive;
 mod http;
 mod journal;

@@ -153,9 +153,14 @@ fn address(log: &Path) -> Option<String> {
 
 /// The binary of this build. `make test` and `cargo build --workspace --bins` make it.
 fn executable(kind: &str) -> PathBuf {
+    binary(&format!("hive-{kind}"))
+}
+
+/// The same by its whole name.
+pub(crate) fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     // target/debug/deps/it-… → target/debug/hive-…
-    let path = own.parent().and_then(Path::parent).unwrap().join(format!("hive-{kind}"));
+    let path = own.parent().and_then(Path::parent).unwrap().join(name);
     assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` first", path.display());
     path
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use fail::fail_point;
 use hive_agent::{Control, TASK_UPDATES};
 use hive_domain::{MessagePolicy, TaskId};
 use hive_queue::{Notice, Queue};
@@ -91,8 +92,10 @@ impl Leases {
             if held.is_empty() {
                 continue;
             }
+            fail_point!("renew::before", |_| std::process::abort());
             match store.renew(&held).await {
                 Ok(renewed) => {
+                    fail_point!("renew::committed", |_| std::process::abort());
                     let renewed: std::collections::HashSet<TaskId> = renewed.into_iter().collect();
                     for (task, epoch) in held.into_iter().filter(|(task, _)| !renewed.contains(task)) {
                         self.lose(task, Some(epoch), "it was taken over or has ended");

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use fail::fail_point;
 use hive_claude::{Block, Error, Progress, StopReason, ToolInput, Verdict, WaitReason, verdict};
 use hive_domain::{
     NanoUsd, Outcome, StatusReason, Usage,
@@ -12,6 +13,7 @@ use hive_store::{CallOutcome, NewStep};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::{
     conversation,
@@ -46,8 +48,13 @@ impl Activation<'_> {
             Err(error) => return Ok(Some(self.failed(StatusReason::InvalidRequest, error.to_string()))),
         };
         for attempt in 1.. {
-            let begun = self.persist(|| self.agent.store.begin_call(self.lease, &model, &digest)).await?;
-            let Some(call) = begun else {
+            fail_point!("begin_call::before", |_| std::process::abort());
+            // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
+            let call = Uuid::now_v7();
+            let begun =
+                self.persist(|| self.agent.store.note_call(self.lease, call, &model, &digest)).await?;
+            fail_point!("begin_call::committed", |_| std::process::abort());
+            if !begun {
                 // A person wrote before the call was sent: the model is asked with what they wrote.
                 self.read_messages().await?;
                 return Ok(None);
@@ -89,6 +96,7 @@ impl Activation<'_> {
             let error = match answer {
                 Ok(reply) => {
                     count_tokens(&model, &reply.usage);
+                    fail_point!("call::answered", |_| std::process::abort());
                     let entry = Entry::Reply(journal_reply(&model, reply));
                     let step = NewStep { call: Some(call), ..NewStep::plain(&entry) };
                     self.append(&step).await?;
@@ -103,7 +111,9 @@ impl Activation<'_> {
                 request_id: error.request_id().map(str::to_owned),
                 usage: charged,
             };
+            fail_point!("fail_call::before", |_| std::process::abort());
             self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
+            fail_point!("fail_call::committed", |_| std::process::abort());
             self.extra_usage = self.extra_usage + charged;
             metrics::counter!("hive_model_errors_total", "model" => model.clone(), "kind" => kind(&error))
                 .increment(1);

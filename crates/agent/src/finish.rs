@@ -1,5 +1,6 @@
 //! Bringing a run to its end: the branch at the hub, the evidence on the task, the disk given back.
 
+use fail::fail_point;
 use hive_domain::{ErrorClass, Outcome, journal::TaskResult};
 
 use crate::{
@@ -49,6 +50,7 @@ impl Activation<'_> {
             self.agent.store.put_artifact(task, "diff", "text/x-diff; charset=utf-8", diff.as_bytes())
         })
         .await?;
+        fail_point!("close::evidence", |_| std::process::abort());
         result.checks =
             self.transcript.last_checks().map(|checks| checks.results.clone()).unwrap_or_default();
         self.give_back().await;
@@ -76,6 +78,7 @@ impl Activation<'_> {
             if self.persist(|| self.agent.store.renew(&held)).await?.is_empty() {
                 return Err(Stopped::Lost);
             }
+            fail_point!("push::before", |_| std::process::abort());
             let Some(files) = &mut self.files else { return Ok(()) };
             let pushed = tokio::select! {
                 pushed = files.push() => pushed?,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use hive_domain::journal::Entry;
 use hive_store::NewStep;
 use tokio::time::Instant;
@@ -24,9 +25,11 @@ impl Activation<'_> {
     /// Appends a step. A database that is away is asked again: what is in memory is paid for.
     pub(crate) async fn append(&mut self, step: &NewStep<'_>) -> Result<(), Stopped> {
         let deadline = Instant::now() + STORE_PATIENCE;
+        fail_point!("append::before", |_| std::process::abort());
         loop {
             match self.agent.store.append(self.lease, step).await {
                 Ok(edge) => {
+                    fail_point!("append::committed", |_| std::process::abort());
                     self.halted = edge.halted;
                     metrics::counter!("hive_steps_total", "kind" => step.entry.kind()).increment(1);
                     self.nudge().await;

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use fail::fail_point;
 use hive_claude::{Claude, RetryPolicy};
 use hive_domain::{
     AgentDefinition, ErrorClass, Lease, Outcome, StatusReason, Usage,
@@ -167,6 +168,7 @@ impl Agent {
         let opening = conversation::opening(&self.store.opener(task).await.map_err(Stopped::Store)?);
         let (transcript, last_commit) =
             if begins { (Transcript::default(), None) } else { self.replay(task).await? };
+        fail_point!("run::replayed", |_| std::process::abort());
         let opened = tokio::select! {
             opened = Files::open(&self.workspaces, &self.workspace_config, task, last_commit.as_deref()) => opened?,
             () = control.lost.cancelled() => return Err(Stopped::Lost),
@@ -194,7 +196,10 @@ impl Agent {
             lease,
         };
         match activation.go().await {
-            Ok(outcome) => activation.close(outcome).await,
+            Ok(outcome) => {
+                fail_point!("close::before", |_| std::process::abort());
+                activation.close(outcome).await
+            }
             Err(stopped) => {
                 activation.leave().await;
                 Err(stopped)
@@ -297,6 +302,7 @@ impl Activation<'_> {
                     let Some(found) = self.check(summary, until).await? else {
                         return Ok(Outcome::Yield);
                     };
+                    fail_point!("checks::ran", |_| std::process::abort());
                     self.note(Entry::Checks(found)).await?;
                 }
                 Next::Done { summary } => {

@@ -1,5 +1,6 @@
 //! One turn: the tools of a reply, the commit of what they changed, the entry that holds what they answered.
 
+use fail::fail_point;
 use hive_domain::{
     Outcome, ToolName,
     journal::{Entry, ToolCall},
@@ -31,6 +32,7 @@ impl Activation<'_> {
             // A command was ended because the worker stops: it runs again on the next one.
             return Ok(Some(Outcome::Yield));
         }
+        fail_point!("tools::ran", |_| std::process::abort());
         let turn = self.transcript.turns();
         let commit = match &mut self.files {
             Some(files) => {
@@ -51,9 +53,11 @@ impl Activation<'_> {
             }
             None => None,
         };
+        fail_point!("files::committed", |_| std::process::abort());
         if commit.is_some() {
             self.publish().await?;
         }
+        fail_point!("files::pushed", |_| std::process::abort());
         let entry = Entry::ToolResults(results);
         let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
         let step =

@@ -11,6 +11,7 @@ macro_rules! script {
     };
 }
 script!(ANNOUNCE, "announce.lua");
+script!(LIST, "list.lua");
 script!(RETIRE, "retire.lua");
 script!(SWEEP_SPENT, "sweep_spent.lua");
 script!(SWEEP_WORKERS, "sweep_workers.lua");
@@ -78,6 +79,18 @@ pub(crate) async fn retire(
         }
     }
     Ok((back, dropped))
+}
+
+/// What lies in a lane: the clock, how many wait, then three values for each ticket; see the script.
+pub(crate) async fn list(
+    conn: &ConnectionManager,
+    keys: &LaneKeys,
+    most: usize,
+) -> Result<Vec<redis::Value>, Error> {
+    let mut call = LIST.prepare_invoke();
+    call.key(keys.active()).key(keys.meta()).key(keys.workers()).key(keys.names()).key(keys.inflight());
+    call.arg(most);
+    Ok(call.invoke_async(&mut conn.clone()).await?)
 }
 
 pub(crate) async fn sweep_spent(

@@ -29,27 +29,42 @@ impl Store {
     /// has written meanwhile, and the call must not be sent before [`Store::read_messages`].
     ///
     /// # Errors
-    /// [`Error::Fenced`] when the lease is lost: the call must not be sent.
+    /// As [`Store::note_call`].
     pub async fn begin_call<T: Sync>(
         &self,
         lease: &Lease<T>,
         model: &str,
         request_sha256: &[u8],
     ) -> Result<Option<Uuid>> {
+        let call = Uuid::now_v7();
+        Ok(self.note_call(lease, call, model, request_sha256).await?.then_some(call))
+    }
+
+    /// The same under an id that the caller chose: offered again because the answer was lost, it is noted once. False:
+    /// a person wrote, and the call must not be sent before that was read.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when the lease is lost: the call must not be sent.
+    pub async fn note_call<T: Sync>(
+        &self,
+        lease: &Lease<T>,
+        call: Uuid,
+        model: &str,
+        request_sha256: &[u8],
+    ) -> Result<bool> {
         let (task, epoch) = (lease.task(), lease.epoch());
         let intent = Intent {
-            id: Uuid::now_v7(),
+            id: call,
             task,
             epoch,
             seq: lease.next_seq(),
             model: model.to_owned(),
             request_sha256: request_sha256.to_vec(),
         };
-        let id = intent.id;
         let begun = self.groups.intents.submit(&self.pool, intent).await?;
         match begun {
-            true => Ok(Some(id)),
-            false if self.has_unread(lease).await? => Ok(None),
+            true => Ok(true),
+            false if self.has_unread(lease).await? => Ok(false),
             false => Err(Error::Fenced { task, epoch }),
         }
     }
@@ -117,6 +132,7 @@ pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, R
                       AS g (id, task_id, epoch, seq, model, request_sha256)
              JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
              WHERE t.status = 'running' AND t.messages_read = t.messages_sent
+             ON CONFLICT (task_id, id) DO UPDATE SET state = llm_calls.state
              RETURNING id",
             &intents.iter().map(|i| i.id).collect::<Vec<_>>(),
             &intents.iter().map(|i| i.task.uuid()).collect::<Vec<_>>(),

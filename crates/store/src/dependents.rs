@@ -1,5 +1,6 @@
 //! What the end of a task means for those that wait for it.
 
+use fail::fail_point;
 use hive_domain::{TaskId, event::EventKind};
 use uuid::Uuid;
 
@@ -61,6 +62,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        fail_point!("release::resolved", |_| std::process::abort());
         let ids = sqlx::query_scalar!(
             "WITH candidate AS (
                  SELECT t.id, t.on_dependency_failure AS policy,
@@ -97,7 +99,9 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
+        fail_point!("release::moved", |_| std::process::abort());
         tx.commit().await?;
+        fail_point!("release::committed", |_| std::process::abort());
         Ok(ids.into_iter().map(Into::into).collect())
     }
 }

@@ -30,6 +30,7 @@ pub mod task_limits;
 pub mod tasks;
 mod text;
 pub mod tickets;
+pub mod verify;
 pub mod workers;
 
 pub use agents::{Agent, NewAgent};

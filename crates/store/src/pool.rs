@@ -36,6 +36,8 @@ pub struct Config {
     pub acquire_timeout: Duration,
     /// How long a statement may run.
     pub statement_timeout: Duration,
+    /// Whether Postgres refuses every write of this process.
+    pub read_only: bool,
 }
 
 impl Config {
@@ -47,6 +49,7 @@ impl Config {
             max_connections: 16,
             acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(5),
+            read_only: false,
         }
     }
 }
@@ -92,6 +95,7 @@ impl Store {
             ("lock_timeout", "2000"),
             // A process that is frozen in a transaction would keep the rows of others locked until it is gone.
             ("idle_in_transaction_session_timeout", "10000"),
+            ("default_transaction_read_only", if config.read_only { "on" } else { "off" }),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)

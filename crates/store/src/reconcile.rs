@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use fail::fail_point;
 use hive_domain::{DEATHS, TaskId, event::EventKind};
 
 use crate::{dependents::BATCH, error::Result, pool::Store, settle::Announcement, tickets::Room};
@@ -45,6 +46,7 @@ impl Store {
     /// When Postgres refuses; what was committed so far stays, the next pass does the rest.
     pub async fn reconcile(&self, look: &Look) -> Result<Reconciled> {
         let orphaned = self.expire_leases().await?;
+        fail_point!("reconcile::expired", |_| std::process::abort());
         let overdue = self.expire_deadlines().await?;
         let mut released = Vec::new();
         // What ended by its policy has dependents too: a failure runs down a whole chain in one pass.
@@ -56,7 +58,9 @@ impl Store {
                 break;
             }
         }
+        fail_point!("reconcile::released", |_| std::process::abort());
         released.extend(self.wake_due().await?);
+        fail_point!("reconcile::woken", |_| std::process::abort());
         let admitted = self.admit_all().await?;
         released.extend(admitted.iter().map(|ticket| ticket.task));
         // A task whose last dependency ended and whose time had come was moved by both.

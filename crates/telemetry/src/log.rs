@@ -78,6 +78,7 @@ pub fn init(process: &'static str, config: &LogConfig, secrets: &[String]) -> an
         .context("logging is already set up in this process")?;
     ACTIVE.get_or_init(|| (redactor, sink));
     panics::log();
+    crate::fail_points::arm();
     Ok(Guard(()))
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use fail::fail_point;
 use hive_queue::{Lane, Ticket};
 use hive_store::{Announcement, Look, Room, lease::RENEW_EVERY};
 use hive_telemetry::Health;
@@ -66,8 +67,10 @@ pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
     // The last one put at a head stands first there.
     let aged: Vec<_> = aged.iter().rev().map(ticket).collect();
     let tickets: Vec<_> = others.iter().map(ticket).collect();
+    fail_point!("reconcile::marked", |_| std::process::abort());
     doors.queue.announce_first(&aged).await;
     doors.queue.announce(&tickets).await;
+    fail_point!("reconcile::announced", |_| std::process::abort());
     for task in found.orphaned.iter().chain(&found.overdue).chain(&found.released) {
         doors.queue.notify(CHANNEL, &json!({ "task_id": task }).to_string()).await;
     }

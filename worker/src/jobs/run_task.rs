@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use fail::fail_point;
 use futures::FutureExt;
 use hive_agent::{Agent, Stopped, TASK_UPDATES, failed_try};
 use hive_domain::{ErrorClass, Lease, Outcome, TaskId, journal::TaskResult, task::Task};
@@ -28,6 +29,7 @@ impl RunTask {
     /// Follows a ticket. The row decides: a ticket without a task that is ready is stale, and dropped.
     pub(crate) async fn follow(&self, ticket: Ticket) {
         let task = TaskId::from(ticket.task_id);
+        fail_point!("claim::before", |_| std::process::abort());
         let lease = match self.store.claim(task, ticket.epoch, &self.claimant).await {
             Ok(Some(lease)) => lease,
             Ok(None) => {
@@ -52,6 +54,7 @@ impl RunTask {
             run.id = lease.run_id(),
             trace.id = %task.uuid().simple(),
         );
+        fail_point!("claim::committed", |_| std::process::abort());
         self.hold(lease).instrument(span).await;
     }
 
@@ -89,6 +92,7 @@ impl RunTask {
         /// is there, so waiting longer than the lease loses nothing.
         const PATIENCE: Duration = Duration::from_secs(12 * LEASE_SECONDS as u64);
         let deadline = Instant::now() + PATIENCE;
+        fail_point!("settle::before", |_| std::process::abort());
         let settled = loop {
             match self.store.settle(lease, outcome).await {
                 Ok(settled) => break settled,
@@ -102,6 +106,7 @@ impl RunTask {
                 }
             }
         };
+        fail_point!("settle::committed", |_| std::process::abort());
         metrics::counter!("hive_tasks_settled_total", "status" => settled.status.as_str()).increment(1);
         if lease.leased.duty.is_none() {
             tracing::info!(
@@ -125,6 +130,7 @@ impl RunTask {
                 Err(error) => tracing::debug!("a place of a key is given away later: {error}"),
             }
         }
+        fail_point!("release::before", |_| std::process::abort());
         if settled.has_dependents
             && let Err(error) = self.store.release_dependents(Some(lease.task())).await
         {

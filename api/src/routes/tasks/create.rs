@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, header::LOCATION},
     response::{IntoResponse, Response},
 };
+use fail::fail_point;
 
 use super::submission::Submission;
 use crate::{
@@ -40,9 +41,12 @@ pub async fn handle(
         new.repository = Some(app.bases.look_up(&base.url, base.base_ref.as_deref()).await?);
     }
     let location = format!("/api/v1/tasks/{}", new.id);
+    fail_point!("enqueue::before", |_| std::process::abort());
     if key.is_none() {
         let task = app.store.enqueue(&new).await?;
+        fail_point!("enqueue::committed", |_| std::process::abort());
         app.announce(&task).await;
+        fail_point!("enqueue::announced", |_| std::process::abort());
         return Ok((StatusCode::CREATED, [(LOCATION, location)], Json(TaskView::from(task))).into_response());
     }
     let mut once = match idempotency::begin(&app, key.as_ref()).await? {
@@ -52,6 +56,8 @@ pub async fn handle(
     let task = once.enqueue(&new).await?;
     let view = TaskView::from(task.clone());
     let answer = idempotency::finish(once, StatusCode::CREATED, Some(location), &view).await?;
+    fail_point!("enqueue::committed", |_| std::process::abort());
     app.announce(&task).await;
+    fail_point!("enqueue::announced", |_| std::process::abort());
     Ok(answer)
 }

@@ -230,3 +230,49 @@ async fn a_ticket_without_a_wake_is_found_within_the_tick() {
     assert!(latencies[2] < Duration::from_millis(500), "{latencies:?}");
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn what_lies_in_a_lane_is_listed_and_left_alone() {
+    let redis = PrivateRedis::start().unwrap();
+    let queue = queue(redis.url(), "t");
+    let waiting = tickets(3, Lane::High);
+    queue.announce(&waiting).await;
+    let mut conn = plain(redis.url()).await;
+    redis::cmd("RPUSH").arg("{t:high}:active").arg("no ticket").exec_async(&mut conn).await.unwrap();
+
+    for _ in 0..2 {
+        let lanes = queue.list().await.unwrap();
+        assert_eq!(lanes.iter().map(|list| list.waiting).collect::<Vec<_>>(), [0, 4, 0, 0]);
+        let high = &lanes[Lane::High.index()];
+        assert_eq!(high.tickets.iter().map(|listed| listed.ticket).collect::<Vec<_>>(), waiting);
+        assert!(high.tickets.iter().all(|listed| !listed.held && listed.age.unwrap() < SOON));
+        assert_eq!(high.unreadable, ["no ticket"]);
+    }
+    redis::cmd("LREM").arg("{t:high}:active").arg(0).arg("no ticket").exec_async(&mut conn).await.unwrap();
+
+    // A handler that waits for a slot holds its ticket.
+    let (held, free) = (Arc::new(Semaphore::new(0)), Handled::default());
+    let worker = Worker::start(&queue, "w", {
+        let (held, free) = (Arc::clone(&held), free.clone());
+        move |ticket| {
+            let (held, free) = (Arc::clone(&held), free.clone());
+            async move {
+                free.note(ticket);
+                held.acquire().await.unwrap().forget();
+            }
+        }
+    });
+    free.until(1, SOON).await;
+    within(SOON, "one is held and two wait", async || {
+        let high = &queue.list().await.unwrap()[Lane::High.index()];
+        high.waiting == 2 && high.tickets.iter().filter(|listed| listed.held).count() == 1
+    })
+    .await;
+    held.add_permits(3);
+    within(SOON, "none is left", async || {
+        let high = &queue.list().await.unwrap()[Lane::High.index()];
+        high.waiting == 0 && high.tickets.is_empty()
+    })
+    .await;
+    worker.stop().await;
+}

@@ -34,3 +34,4 @@ mod schema;
 mod sessions;
 mod settle;
 mod transitions;
+mod verify;

@@ -306,3 +306,35 @@ async fn steps_and_renewals_write_no_index_of_tasks() {
         assert!(!indexed.contains(name), "{name} changes with each step and is indexed");
     }
 }
+
+/// Looking for violations is safe beside a million of tasks: a page is found by the ids of its tasks.
+#[tokio::test]
+async fn every_check_reads_its_page_by_index() {
+    let bed = large_table().await;
+    let page: Vec<String> = sqlx::query_scalar("SELECT id::text FROM tasks ORDER BY id LIMIT 50")
+        .fetch_all(&bed.pool)
+        .await
+        .unwrap();
+    let page = format!("'{{{}}}'", page.join(","));
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.sqlx");
+    let mut checks = 0;
+    for entry in fs::read_dir(recorded).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let text: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let statement = text["query"].as_str().unwrap();
+        if statement.contains("AS \"evidence!\"") && statement.contains("= ANY ($1)") {
+            for mode in ["force_generic_plan", "force_custom_plan"] {
+                assert_uses(&plan(&bed, statement, mode, &page).await, statement, &[]);
+            }
+            checks += 1;
+        }
+    }
+    assert_eq!(checks, hive_store::verify::checks().count(), "every check was looked at");
+    let by_status = recorded_page("status = $1");
+    let arguments = "'succeeded', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 500";
+    assert_uses(&plan(&bed, &by_status, "force_custom_plan", arguments).await, "pages", &["tasks_by_status"]);
+}
+
+fn recorded_page(word: &str) -> String {
+    recorded(&["SELECT id FROM tasks", "ORDER BY id DESC", word])
+}

@@ -1,0 +1,91 @@
+//! The fail points, by the process that meets them, and what is done at each.
+
+use crate::process::Kind;
+
+/// Where each lies: between a foreign call and a commit, before or after it.
+pub(crate) const POINTS: &[(&str, Kind)] = &[
+    ("enqueue::before", Kind::Api),
+    ("enqueue::committed", Kind::Api),
+    ("enqueue::announced", Kind::Api),
+    ("claim::before", Kind::Worker),
+    ("claim::committed", Kind::Worker),
+    ("run::replayed", Kind::Worker),
+    ("begin_call::before", Kind::Worker),
+    ("begin_call::committed", Kind::Worker),
+    ("call::answered", Kind::Worker),
+    ("fail_call::before", Kind::Worker),
+    ("fail_call::committed", Kind::Worker),
+    ("append::before", Kind::Worker),
+    ("append::committed", Kind::Worker),
+    ("tools::ran", Kind::Worker),
+    ("push::before", Kind::Worker),
+    ("files::committed", Kind::Worker),
+    ("files::pushed", Kind::Worker),
+    ("checks::ran", Kind::Worker),
+    ("close::before", Kind::Worker),
+    ("close::evidence", Kind::Worker),
+    ("settle::before", Kind::Worker),
+    ("settle::committed", Kind::Worker),
+    ("release::before", Kind::Worker),
+    ("release::resolved", Kind::Worker),
+    ("release::moved", Kind::Worker),
+    ("release::committed", Kind::Worker),
+    ("renew::before", Kind::Worker),
+    ("renew::committed", Kind::Worker),
+    ("reconcile::expired", Kind::Scheduler),
+    ("reconcile::released", Kind::Scheduler),
+    ("reconcile::woken", Kind::Scheduler),
+    ("reconcile::marked", Kind::Scheduler),
+    ("reconcile::announced", Kind::Scheduler),
+];
+
+/// What happens at the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Panic,
+    Kill,
+    Delay,
+}
+
+/// One point and one deed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case {
+    pub(crate) point: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) deed: Deed,
+}
+
+impl Case {
+    /// All of them; with a filter, those whose point or deed contains it.
+    pub(crate) fn all(filter: &str) -> Vec<Self> {
+        let deeds = [Deed::Kill, Deed::Panic, Deed::Delay];
+        let cases =
+            POINTS.iter().flat_map(|(point, kind)| deeds.map(|deed| Self { point, kind: *kind, deed }));
+        cases.filter(|case| case.name().contains(filter)).collect()
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("{}={:?}", self.point, self.deed).to_lowercase()
+    }
+
+    /// The setting of the process. A scheduler meets its points each second: it fails again and again, at random. The
+    /// others fail once.
+    pub(crate) fn setting(&self) -> String {
+        let action = match (self.kind, self.deed) {
+            (Kind::Scheduler, Deed::Panic) => "20%panic",
+            (Kind::Scheduler, Deed::Kill) => "20%return",
+            (Kind::Scheduler, Deed::Delay) => "20%sleep(700)",
+            (_, Deed::Panic) => "1*panic",
+            (_, Deed::Kill) => "1*return",
+            // A renewal must come later than the lease ends, anything else than the reconciler looks.
+            (_, Deed::Delay) if self.point.starts_with("renew") => "1*sleep(13000)",
+            (_, Deed::Delay) => "1*sleep(3000)",
+        };
+        format!("{}={action}", self.point)
+    }
+
+    /// Whether the next life of the process meets the point again.
+    pub(crate) fn lasts(&self) -> bool {
+        self.kind == Kind::Scheduler
+    }
+}

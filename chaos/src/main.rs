@@ -1,0 +1,38 @@
+//! The real processes under fire, and the proof that nothing was lost, doubled or paid twice. Prints what it measures
+//! and ends with one JSON line; exit code 1 when something that must hold does not.
+
+mod client;
+mod failpoints;
+mod figures;
+mod fleet;
+mod ledger;
+mod metrics;
+mod options;
+mod plan;
+mod process;
+mod proxy;
+mod recovery;
+mod redis_down;
+mod repository;
+mod run;
+mod strike;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let options = options::Options::parse();
+    let figures = match &options.fail_points {
+        Some(programs) => failpoints::run(&options, programs).await?,
+        None => run::run(&options).await?,
+    };
+    println!("{}", figures.line());
+    let missed = figures.missed();
+    for must in &missed {
+        eprintln!("hive-chaos: {must}");
+    }
+    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
