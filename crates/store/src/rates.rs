@@ -149,10 +149,12 @@ impl Store {
         detail: &str,
     ) -> Result<()> {
         sqlx::query!(
+            // Reckoned from now, as the gate was, and not from when the transaction began to wait for it: who wakes before
+            // its time goes to the end of the line.
             "WITH task AS (
                  UPDATE tasks
                  SET status = 'waiting', status_reason = 'rate_limited', status_detail = $3,
-                     run_at = now() + make_interval(secs => $4), announced_at = NULL, event_seq = event_seq + 1,
+                     run_at = clock_timestamp() + make_interval(secs => $4), announced_at = NULL, event_seq = event_seq + 1,
                      updated_at = now()
                  WHERE id = $1 AND epoch = $2 AND status = 'ready'
                  RETURNING id, event_seq
