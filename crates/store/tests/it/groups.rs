@@ -158,7 +158,7 @@ async fn what_the_database_refuses_fails_alone() {
             }
         }
     }
-    assert_eq!(bed.number("SELECT count(*) FROM llm_calls").await, 18);
+    assert_eq!(bed.number("SELECT count(*) FROM llm_calls").await, 17);
 }
 
 #[tokio::test]

@@ -131,14 +131,20 @@ async fn hot_statements_use_their_indexes() {
         ),
         (
             "the gates of a claim",
-            &["AS \"parked!\""],
-            format!("{id}, 0, false, 10000"),
-            &["(id = ", "tasks_parked"],
+            &["l.starts,", "clock_timestamp() AS"],
+            format!("{id}, 0, false"),
+            &["(id = "],
+        ),
+        (
+            "the line of a gate",
+            &["SELECT run_at FROM tasks"],
+            "'key', 'key 1', 10000".to_owned(),
+            &["tasks_parked"],
         ),
         (
             "park",
             &["SET status = 'waiting', status_reason = 'rate_limited'"],
-            format!("{id}, 0, 'd', 60, 'task.waiting', 'rate_limited'"),
+            format!("{id}, 0, 'd', now(), 'task.waiting', 'rate_limited'"),
             &["(id = "],
         ),
         ("admit", &["WITH room AS"], "ARRAY['key 1'], 'task.ready'".to_owned(), &["tasks_by_key", "tasks_pkey"]),
@@ -204,7 +210,7 @@ async fn hot_statements_use_their_indexes() {
             "begin_call",
             &["INSERT INTO llm_calls"],
             format!("{ids}, {ids}, ARRAY[1], ARRAY[1], ARRAY['claude'], ARRAY['x'::bytea]"),
-            &["tasks_pkey"],
+            &["id = g.task_id"],
         ),
         (
             "fail_call",

@@ -79,7 +79,10 @@ async fn no_window_holds_more_starts_than_the_limit() {
     for window in starts.windows(4) {
         assert!(window[3] - window[0] >= WINDOW * 1000, "four starts within a window: {starts:?}");
     }
-    assert!(passed <= 3 * WINDOW + 6 * STEP, "and no start is given away: {passed} s for 12 tasks");
+    assert!(
+        passed <= 3 * WINDOW + 6 * STEP,
+        "and no start is given away: {passed} s for 12 tasks, {starts:?}"
+    );
     assert_eq!(number_of_starts(&bed, "provider").await, 3, "only the last starts are kept");
 }
 
@@ -145,9 +148,11 @@ async fn three_claimants_together_never_exceed_it() {
         let (store, ids) = (connect(&bed.database), ids.clone());
         claims.spawn(async move {
             let claimant = Claimant::ordinary(&format!("worker-{worker}"));
-            let all = ids.iter().skip(worker).step_by(3).map(|id| store.claim(*id, 0, &claimant));
-            let answers = futures::future::join_all(all).await;
-            answers.into_iter().filter(|lease| lease.as_ref().unwrap().is_some()).count()
+            let mut started = 0;
+            for id in ids.iter().skip(worker).step_by(3) {
+                started += usize::from(store.claim(*id, 0, &claimant).await.unwrap().is_some());
+            }
+            started
         });
     }
     assert_eq!(claims.join_all().await.into_iter().sum::<usize>(), 5);
