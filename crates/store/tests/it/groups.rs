@@ -7,16 +7,6 @@ use hive_store::{Claimant, Error, NewStep};
 
 use crate::bed::{Bed, WORKER, connect, look, note, outcome};
 
-/// Two runs are on their way already, so that what is asked next goes in one statement.
-async fn busy<T>(bed: &Bed, together: impl Future<Output = T>) -> T {
-    // The rows are held by nobody; the statements take a moment, and meanwhile all others are put together.
-    let (filler, other) = (bed.enqueue().await, bed.enqueue().await);
-    let worker = Claimant::ordinary(WORKER);
-    let (_, _, answer) =
-        tokio::join!(bed.store.claim(filler, 0, &worker), bed.store.claim(other, 0, &worker), together);
-    answer
-}
-
 /// A task that runs under its second lease, and both leases.
 async fn taken_over(bed: &Bed) -> (TaskId, Lease<()>, Lease<()>) {
     let id = bed.enqueue().await;
@@ -26,7 +16,7 @@ async fn taken_over(bed: &Bed) -> (TaskId, Lease<()>, Lease<()>) {
     (id, Lease::new((), id, 1, 1), Lease::new((), id, 2, 1))
 }
 
-fn is_fenced<T: std::fmt::Debug>(answer: Result<T, Error>) {
+fn assert_fenced<T: std::fmt::Debug>(answer: &Result<T, Error>) {
     assert!(matches!(answer, Err(Error::Fenced { epoch: 1, .. })), "{answer:?}");
 }
 
@@ -53,33 +43,19 @@ async fn a_lost_lease_writes_nothing_beside_the_one_that_holds() {
                 tokio::join!(a, b, bed.store.append(&mut new, &right), bed.store.append(&mut old, &wrong));
             (lost, held)
         };
-        is_fenced(lost);
+        assert_fenced(&lost);
         held.unwrap();
         let steps = bed.store.steps(id, 0, 10).await.unwrap();
         assert_eq!(steps.iter().map(|step| step.epoch).collect::<Vec<_>>(), [2]);
         assert_eq!(steps[0].entry.body().unwrap(), right.entry.body().unwrap());
 
-        let (mut lost, mut held) = (None, None);
         let (a, b) = (bed.store.begin_call(&fill_a, "m", b"h"), bed.store.begin_call(&fill_b, "m", b"h"));
-        if old_first {
-            let (_, _, x, y) = tokio::join!(
-                a,
-                b,
-                bed.store.begin_call(&old, "m", b"h"),
-                bed.store.begin_call(&new, "m", b"h")
-            );
-            (lost, held) = (lost.or(Some(x)), held.or(Some(y)));
-        } else {
-            let (_, _, y, x) = tokio::join!(
-                a,
-                b,
-                bed.store.begin_call(&new, "m", b"h"),
-                bed.store.begin_call(&old, "m", b"h")
-            );
-            (lost, held) = (lost.or(Some(x)), held.or(Some(y)));
-        }
-        is_fenced(lost.unwrap());
-        held.unwrap().unwrap();
+        let (x, y) = if old_first { (&old, &new) } else { (&new, &old) };
+        let (_, _, x, y) =
+            tokio::join!(a, b, bed.store.begin_call(x, "m", b"h"), bed.store.begin_call(y, "m", b"h"));
+        let (lost, held) = if old_first { (x, y) } else { (y, x) };
+        assert_fenced(&lost);
+        held.unwrap();
 
         let (done, fail) = (outcome("done"), outcome("fail"));
         let (again_a, again_b) = (outcome("yield"), outcome("yield"));
@@ -93,7 +69,7 @@ async fn a_lost_lease_writes_nothing_beside_the_one_that_holds() {
                 tokio::join!(a, b, bed.store.settle(&new, &done), bed.store.settle(&old, &fail));
             (lost, held)
         };
-        is_fenced(lost);
+        assert_fenced(&lost);
         assert_eq!(held.unwrap().status, TaskStatus::Succeeded);
         bed.assert_stands(id, TaskStatus::Succeeded, None).await;
     }
@@ -106,9 +82,13 @@ async fn tickets_of_one_task_in_one_group_give_one_lease_to_the_good_one() {
         let id = bed.enqueue().await;
         bed.settle(id, &outcome("yield")).await;
         let worker = Claimant::ordinary(WORKER);
-        let claim = |epoch| bed.store.claim(id, epoch, &worker);
-        let (stale, first, second, ahead) =
-            busy(&bed, async { tokio::join!(claim(0), claim(1), claim(1), claim(2)) }).await;
+        // Two others are on their way already, so that what is asked next goes in one statement.
+        let (filler, other) = (bed.enqueue().await, bed.enqueue().await);
+        let fillers = [(filler, 0), (other, 0)].into_iter();
+        let asked = fillers.chain([0, 1, 1, 2].map(|epoch| (id, epoch)));
+        let claims = asked.map(|(id, epoch)| bed.store.claim(id, epoch, &worker));
+        let answers = futures::future::join_all(claims).await;
+        let [_, _, stale, first, second, ahead] = <[_; 6]>::try_from(answers).unwrap();
         assert!(stale.unwrap().is_none(), "round {round}: a stale ticket gets nothing");
         assert!(ahead.unwrap().is_none());
         let leases = [first.unwrap(), second.unwrap()];
@@ -131,7 +111,7 @@ async fn two_ends_of_one_run_in_one_group_are_one_end() {
         bed.store.settle(&leases[2], &fail),
     );
     assert_eq!(first.unwrap().status, TaskStatus::Succeeded);
-    is_fenced(second);
+    assert_fenced(&second);
     bed.assert_stands(ids[2], TaskStatus::Succeeded, None).await;
 }
 

@@ -1,6 +1,6 @@
 //! Tasks that may be what kills their workers.
 
-use hive_domain::{StatusReason, TaskId, TaskStatus};
+use hive_domain::{Lease, StatusReason, TaskId, TaskStatus};
 use hive_store::Claimant;
 use serde_json::json;
 
@@ -87,10 +87,10 @@ async fn suspects_and_others_never_share_a_worker() {
     assert_eq!(bed.rows(other).await, before_other);
     for oldest in [false, true] {
         let claimed = bed.store.claim_next(&alone, 10, oldest).await.unwrap();
-        assert_eq!(claimed.iter().map(|lease| lease.task()).collect::<Vec<_>>(), [suspect]);
+        assert_eq!(claimed.iter().map(Lease::task).collect::<Vec<_>>(), [suspect]);
         bed.settle_with(&claimed[0], &crate::bed::outcome("yield")).await;
         let claimed = bed.store.claim_next(&ordinary, 10, oldest).await.unwrap();
-        assert_eq!(claimed.iter().map(|lease| lease.task()).collect::<Vec<_>>(), [other]);
+        assert_eq!(claimed.iter().map(Lease::task).collect::<Vec<_>>(), [other]);
         bed.settle_with(&claimed[0], &crate::bed::outcome("yield")).await;
     }
     let epoch = bed.task(suspect).await.epoch;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hive_domain::{Outcome, Priority, StatusReason, TaskId, TaskStatus};
+use hive_domain::{Lease, Outcome, Priority, StatusReason, TaskId, TaskStatus};
 use hive_store::{Claimant, LimitKind};
 
 use crate::bed::{Bed, WORKER, connect, outcome};
@@ -155,7 +155,7 @@ async fn each_end_frees_the_place() {
                 .await;
             }
             "fail" => {
-                let lease = hive_domain::Lease::new((), first, 1, 1);
+                let lease = Lease::new((), first, 1, 1);
                 let settled = bed.store.settle(&lease, &outcome("fail")).await.unwrap();
                 assert_eq!(settled.freed_key.as_deref(), Some(how));
             }
@@ -227,6 +227,25 @@ async fn a_place_is_never_given_twice() {
     }
 }
 
+/// Each that comes asks for a place at once, and sees others that the ones before it did not see.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_that_come_together_one_gets_the_place() {
+    let bed = Bed::make().await;
+    let stores = [connect(&bed.database), connect(&bed.database)];
+    for round in 0..4 {
+        let key = format!("key {round}");
+        let mut arrivals = tokio::task::JoinSet::new();
+        for n in 0..16 {
+            let (store, mut new) = (stores[n % 2].clone(), bed.new_task());
+            new.concurrency_key = Some(key.clone());
+            new.priority = Priority::try_from(9 - n as i64 / 2).unwrap();
+            arrivals.spawn(async move { store.enqueue(&new).await.unwrap() });
+        }
+        arrivals.join_all().await;
+        assert_eq!(holders(&bed, &key).await.len(), 1, "round {round}");
+    }
+}
+
 /// One busy repository with twenty tasks does not keep another one from its slot.
 #[tokio::test]
 async fn a_full_key_holds_up_nobody_else() {
@@ -235,7 +254,7 @@ async fn a_full_key_holds_up_nobody_else() {
     let other = keyed(&bed, "repository b").await;
     let worker = Claimant::ordinary(WORKER);
     let claimed = bed.store.claim_next(&worker, 4, false).await.unwrap();
-    let mut tasks: Vec<TaskId> = claimed.iter().map(|lease| lease.task()).collect();
+    let mut tasks: Vec<TaskId> = claimed.iter().map(Lease::task).collect();
     tasks.sort();
     assert_eq!(tasks, [busy[0], other], "of four slots one goes to each repository");
     let mut running = claimed.into_iter().find(|lease| lease.task() == busy[0]).unwrap();

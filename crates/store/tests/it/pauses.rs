@@ -7,7 +7,7 @@ use hive_store::{Claimant, Error, NewStep, PauseScope};
 
 use crate::bed::{Bed, WORKER, new_agent, note, outcome};
 
-fn scope(kind: &str, name: impl ToString) -> PauseScope {
+fn scope(kind: &str, name: impl std::fmt::Display) -> PauseScope {
     PauseScope { kind: kind.to_owned(), name: name.to_string() }
 }
 

@@ -1,6 +1,6 @@
 //! Rates: how many tasks of a key or an agent start in a time. Time is moved in the rows, never waited for.
 
-use hive_domain::{StatusReason, TaskId, TaskStatus};
+use hive_domain::{Lease, StatusReason, TaskId, TaskStatus};
 use hive_store::{Claimant, LimitKind, Rate};
 
 use crate::bed::{Bed, WORKER, connect, outcome};
@@ -117,11 +117,15 @@ async fn parked_tasks_stand_in_line_even_when_they_come_together() {
     let bed = Bed::make().await;
     rate(&bed, LimitKind::Agent, &bed.agent.to_string(), 2, 60).await;
     assert!(claims(&bed, bed.enqueue().await).await && claims(&bed, bed.enqueue().await).await);
-    let mut ids = Vec::new();
-    let mut together = tokio::task::JoinSet::new();
+    let (mut ids, mut stores) = (Vec::new(), Vec::new());
     for _ in 0..6 {
-        let (id, store) = (bed.enqueue().await, connect(&bed.database));
-        ids.push(id);
+        ids.push(bed.enqueue().await);
+        let store = connect(&bed.database);
+        store.ping().await.unwrap();
+        stores.push(store);
+    }
+    let mut together = tokio::task::JoinSet::new();
+    for (id, store) in ids.iter().copied().zip(stores) {
         together
             .spawn(async move { store.claim(id, 0, &Claimant::ordinary(WORKER)).await.unwrap().is_none() });
     }
@@ -149,8 +153,11 @@ async fn three_claimants_together_never_exceed_it() {
         claims.spawn(async move {
             let claimant = Claimant::ordinary(&format!("worker-{worker}"));
             let mut started = 0;
-            for id in ids.iter().skip(worker).step_by(3) {
-                started += usize::from(store.claim(*id, 0, &claimant).await.unwrap().is_some());
+            // A few at a time, as by the slots of one worker.
+            for some in ids.chunks(15) {
+                let mine = some.iter().skip(worker).step_by(3).map(|id| store.claim(*id, 0, &claimant));
+                let answers = futures::future::join_all(mine).await;
+                started += answers.into_iter().filter(|lease| lease.as_ref().unwrap().is_some()).count();
             }
             started
         });
@@ -196,7 +203,7 @@ async fn without_tickets_nothing_with_a_rate_is_taken() {
     let (limited, free) = (keyed(&bed, "provider").await, bed.enqueue().await);
     for oldest in [false, true] {
         let claimed = bed.store.claim_next(&Claimant::ordinary(WORKER), 10, oldest).await.unwrap();
-        assert_eq!(claimed.iter().map(|lease| lease.task()).collect::<Vec<_>>(), [free]);
+        assert_eq!(claimed.iter().map(Lease::task).collect::<Vec<_>>(), [free]);
         bed.settle_with(&claimed[0], &outcome("yield")).await;
     }
     assert!(claims(&bed, limited).await);

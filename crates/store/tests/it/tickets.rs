@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use hive_domain::{Priority, TaskId};
+use hive_domain::{Lease, Priority, TaskId};
 use hive_store::{Announcement, Look, Room};
 
 use crate::bed::{Bed, look};
@@ -69,6 +69,25 @@ async fn what_has_waited_too_long_goes_first_whatever_its_priority() {
 }
 
 #[tokio::test]
+async fn of_very_many_aged_tasks_the_oldest_come_first() {
+    let bed = Bed::make().await;
+    bed.execute(
+        "INSERT INTO tasks (id, project_id, title, duty, created_by, status, run_at, priority)
+         SELECT gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 'a task', 'noop', 'a test', 'ready',
+                now() - interval '1 hour' - n * interval '1 s', 1 + n / 50
+         FROM generate_series(1, 300) AS n",
+    )
+    .await;
+    let mut by_age: Vec<uuid::Uuid> =
+        sqlx::query_scalar("SELECT id FROM tasks ORDER BY run_at").fetch_all(&bed.pool).await.unwrap();
+    let rest = by_age.split_off(200);
+    for expected in [by_age, rest] {
+        let aged = bed.store.aged_tickets(Duration::from_secs(300), PATIENCE).await.unwrap();
+        assert_eq!(tasks(&aged), expected.into_iter().map(TaskId::from).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
 async fn a_suspect_is_never_aged() {
     let bed = Bed::make().await;
     let id = ready(&bed, 1, 900).await;
@@ -113,7 +132,7 @@ async fn one_that_is_held_is_passed_by() {
     let aged = bed.store.aged_tickets(Duration::from_secs(300), PATIENCE).await.unwrap();
     assert_eq!(tasks(&aged), [free]);
     let claimed = bed.store.claim_next(&hive_store::Claimant::ordinary("w"), 10, false).await.unwrap();
-    assert_eq!(claimed.iter().map(|lease| lease.task()).collect::<Vec<_>>(), [free]);
+    assert_eq!(claimed.iter().map(Lease::task).collect::<Vec<_>>(), [free]);
     holder.rollback().await.unwrap();
     let pass = bed.store.reconcile(&look(10)).await.unwrap();
     assert_eq!(tasks(&pass.announce).into_iter().collect::<BTreeSet<_>>(), [held].into());
