@@ -1,22 +1,26 @@
 //! What every handler works with.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_domain::{TaskStatus, task::Task};
+use hive_domain::{StatusReason, TaskStatus, task::Task};
 use hive_queue::{Queue, Ticket};
-use hive_store::Store;
+use hive_store::{Changed, Store};
 use hive_telemetry::{Health, MetricsHandle};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{auth::Token, bases::Bases, config::Config, live::Live};
+use crate::{admission::Admission, auth::Token, bases::Bases, config::Config, live::Live};
 
 /// The channel on which changes of tasks are told.
 pub const TASK_UPDATES: &str = "task_updates";
 
 /// Who asks, until there are several tokens.
 pub const ACTOR: &str = "operator";
+
+/// Bodies of up to 8 MiB that one process holds at once; further ones wait for their turn.
+const LARGE_BODIES: usize = 8;
 
 /// How often Postgres and Redis are asked whether they answer.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
@@ -30,6 +34,8 @@ pub struct App {
     pub queue: Queue,
     /// Git, for looking up the base of a task.
     pub bases: Bases,
+    /// Whether more work of low priority is taken.
+    pub admission: Admission,
     /// Who watches which task.
     pub live: Live,
     /// What callers must present.
@@ -40,6 +46,8 @@ pub struct App {
     pub metrics: MetricsHandle,
     /// What answers the agents.
     pub provider: String,
+    /// Large bodies that may be held at once.
+    pub large_bodies: Arc<Semaphore>,
     /// Cancelled when the process is about to end.
     pub stop: CancellationToken,
 }
@@ -65,10 +73,12 @@ impl App {
         health.optional("redis");
         Ok(Self {
             bases: Bases::open(config).await?,
+            admission: Admission::new(Duration::from_secs(config.admission_seconds)),
             live: Live::default(),
             token: Token::new(&config.token),
             metrics: hive_telemetry::metrics::install(),
             provider: config.provider.clone(),
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             health,
             store,
             queue,
@@ -88,26 +98,46 @@ impl App {
             postgres.watch("postgres", PROBE_EVERY, || self.store.ping()),
             redis.watch("redis", PROBE_EVERY, ping_redis),
             self.live.listen(self.queue.subscribe(&[TASK_UPDATES])),
+            self.admission.watch(&self.store),
         );
     }
 
     /// After the commit: puts a ticket of a task that may run into its lane, and tells the watchers.
     pub async fn announce(&self, task: &Task) {
-        if task.status == TaskStatus::Ready {
-            self.ticket(task).await;
-        }
-        self.tell(task).await;
+        self.announce_all(std::slice::from_ref(task)).await;
     }
 
-    /// Puts one ticket into its lane. A ticket that is lost is found again by the reconciler.
-    async fn ticket(&self, task: &Task) {
-        let ticket = Ticket::new(task.id.uuid(), task.epoch, task.priority.into(), task.isolated);
-        self.queue.announce(&[ticket]).await;
+    /// After the commit: puts the tickets of all that may run into their lanes, gives free places of their concurrency
+    /// keys away, and tells the watchers. What fails here is done by the reconciler.
+    pub async fn announce_all(&self, tasks: &[Task]) {
+        let ready = tasks.iter().filter(|task| task.status == TaskStatus::Ready);
+        let mut tickets: Vec<Ticket> = ready
+            .map(|task| Ticket::new(task.id.uuid(), task.epoch, task.priority.into(), task.isolated))
+            .collect();
+        let waits = tasks.iter().filter(|task| task.reason == Some(StatusReason::Concurrency));
+        let keys: Vec<String> = waits.filter_map(|task| task.concurrency_key.clone()).collect();
+        match self.store.admit(&keys).await {
+            Ok(admitted) => tickets.extend(
+                admitted
+                    .iter()
+                    .map(|to| Ticket::new(to.task.uuid(), to.epoch, to.priority.into(), to.isolated)),
+            ),
+            Err(error) => tracing::debug!(%error, "Places of keys are given away later"),
+        }
+        self.queue.announce(&tickets).await;
+        for task in tasks {
+            self.tell(task).await;
+        }
     }
 
     /// Tells the watchers of every process that a task changed.
     pub async fn tell(&self, task: &Task) {
-        let update = json!({ "task_id": task.id, "seq": task.event_seq, "status": task.status });
+        self.tell_changed(Changed { task: task.id, event_seq: task.event_seq, status: task.status }).await;
+    }
+
+    /// Tells the watchers of every process that a task changed, and a worker that it was cancelled.
+    pub async fn tell_changed(&self, changed: Changed) {
+        let update = json!({ "task_id": changed.task, "seq": changed.event_seq, "status": changed.status });
         self.queue.notify(TASK_UPDATES, &update.to_string()).await;
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
 };
 use http_body_util::BodyExt;
-pub use parse::escaped;
+pub use parse::{escaped, parse};
 use serde::de::DeserializeOwned;
 
 use crate::error::{ApiError, Result};
@@ -32,16 +32,25 @@ where
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        if !is_json(request.headers()) {
-            return Err(ApiError::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "send the body as content type application/json",
-            ));
-        }
-        let bytes = read(request.into_body()).await?;
-        parse::parse(&bytes).map(Self)
+        demand_json(request.headers())?;
+        let bytes = read(request.into_body(), MAX_BYTES).await?;
+        parse(&bytes).map(Self)
     }
+}
+
+/// Refuses a body that does not call itself JSON.
+///
+/// # Errors
+/// 415.
+pub fn demand_json(headers: &HeaderMap) -> Result<()> {
+    if is_json(headers) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "send the body as content type application/json",
+    ))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -52,7 +61,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-async fn read(mut body: RawBody) -> Result<Bytes> {
+/// Reads a body of at most `most` bytes.
+///
+/// # Errors
+/// 413 when it is larger, 400 when it is cut short.
+pub async fn read(mut body: RawBody, most: usize) -> Result<Bytes> {
     let mut bytes = Vec::new();
     let mut total = 0_usize;
     while let Some(frame) = body.frame().await {
@@ -62,17 +75,17 @@ async fn read(mut body: RawBody) -> Result<Bytes> {
         })?;
         let Ok(data) = frame.into_data() else { continue };
         total = total.saturating_add(data.len());
-        if total <= MAX_BYTES {
+        if total <= most {
             bytes.extend_from_slice(&data);
         } else if total > DRAINED_BYTES {
             break;
         }
     }
-    if total > MAX_BYTES {
+    if total > most {
         return Err(ApiError::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            format!("a body has at most {MAX_BYTES} bytes"),
+            format!("a body has at most {most} bytes"),
         ));
     }
     Ok(bytes.into())

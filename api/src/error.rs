@@ -4,6 +4,7 @@ mod outside;
 mod problem;
 
 use axum::http::StatusCode;
+pub use outside::circle;
 pub use problem::{FieldError, Problem};
 
 /// Result of every handler.
@@ -16,13 +17,14 @@ pub struct ApiError {
     code: &'static str,
     detail: String,
     errors: Vec<FieldError>,
+    cycle: Vec<String>,
     retry_after: Option<u32>,
 }
 
 impl ApiError {
     /// A problem with a stable code and one sentence for a person.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), cycle: Vec::new(), retry_after: None }
     }
 
     /// 422: the body can be read, but these fields cannot be accepted.
@@ -56,6 +58,11 @@ impl ApiError {
         let code = match what {
             "task" => "task_not_found",
             "agent" => "agent_not_found",
+            "session" => "session_not_found",
+            "action" => "action_not_found",
+            "schedule" => "schedule_not_found",
+            "duty" => "duty_not_found",
+            "order" => "order_not_found",
             _ => "not_found",
         };
         Self::new(StatusCode::NOT_FOUND, code, format!("{what} {id} does not exist"))
@@ -64,6 +71,11 @@ impl ApiError {
     /// 503: the same request may succeed after `seconds`.
     pub fn unavailable(code: &'static str, detail: impl Into<String>, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
+    }
+
+    /// Refused for the moment: the same request may succeed after `seconds`.
+    pub fn later(status: StatusCode, code: &'static str, detail: impl Into<String>, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(status, code, detail) }
     }
 
     /// 500. The cause goes to the log, under the request's id; the caller is told to look there.
@@ -80,6 +92,25 @@ impl ApiError {
             "internal",
             "the server could not carry out the request; its log names the cause under this request id",
         )
+    }
+
+    /// The same problem with the circle that it is about: each of these waits for the next, the last for the first.
+    #[must_use]
+    pub fn with_cycle(mut self, cycle: Vec<String>) -> Self {
+        self.cycle = cycle;
+        self
+    }
+
+    /// The same problem, its pointers below this one.
+    #[must_use]
+    pub fn within(mut self, pointer: &str) -> Self {
+        for error in &mut self.errors {
+            error.put_below(pointer);
+        }
+        if let [one] = self.errors.as_slice() {
+            self.detail = one.to_string();
+        }
+        self
     }
 
     /// The same problem under another status.

@@ -4,12 +4,28 @@ use crate::error::{ApiError, FieldError, Result};
 
 /// Collects the fields that cannot be accepted.
 #[derive(Debug, Default)]
-pub struct Faults(Vec<FieldError>);
+pub struct Faults {
+    found: Vec<FieldError>,
+    /// What stands before each pointer.
+    within: String,
+}
 
 impl Faults {
     /// Notes a fault.
     pub fn refuse(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
-        self.0.push(FieldError::body(pointer, detail));
+        let pointer = format!("{}{}", self.within, pointer.into());
+        self.found.push(FieldError::body(pointer, detail));
+    }
+
+    /// The pointers of what is noted from now on lie below this one.
+    pub fn within(&mut self, pointer: impl Into<String>) {
+        self.within = pointer.into();
+    }
+
+    /// How many there are so far.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.found.len()
     }
 
     /// Notes a fault unless `fine`.
@@ -47,6 +63,6 @@ impl Faults {
     /// # Errors
     /// 422 with all faults.
     pub fn finish(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.0)) }
+        if self.found.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.found)) }
     }
 }

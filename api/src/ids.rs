@@ -4,8 +4,9 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::{StatusCode, request::Parts},
 };
-use hive_domain::{AgentId, TaskId};
+use hive_domain::{ActionId, AgentId, ScheduleId, SessionId, TaskId};
 use std::str::FromStr;
+use uuid::Uuid;
 
 use crate::error::{ApiError, Result};
 
@@ -19,8 +20,36 @@ impl PathId for TaskId {
     const WHAT: &'static str = "task";
 }
 
+impl PathId for ActionId {
+    const WHAT: &'static str = "action";
+}
+
+impl PathId for SessionId {
+    const WHAT: &'static str = "session";
+}
+
 impl PathId for AgentId {
     const WHAT: &'static str = "agent";
+}
+
+impl PathId for ScheduleId {
+    const WHAT: &'static str = "schedule";
+}
+
+/// The id of an order of housekeeping.
+#[derive(Debug)]
+pub struct OrderId(pub Uuid);
+
+impl FromStr for OrderId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl PathId for OrderId {
+    const WHAT: &'static str = "order";
 }
 
 /// The only parameter of a path, read as an id.

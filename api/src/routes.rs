@@ -1,6 +1,11 @@
 //! Every route, once: the same list makes the router and its description.
 
 mod agents;
+mod dead_letters;
+mod housekeeping;
+mod queue;
+mod schedules;
+mod sessions;
 mod system;
 mod tasks;
 
@@ -54,15 +59,41 @@ endpoints! {
     agents::show,
     agents::update,
     agents::deactivate,
+    sessions::create,
+    sessions::list,
+    sessions::show,
+    housekeeping::list,
+    housekeeping::order,
+    housekeeping::run,
+    schedules::create,
+    schedules::list,
+    schedules::show,
+    schedules::update,
+    schedules::delete,
+    schedules::run,
     tasks::create,
+    tasks::bulk,
     tasks::list,
+    tasks::act,
+    tasks::action,
     tasks::show,
+    tasks::reprioritise,
     tasks::steps,
     tasks::diff,
     tasks::events,
     tasks::assign,
     tasks::complete,
     tasks::cancel,
+    tasks::why,
+    queue::pause,
+    queue::resume,
+    queue::pauses,
+    queue::limits,
+    queue::set_limit,
+    queue::drop_limit,
+    tasks::retry,
+    tasks::depend,
+    dead_letters::list,
     system::health,
     system::live,
     system::ready,

@@ -1,14 +1,24 @@
 //! What callers see. These shapes are the interface: they change only when it is meant to.
 
+mod action;
 mod agent;
+mod housekeeping;
 mod limits;
 mod names;
+mod queue;
 mod result;
+mod schedule;
+mod session;
 mod step;
 mod task;
 
+pub use action::ActionView;
 pub use agent::AgentView;
+pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
-pub use names::{agent_status, dependency_policy};
+pub use names::{agent_status, catch_up, dependency_policy, overlap, pause_mode, task_status};
+pub use queue::{PauseView, TaskLimitView};
+pub use schedule::{ScheduleView, SlotView};
+pub use session::SessionView;
 pub use step::StepView;
 pub use task::TaskView;

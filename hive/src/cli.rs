@@ -2,7 +2,10 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{agent, dev, doctor, failure::Failure, migrate, settings::Connection, task};
+use crate::{
+    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, queue, schedule, session,
+    settings::Connection, task,
+};
 
 /// Runs a fleet of Claude agents that develop software.
 ///
@@ -33,10 +36,45 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Pause, drain and resume the fleet or a part of it; set limits.
+    Queue {
+        #[command(subcommand)]
+        command: queue::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Look at tasks whose attempts are used up, and try them again.
+    Dead {
+        #[command(subcommand)]
+        command: dead::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make sessions, to which tasks can belong, and look at them.
+    Session {
+        #[command(subcommand)]
+        command: session::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Look at agents.
     Agent {
         #[command(subcommand)]
         command: agent::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make tasks by the clock.
+    Schedule {
+        #[command(subcommand)]
+        command: schedule::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Remove what nobody needs any more.
+    Housekeeping {
+        #[command(subcommand)]
+        command: housekeeping::Command,
         #[command(flatten)]
         common: Common,
     },
@@ -59,7 +97,12 @@ impl Cli {
             Command::Migrate(options) => migrate::run(&options).await,
             Command::Doctor(options) => doctor::run(&options, self.json).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
+            Command::Queue { command, common } => queue::run(command, &common, self.json).await,
+            Command::Dead { command, common } => dead::run(command, &common, self.json).await,
+            Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
+            Command::Schedule { command, common } => schedule::run(command, &common, self.json).await,
+            Command::Housekeeping { command, common } => housekeeping::run(command, &common, self.json).await,
         }
     }
 }

@@ -39,6 +39,44 @@ impl Client {
         self.read(self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30))).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.read(self.request(Method::PATCH, path)?.json(body).timeout(Duration::from_secs(30))).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, path)?.timeout(Duration::from_secs(30))).await.map(drop)
+    }
+
+    /// A POST whose answer has no body.
+    pub(crate) async fn post_empty(&self, path: &str, body: &Value) -> Result<(), Failure> {
+        let request = self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30));
+        self.send(request).await.map(drop)
+    }
+
+    /// A PUT whose answer has no body.
+    pub(crate) async fn put_empty(&self, path: &str, body: &Value) -> Result<(), Failure> {
+        let request = self.request(Method::PUT, path)?.json(body).timeout(Duration::from_secs(30));
+        self.send(request).await.map(drop)
+    }
+
+    /// A POST that the server carries out once, however often it is sent with this key.
+    pub(crate) async fn post_once(
+        &self,
+        path: &str,
+        body: &Value,
+        key: Option<&str>,
+    ) -> Result<Value, Failure> {
+        let mut request = self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        self.read(request).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.read(self.request(Method::PATCH, path)?.json(body).timeout(Duration::from_secs(30))).await
+    }
+
     /// Opens an event stream after event number `after`.
     pub(crate) async fn stream(&self, path: &str, after: i64) -> Result<Response, Failure> {
         let request = self.request(Method::GET, path)?.header("last-event-id", after.to_string());

@@ -3,11 +3,16 @@
 mod agent;
 mod cli;
 mod client;
+mod dead;
 mod dev;
 mod doctor;
 mod failure;
+mod housekeeping;
 mod migrate;
 mod output;
+mod queue;
+mod schedule;
+mod session;
 mod settings;
 mod task;
 

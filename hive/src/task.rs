@@ -1,11 +1,15 @@
 //! `hive task …`
 
+pub(crate) mod act;
+mod bulk;
+pub(crate) mod filter;
 mod progress;
 mod submit;
-mod view;
+pub(crate) mod view;
 
 use clap::Subcommand;
 use serde_json::Value;
+pub(crate) use submit::url_of;
 
 use crate::{cli::Common, client::Client, failure::Failure, output};
 
@@ -15,9 +19,8 @@ pub(crate) enum Command {
     Submit(submit::Options),
     /// List tasks, newest first.
     List {
-        /// Only in this state; may be given several times.
-        #[arg(long)]
-        status: Vec<String>,
+        #[command(flatten)]
+        filter: filter::Filter,
         /// At most this many.
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -45,10 +48,29 @@ pub(crate) enum Command {
         /// Its id.
         id: String,
     },
-    /// End a task.
-    Cancel {
+    /// Say what keeps a task from going on, or what ended it, and what clears that.
+    Why {
         /// Its id.
         id: String,
+    },
+    /// Hand over many tasks, all or none.
+    Bulk(bulk::Options),
+    /// End a task with all that belongs to it, or every task that fits a filter.
+    Cancel(act::Options),
+    /// Change the priority of a task, or of every task that fits a filter.
+    Priority {
+        /// 1 (most urgent) to 9.
+        priority: u8,
+        #[command(flatten)]
+        options: act::Options,
+    },
+    /// Try a task again that failed, died or was cancelled: a new task with the same input.
+    Retry {
+        /// Its id.
+        id: String,
+        /// Makes it safe to send again: the same key has one effect.
+        #[arg(long)]
+        idempotency_key: Option<String>,
     },
 }
 
@@ -56,9 +78,8 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
     let client = Client::new(&common.connection)?;
     match command {
         Command::Submit(options) => submit::run(&client, options, json).await,
-        Command::List { status, limit } => {
-            let statuses: String = status.iter().map(|status| format!("&status={status}")).collect();
-            let page = client.get(&format!("/api/v1/tasks?limit={limit}{statuses}")).await?;
+        Command::List { filter, limit } => {
+            let page = client.get(&format!("/api/v1/tasks?limit={limit}{}", filter.query())).await?;
             if json { output::json(&page) } else { view::list(&page) }
         }
         Command::Show { id } => {
@@ -75,8 +96,16 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             print!("{}", output::plain(&diff));
             Ok(())
         }
-        Command::Cancel { id } => {
-            let task = client.post(&format!("/api/v1/tasks/{id}/cancel"), &serde_json::json!({})).await?;
+        Command::Why { id } => {
+            let why = client.get(&format!("/api/v1/tasks/{id}/why")).await?;
+            if json { output::json(&why) } else { view::why(&why) }
+        }
+        Command::Bulk(options) => bulk::run(&client, &options, json).await,
+        Command::Cancel(options) => act::cancel(&client, &options, json).await,
+        Command::Priority { priority, options } => act::reprioritise(&client, &options, priority, json).await,
+        Command::Retry { id, idempotency_key } => {
+            let path = format!("/api/v1/tasks/{id}/retry");
+            let task = client.post_once(&path, &serde_json::json!({}), idempotency_key.as_deref()).await?;
             if json { output::json(&task) } else { view::task(&task) }
         }
     }

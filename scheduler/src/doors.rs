@@ -1,14 +1,14 @@
-//! The two doors that duties go through.
+//! The doors that duties go through.
 
 use std::time::Duration;
 
 use anyhow::Context;
 use hive_queue::{Lane, Queue};
-use hive_store::Store;
+use hive_store::{Store, housekeeping::Retention};
 
-use crate::Config;
+use crate::{Bases, Config};
 
-/// Postgres and Redis. Cheap to clone.
+/// Postgres, Redis and git. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Doors {
     /// The truth.
@@ -19,10 +19,14 @@ pub struct Doors {
     pub feed_cap: u64,
     /// How long a ready task may wait before it goes to the head of its lane.
     pub ageing: Duration,
+    /// Repositories of schedules.
+    pub bases: Bases,
+    /// How long things are kept.
+    pub retention: Retention,
 }
 
 impl Doors {
-    /// Prepares both; neither has to answer yet. Must be called inside a tokio runtime.
+    /// Prepares them; none has to answer yet. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// A setting that cannot be used; the message names it.
@@ -35,7 +39,10 @@ impl Doors {
         };
         let feed_cap = queue.feed_cap as u64;
         let queue = Queue::connect(queue).context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
-        Ok(Self { store, queue, feed_cap, ageing: Duration::from_secs(config.ageing_seconds) })
+        let bases = Bases::new(config.data.clone(), config.repo_roots.clone());
+        let retention = Retention { journal_days: config.retention_days, records_days: config.records_days };
+        let ageing = Duration::from_secs(config.ageing_seconds);
+        Ok(Self { store, queue, feed_cap, ageing, bases, retention })
     }
 
     /// How many tickets each lane can still take, in the order of [`Lane::ALL`].

@@ -1,9 +1,18 @@
 //! The duties, one file each. A duty is a function of the two doors alone, so that the loop and a test call the same.
 
+mod bulk_actions;
+mod housekeeping;
 mod janitor;
 mod reconcile;
+mod schedules;
 
+pub use bulk_actions::bulk_actions;
+pub(crate) use bulk_actions::keep_acting;
+pub use housekeeping::housekeeping;
+pub(crate) use housekeeping::keep_house;
 pub use janitor::janitor;
 pub(crate) use janitor::keep_clean;
 pub(crate) use reconcile::keep_reconciled;
 pub use reconcile::{Pass, reconcile};
+pub(crate) use schedules::keep_schedules;
+pub use schedules::schedules;

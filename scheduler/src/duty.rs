@@ -16,13 +16,20 @@ const JITTER: std::ops::Range<f64> = 0.9..1.1;
 pub(crate) struct Duty {
     name: &'static str,
     every: Duration,
+    within: Duration,
     failing: bool,
 }
 
 impl Duty {
     pub(crate) const fn new(name: &'static str, every: Duration) -> Self {
         let failing = false;
-        Self { name, every, failing }
+        Self { name, every, within: PASS_WITHIN, failing }
+    }
+
+    /// With another limit on the time of a pass.
+    pub(crate) const fn within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
     }
 
     /// Runs one pass in a task of its own, so that a panic fails the pass and not the loop. A failure is logged once,
@@ -34,10 +41,10 @@ impl Duty {
         let name = self.name;
         let started = Instant::now();
         let task = AbortOnDropHandle::new(tokio::spawn(pass));
-        let outcome = match timeout(PASS_WITHIN, task).await {
+        let outcome = match timeout(self.within, task).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => Err(error).context("the pass panicked"),
-            Err(_) => Err(anyhow!("the pass took longer than {} s", PASS_WITHIN.as_secs())),
+            Err(_) => Err(anyhow!("the pass took longer than {} s", self.within.as_secs())),
         };
         metrics::histogram!("hive_scheduler_duty_seconds", "duty" => name).record(started.elapsed());
         match outcome {

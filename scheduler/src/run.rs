@@ -19,7 +19,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
-const METRICS: [Description; 6] = [
+const METRICS: [Description; 14] = [
     Description::histogram("hive_scheduler_duty_seconds", "How long one pass of a duty took"),
     Description::gauge(
         "hive_scheduler_duty_last_success_timestamp",
@@ -28,9 +28,24 @@ const METRICS: [Description; 6] = [
     Description::counter("hive_scheduler_duty_failed_total", "Passes that failed"),
     Description::counter("hive_tasks_orphaned_total", "Tasks taken back from workers that stopped renewing"),
     Description::counter("hive_tasks_released_total", "Parked tasks whose time or dependencies had come"),
+    Description::counter("hive_bulk_action_tasks_total", "Tasks that actions on many tasks changed or made"),
     Description::counter(
         "hive_tickets_reannounced_total",
         "Tickets written because none was there or it was old",
+    ),
+    Description::counter("hive_schedule_slots_total", "Slots of schedules, by what became of them"),
+    Description::counter(
+        "hive_schedule_failures_total",
+        "Times that a schedule could not fire and stayed due",
+    ),
+    Description::histogram("hive_schedule_lag_seconds", "From the time of a slot to its firing"),
+    Description::counter("hive_housekeeping_runs_total", "Orders of housekeeping that were taken"),
+    Description::counter("hive_housekeeping_failures_total", "Orders of housekeeping that failed"),
+    Description::counter("hive_housekeeping_removed_rows_total", "Rows that housekeeping removed"),
+    Description::counter("hive_housekeeping_removed_bytes_total", "How large they were"),
+    Description::gauge(
+        "hive_housekeeping_last_success_timestamp",
+        "When the duty last succeeded anywhere, in seconds since 1970",
     ),
 ];
 
@@ -75,6 +90,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut duties = JoinSet::new();
     duties.spawn(duties::keep_reconciled(doors.clone(), health.clone(), stop.clone()));
     duties.spawn(duties::keep_clean(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_acting(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_schedules(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_house(doors.clone(), stop.clone()));
     tracing::info!("The scheduler is at work");
 
     tokio::select! {

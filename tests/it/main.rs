@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
+mod blocked_trees;
+mod bulk;
 mod cancelling;
+mod clock;
 mod crashes;
 mod events;
 mod frozen;
+mod gates;
 mod history;
 mod isolation;
+mod large_output;
 mod limits;
 mod logs;
 mod main_job;

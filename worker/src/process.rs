@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Config, SandboxMode},
+    housekeeping,
     jobs::run_task::RunTask,
     leases::Leases,
     poll::{LastTicket, poll},
@@ -68,6 +69,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     tokio::spawn(leases.clone().renew(store.clone(), report, drain.clone(), finished.clone()));
     tokio::spawn(leases.clone().listen(queue.clone()));
+    tokio::spawn(housekeeping::keep_house(
+        store.clone(),
+        agent.workspaces.clone(),
+        agent.workspace_config.clone(),
+        drain.clone(),
+    ));
     let job = RunTask {
         store: store.clone(),
         queue: queue.clone(),

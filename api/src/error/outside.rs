@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use hive_store::Error as StoreError;
 use hive_workspace::{ResolveError, UrlError};
 
-use super::ApiError;
+use super::{ApiError, FieldError};
 
 /// Seconds after which a caller may come back when Postgres is away: a restart takes about as long.
 const DATABASE_RETRY: u32 = 2;
@@ -15,6 +15,24 @@ impl From<StoreError> for ApiError {
             StoreError::NotFound { what, id } => Self::not_found(what, &id),
             StoreError::Invalid { field, message } => Self::field(field, message),
             StoreError::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
+            StoreError::InvalidEntries(faults) => Self::invalid(
+                faults
+                    .into_iter()
+                    .map(|fault| {
+                        FieldError::body(format!("/tasks/{}{}", fault.index, fault.field), fault.message)
+                    })
+                    .collect(),
+            ),
+            StoreError::Cycle(cycle) => {
+                let cycle: Vec<String> = cycle.iter().map(ToString::to_string).collect();
+                let detail = format!("these tasks would wait for each other: {}", circle(&cycle));
+                Self::new(StatusCode::CONFLICT, "dependency_cycle", detail).with_cycle(cycle)
+            }
+            StoreError::KeyReused { .. } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_key_reused",
+                "this Idempotency-Key was used for another request; a new request needs a new key",
+            ),
             error if error.is_unavailable() => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "Postgres did not answer a request");
                 let detail = "the database does not answer; nothing was changed that was not confirmed";
@@ -23,6 +41,11 @@ impl From<StoreError> for ApiError {
             error => Self::internal(&error),
         }
     }
+}
+
+/// A circle as people read it.
+pub fn circle(members: &[String]) -> String {
+    members.iter().chain(members.first()).map(String::as_str).collect::<Vec<_>>().join(" → ")
 }
 
 impl From<UrlError> for ApiError {

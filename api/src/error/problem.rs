@@ -31,6 +31,9 @@ pub struct Problem {
     /// The fields at fault, if the request has some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// Things that would wait for each other, in order, if that is the problem: ids, or refs of the body.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cycle: Vec<String>,
 }
 
 /// One field at fault.
@@ -50,6 +53,13 @@ impl FieldError {
     /// A field of the body.
     pub fn body(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { pointer: Some(pointer.into()), parameter: None, detail: detail.into() }
+    }
+
+    /// Puts the pointer below another one.
+    pub(super) fn put_below(&mut self, pointer: &str) {
+        if let Some(own) = &mut self.pointer {
+            own.insert_str(0, pointer);
+        }
     }
 
     /// A query parameter.
@@ -76,6 +86,7 @@ impl IntoResponse for ApiError {
             detail: self.detail,
             code: self.code,
             errors: self.errors,
+            cycle: self.cycle,
         };
         let mut response = (self.status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();

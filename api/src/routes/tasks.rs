@@ -1,11 +1,20 @@
 //! Tasks: what is asked for.
 
+pub mod act;
+pub mod action;
 pub mod assign;
+pub mod bulk;
 pub mod cancel;
 pub mod complete;
 pub mod create;
+pub mod depend;
 pub mod diff;
 pub mod events;
+pub mod filter;
 pub mod list;
+pub mod reprioritise;
+pub mod retry;
 pub mod show;
 pub mod steps;
+pub mod submission;
+pub mod why;

@@ -1,6 +1,8 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
-use hive_domain::{AgentStatus, TaskStatus, task::DependencyPolicy};
+use hive_domain::{
+    AgentStatus, CatchUp, Overlap, PauseMode, SlotOutcome, TaskStatus, task::DependencyPolicy,
+};
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
 fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Schema {
@@ -18,9 +20,29 @@ pub fn agent_status() -> Schema {
     one_of(AgentStatus::ALL.iter().map(|name| name.as_str()))
 }
 
+/// What a pause does to tasks that run.
+pub fn pause_mode() -> Schema {
+    one_of(PauseMode::ALL.iter().map(|name| name.as_str()))
+}
+
 /// What an unsuccessful dependency does.
 pub fn dependency_policy() -> Schema {
     one_of(DependencyPolicy::ALL.iter().map(|name| name.as_str()))
+}
+
+/// What a slot does while the task of an earlier one runs.
+pub fn overlap() -> Schema {
+    one_of(Overlap::ALL.iter().map(|name| name.as_str()))
+}
+
+/// What happens to slots that were missed.
+pub fn catch_up() -> Schema {
+    one_of(CatchUp::ALL.iter().map(|name| name.as_str()))
+}
+
+/// What became of a slot.
+pub fn slot_outcome() -> Schema {
+    one_of(SlotOutcome::ALL.iter().map(|name| name.as_str()))
 }
 
 /// The kinds of journal entries.

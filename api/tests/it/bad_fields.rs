@@ -85,6 +85,7 @@ async fn a_bad_field_is_pointed_to_and_no_row_is_left() {
         at("/limits/max_hours", "limits", json!({ "max_hours": 1 })),
         with("model", json!("")),
         with("duty", json!("sleep")),
+        with("ref", json!("alone")),
     ];
     for (pointer, body) in table {
         let answer = api.post("/api/v1/tasks", body.clone()).await;

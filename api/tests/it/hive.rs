@@ -26,7 +26,7 @@ pub struct Hive {
     pub config: Config,
     files: TempDir,
     // Dropped last: it takes the connections of the others with it.
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Hive {
@@ -51,6 +51,7 @@ impl Hive {
             data: files.path().join("data"),
             provider: "double".to_owned(),
             metrics_open: false,
+            admission_seconds: 600,
             db_connections: 8,
             log: LogConfig { filter: "info".to_owned(), format: Some(LogFormat::Text) },
         };
@@ -59,7 +60,7 @@ impl Hive {
             prefix: config.redis_prefix.clone(),
             ..hive_queue::Config::new(redis_url)
         });
-        Self { store, queue: queue.unwrap(), config, files, _database: database }
+        Self { store, queue: queue.unwrap(), config, files, database }
     }
 
     /// One more process over the same stores.
@@ -90,6 +91,19 @@ impl Hive {
     /// All tasks of the database.
     pub async fn tasks(&self) -> Vec<Task> {
         self.store.tasks(&TaskFilter::default(), None, 200).await.unwrap().items
+    }
+
+    /// Behind the door: what only time would do.
+    pub async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(sql).execute(&self.database.pool().await.unwrap()).await.unwrap();
+    }
+
+    /// One more commit on `main` of [`Hive::repository`].
+    pub fn commit(&self, message: &str) -> String {
+        let work = self.files.path().join("work");
+        git(&work, &["commit", "--quiet", "--allow-empty", "--message", message]);
+        git(&work, &["push", "--quiet", "origin", "HEAD:main"]);
+        git(&work, &["rev-parse", "HEAD"]).trim().to_owned()
     }
 
     /// A repository below the configured root with one commit on `main`; its URL and that commit.
@@ -157,6 +171,15 @@ impl Api {
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// A POST with an Idempotency-Key.
+    pub async fn post_keyed(&self, path: &str, key: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).header("idempotency-key", key).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).json(&body)).await
     }
 
     pub async fn put(&self, path: &str, body: Value) -> Answer {

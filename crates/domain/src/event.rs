@@ -21,6 +21,10 @@ names! {
         Waiting = "task.waiting",
         /// Given to another agent.
         Assigned = "task.assigned",
+        /// Its priority was changed; `data.priority` is the new one.
+        Reprioritised = "task.reprioritised",
+        /// It waits for further tasks, which `data.depends_on` names.
+        DependenciesAdded = "task.dependencies_added",
         /// A person asked for completion through the checks.
         CompletionRequested = "task.completion_requested",
         /// Its worker died or lost the lease.

@@ -55,10 +55,14 @@ macro_rules! ids {
 }
 
 ids! {
+    /// One thing done to many tasks.
+    ActionId;
     /// A versioned definition of who works: role, prompt, model, tools, limits.
     AgentId;
     /// What a tenant owns: agents, tasks, budgets.
     ProjectId;
+    /// What fires by the clock.
+    ScheduleId;
     /// A group of tasks.
     SessionId;
     /// One thing asked for.

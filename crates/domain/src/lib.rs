@@ -1,7 +1,10 @@
 //! What the words of Agent Hive mean: ids, states and transitions, the lease, outcomes, the transcript, money.
 //! Nothing here reads a file, a socket or a clock.
 
+pub mod action;
 pub mod agent;
+pub mod cron;
+pub mod cycle;
 pub mod event;
 pub mod ids;
 pub mod journal;
@@ -11,21 +14,30 @@ pub mod money;
 pub mod outcome;
 pub mod pause;
 pub mod priority;
+pub mod schedule;
 pub mod status;
 pub mod task;
 pub mod tool;
 pub mod transcript;
 pub mod usage;
+pub mod why;
 
+pub use action::{ActionKind, ActionStatus};
 pub use agent::{AgentDefinition, AgentStatus};
+pub use cron::Cadence;
 pub use event::EventKind;
-pub use ids::{AgentId, ProjectId, SessionId, TaskId};
+pub use ids::{ActionId, AgentId, ProjectId, ScheduleId, SessionId, TaskId};
 pub use lease::Lease;
 pub use limits::Limits;
 pub use money::NanoUsd;
 pub use outcome::Outcome;
 pub use pause::PauseMode;
 pub use priority::Priority;
+pub use schedule::{CatchUp, Overlap, SlotOutcome};
 pub use status::{StatusReason, TaskStatus};
 pub use tool::ToolName;
 pub use usage::Usage;
+
+/// Workers that may die over a task without a step between, before it waits for an isolated one; and again, before it
+/// is taken for what kills them. One death says little: a worker takes all its tasks with it.
+pub const DEATHS: i32 = 2;

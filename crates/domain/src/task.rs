@@ -45,7 +45,7 @@ const fn default_check_seconds() -> u64 {
 }
 
 /// Where a task's files come from and where its branch goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
     /// A git URL.
     pub url: String,
@@ -56,7 +56,8 @@ pub struct Repository {
 }
 
 /// Who does the work.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Performer {
     /// This agent.
     Agent(AgentId),
@@ -66,8 +67,8 @@ pub enum Performer {
     Noop,
 }
 
-/// A task that passed the door.
-#[derive(Clone, Debug)]
+/// A task that passed the door. A schedule keeps one to make others from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewTask {
     /// Chosen by the caller, so that a repeated insert is noticed.
     pub id: TaskId,

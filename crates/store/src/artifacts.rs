@@ -33,7 +33,9 @@ impl Store {
         let sha256 = Sha256::digest(body).to_vec();
         sqlx::query!(
             "WITH stored AS (
-                 INSERT INTO artifacts (sha256, bytes, body) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING
+                 INSERT INTO artifacts (sha256, bytes, body) VALUES ($1, $2, $3)
+                 -- Touched, so that housekeeping does not take it for one that nobody shows.
+                 ON CONFLICT (sha256) DO UPDATE SET created_at = now()
              )
              INSERT INTO task_artifacts (task_id, name, sha256, media_type) VALUES ($4, $5, $1, $6)
              ON CONFLICT (task_id, name) DO UPDATE SET sha256 = excluded.sha256, media_type = excluded.media_type",

@@ -66,7 +66,7 @@ impl Store {
                  UPDATE llm_calls
                  SET state = 'failed', error = $2, request_id = $3, input_tokens = $4, output_tokens = $5,
                      cache_read_tokens = $6, cache_write_tokens = $7, cost_nano_usd = $8, finished_at = now()
-                 WHERE id = $1 AND state = 'intent'
+                 WHERE id = $1 AND task_id = $9 AND state IN ('intent', 'unknown')
                  RETURNING task_id
              )
              UPDATE tasks
@@ -82,6 +82,7 @@ impl Store {
             usage.cache_read_tokens,
             usage.cache_write_tokens,
             usage.cost.0,
+            lease.task().uuid(),
         )
         .execute(&self.pool)
         .await?;

@@ -43,6 +43,18 @@ pub enum Error {
         /// One sentence.
         message: String,
     },
+    /// Of several things that were handed over together, some cannot be accepted.
+    #[error("{} of the entries cannot be accepted", .0.len())]
+    InvalidEntries(Vec<Fault>),
+    /// The things would wait for each other in a circle.
+    #[error("these tasks would wait for each other in a circle")]
+    Cycle(Vec<TaskId>),
+    /// An idempotency key stands for a request that asked for something else.
+    #[error("the key {key:?} was used for another request")]
+    KeyReused {
+        /// The key.
+        key: String,
+    },
     /// A stored row that cannot be.
     #[error("{table}.{column} of {row} cannot be read")]
     Inconsistent {
@@ -59,6 +71,17 @@ pub enum Error {
     /// The schema was made by a newer version, or a migration of ours is missing.
     #[error("the database schema does not fit this version: {0}")]
     Schema(String),
+}
+
+/// What is wrong with one of several things.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Its place among them, from 0.
+    pub index: usize,
+    /// The field, as a JSON pointer in it.
+    pub field: &'static str,
+    /// One sentence.
+    pub message: String,
 }
 
 impl Error {

@@ -9,13 +9,18 @@ pub mod claim;
 mod dependents;
 pub mod error;
 pub mod events;
+mod facts;
 mod group;
+pub mod housekeeping;
 pub mod journal;
 pub mod lease;
+pub mod once;
 pub mod pauses;
 pub mod pool;
 mod rates;
 pub mod reconcile;
+pub mod schedules;
+pub mod sessions;
 pub mod settle;
 pub mod task_limits;
 pub mod tasks;
@@ -26,14 +31,22 @@ pub mod workers;
 pub use agents::{Agent, NewAgent};
 pub use calls::CallOutcome;
 pub use claim::Claimant;
-pub use error::{Error, Result};
+pub use error::{Error, Fault, Result};
 pub use events::Event;
 pub use journal::{Edge, NewStep, Step};
+pub use once::{Attempt, KeptAnswer, Once, RequestKey};
 pub use pauses::{Pause, PauseScope};
 pub use pool::{Config, MIGRATOR, Store};
 pub use reconcile::{Look, Reconciled};
+pub use schedules::{DutyOptions, Makes, NewSchedule, Plan, Schedule, Slot};
+pub use sessions::{NewSession, Session};
 pub use settle::{Announcement, Settled};
 pub use task_limits::{LimitKind, Rate, TaskLimit};
-pub use tasks::{TaskFilter, TaskPage};
+pub use tasks::{
+    TaskFilter, TaskPage,
+    bulk::{BulkAction, NewBulkAction, Slice},
+    changed::Changed,
+    dead::{DeadLetter, DeadLetters},
+};
 pub use tickets::Room;
 pub use workers::{LiveWorkers, WorkerReport};

@@ -2,7 +2,10 @@
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
-use hive_domain::{Lease, task::Task};
+use hive_domain::{
+    Lease,
+    task::{NewTask, Task},
+};
 use sqlx::{
     Connection, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
@@ -15,6 +18,7 @@ use crate::{
     group::Group,
     journal,
     settle::{self, Settled},
+    tasks::enqueue_many,
 };
 
 /// All migrations, in order. Forward only; run under an advisory lock.
@@ -60,6 +64,7 @@ pub(crate) struct Groups {
     pub(crate) steps: Group<journal::Append, Option<journal::Edge>>,
     pub(crate) intents: Group<calls::Intent, bool>,
     pub(crate) settlements: Group<settle::Change, Settled>,
+    pub(crate) arrivals: Group<Arc<NewTask>, Task>,
 }
 
 impl Groups {
@@ -69,6 +74,7 @@ impl Groups {
             steps: Group::new(journal::send),
             intents: Group::new(calls::send),
             settlements: Group::new(settle::send),
+            arrivals: Group::new(enqueue_many::send),
         }
     }
 }

@@ -7,15 +7,12 @@
 
 use std::time::Duration;
 
-use hive_domain::{TaskId, event::EventKind};
+use hive_domain::{DEATHS, TaskId, event::EventKind};
 
 use crate::{dependents::BATCH, error::Result, pool::Store, settle::Announcement, tickets::Room};
 
 /// A ready task whose ticket is older than this gets another.
 const TICKET_PATIENCE: Duration = Duration::from_secs(5);
-/// Workers that may die over a task without a step between, before it waits for an isolated one; and again, before it
-/// is taken for what kills them. One death says little: a worker takes all its tasks with it.
-pub const DEATHS: i32 = 2;
 
 /// What one pass may do.
 #[derive(Clone, Debug)]

@@ -73,13 +73,4 @@ impl Store {
         );
         Ok(live.fetch_one(&self.pool).await?)
     }
-
-    /// Forgets workers that have been silent for a day; returns how many.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn forget_silent_workers(&self) -> Result<u64> {
-        let gone = sqlx::query!("DELETE FROM workers WHERE seen_at < now() - interval '1 day'");
-        Ok(gone.execute(&self.pool).await?.rows_affected())
-    }
 }

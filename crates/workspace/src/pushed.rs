@@ -48,6 +48,14 @@ impl Workspace {
         Ok(Some(pushed))
     }
 
+    /// Whether the branch at the repository holds every commit of ours.
+    pub(crate) async fn is_part_of_pushed(&self) -> Result<bool, Error> {
+        self.fetch_branch().await?;
+        let beyond = format!("refs/remote/{}..{}", self.branch, self.head);
+        let missing = self.repository("rev-list").args(["--max-count=1", &beyond, "--"]).line().await?;
+        Ok(missing.trim().is_empty())
+    }
+
     async fn fetch_branch(&self) -> Result<(), Error> {
         let address = remote::address(&self.remote).map_err(|detail| Error::Unreachable { detail })?;
         remote::fetch(&self.git, &self.directory, &address)

@@ -54,6 +54,11 @@ impl Workspace {
                 }
             }
         }
+        self.give_up(reason).await
+    }
+
+    /// Deletes the directory, or puts it aside when there is a reason to keep it.
+    pub(crate) async fn give_up(self, reason: Option<QuarantineReason>) -> Result<Removal, Error> {
         if let Some(reason) = reason {
             return Ok(Removal::Quarantined { path: quarantine(&self.root, &self.slot)?, reason });
         }
@@ -67,7 +72,7 @@ impl Workspace {
         Ok(Removal::Deleted)
     }
 
-    async fn reason_to_keep(&self) -> Option<QuarantineReason> {
+    pub(crate) async fn reason_to_keep(&self) -> Option<QuarantineReason> {
         let unknown = |error: &dyn std::error::Error| Some(QuarantineReason::Unknown(error.to_string()));
         match walk::look(&self.tree, &self.submodules).await {
             Ok(found) if found.in_submodules.is_empty() => {}
@@ -84,14 +89,20 @@ impl Workspace {
         }
         match self.pushed_head().await {
             Ok(Some(pushed)) if pushed == self.head => None,
-            Ok(_) => Some(QuarantineReason::Unpushed),
+            // Another run, or a person, may have gone on from here.
+            Ok(Some(_)) => match self.is_part_of_pushed().await {
+                Ok(true) => None,
+                Ok(false) => Some(QuarantineReason::Unpushed),
+                Err(error) => unknown(&error),
+            },
+            Ok(None) => Some(QuarantineReason::Unpushed),
             Err(error) => unknown(&error),
         }
     }
 }
 
 /// Moves a whole directory of a run aside, under a name that is free.
-fn quarantine(root: &Path, slot: &Slot) -> Result<PathBuf, Error> {
+pub(crate) fn quarantine(root: &Path, slot: &Slot) -> Result<PathBuf, Error> {
     let from = slot.directory();
     let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for n in 0_u32.. {

@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 #[derive(Debug, Clone)]
 pub struct Workspaces {
     pub(crate) git: Arc<Git>,
-    root: Arc<Path>,
+    pub(crate) root: Arc<Path>,
 }
 
 /// What a task works on: a repository, from `base` on.
@@ -131,7 +131,7 @@ impl Workspaces {
         self.root.join("mirrors")
     }
 
-    fn tasks(&self) -> PathBuf {
+    pub(crate) fn tasks(&self) -> PathBuf {
         self.root.join("tasks")
     }
 }

@@ -36,6 +36,27 @@ pub(crate) struct Options {
     /// Not before this time (RFC 3339).
     #[arg(long)]
     run_at: Option<String>,
+    /// Failed when it has not ended by this time (RFC 3339).
+    #[arg(long)]
+    deadline: Option<String>,
+    /// The session it belongs to.
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// The task it is a part of: cancelling that one cancels it.
+    #[arg(long, value_name = "ID")]
+    parent: Option<String>,
+    /// A task that must end first; may be given several times.
+    #[arg(long = "after", value_name = "ID")]
+    after: Vec<String>,
+    /// At most as many tasks of one key run at a time as its limit says.
+    #[arg(long, value_name = "KEY")]
+    concurrency_key: Option<String>,
+    /// A label, as name=value; may be given several times.
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = super::filter::label)]
+    labels: Vec<(String, String)>,
+    /// Makes it safe to send again: the same key makes one task.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
     /// Wait for the end and show what happens.
     #[arg(long)]
     wait: bool,
@@ -54,6 +75,16 @@ impl Options {
         set("duty", json!(self.duty));
         set("priority", json!(self.priority));
         set("run_at", json!(self.run_at));
+        set("deadline", json!(self.deadline));
+        set("session_id", json!(self.session));
+        set("parent_id", json!(self.parent));
+        set("concurrency_key", json!(self.concurrency_key));
+        if !self.after.is_empty() {
+            set("dependencies", json!(self.after));
+        }
+        if !self.labels.is_empty() {
+            set("labels", super::filter::object(&self.labels));
+        }
         if let Some(repo) = &self.repo {
             let mut repository = json!({ "url": url_of(repo)? });
             if let Some(base) = &self.base {
@@ -70,7 +101,7 @@ impl Options {
 }
 
 /// A directory on this machine becomes its absolute path; everything else is left to the server to judge.
-fn url_of(repo: &str) -> Result<String, Failure> {
+pub(crate) fn url_of(repo: &str) -> Result<String, Failure> {
     if !repo.contains(':') && PathBuf::from(repo).is_dir() {
         let path = std::path::absolute(repo)?;
         return Ok(format!("file://{}", path.display()));
@@ -79,7 +110,8 @@ fn url_of(repo: &str) -> Result<String, Failure> {
 }
 
 pub(crate) async fn run(client: &Client, options: Options, as_json: bool) -> Result<(), Failure> {
-    let task = client.post("/api/v1/tasks", &options.body()?).await?;
+    let task =
+        client.post_once("/api/v1/tasks", &options.body()?, options.idempotency_key.as_deref()).await?;
     if !options.wait {
         return if as_json { output::json(&task) } else { view::task(&task) };
     }

@@ -24,7 +24,7 @@ const ROOM_WITHIN: Duration = Duration::from_millis(500);
 /// How often the lanes are looked at while more tickets wait for room.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Where those who watch tasks listen.
-const CHANNEL: &str = "task_updates";
+pub(super) const CHANNEL: &str = "task_updates";
 
 /// What one pass did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +53,13 @@ pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
     let waiting = (doors.feed_cap * Lane::COUNT as u64).saturating_sub(room.iter().sum::<u64>());
     if room.iter().any(|room| *room > 0) && waiting < NEARLY_EMPTY {
         // Full lanes turned tickets away a moment ago, or they were lost: what is ready comes now, not in seconds.
-        let more = doors.store.stale_tickets(&look.rooms, SHORT_PATIENCE).await;
+        let taken = |room: &Room| {
+            let there = announce.iter().map(|to| to.priority.get());
+            there.filter(|priority| (room.from..=room.to).contains(priority)).count() as i64
+        };
+        let left = look.rooms.iter().map(|room| Room { places: room.places - taken(room), ..*room });
+        let left: Vec<Room> = left.collect();
+        let more = doors.store.stale_tickets(&left, SHORT_PATIENCE).await;
         announce.extend(more.context("Postgres could not be asked for ready tasks")?);
     }
     let (aged, others): (Vec<_>, Vec<_>) = announce.into_iter().partition(|announcement| announcement.aged);

@@ -3,4 +3,5 @@
 
 mod process;
 mod reconcile;
+mod schedules;
 mod stage;

@@ -12,14 +12,14 @@ use hive_domain::TaskStatus;
 use crate::stage::{PATIENCE, Stage, becomes, enqueue, ready_without_ticket, tickets};
 
 /// A scheduler process; killed when the test ends before it does.
-struct Process {
+pub struct Process {
     child: Child,
     stderr: BufReader<ChildStderr>,
     log: String,
 }
 
 impl Process {
-    fn start(arguments: &[String]) -> Self {
+    pub fn start(arguments: &[String]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_hive-scheduler"))
             .args(arguments)
             .env_clear()
@@ -31,7 +31,7 @@ impl Process {
     }
 
     /// Reads the log until a line contains this.
-    fn says(&mut self, message: &str) -> String {
+    pub fn says(&mut self, message: &str) -> String {
         loop {
             let mut line = String::new();
             assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended: {}", self.log);
@@ -43,10 +43,23 @@ impl Process {
     }
 
     /// Where /health and /metrics are.
-    fn address(&mut self) -> String {
+    pub fn address(&mut self) -> String {
         let line = self.says("Serving /health");
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         line["message"].as_str().unwrap().rsplit_once("http://").unwrap().1.to_owned()
+    }
+
+    /// `kill -9`.
+    pub fn kill9(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// STOP, CONT.
+    pub fn signal(&self, name: &str) {
+        let sent =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
     }
 
     fn ended(&mut self) -> ExitStatus {
@@ -62,7 +75,7 @@ impl Process {
     }
 
     /// Sends SIGTERM; the process must end by itself, in 2 s, with code 0.
-    fn stops(&mut self) {
+    pub fn stops(&mut self) {
         let start = Instant::now();
         let sent = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
@@ -92,7 +105,7 @@ fn get(address: &str, path: &str) -> String {
 }
 
 /// Polls a page until it contains this.
-fn shows(address: &str, path: &str, text: &str) -> String {
+pub fn shows(address: &str, path: &str, text: &str) -> String {
     let start = Instant::now();
     loop {
         let page = get(address, path);

@@ -47,6 +47,7 @@ impl Stage {
             ("--redis-prefix", &self.prefix),
             ("--listen", "127.0.0.1:0"),
             ("--log-format", "json"),
+            ("--data", env!("CARGO_TARGET_TMPDIR")),
         ];
         options.map(|(name, value)| format!("{name}={value}")).to_vec()
     }

@@ -1,18 +1,21 @@
 //! `POST /api/v1/tasks`
 
-mod submission;
-
 use std::sync::Arc;
 
 use axum::{
     Json,
     extract::State,
     http::{StatusCode, header::LOCATION},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
 };
-use submission::Submission;
 
-use crate::{app::App, body::Body, error::Result, views::TaskView};
+use super::submission::Submission;
+use crate::{
+    app::App,
+    error::Result,
+    idempotency::{self, Keyed, Turn},
+    views::TaskView,
+};
 
 /// Accepts a task. It runs as soon as its time and its dependencies allow.
 #[utoipa::path(
@@ -20,19 +23,35 @@ use crate::{app::App, body::Body, error::Result, views::TaskView};
     path = "/api/v1/tasks",
     operation_id = "create_task",
     tag = "tasks",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send again for 48 hours.")),
     request_body = Submission,
     responses((status = 201, body = TaskView, description = "Accepted and stored.", headers(("Location" = String))))
 )]
 pub async fn handle(
     State(app): State<Arc<App>>,
-    Body(submission): Body<Submission>,
-) -> Result<impl IntoResponse> {
-    let (mut new, base) = submission.check()?;
+    Keyed { body, key, .. }: Keyed<Submission>,
+) -> Result<Response> {
+    let (mut new, base) = body.check()?;
+    app.admission.admit(new.priority)?;
     if let Some(base) = base {
+        if let Some(answer) = idempotency::earlier(&app, key.as_ref()).await? {
+            return Ok(answer);
+        }
         new.repository = Some(app.bases.look_up(&base.url, base.base_ref.as_deref()).await?);
     }
-    let task = app.store.enqueue(&new).await?;
+    let location = format!("/api/v1/tasks/{}", new.id);
+    if key.is_none() {
+        let task = app.store.enqueue(&new).await?;
+        app.announce(&task).await;
+        return Ok((StatusCode::CREATED, [(LOCATION, location)], Json(TaskView::from(task))).into_response());
+    }
+    let mut once = match idempotency::begin(&app, key.as_ref()).await? {
+        Turn::Ours(once) => once,
+        Turn::Over(answer) => return Ok(answer),
+    };
+    let task = once.enqueue(&new).await?;
+    let view = TaskView::from(task.clone());
+    let answer = idempotency::finish(once, StatusCode::CREATED, Some(location), &view).await?;
     app.announce(&task).await;
-    let location = format!("/api/v1/tasks/{}", task.id);
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(TaskView::from(task))))
+    Ok(answer)
 }

@@ -13,6 +13,7 @@ use hive_domain::TaskId;
 use std::time::Duration;
 use stream::Position;
 
+use super::steps;
 use crate::{
     app::App,
     error::{ApiError, Result},
@@ -57,6 +58,9 @@ pub async fn handle(
     let after = after.min(task.event_seq);
     if task.status.is_end() && after == task.event_seq {
         return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    if task.status.is_end() {
+        steps::refuse_pruned(&app, id).await?;
     }
     let events = stream::events(app, watcher, Position { task: id, after });
     let headers = [(HeaderName::from_static("x-accel-buffering"), "no")];

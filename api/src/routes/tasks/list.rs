@@ -1,19 +1,14 @@
 //! `GET /api/v1/tasks`
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use hive_domain::TaskId;
-use hive_store::TaskFilter;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{
-    app::App,
-    error::{ApiError, Result},
-    query::Query,
-    views::TaskView,
-};
+use super::filter;
+use crate::{app::App, error::Result, query::Query, views::TaskView};
 
 /// A part of the list of tasks.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,41 +32,24 @@ pub struct TaskList {
         ("project_id" = Option<uuid::Uuid>, Query, description = "In this project."),
         ("label" = Option<Vec<String>>, Query, description = "With this label, as name:value; may be repeated."),
         ("created_since" = Option<String>, Query, description = "Accepted at or after this time of RFC 3339."),
+        ("created_before" = Option<String>, Query, description = "Accepted before this time."),
+        ("session_id" = Option<uuid::Uuid>, Query, description = "In this session."),
+        ("parent_id" = Option<uuid::Uuid>, Query, description = "A part of this task."),
+        ("error_class" = Option<String>, Query, description = "Whose last failed try was of this class."),
+        ("ended_since" = Option<String>, Query, description = "Ended at or after this time."),
+        ("ended_before" = Option<String>, Query, description = "Ended before this time."),
+        ("redriven" = Option<bool>, Query, description = "Whether a newer task tries it again."),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "50 unless given."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the part before.")
     ),
     responses((status = 200, body = TaskList, description = "A part of the list."))
 )]
 pub async fn handle(State(app): State<Arc<App>>, mut query: Query) -> Result<Json<TaskList>> {
-    let filter = TaskFilter {
-        project: query.one("project_id")?,
-        statuses: query.many("status")?,
-        reason: query.one("reason")?,
-        agent: query.one("agent_id")?,
-        labels: labels(query.texts("label"))?,
-        created_since: query.time("created_since")?,
-    };
+    let filter = filter::from_query(&mut query)?;
     let page = query.page::<TaskId>()?;
     let tasks = app.store.tasks(&filter, page.cursor, page.limit).await?;
     Ok(Json(TaskList {
         items: tasks.items.into_iter().map(Into::into).collect(),
         next_cursor: tasks.next.map(|id| id.to_string()),
     }))
-}
-
-fn labels(texts: Vec<String>) -> Result<BTreeMap<String, String>> {
-    let mut labels = BTreeMap::new();
-    for text in texts {
-        let Some((name, value)) = text.split_once(':') else {
-            return Err(ApiError::parameter("label", "is not of the form name:value"));
-        };
-        let before = labels.insert(name.to_owned(), value.to_owned());
-        if before.is_some_and(|before| before != value) {
-            return Err(ApiError::parameter(
-                "label",
-                format!("no task has two values of the label {name:?}"),
-            ));
-        }
-    }
-    Ok(labels)
 }

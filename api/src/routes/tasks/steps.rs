@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use hive_domain::TaskId;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -42,6 +42,7 @@ pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>, query: Quer
     let mut steps = app.store.steps(id, page.cursor.unwrap_or(0), page.limit + 1).await?;
     if steps.is_empty() {
         app.store.task(id).await?;
+        refuse_pruned(&app, id).await?;
     }
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = steps.len() > limit;
@@ -49,4 +50,19 @@ pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>, query: Quer
     let next_cursor = steps.last().filter(|_| more).map(|step| step.seq.to_string());
     let views: serde_json::Result<Vec<_>> = steps.into_iter().map(|step| StepView::new(id, step)).collect();
     Ok(Json(StepList { items: views.map_err(|error| ApiError::internal(&error))?, next_cursor }))
+}
+
+/// Says of an ended task whose journal was removed that it was, instead of showing none.
+///
+/// # Errors
+/// 410.
+pub async fn refuse_pruned(app: &App, id: TaskId) -> Result<()> {
+    if app.store.is_journal_pruned(id).await? {
+        return Err(ApiError::new(
+            StatusCode::GONE,
+            "steps_pruned",
+            "the task ended so long ago that its journal was removed; the task and its result are kept",
+        ));
+    }
+    Ok(())
 }

@@ -3,46 +3,15 @@
 use hive_domain::{AgentId, StatusReason, TaskId, event::EventKind, task::Task};
 use serde_json::json;
 
-use super::select_tasks;
+use super::{select_tasks, show};
 use crate::{
     error::{Error, Result},
+    housekeeping::is_journal_pruned,
+    once::Once,
     pool::Store,
 };
 
 impl Store {
-    /// Ends a task that has not ended. The epoch is raised, so that a run in flight can write nothing more.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] `task_ended` when it has already ended otherwise. Cancelling twice is
-    /// no error.
-    pub async fn cancel(&self, id: TaskId, actor: &str) -> Result<Task> {
-        let cancelled = sqlx::query!(
-            r#"WITH task AS (
-                   UPDATE tasks
-                   SET status = 'cancelled', status_reason = 'requested', status_detail = $2, epoch = epoch + 1,
-                       worker = NULL, lease_until = NULL, completed_at = now(), event_seq = event_seq + 1,
-                       updated_at = now()
-                   WHERE id = $1 AND status NOT IN ('succeeded', 'failed', 'cancelled', 'dead')
-                   RETURNING id, event_seq
-               )
-               INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $3, $4 FROM task"#,
-            id.uuid(),
-            format!("cancelled by {actor}"),
-            EventKind::Cancelled.as_str(),
-            json!({ "actor": actor, "reason": StatusReason::Requested }),
-        )
-        .execute(&self.pool)
-        .await?;
-        let task = self.task(id).await?;
-        if cancelled.rows_affected() == 1 || task.reason == Some(StatusReason::Requested) {
-            return Ok(task);
-        }
-        Err(Error::Conflict {
-            code: "task_ended",
-            message: format!("the task has already ended: {}", task.status),
-        })
-    }
-
     /// Gives a task that no worker holds to another agent of its project.
     ///
     /// # Errors
@@ -93,6 +62,19 @@ impl Store {
         })
     }
 
+    /// As [`Once::request_completion`], in a transaction of its own.
+    ///
+    /// # Errors
+    /// See there.
+    pub async fn request_completion(&self, id: TaskId, actor: &str) -> Result<Task> {
+        let mut once = self.alone().await?;
+        let requested = once.request_completion(id, actor).await?;
+        once.commit().await?;
+        Ok(requested)
+    }
+}
+
+impl Once {
     /// Asks for completion: the next activation runs the acceptance commands on the task's tree and nothing else, and
     /// they decide. Also reopens a task that failed. With a concurrency key it passes that gate first.
     ///
@@ -100,7 +82,8 @@ impl Store {
     /// [`Error::NotFound`]; [`Error::Conflict`] `nothing_to_check` when it names no acceptance commands,
     /// `dependencies_open` when a task it depends on did not succeed, `task_not_completable` while it runs or when it
     /// ended otherwise.
-    pub async fn request_completion(&self, id: TaskId, actor: &str) -> Result<Task> {
+    pub async fn request_completion(&mut self, id: TaskId, actor: &str) -> Result<Task> {
+        let connection = self.connection()?;
         let row = select_tasks!(
             "WITH task AS (
                  UPDATE tasks
@@ -114,6 +97,8 @@ impl Store {
                    AND acceptance <> '[]'
                    AND status_reason IS DISTINCT FROM 'dependencies'
                    AND status_reason IS DISTINCT FROM 'dependency_failed'
+                   -- A journal that was dropped cannot be gone on with.
+                   AND EXISTS (SELECT 1 FROM events WHERE events.task_id = $1)
                  RETURNING *
              ), event AS (
                  INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $2, $3 FROM task
@@ -124,24 +109,17 @@ impl Store {
             EventKind::CompletionRequested.as_str(),
             json!({ "actor": actor }),
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *connection)
         .await?;
         match row {
-            Some(row) => {
-                let task = Task::try_from(row)?;
-                match &task.concurrency_key {
-                    Some(key) => {
-                        self.admit(std::slice::from_ref(key)).await?;
-                        self.task(id).await
-                    }
-                    None => Ok(task),
-                }
-            }
+            Some(row) => Task::try_from(row),
             None => {
-                let task = self.task(id).await?;
+                let task = show(connection, id).await?;
                 let waits =
                     matches!(task.reason, Some(StatusReason::Dependencies | StatusReason::DependencyFailed));
-                let (code, message) = if task.acceptance.is_empty() {
+                let (code, message) = if is_journal_pruned(connection, id).await? {
+                    ("steps_pruned", "its journal was removed after the retention".to_owned())
+                } else if task.acceptance.is_empty() {
                     ("nothing_to_check", "the task names no acceptance commands that could decide".to_owned())
                 } else if waits {
                     ("dependencies_open", "the tasks that it depends on did not succeed".to_owned())

@@ -263,3 +263,12 @@ pub(crate) fn look(places: i64) -> Look {
     let rooms = vec![Room { from: 1, to: 9, places }];
     Look { rooms, isolated: places, ageing: Duration::from_secs(24 * 3600) }
 }
+
+/// Asks until it holds.
+pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !holds().await {
+        assert!(tokio::time::Instant::now() < deadline, "it never came: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

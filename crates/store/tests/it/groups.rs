@@ -269,3 +269,51 @@ async fn statements_over_the_same_tasks_never_wait_in_a_circle() {
                    OR next_seq - 1 <> (SELECT count(*) FROM steps s WHERE s.task_id = t.id)";
     assert_eq!(bed.number(gaps).await, 0, "and no event or step is missing or doubled");
 }
+
+/// Whoever waits for the first row holds none behind it: the order is that of the ids, not that of the requests.
+#[tokio::test]
+async fn rows_are_locked_in_the_order_of_their_ids() {
+    let bed = Bed::make().await;
+    for verb in ["claim", "append", "settle", "renew"] {
+        let (first, last) = (bed.enqueue().await, bed.enqueue().await);
+        let mut leases = Vec::new();
+        for id in [last, first] {
+            if verb != "claim" {
+                bed.claim(id).await;
+            }
+            leases.push(Lease::new((), id, i64::from(verb != "claim"), 1));
+        }
+        let mut holder = bed.pool.begin().await.unwrap();
+        let lock = "SELECT 1 FROM tasks WHERE id = $1 FOR UPDATE NOWAIT";
+        sqlx::query(lock).bind(first.uuid()).execute(&mut *holder).await.unwrap();
+        let store = bed.store.clone();
+        let both = tokio::spawn(async move {
+            let worker = Claimant::ordinary(WORKER);
+            let (step, end) = (note("a step"), outcome("done"));
+            if verb == "renew" {
+                let leases: Vec<_> = leases.iter().map(|lease| (lease.task(), lease.epoch())).collect();
+                return vec![store.renew(&leases).await.map(drop)];
+            }
+            let asked = leases.iter_mut().map(|lease| async {
+                match verb {
+                    "claim" => store.claim(lease.task(), lease.epoch(), &worker).await.map(drop),
+                    "append" => store.append(lease, &NewStep::plain(&step)).await.map(drop),
+                    _ => store.settle(lease, &end).await.map(drop),
+                }
+            });
+            futures::future::join_all(asked).await
+        });
+        let waits = "SELECT count(*) FROM pg_stat_activity
+                     WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        while bed.number(waits).await == 0 {
+            assert!(!both.is_finished(), "{verb} waits for the row that is held");
+            tokio::task::yield_now().await;
+        }
+        let mut other = bed.pool.begin().await.unwrap();
+        let free = sqlx::query(lock).bind(last.uuid()).execute(&mut *other).await;
+        assert!(free.is_ok(), "{verb} holds a row and waits for one before it");
+        other.rollback().await.unwrap();
+        holder.rollback().await.unwrap();
+        drop(both.await.unwrap());
+    }
+}

@@ -5,7 +5,12 @@ use crate::bed::{Bed, outcome};
 async fn assert_refused(bed: &Bed, statement: &str, constraint: &str) {
     let error = sqlx::raw_sql(statement).execute(&bed.pool).await.expect_err(statement);
     let error = error.as_database_error().expect("the database refuses").to_owned();
-    assert_eq!(error.constraint(), Some(constraint), "{statement}: {error}");
+    // A week of the journal has its name in the names of its keys.
+    let named = error.constraint().map(|name| match name.split_once("_20") {
+        Some((journal, rest)) => format!("{journal}{}", &rest[5..]),
+        None => name.to_owned(),
+    });
+    assert_eq!(named.as_deref(), Some(constraint), "{statement}: {error}");
 }
 
 #[tokio::test]
@@ -85,7 +90,7 @@ async fn the_rest_of_the_schema_refuses_too() {
             "INSERT INTO artifacts (sha256, bytes, body) VALUES ('x', 1, 'y')".to_owned(),
             "artifacts_sha256_length",
         ),
-        (format!("DELETE FROM tasks WHERE id = '{one}'"), "steps_task_id_fkey"),
+        (format!("DELETE FROM tasks WHERE id = '{one}'"), "tasks_are_kept"),
     ] {
         assert_refused(&bed, &statement, constraint).await;
     }

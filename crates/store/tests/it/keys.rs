@@ -246,6 +246,37 @@ async fn of_many_that_come_together_one_gets_the_place() {
     }
 }
 
+/// An admission that waits for another one sees what that one gave away.
+#[tokio::test]
+async fn admissions_of_a_key_look_one_after_the_other() {
+    let bed = Bed::make().await;
+    let [holder, one, other] = keyed_many(&bed, "repo").await;
+    bed.settle(holder, &outcome("done")).await;
+    let mut before = bed.pool.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('hive.key:repo', 0))")
+        .execute(&mut *before)
+        .await
+        .unwrap();
+    let store = bed.store.clone();
+    let admission = tokio::spawn(async move { store.admit(&keys(&["repo"])).await });
+    let waits = "SELECT count(*) FROM pg_stat_activity
+                 WHERE wait_event = 'advisory' AND datname = current_database()";
+    while bed.number(waits).await == 0 {
+        assert!(!admission.is_finished(), "it waits for the key");
+        tokio::task::yield_now().await;
+    }
+    sqlx::query("UPDATE tasks SET status = 'ready', status_reason = NULL WHERE id = $1")
+        .bind(other.uuid())
+        .execute(&mut *before)
+        .await
+        .unwrap();
+    before.commit().await.unwrap();
+    // Given up after the lock timeout at the worst, on a very slow machine.
+    assert!(admission.await.unwrap().map_or(true, |admitted| admitted.is_empty()));
+    assert_eq!(holders(&bed, "repo").await, [other].into());
+    bed.assert_stands(one, AT_THE_GATE.0, AT_THE_GATE.1).await;
+}
+
 /// One busy repository with twenty tasks does not keep another one from its slot.
 #[tokio::test]
 async fn a_full_key_holds_up_nobody_else() {

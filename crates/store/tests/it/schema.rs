@@ -3,7 +3,8 @@
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use hive_domain::{
-    AgentStatus, PauseMode, StatusReason, TaskStatus,
+    ActionKind, ActionStatus, AgentStatus, CatchUp, Overlap, PauseMode, SlotOutcome, StatusReason,
+    TaskStatus,
     journal::{Checks, Entry, Reply, Stop, ToolResults},
     task::DependencyPolicy,
 };
@@ -32,9 +33,15 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("status_reason", names(StatusReason::ALL.iter().map(|name| name.as_str()).collect())),
         ("dependency_policy", names(DependencyPolicy::ALL.iter().map(|name| name.as_str()).collect())),
         ("pause_mode", names(PauseMode::ALL.iter().map(|name| name.as_str()).collect())),
+        ("task_action_kind", names(ActionKind::ALL.iter().map(|name| name.as_str()).collect())),
+        ("task_action_status", names(ActionStatus::ALL.iter().map(|name| name.as_str()).collect())),
         ("agent_status", names(AgentStatus::ALL.iter().map(|name| name.as_str()).collect())),
         ("step_kind", names(kinds_of_steps())),
-        ("call_state", names(vec!["intent", "answered", "failed"])),
+        ("call_state", names(vec!["intent", "answered", "failed", "unknown"])),
+        ("overlap_policy", names(Overlap::ALL.iter().map(|name| name.as_str()).collect())),
+        ("catch_up_policy", names(CatchUp::ALL.iter().map(|name| name.as_str()).collect())),
+        ("slot_outcome", names(SlotOutcome::ALL.iter().map(|name| name.as_str()).collect())),
+        ("housekeeping_state", names(vec!["running", "done", "failed"])),
     ];
     for (name, known) in &known {
         assert_eq!(stored(&bed, name).await, *known, "{name}");

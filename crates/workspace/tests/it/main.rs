@@ -12,3 +12,4 @@ mod removal;
 mod resets;
 mod resolving;
 mod resume;
+mod sweeping;

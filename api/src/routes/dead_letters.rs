@@ -1,0 +1,3 @@
+//! Dead letters: tasks whose attempts are used up.
+
+pub mod list;

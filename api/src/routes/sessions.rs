@@ -1,0 +1,5 @@
+//! Sessions: tasks that belong together.
+
+pub mod create;
+pub mod list;
+pub mod show;

@@ -1,0 +1,39 @@
+//! `POST /api/v1/tasks/{id}/retry`
+
+use std::sync::Arc;
+
+use axum::{extract::State, http::StatusCode, response::Response};
+use hive_domain::TaskId;
+
+use crate::{
+    app::{ACTOR, App},
+    error::Result,
+    idempotency::{self, Key, Turn},
+    ids::Id,
+    views::TaskView,
+};
+
+/// Makes a new task with the same input from one that failed, died or was cancelled. `redriven_from` names the old one,
+/// which stays as it is. A deadline that has passed is left out.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tasks/{id}/retry",
+    operation_id = "retry_task",
+    tag = "tasks",
+    params(
+        ("id" = uuid::Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send again for 48 hours.")
+    ),
+    responses((status = 201, body = TaskView, description = "The new task.", headers(("Location" = String))))
+)]
+pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>, Key(key): Key) -> Result<Response> {
+    let mut once = match idempotency::begin(&app, key.as_ref()).await? {
+        Turn::Ours(once) => once,
+        Turn::Over(answer) => return Ok(answer),
+    };
+    let task = once.redrive(id, ACTOR).await?;
+    let (location, view) = (format!("/api/v1/tasks/{}", task.id), TaskView::from(task.clone()));
+    let answer = idempotency::finish(once, StatusCode::CREATED, Some(location), &view).await?;
+    app.announce(&task).await;
+    Ok(answer)
+}

@@ -1,0 +1,167 @@
+//! The duties, once: everything that knows them reads this list.
+
+use super::{
+    Done, Order, Retention,
+    prune::{Keep, Prune},
+};
+use crate::{error::Result, pool::Store};
+
+/// The duty that each host with workspaces does for itself.
+pub const WORKSPACES: &str = "workspaces";
+
+/// One duty.
+#[derive(Debug)]
+pub struct Duty {
+    /// Its name, stored in orders and schedules.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub what: &'static str,
+    /// When the schedule of the system orders it, UTC.
+    pub cron: &'static str,
+    work: Work,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// Rows that a condition finds.
+    Prune(&'static [Prune]),
+    /// Weeks of the journal.
+    Journal,
+    /// Weeks of the journal to come.
+    WeeksAhead,
+    /// Model calls that stayed open.
+    Calls,
+    /// Files, which only their host can see.
+    Hosts,
+}
+
+/// Every duty. A duty that only removes rows is one entry here.
+pub const DUTIES: &[Duty] = &[
+    Duty {
+        name: "artifacts_retention",
+        what: "removes stored texts that no task shows any more",
+        cron: "40 3 * * *",
+        work: Work::Prune(&[Prune {
+            table: "artifacts",
+            // The hour protects a text that is being shown for the first time.
+            over: "created_at < now() - interval '1 hour' AND $1 >= 0 AND NOT EXISTS (SELECT 1 FROM task_artifacts t \
+                   WHERE t.sha256 = artifacts.sha256)",
+            bytes: "bytes",
+            keep: Keep::Nothing,
+        }]),
+    },
+    Duty {
+        name: "ended_pauses",
+        what: "removes pauses whose time has passed",
+        cron: "*/10 * * * *",
+        work: Work::Prune(&[Prune {
+            table: "pauses",
+            over: "until < now() AND $1 >= 0",
+            bytes: "0",
+            keep: Keep::Nothing,
+        }]),
+    },
+    Duty {
+        name: "idempotency_keys",
+        what: "removes the answers that are kept for requests sent again, after 48 hours",
+        cron: "20 * * * *",
+        work: Work::Prune(&[Prune {
+            table: "idempotency_keys",
+            over: "created_at < now() - interval '48 hours' AND $1 >= 0",
+            bytes: "coalesce(length(body), 0)",
+            keep: Keep::Nothing,
+        }]),
+    },
+    Duty {
+        name: "partitions_ahead",
+        what: "makes the weeks of the journal four weeks ahead, and empties the nets",
+        cron: "10 0 * * *",
+        work: Work::WeeksAhead,
+    },
+    Duty {
+        name: "records",
+        what: "removes old slots of schedules and old orders of housekeeping",
+        cron: "50 3 * * *",
+        work: Work::Prune(&[
+            Prune {
+                table: "cron_slots",
+                over: "created_at < now() - make_interval(days => $1) AND outcome <> 'waiting'",
+                bytes: "0",
+                keep: Keep::Records,
+            },
+            Prune {
+                table: "workers",
+                over: "seen_at < now() - make_interval(days => $1)",
+                bytes: "0",
+                keep: Keep::Records,
+            },
+            Prune {
+                table: "housekeeping_orders",
+                over: "created_at < now() - make_interval(days => $1)",
+                bytes: "0",
+                keep: Keep::Records,
+            },
+        ]),
+    },
+    Duty {
+        name: "stale_intents",
+        what: "closes model calls whose run is over and that were never answered",
+        cron: "*/15 * * * *",
+        work: Work::Calls,
+    },
+    Duty {
+        name: "steps_retention",
+        what: "drops weeks of the journal whose tasks have all ended long ago; the tasks and their results stay",
+        cron: "20 3 * * *",
+        work: Work::Journal,
+    },
+    Duty {
+        name: WORKSPACES,
+        what: "removes trees and mirrors of ended tasks on each host; what is not pushed is put into quarantine",
+        cron: "*/30 * * * *",
+        work: Work::Hosts,
+    },
+];
+
+impl Duty {
+    /// The duty of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        DUTIES.iter().find(|duty| duty.name == name)
+    }
+
+    /// True when each host does it for itself.
+    #[must_use]
+    pub const fn is_of_hosts(&self) -> bool {
+        matches!(self.work, Work::Hosts)
+    }
+
+    /// True when `keep_days` means something to it.
+    #[must_use]
+    pub fn keeps_days(&self) -> bool {
+        match &self.work {
+            Work::Journal => true,
+            Work::Prune(prunes) => prunes.iter().any(|prune| !matches!(prune.keep, Keep::Nothing)),
+            Work::WeeksAhead | Work::Calls | Work::Hosts => false,
+        }
+    }
+}
+
+impl Store {
+    /// Does what an order asks for. Doing it twice, or at two places at once, does no harm.
+    ///
+    /// # Errors
+    /// When Postgres refuses; what was removed until then stays removed, and the next order does the rest.
+    pub async fn keep_house(&self, order: &Order, retention: &Retention) -> Result<Done> {
+        let Some(duty) = Duty::named(&order.duty) else {
+            return Ok(Done { report: serde_json::json!({ "unknown": order.duty }), ..Done::default() });
+        };
+        match &duty.work {
+            Work::Prune(prunes) => self.prune(prunes, order, retention).await,
+            Work::Journal => self.drop_weeks(order, order.keep_days.unwrap_or(retention.journal_days)).await,
+            Work::WeeksAhead => self.make_weeks(order.dry_run).await,
+            Work::Calls => self.close_calls(order.dry_run).await,
+            Work::Hosts => Ok(Done::default()),
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! One thing done to many tasks: accepted at once, carried out in slices of one transaction each.
+//!
+//! The tasks that fit are written down when the action is accepted, so that it means the same however long it takes.
+//! Whoever works on a slice holds the action's row locked; when it dies the lock goes with its connection, and the next
+//! one takes the same slice again.
+
+use chrono::{DateTime, Utc};
+use hive_domain::{
+    ActionId, ActionKind, ActionStatus, AgentId, Priority, ProjectId, SessionId, StatusReason, TaskId,
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{
+    TaskFilter, cancel::cancel_all, changed::Changed, redrive, reprioritise::reprioritise_all,
+    status_name::StatusName,
+};
+use crate::{
+    error::{Error, Result},
+    once::Once,
+    pool::Store,
+};
+
+/// Tasks of one slice: some tenths of a second of work, for which their rows are locked.
+const SLICE: i64 = 2_000;
+/// Finished actions are forgotten after this long, in seconds: 7 days.
+pub const KEPT_SECONDS: f64 = 7.0 * 86_400.0;
+
+/// An action to be accepted.
+#[derive(Clone, Debug)]
+pub struct NewBulkAction {
+    /// What is done to each task.
+    pub kind: ActionKind,
+    /// To which tasks.
+    pub filter: TaskFilter,
+    /// The filter as it was sent, to be shown.
+    pub shown: serde_json::Value,
+    /// The new priority; given exactly when the kind is to reprioritise.
+    pub priority: Option<Priority>,
+    /// Who asked.
+    pub created_by: String,
+}
+
+/// An action and how far it is.
+#[derive(Clone, Debug)]
+pub struct BulkAction {
+    /// Its id.
+    pub id: ActionId,
+    /// What is done to each task.
+    pub kind: ActionKind,
+    /// The filter as it was sent.
+    pub filter: serde_json::Value,
+    /// The new priority.
+    pub priority: Option<Priority>,
+    /// How far it is.
+    pub status: ActionStatus,
+    /// Tasks that fitted the filter when it was accepted.
+    pub matched: i64,
+    /// Of those, acted on so far.
+    pub done: i64,
+    /// Of those, left alone so far: their state did not allow it.
+    pub skipped: i64,
+    /// Cancelled besides, since they belong to a task that was.
+    pub cascaded: i64,
+    /// Who asked.
+    pub created_by: String,
+    /// When it was accepted.
+    pub created_at: DateTime<Utc>,
+    /// When the last of its tasks was done.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// What one slice did.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The action it belongs to.
+    pub action: ActionId,
+    /// Tasks that changed or were made, to be told to workers and watchers.
+    pub changed: Vec<Changed>,
+}
+
+struct Row {
+    id: Uuid,
+    kind: String,
+    filter: serde_json::Value,
+    priority: Option<i16>,
+    status: String,
+    matched: i64,
+    done: i64,
+    skipped: i64,
+    cascaded: i64,
+    created_by: String,
+    created_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for BulkAction {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let id = row.id;
+        let bad = |column| move |e| Error::inconsistent("task_actions", column, id, e);
+        Ok(Self {
+            id: id.into(),
+            kind: row.kind.parse().map_err(bad("kind"))?,
+            filter: row.filter,
+            priority: priority(id, row.priority)?,
+            status: row.status.parse().map_err(bad("status"))?,
+            matched: row.matched,
+            done: row.done,
+            skipped: row.skipped,
+            cascaded: row.cascaded,
+            created_by: row.created_by,
+            created_at: row.created_at,
+            finished_at: row.finished_at,
+        })
+    }
+}
+
+fn priority(action: Uuid, stored: Option<i16>) -> Result<Option<Priority>> {
+    let known = |priority: i16| Priority::try_from(i64::from(priority));
+    stored.map(known).transpose().map_err(|e| Error::inconsistent("task_actions", "priority", action, e))
+}
+
+impl Once {
+    /// Accepts an action and writes down its tasks.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn begin_bulk_action(&mut self, new: &NewBulkAction) -> Result<BulkAction> {
+        let id = ActionId::new();
+        let connection = self.connection()?;
+        sqlx::query!(
+            "INSERT INTO task_actions (id, kind, filter, priority, matched, created_by, status)
+             VALUES ($1, $2::text::task_action_kind, $3, $4, 0, $5, 'working')",
+            id.uuid(),
+            new.kind.as_str(),
+            new.shown,
+            new.priority.map(Priority::get),
+            new.created_by,
+        )
+        .execute(&mut *connection)
+        .await?;
+        let matched = match_tasks(connection, &new.filter, Some(id)).await?;
+        sqlx::query_as!(
+            Row,
+            r#"UPDATE task_actions
+               SET matched = $2, status = CASE WHEN $2::bigint = 0 THEN 'done'::task_action_status ELSE 'working' END,
+                   finished_at = CASE WHEN $2 = 0 THEN now() END
+               WHERE id = $1
+               RETURNING id, kind::text AS "kind!", filter, priority, status::text AS "status!", matched, done, skipped,
+                         cascaded, created_by, created_at, finished_at"#,
+            id.uuid(),
+            matched,
+        )
+        .fetch_one(connection)
+        .await?
+        .try_into()
+    }
+}
+
+/// Counts the tasks that fit, and writes them down for an action when there is one.
+async fn match_tasks(
+    connection: &mut PgConnection,
+    filter: &TaskFilter,
+    action: Option<ActionId>,
+) -> Result<i64> {
+    // A large table takes longer to look through than a statement of every day may.
+    sqlx::query!("SELECT set_config('statement_timeout', '25000', true)").fetch_one(&mut *connection).await?;
+    let matched = sqlx::query_scalar!(
+        r#"WITH fitting AS (
+               SELECT t.id FROM tasks t
+               WHERE ($1::uuid IS NULL OR t.project_id = $1)
+                 AND (cardinality($2::task_status[]) = 0 OR t.status = ANY ($2))
+                 AND ($3::text IS NULL OR t.status_reason = $3::text::status_reason)
+                 AND ($4::uuid IS NULL OR t.assigned_agent_id = $4)
+                 AND ($5::jsonb = '{}' OR (t.labels <> '{}' AND t.labels @> $5))
+                 AND ($6::timestamptz IS NULL OR t.created_at >= $6)
+                 AND ($7::timestamptz IS NULL OR t.created_at < $7)
+                 AND ($8::uuid IS NULL OR t.session_id = $8)
+                 AND ($9::uuid IS NULL OR t.parent_id = $9)
+                 AND ($10::text IS NULL OR t.error_class = $10)
+                 AND ($11::timestamptz IS NULL OR t.completed_at >= $11)
+                 AND ($12::timestamptz IS NULL OR t.completed_at < $12)
+                 AND ($13::boolean IS NULL
+                      OR $13 = EXISTS (SELECT 1 FROM tasks r WHERE r.redriven_from = t.id))
+           ), item AS (
+               INSERT INTO task_action_items (action_id, task_id)
+               SELECT $14, id FROM fitting WHERE $14::uuid IS NOT NULL
+           )
+           SELECT count(*) AS "count!" FROM fitting"#,
+        filter.project.map(ProjectId::uuid),
+        filter.status_names() as Vec<StatusName>,
+        filter.reason.map(StatusReason::as_str),
+        filter.agent.map(AgentId::uuid),
+        filter.labels_json(),
+        filter.created_since,
+        filter.created_before,
+        filter.session.map(SessionId::uuid),
+        filter.parent.map(TaskId::uuid),
+        filter.error_class,
+        filter.ended_since,
+        filter.ended_before,
+        filter.redriven,
+        action.map(ActionId::uuid),
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(matched)
+}
+
+impl Store {
+    /// How many tasks fit a filter now.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn count_tasks(&self, filter: &TaskFilter) -> Result<i64> {
+        let mut tx = self.pool.begin().await?;
+        let matched = match_tasks(&mut tx, filter, None).await?;
+        tx.commit().await?;
+        Ok(matched)
+    }
+
+    /// One action.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn bulk_action(&self, id: ActionId) -> Result<BulkAction> {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT id, kind::text AS "kind!", filter, priority, status::text AS "status!", matched, done, skipped,
+                      cascaded, created_by, created_at, finished_at
+               FROM task_actions WHERE id = $1"#,
+            id.uuid(),
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or_else(|| Error::NotFound { what: "action", id: id.to_string() })?
+        .try_into()
+    }
+
+    /// Works on the next slice of the oldest action that nobody works on; `None` when there is none.
+    ///
+    /// # Errors
+    /// When Postgres refuses; the slice is as it was.
+    pub async fn work_on_bulk_actions(&self) -> Result<Option<Slice>> {
+        let mut tx = self.pool.begin().await?;
+        let action = sqlx::query!(
+            r#"SELECT id, kind::text AS "kind!", priority, created_by FROM task_actions
+               WHERE status = 'working' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"#,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(action) = action else { return Ok(None) };
+        let kind: ActionKind =
+            action.kind.parse().map_err(|e| Error::inconsistent("task_actions", "kind", action.id, e))?;
+        let mut ids = sqlx::query_scalar!(
+            "DELETE FROM task_action_items
+             WHERE action_id = $1 AND task_id IN (SELECT task_id FROM task_action_items WHERE action_id = $1
+                                                  ORDER BY task_id LIMIT $2)
+             RETURNING task_id",
+            action.id,
+            SLICE,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        ids.sort_unstable();
+        let (changed, done, cascaded) = match (kind, priority(action.id, action.priority)?) {
+            (ActionKind::Cancel, _) => {
+                let changed = cancel_all(&mut tx, &ids, &action.created_by).await?;
+                let (own, others): (Vec<Uuid>, Vec<Uuid>) = changed
+                    .iter()
+                    .map(|changed| changed.task.uuid())
+                    .partition(|id| ids.binary_search(id).is_ok());
+                // Those that are still to come were meant as well.
+                let early = sqlx::query_scalar!(
+                    "DELETE FROM task_action_items WHERE action_id = $1 AND task_id = ANY ($2) RETURNING task_id",
+                    action.id,
+                    &others,
+                )
+                .fetch_all(&mut *tx)
+                .await?;
+                ids.extend(&early);
+                (changed, own.len() + early.len(), others.len() - early.len())
+            }
+            (ActionKind::Reprioritise, Some(priority)) => {
+                let changed = reprioritise_all(&mut tx, &ids, priority, &action.created_by).await?;
+                let done = changed.len();
+                (changed, done, 0)
+            }
+            (ActionKind::Reprioritise, None) => {
+                return Err(Error::inconsistent("task_actions", "priority", action.id, "none is given"));
+            }
+            (ActionKind::Redrive, _) => {
+                let made = redrive::redrive_all(&mut tx, &ids, &action.created_by, redrive::Repeats::Skipped)
+                    .await?;
+                let done = made.len();
+                (made, done, 0)
+            }
+        };
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        sqlx::query!(
+            "UPDATE task_actions
+             SET done = done + $2, skipped = skipped + $3, cascaded = cascaded + $4,
+                 status = CASE WHEN rest THEN 'working'::task_action_status ELSE 'done' END,
+                 finished_at = CASE WHEN NOT rest THEN now() END
+             FROM (SELECT EXISTS (SELECT 1 FROM task_action_items WHERE action_id = $1) AS rest) AS items
+             WHERE id = $1 AND status = 'working'",
+            action.id,
+            count(done),
+            count(ids.len() - done),
+            count(cascaded),
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(Some(Slice { action: action.id.into(), changed }))
+    }
+
+    /// Forgets actions that were finished 7 days ago. Returns how many.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn forget_old_bulk_actions(&self) -> Result<u64> {
+        let forgotten = sqlx::query!(
+            "DELETE FROM task_actions WHERE status = 'done' AND finished_at < now() - make_interval(secs => $1)",
+            KEPT_SECONDS,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(forgotten.rows_affected())
+    }
+}

@@ -1,0 +1,191 @@
+//! Trying again what ended without success.
+
+use hive_domain::{
+    StatusReason, TaskId, TaskStatus,
+    task::{DependencyPolicy::Fail, Task},
+};
+use hive_store::{Attempt, Error, KeptAnswer, Result, TaskFilter};
+use serde_json::Value;
+
+use crate::bed::{Bed, outcome};
+
+async fn redrive(bed: &Bed, id: TaskId) -> Result<Task> {
+    let Attempt::First(mut once) = bed.store.attempt(None).await? else { panic!("no key, no answer") };
+    let task = once.redrive(id, "ada").await?;
+    once.finish(&KeptAnswer { status: 201, location: None, body: String::new() }).await?;
+    Ok(task)
+}
+
+async fn die(bed: &Bed, id: TaskId) {
+    for _ in 0..3 {
+        bed.claim(id).await;
+        bed.orphan(id).await;
+    }
+    assert_eq!(bed.task(id).await.status, TaskStatus::Dead);
+}
+
+#[tokio::test]
+async fn the_new_task_has_the_whole_input_and_nothing_of_the_past() {
+    let bed = Bed::make().await;
+    let parent = bed.enqueue().await;
+    let id = bed
+        .enqueue_with(|new| {
+            new.parent = Some(parent);
+            new.labels = [("team".to_owned(), "shop".to_owned())].into();
+            new.concurrency_key = Some("k".to_owned());
+            new.max_attempts = 3;
+        })
+        .await;
+    let mut lease = bed.claim(id).await;
+    bed.append_note(&mut lease, "a step").await;
+    bed.orphan(id).await;
+    bed.settle(id, &outcome("fail")).await;
+    let before = bed.rows(id).await;
+    let new = redrive(&bed, id).await.unwrap();
+    assert_eq!(bed.rows(id).await, before, "the old one stays as it was");
+    assert_eq!((new.status, new.redriven_from, new.epoch, new.attempt), (TaskStatus::Ready, Some(id), 0, 0));
+    assert_eq!(new.created_by, "ada");
+
+    // Every column is either the same or one that a run or the new beginning sets.
+    let (old, fresh) = (&before["task"], &bed.rows(new.id).await["task"]);
+    let differs: Vec<&str> = old
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(name, value)| fresh[*name] != **value)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    for name in &differs {
+        assert!(
+            [
+                "id",
+                "status",
+                "status_reason",
+                "status_detail",
+                "result",
+                "epoch",
+                "attempt",
+                "agent_version",
+                "next_seq",
+                "event_seq",
+                "started_at",
+                "claimed_at",
+                "completed_at",
+                "created_at",
+                "updated_at",
+                "run_at",
+                "run_seconds",
+                "announced_at",
+                "created_by",
+                "redriven_from",
+            ]
+            .contains(name),
+            "{name} was {} and is {}",
+            old[*name],
+            fresh[*name]
+        );
+    }
+    let event = bed.events(new.id).await.remove(0);
+    assert_eq!(
+        (event.kind.as_str(), &event.data["redriven_from"]),
+        ("task.created", &Value::from(id.to_string()))
+    );
+    bed.reconcile().await;
+    bed.settle(new.id, &outcome("done")).await;
+}
+
+#[tokio::test]
+async fn only_what_ended_without_success_is_tried_again() {
+    let bed = Bed::make().await;
+    let (failed, dead, cancelled) = (bed.enqueue().await, bed.enqueue().await, bed.enqueue().await);
+    bed.settle(failed, &outcome("fail")).await;
+    die(&bed, dead).await;
+    bed.store.cancel(cancelled, "ada").await.unwrap();
+    for id in [failed, dead, cancelled, failed] {
+        assert_eq!(
+            redrive(&bed, id).await.unwrap().redriven_from,
+            Some(id),
+            "one by one as often as one likes"
+        );
+    }
+    let (done, running, ready) = (bed.enqueue().await, bed.enqueue().await, bed.enqueue().await);
+    bed.settle(done, &outcome("done")).await;
+    bed.claim(running).await;
+    let before = bed.number("SELECT count(*) FROM tasks").await;
+    for id in [done, running, ready] {
+        let error = redrive(&bed, id).await.unwrap_err();
+        assert!(matches!(error, Error::Conflict { code: "task_not_retryable", .. }), "{error:?}");
+    }
+    let missing = redrive(&bed, TaskId::new()).await.unwrap_err();
+    assert!(matches!(missing, Error::NotFound { .. }), "{missing:?}");
+    assert_eq!(bed.number("SELECT count(*) FROM tasks").await, before);
+}
+
+#[tokio::test]
+async fn it_waits_for_what_became_of_the_tasks_it_waited_for() {
+    let bed = Bed::make().await;
+    let (fine, broken) = (bed.enqueue().await, bed.enqueue().await);
+    let last = bed.enqueue_after(&[fine, broken], Fail).await;
+    bed.settle(fine, &outcome("done")).await;
+    bed.settle(broken, &outcome("fail")).await;
+    bed.reconcile().await;
+    bed.assert_stands(last, TaskStatus::Failed, Some(StatusReason::DependencyFailed)).await;
+    let mended = redrive(&bed, broken).await.unwrap().id;
+    let again = redrive(&bed, last).await.unwrap();
+    assert_eq!((again.status, again.reason), (TaskStatus::Pending, Some(StatusReason::Dependencies)));
+    assert_eq!(again.dependencies, [fine, mended]);
+    bed.reconcile().await;
+    bed.assert_stands(again.id, TaskStatus::Pending, Some(StatusReason::Dependencies)).await;
+    bed.settle(mended, &outcome("done")).await;
+    bed.reconcile().await;
+    bed.assert_stands(again.id, TaskStatus::Ready, None).await;
+}
+
+#[tokio::test]
+async fn a_part_of_a_cancelled_task_and_a_passed_deadline_do_not_end_it_again() {
+    let bed = Bed::make().await;
+    let parent = bed.enqueue().await;
+    let later: chrono::DateTime<chrono::Utc> = "2999-01-01T00:00:00Z".parse().unwrap();
+    let child = bed
+        .enqueue_with(|new| {
+            new.parent = Some(parent);
+            new.deadline = Some(later);
+        })
+        .await;
+    bed.store.cancel(parent, "ada").await.unwrap();
+    let again = redrive(&bed, child).await.unwrap();
+    assert_eq!((again.parent, again.deadline), (None, Some(later)));
+    bed.execute(&format!("UPDATE tasks SET deadline = now() - interval '1 s' WHERE id = '{child}'")).await;
+    assert_eq!(redrive(&bed, child).await.unwrap().deadline, None);
+}
+
+#[tokio::test]
+async fn the_dead_are_listed_with_what_was_made_of_them() {
+    let bed = Bed::make().await;
+    let (one, other, failed) = (bed.enqueue().await, bed.enqueue().await, bed.enqueue().await);
+    die(&bed, one).await;
+    die(&bed, other).await;
+    bed.settle(failed, &outcome("fail")).await;
+    bed.execute(&format!("UPDATE tasks SET error_class = 'network' WHERE id = '{other}'")).await;
+    redrive(&bed, one).await.unwrap();
+    let newest = redrive(&bed, one).await.unwrap().id;
+    let shown = async |filter: TaskFilter| {
+        let page = bed.store.dead_letters(&filter, None, 10).await.unwrap();
+        page.items.into_iter().map(|letter| (letter.task.id, letter.redriven_to)).collect::<Vec<_>>()
+    };
+    let all = TaskFilter::default;
+    assert_eq!(shown(all()).await, [(other, None), (one, Some(newest))]);
+    assert_eq!(shown(TaskFilter { error_class: Some("network".to_owned()), ..all() }).await, [(other, None)]);
+    assert_eq!(shown(TaskFilter { redriven: Some(true), ..all() }).await, [(one, Some(newest))]);
+    assert_eq!(shown(TaskFilter { redriven: Some(false), ..all() }).await, [(other, None)]);
+    assert_eq!(shown(TaskFilter { reason: Some(StatusReason::Poison), ..all() }).await, []);
+    let died = bed.task(one).await.completed_at;
+    assert_eq!(shown(TaskFilter { ended_before: died, ..all() }).await, []);
+    assert_eq!(shown(TaskFilter { ended_since: died, ..all() }).await.len(), 2);
+    let page = bed.store.dead_letters(&all(), None, 1).await.unwrap();
+    assert_eq!(page.next, Some(other));
+    assert_eq!(bed.store.dead_letters(&all(), page.next, 1).await.unwrap().items[0].task.id, one);
+    let letter = &bed.store.dead_letters(&all(), page.next, 1).await.unwrap().items[0];
+    assert_eq!(letter.task.attempt, 3);
+    assert!(letter.task.detail.as_ref().unwrap().contains("stopped renewing"));
+}
