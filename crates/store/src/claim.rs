@@ -138,11 +138,11 @@ impl Store {
     }
 }
 
+/// What became of each ticket.
+type Claimed = Vec<Result<Option<Lease<Task>>>>;
+
 /// Follows many tickets in one statement.
-pub(crate) fn send(
-    pool: PgPool,
-    claims: Arc<[Claim]>,
-) -> BoxFuture<'static, Result<Vec<Result<Option<Lease<Task>>>>>> {
+pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Result<Claimed>> {
     Box::pin(async move {
         let ids: Vec<Uuid> = claims.iter().map(|claim| claim.task.uuid()).collect();
         let epochs: Vec<i64> = claims.iter().map(|claim| claim.epoch).collect();

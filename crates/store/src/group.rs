@@ -149,3 +149,6 @@ where
 fn first<A>(answers: Vec<Result<A>>) -> Result<A> {
     answers.into_iter().next().unwrap_or_else(|| Err(Error::passing()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::{
 };
 use hive_domain::journal::FORMAT;
 
-/// Parked tasks that are counted to find the next one's place in line.
+/// Parked tasks that are looked at to find the next one's place in line.
 const LINE: i64 = 10_000;
 
 /// One limit that the task has to pass.
@@ -25,16 +25,13 @@ struct Gate {
     max_starts: i32,
     per_seconds: i32,
     starts: Vec<DateTime<Utc>>,
-    /// Tasks parked before this one at the same limit.
-    parked: i64,
     now: DateTime<Utc>,
 }
 
 impl Gate {
     /// How long until a start is free for whoever stands behind `ahead` others; zero when one is free now.
-    fn wait(&self, ahead: i64) -> Duration {
-        let (most, ahead) =
-            (usize::try_from(self.max_starts).unwrap_or(1), usize::try_from(ahead).unwrap_or(0));
+    fn wait(&self, ahead: usize) -> Duration {
+        let most = usize::try_from(self.max_starts).unwrap_or(1);
         let window = TimeDelta::seconds(self.per_seconds.into());
         let last = &self.starts[self.starts.len().saturating_sub(most)..];
         let open = most - last.len();
@@ -47,6 +44,16 @@ impl Gate {
             return (window * rounds.saturating_add(1)).to_std().unwrap_or(Duration::ZERO);
         };
         (*start + window * rounds.saturating_add(1) - self.now).to_std().unwrap_or(Duration::ZERO)
+    }
+
+    /// The first start that nobody in the line is parked for, which is given in order. Who comes first goes to its
+    /// end; who woke a little before its start was free, since others started late, takes that start, and not one behind
+    /// all who came later.
+    fn place(&self, line: &[DateTime<Utc>]) -> DateTime<Utc> {
+        let start = |place| self.now + TimeDelta::from_std(self.wait(place)).unwrap_or_default();
+        let mut starts = (0..line.len()).map(|place| (place, start(place)));
+        let free = starts.find(|(place, at)| line.partition_point(|parked| parked <= at) <= *place);
+        free.map_or_else(|| start(line.len()), |(_, at)| at)
     }
 }
 
@@ -76,12 +83,6 @@ impl Store {
         let gates = sqlx::query_as!(
             Gate,
             r#"SELECT l.kind, l.name, l.max_starts AS "max_starts!", l.per_seconds AS "per_seconds!", l.starts,
-                      (SELECT count(*) FROM (
-                           SELECT 1 FROM tasks w
-                           WHERE w.status = 'waiting' AND w.status_reason = 'rate_limited' AND w.run_at > now()
-                             AND (l.kind = 'agent' AND w.assigned_agent_id::text = l.name
-                                  OR l.kind = 'key' AND w.concurrency_key = l.name)
-                           LIMIT $4) AS line) AS "parked!",
                       clock_timestamp() AS "now!"
                FROM tasks t
                JOIN task_limits l ON l.kind = 'agent' AND l.name = t.assigned_agent_id::text
@@ -94,7 +95,6 @@ impl Store {
             task.uuid(),
             epoch,
             claimant.isolated,
-            LINE,
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -108,8 +108,17 @@ impl Store {
                 "{} {} may start {} tasks in {} s",
                 gate.kind, gate.name, gate.max_starts, gate.per_seconds
             );
-            let after = gate.wait(gate.parked).max(gate.wait(0));
-            self.park(&mut tx, task, epoch, after, &detail).await?;
+            let line = sqlx::query_scalar!(
+                "SELECT run_at FROM tasks
+                 WHERE status = 'waiting' AND status_reason = 'rate_limited'
+                   AND ($1 = 'agent' AND assigned_agent_id::text = $2 OR $1 = 'key' AND concurrency_key = $2)
+                 ORDER BY run_at LIMIT $3",
+                gate.kind,
+                gate.name,
+                LINE,
+            );
+            let until = gate.place(&line.fetch_all(&mut *tx).await?);
+            self.park(&mut tx, task, epoch, until, &detail).await?;
             tx.commit().await?;
             return Ok(None);
         }
@@ -145,14 +154,14 @@ impl Store {
         tx: &mut sqlx::PgTransaction<'_>,
         task: TaskId,
         epoch: i64,
-        after: Duration,
+        until: DateTime<Utc>,
         detail: &str,
     ) -> Result<()> {
         sqlx::query!(
             "WITH task AS (
                  UPDATE tasks
                  SET status = 'waiting', status_reason = 'rate_limited', status_detail = $3,
-                     run_at = now() + make_interval(secs => $4), announced_at = NULL, event_seq = event_seq + 1,
+                     run_at = $4, announced_at = NULL, event_seq = event_seq + 1,
                      updated_at = now()
                  WHERE id = $1 AND epoch = $2 AND status = 'ready'
                  RETURNING id, event_seq
@@ -162,7 +171,7 @@ impl Store {
             task.uuid(),
             epoch,
             detail,
-            after.as_secs_f64(),
+            until,
             EventKind::Waiting.as_str(),
             StatusReason::RateLimited.as_str(),
         )

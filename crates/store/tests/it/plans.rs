@@ -42,7 +42,7 @@ async fn large_table() -> Bed {
                 CASE WHEN reason = 'concurrency' OR n % 3 = 0 THEN 'key ' || n % 50 END,
                 CASE WHEN n % 4 = 0 THEN now() + n * interval '1 min' END,
                 status = 'ready' AND n % 20 = 1, 1 + n % 9
-         FROM (SELECT n, CASE WHEN n % 1000 < 1 THEN 'running' WHEN n % 1000 < 12 THEN 'ready'
+         FROM (SELECT n, CASE WHEN n % 1000 < 5 THEN 'running' WHEN n % 1000 < 12 THEN 'ready'
                               WHEN n % 1000 < 22 THEN 'waiting' WHEN n % 1000 < 132 THEN 'pending'
                               WHEN n % 1000 < 142 THEN 'failed' ELSE 'succeeded' END AS status,
                       CASE WHEN n % 1000 < 12 THEN NULL WHEN n % 1000 < 17 THEN 'retry'
@@ -61,7 +61,7 @@ async fn large_table() -> Bed {
          INSERT INTO events (task_id, seq, kind) SELECT id, 1, 'task.created' FROM tasks;
          INSERT INTO steps (task_id, seq, epoch, kind, body) SELECT id, 1, 1, 'note', '{}' FROM tasks;
          INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256)
-         SELECT gen_random_uuid(), id, 1, 1, 'claude', 'x' FROM tasks;
+         SELECT gen_random_uuid(), id, n, 1, 'claude', 'x' FROM tasks CROSS JOIN generate_series(1, 3) AS n;
          ANALYZE;",
     )
     .await;
@@ -156,14 +156,20 @@ async fn hot_statements_use_their_indexes() {
         ),
         (
             "the gates of a claim",
-            &["AS \"parked!\""],
-            format!("{id}, 0, false, 10000"),
-            &["(id = ", "tasks_parked"],
+            &["l.starts,", "clock_timestamp() AS"],
+            format!("{id}, 0, false"),
+            &["(id = "],
+        ),
+        (
+            "the line of a gate",
+            &["SELECT run_at FROM tasks"],
+            "'key', 'key 1', 10000".to_owned(),
+            &["tasks_parked"],
         ),
         (
             "park",
             &["SET status = 'waiting', status_reason = 'rate_limited'"],
-            format!("{id}, 0, 'd', 60, 'task.waiting', 'rate_limited'"),
+            format!("{id}, 0, 'd', now(), 'task.waiting', 'rate_limited'"),
             &["(id = "],
         ),
         ("admit", &["WITH room AS"], "ARRAY['key 1'], 'task.ready'".to_owned(), &["tasks_by_key", "tasks_pkey"]),
@@ -229,7 +235,7 @@ async fn hot_statements_use_their_indexes() {
             "begin_call",
             &["INSERT INTO llm_calls"],
             format!("{ids}, {ids}, ARRAY[1], ARRAY[1], ARRAY['claude'], ARRAY['x'::bytea]"),
-            &["tasks_pkey"],
+            &["id = g.task_id"],
         ),
         (
             "fail_call",
