@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{agent, dev, doctor, failure::Failure, migrate, settings::Connection, task};
+use crate::{agent, dev, doctor, failure::Failure, migrate, probe, settings::Connection, task};
 
 /// Runs a fleet of Claude agents that develop software.
 ///
@@ -26,6 +26,8 @@ enum Command {
     Migrate(migrate::Options),
     /// Look at this machine and the server, and say what is missing.
     Doctor(doctor::Options),
+    /// Ask a health page and end with 0 when it answers well: for the health checks of containers.
+    Probe(probe::Options),
     /// Submit tasks and look at them.
     Task {
         #[command(subcommand)]
@@ -58,6 +60,7 @@ impl Cli {
             Command::Dev(options) => dev::run(options).await,
             Command::Migrate(options) => migrate::run(&options).await,
             Command::Doctor(options) => doctor::run(&options, self.json).await,
+            Command::Probe(options) => probe::run(options).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
         }

@@ -8,6 +8,7 @@ mod doctor;
 mod failure;
 mod migrate;
 mod output;
+mod probe;
 mod settings;
 mod task;
 

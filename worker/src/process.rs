@@ -38,17 +38,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     health.essential("postgres");
     health.optional("redis");
     let serving = CancellationToken::new();
-    let server = hive_telemetry::serve(config.listen, metrics, health.clone(), serving.clone()).await?;
+    let server = hive_telemetry::serve(config.listen, metrics, health.clone(), serving.clone())
+        .await
+        .context("HIVE_WORKER_LISTEN")?;
 
     let mut pool = hive_store::Config::new(config.database_url.clone());
     pool.max_connections = u32::from(config.slots).clamp(8, 24);
     let store = Store::connect_lazy(&pool).context("DATABASE_URL cannot be used")?;
-    store.wait_ready(START_PATIENCE).await?;
     let queue = hive_queue::Config {
         prefix: config.redis_prefix.clone(),
         ..hive_queue::Config::new(&config.redis_url)
     };
-    let queue = Queue::connect(queue).context("REDIS_URL cannot be used")?;
+    let queue = Queue::connect(queue).context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
+    store.wait_ready(START_PATIENCE).await?;
     watch(&health, &store, &queue);
 
     let agent = agent(&config, &store, &queue).await?;
