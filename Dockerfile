@@ -7,6 +7,8 @@ WORKDIR /src
 COPY . .
 # `release`, or `dev` for a build that is quicker and slower to run.
 ARG PROFILE=release
+# What hive_build_info shows.
+ARG HIVE_REVISION=unknown
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
     cargo build --locked --workspace --bins --profile "$PROFILE" \
     && mkdir /programs \

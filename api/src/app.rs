@@ -10,7 +10,7 @@ use hive_telemetry::{Health, MetricsHandle};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{auth::Token, bases::Bases, config::Config, live::Live};
+use crate::{auth::Token, bases::Bases, config::Config, live::Live, observe};
 
 /// The channel on which changes of tasks are told.
 pub const TASK_UPDATES: &str = "task_updates";
@@ -67,7 +67,7 @@ impl App {
             bases: Bases::open(config).await?,
             live: Live::default(),
             token: Token::new(&config.token),
-            metrics: hive_telemetry::metrics::install(),
+            metrics: observe::install_metrics(),
             provider: config.provider.clone(),
             health,
             store,

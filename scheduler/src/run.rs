@@ -44,8 +44,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let health = Health::new("scheduler");
     health.essential("postgres");
     health.optional("redis");
-    let handle = metrics::install();
+    let handle = metrics::install("scheduler");
     metrics::describe(&METRICS);
+    metrics::describe(&duties::CENSUS_METRICS);
+    hive_queue::describe_metrics();
     let doors = Doors::open(&config)?;
     let server = hive_telemetry::serve(config.listen, handle, health.clone(), stop.clone())
         .await
@@ -75,6 +77,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut duties = JoinSet::new();
     duties.spawn(duties::keep_reconciled(doors.clone(), health.clone(), stop.clone()));
     duties.spawn(duties::keep_clean(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_counted(doors.clone(), stop.clone()));
     tracing::info!("The scheduler is at work");
 
     tokio::select! {

@@ -4,6 +4,7 @@
 
 mod cancelling;
 mod crashes;
+mod dashboards;
 mod events;
 mod frozen;
 mod history;

@@ -7,6 +7,9 @@ use clap::{Parser, ValueEnum};
 use hive_agent::Models;
 use url::Url;
 
+/// What stands in the place of a key where only the double answers.
+const NO_KEY: &str = "no-key-is-set";
+
 /// Runs agent tasks: takes tickets from Redis, claims their tasks in Postgres and works on them.
 #[derive(Clone, Parser)]
 #[command(name = "hive-worker", version)]
@@ -93,6 +96,10 @@ impl Config {
             !self.claude_key.is_empty() && self.claude_key.bytes().all(|byte| byte.is_ascii_graphic()),
             "ANTHROPIC_API_KEY is empty or holds what no header can carry; without a key no agent can work, and nothing \
              takes its place"
+        );
+        ensure!(
+            self.claude_key != NO_KEY || self.claude_url.host_str() != Some("api.anthropic.com"),
+            "ANTHROPIC_API_KEY holds the mark of a demo; write the key for Claude into it"
         );
         ensure!(
             matches!(self.claude_url.scheme(), "http" | "https"),

@@ -3,6 +3,7 @@
 mod config;
 mod jobs;
 mod leases;
+mod meter;
 mod process;
 mod slots;
 

@@ -17,6 +17,7 @@ use crate::{
     config::{Config, SandboxMode},
     jobs::run_task::RunTask,
     leases::Leases,
+    meter,
     slots::Slots,
 };
 
@@ -33,7 +34,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let secrets = [&config.database_url, &config.redis_url, &config.claude_key].map(String::clone);
     let _log = hive_telemetry::init("worker", &config.log, &secrets)?;
     let stop = hive_telemetry::stop_on_signal();
-    let metrics = hive_telemetry::metrics::install();
+    let metrics = hive_telemetry::metrics::install("worker");
+    meter::describe_all();
     let health = Health::new("worker");
     health.essential("postgres");
     health.optional("redis");
@@ -67,6 +69,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         drain: drain.clone(),
         worker: Arc::from(name.as_str()),
     };
+    meter::slots(config.slots);
     let (slots, runs) = (Slots::new(config.slots.into()), TaskTracker::new());
     let handler = {
         let runs = runs.clone();
@@ -123,6 +126,7 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
     std::fs::create_dir_all(&sandbox.scratch)
         .with_context(|| format!("HIVE_DATA: {} cannot be made", sandbox.scratch.display()))?;
     let sandbox = Sandbox::probe(sandbox).await.context("the sandbox is not available")?;
+    meter::sandbox(sandbox.level());
     match config.sandbox {
         SandboxMode::Auto => tracing::info!("Commands run under {}", sandbox.level()),
         SandboxMode::Off => tracing::warn!("HIVE_SANDBOX=off: commands run unconfined"),

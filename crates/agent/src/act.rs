@@ -7,6 +7,7 @@ use hive_domain::{
 use tokio::time::Instant;
 
 use crate::{
+    meter,
     run::{Activation, Stopped},
     tools::{self, Bench, ToolError},
 };
@@ -29,7 +30,9 @@ impl Activation<'_> {
             if self.control.lost.is_cancelled() {
                 return Err(Stopped::Lost);
             }
+            let started = Instant::now();
             let outcome = self.run_tool(call, offered, until).await;
+            meter::tool(&call.name, &outcome, started.elapsed());
             let (content, is_error) = match outcome {
                 Ok(text) if call.name == ToolName::Finish.as_str() => {
                     finished = Some(text);

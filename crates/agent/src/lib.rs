@@ -7,12 +7,14 @@ pub mod checks;
 pub mod conversation;
 mod files;
 mod finish;
+mod meter;
 pub mod models;
 mod persist;
 pub mod roster;
 mod run;
 pub mod tools;
 
+pub use meter::METRICS;
 pub use models::Models;
 pub use roster::roster;
 pub use run::{Agent, Control, Stopped, TASK_UPDATES};

@@ -6,7 +6,10 @@ use hive_domain::journal::Entry;
 use hive_store::NewStep;
 use tokio::time::Instant;
 
-use crate::run::{Activation, Stopped, TASK_UPDATES};
+use crate::{
+    meter,
+    run::{Activation, Stopped, TASK_UPDATES},
+};
 
 /// How long a result that is in memory is offered to a database that is away: it is paid for.
 const STORE_PATIENCE: Duration = Duration::from_secs(120);
@@ -27,7 +30,8 @@ impl Activation<'_> {
         loop {
             match self.agent.store.append(self.lease, step).await {
                 Ok(()) => {
-                    metrics::counter!("hive_steps_total", "kind" => step.entry.kind()).increment(1);
+                    meter::step(step.entry.kind(), self.last_step.elapsed());
+                    self.last_step = Instant::now();
                     let nudge = format!("{{\"task_id\":\"{}\"}}", self.lease.task());
                     self.agent.queue.notify(TASK_UPDATES, &nudge).await;
                     return Ok(());

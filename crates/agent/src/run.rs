@@ -101,6 +101,8 @@ pub(crate) struct Activation<'a> {
     /// Charged by calls that brought no reply.
     pub(crate) extra_usage: Usage,
     started: Instant,
+    /// When the last step was written; before the first, when the activation began.
+    pub(crate) last_step: Instant,
     seconds_before: u64,
 }
 
@@ -165,6 +167,7 @@ impl Agent {
             files: opened,
             extra_usage: extra,
             started: Instant::now(),
+            last_step: Instant::now(),
             seconds_before: lease.leased.running_seconds,
             lease,
         };

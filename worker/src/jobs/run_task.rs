@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::leases::Leases;
+use crate::{leases::Leases, meter};
 
 /// How long a task whose run panicked stays away.
 const AFTER_PANIC: Duration = Duration::from_secs(10);
@@ -31,10 +31,11 @@ impl RunTask {
     /// Follows a ticket. The row decides: a ticket without a task that is ready is stale, and dropped.
     pub(crate) async fn follow(&self, ticket: Ticket) {
         let task = TaskId::from(ticket.task_id);
+        let asked = Instant::now();
         let lease = match self.store.claim(task, ticket.epoch, &self.worker).await {
             Ok(Some(lease)) => lease,
             Ok(None) => {
-                metrics::counter!("hive_tickets_stale_total").increment(1);
+                meter::stale();
                 return;
             }
             Err(error) => {
@@ -43,6 +44,7 @@ impl RunTask {
                 return;
             }
         };
+        meter::claimed(&lease, ticket.lane, asked.elapsed());
         let span = tracing::info_span!(
             "run",
             task.id = %task,
@@ -78,7 +80,7 @@ impl RunTask {
             }
         }
         drop(registered);
-        metrics::histogram!("hive_run_seconds").record(started.elapsed().as_secs_f64());
+        meter::ran(started.elapsed());
     }
 
     async fn settle(&self, lease: &Lease<Task>, outcome: &Outcome) {
@@ -86,6 +88,7 @@ impl RunTask {
         /// is there, so waiting longer than the lease loses nothing.
         const PATIENCE: Duration = Duration::from_secs(12 * LEASE_SECONDS as u64);
         let deadline = Instant::now() + PATIENCE;
+        let offered = Instant::now();
         let settled = loop {
             match self.store.settle(lease, outcome).await {
                 Ok(settled) => break settled,
@@ -99,7 +102,7 @@ impl RunTask {
                 }
             }
         };
-        metrics::counter!("hive_tasks_settled_total", "status" => settled.status.as_str()).increment(1);
+        meter::settled(outcome, settled.status, offered.elapsed());
         if lease.leased.duty.is_none() {
             tracing::info!(
                 status = settled.status.as_str(),

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{Error, Result},
+    meter,
     pool::Store,
 };
 
@@ -102,6 +103,7 @@ impl Store {
             Err(error) => return Err(self.refused(error, new).await),
         };
         let bad = |column| move |e| Error::inconsistent("tasks", column, new.id, e);
+        meter::created(1);
         Ok(Task {
             id: new.id,
             project: new.project,
