@@ -45,10 +45,11 @@ APT::Sandbox::User "root";
 CONF
     APT_CONFIG=$dir/apt/apt.conf apt-get -qq update
     (cd "$dir/debs" && APT_CONFIG=$dir/apt/apt.conf \
-        apt-get -qq download docker.io containerd docker-buildx docker-compose docker-cli)
+        apt-get -qq download docker.io containerd docker-buildx docker-compose docker-cli tini)
     for deb in "$dir"/debs/*.deb; do dpkg-deb -x "$deb" "$dir/root"; done
     ln -sf "$dir"/root/usr/bin/* "$dir/root/usr/sbin/dockerd" "$dir/bin/"
     ln -sf "$(find "$dir/root" -name docker-proxy -type f)" "$dir/bin/"
+    ln -sf "$dir/root/usr/bin/tini-static" "$dir/bin/docker-init"
     ln -sf "$dir"/root/usr/libexec/docker/cli-plugins/* "$dir/cfg/cli-plugins/"
 }
 

@@ -9,7 +9,7 @@ FROM base AS postgres
 RUN apt-get update -qq \
     && apt-get install -qq -y --no-install-recommends postgresql-17-pgvector >/dev/null \
     && rm -rf /var/lib/apt/lists/* /var/lib/postgresql/17 /etc/postgresql \
-    && install -d -o postgres -g postgres -m 0700 /var/lib/postgresql/data /var/run/postgresql
+    && install -d -o postgres -g postgres -m 0700 /var/lib/postgresql/data
 COPY --chmod=0755 containers/postgres/entrypoint.sh /usr/local/bin/postgres-entrypoint
 ENV PATH=/usr/lib/postgresql/17/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8
 USER postgres
@@ -25,7 +25,7 @@ FROM base AS redis
 RUN apt-get update -qq \
     && apt-get install -qq -y --no-install-recommends redis-server >/dev/null \
     && rm -rf /var/lib/apt/lists/* \
-    && install -d -o redis -g redis -m 0700 /var/lib/redis /run/redis
+    && install -d -o redis -g redis -m 0700 /var/lib/redis
 COPY --chmod=0755 containers/redis/entrypoint.sh /usr/local/bin/redis-entrypoint
 COPY containers/redis/redis.conf containers/redis/users.acl /etc/hive-redis/
 USER redis

@@ -158,7 +158,7 @@ fn the_hives_user_of_redis_cannot_flush_it() {
     }
     assert!(!words.contains("nopass") && !words.contains("~*") && !words.contains("allkeys"));
     let settings = text("containers/redis/redis.conf");
-    for line in ["maxmemory-policy noeviction", "appendonly yes", "aclfile /run/redis/users.acl"] {
+    for line in ["maxmemory-policy noeviction", "appendonly yes", "aclfile /run/store/users.acl"] {
         assert!(settings.lines().any(|found| found == line), "{line}");
     }
 }

@@ -20,9 +20,9 @@ if [ ! -d "$data" ]; then
     initdb --pgdata="$data.new" --username=postgres --auth-local=peer --auth-host=scram-sha-256 \
         --encoding=UTF8 --locale=C.UTF-8 --data-checksums --no-instructions >/dev/null
     echo "host all all all scram-sha-256" >>"$data.new/pg_hba.conf"
-    pg_ctl --pgdata="$data.new" --silent --wait --options="-c listen_addresses='' -k /var/run/postgresql" start >/dev/null
+    pg_ctl --pgdata="$data.new" --silent --wait --options="-c listen_addresses='' -k /run/store" start >/dev/null
     # The hive owns its database and nothing else; what needs more, the extension, is made here.
-    psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 --host=/var/run/postgresql --dbname=postgres \
+    psql --quiet --no-psqlrc --set=ON_ERROR_STOP=1 --host=/run/store --dbname=postgres \
         --set=password="$(cat "$password_file")" <<'SQL'
 CREATE ROLE hive LOGIN PASSWORD :'password';
 CREATE DATABASE hive OWNER hive;
@@ -33,6 +33,6 @@ SQL
     mv "$data.new" "$data"
 fi
 
-exec postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=/var/run/postgresql \
+exec postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=/run/store \
     -c logging_collector=off -c max_connections="${POSTGRES_MAX_CONNECTIONS:-300}" \
     -c shared_buffers="${POSTGRES_SHARED_BUFFERS:-256MB}" "$@"

@@ -16,6 +16,8 @@ mod odd_answers;
 mod order;
 mod postgres_away;
 mod redis_loss;
+mod redis_user;
+mod refusals;
 mod rolling_restart;
 mod verdicts;
 mod waiting;

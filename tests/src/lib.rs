@@ -23,7 +23,7 @@ pub use builder::Builder;
 pub use hive::TestHive;
 pub use journal::Charged;
 pub use log::LogLine;
-pub use program::Program;
+pub use program::{Program, ends_at_once};
 pub use prometheus::{Prometheus, Sample};
 pub use repo::{Repo, branch, example};
 pub use script::{answer, finish, rules, say, script, shell, write};

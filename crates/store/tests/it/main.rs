@@ -7,6 +7,7 @@ mod append;
 mod artifacts;
 mod bed;
 mod calls;
+mod census;
 mod claim;
 mod dependencies;
 mod enqueue;
