@@ -3,6 +3,7 @@
 #
 #   containers/bring-up.sh [--engine DIR] [--programs DIR]
 #
+# LATENCY_MS       how long the model takes, 10,000 by default
 # --engine DIR     use an engine of one's own (containers/engine.sh), started here and stopped at the end
 # --programs DIR   take built programs from there instead of compiling them in the image
 #
@@ -24,7 +25,7 @@ work=$(mktemp -d)
 project=hive-drill-$$
 # What differs from the defaults: ports beside a running hive, a slow model, few slots.
 export COMPOSE_PROJECT_NAME=$project HIVE_SECRETS=$work/secrets HIVE_VERSION=drill HIVE_LOG=warn
-export HIVE_PORT=17700 PROMETHEUS_PORT=19090 GRAFANA_PORT=13000 HIVE_SLOTS=4 HIVE_DOUBLE_LATENCY_MS=${LATENCY_MS:-2000}
+export HIVE_PORT=17700 PROMETHEUS_PORT=19090 GRAFANA_PORT=13000 HIVE_SLOTS=4 HIVE_DOUBLE_LATENCY_MS=${LATENCY_MS:-10000}
 export HIVE_WORKER_MEMORY=1g HIVE_WORKER_CPUS=1 HIVE_REVISION=drill
 url=http://127.0.0.1:$HIVE_PORT
 files=(--env-file demo.env -f docker-compose.yml)
@@ -161,29 +162,29 @@ say "one worker with $HIVE_SLOTS places, then eight; the model takes $HIVE_DOUBL
 # It is for suspects alone; stopped, so that the figures are those of the workers that are scaled.
 compose stop --timeout 45 worker-isolated >/dev/null 2>&1
 load warm 4 >/dev/null
-one=$(load one 40)
+one=$(load one 20)
 compose up --detach --wait --no-recreate --scale worker=8 worker >/dev/null 2>&1 || fail "eight workers do not come up"
 load warm-eight 32 >/dev/null
-eight=$(load eight 320)
+eight=$(load eight 160)
 ratio=$(python3 -c "print(round($eight / $one, 2))")
 say "$one tasks a second with one worker, $eight with eight: $ratio times"
 
 say "workers leave under load, a scheduler is killed, and nothing is lost"
-load leaving 100 later
+load leaving 64 later
 sleep 3
 compose up --detach --wait --no-recreate --scale worker=3 worker >/dev/null 2>&1
 docker kill "$(compose ps --quiet scheduler | head -n 1)" >/dev/null
-leaving=$(ended leaving 100)
+leaving=$(ended leaving 64)
 say "all succeeded, $leaving a second"
 
 say "Prometheus reads all of them"
 prometheus() { python3 -c 'import json, sys, urllib.parse, urllib.request as r; print(json.dumps(json.load(r.urlopen(sys.argv[1] + "/api/v1/query?query=" + urllib.parse.quote(sys.argv[2]), timeout=20))["data"]["result"]))' "http://127.0.0.1:$PROMETHEUS_PORT" "$1"; }
 for _ in $(seq 30); do
-    jobs=$(prometheus 'sum by (job) (up == 1)')
-    case $jobs in *'"api"'*'"scheduler"'*'"worker"'*) break ;; esac
+    jobs=$(prometheus 'sum by (job) (up == 1)' | grep -o '"job": "[a-z]*"' | sort | tr -d '\n')
+    [ "$jobs" != '"job": "api""job": "scheduler""job": "worker"' ] || break
     sleep 1
 done
-case $jobs in *'"api"'*'"scheduler"'*'"worker"'*) ;; *) fail "targets: $jobs" ;; esac
+[ "$jobs" = '"job": "api""job": "scheduler""job": "worker"' ] || fail "targets: $jobs"
 prometheus 'count by (level) (hive_sandbox_info)'
 
 printf '{"build_seconds":%s,"up_seconds":%s,"sandbox":"%s","one_worker":%s,"eight_workers":%s,"ratio":%s}\n' \
