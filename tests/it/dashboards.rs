@@ -1,6 +1,6 @@
 //! Every panel of every dashboard brings data from the real processes, and every rule can be evaluated.
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{cell::Cell, collections::BTreeSet, fs, path::Path, time::Duration};
 
 use hive_tests::{Prometheus, Repo, TestHive, answer, finish, rules, say, shell, within, write};
 use reqwest::Method;
@@ -138,6 +138,8 @@ async fn every_panel_brings_data_and_every_metric_is_documented() {
         empty.join("\n")
     );
 
+    figures_are_true(&prometheus, &hive).await;
+
     let stands = |rules: &[Value], name: &str| {
         let rule = rules.iter().find(|rule| rule["name"] == name).unwrap();
         rule["state"].as_str().unwrap().to_owned()
@@ -176,6 +178,49 @@ async fn every_panel_brings_data_and_every_metric_is_documented() {
     }
     for id in [parked, vanished] {
         hive.cancel(id).await;
+    }
+}
+
+/// What was counted is what happened.
+async fn figures_are_true(prometheus: &Prometheus, hive: &TestHive) {
+    let number =
+        async |query: &str| -> f64 { sqlx::query_scalar(query).fetch_one(&hive.pool).await.unwrap() };
+    let tasks = number("SELECT count(*)::double precision FROM tasks").await;
+    let cost = number("SELECT sum(cost_nano_usd)::double precision FROM tasks").await;
+    let tokens = number("SELECT sum(output_tokens)::double precision FROM tasks").await;
+    let steps = number("SELECT count(*)::double precision FROM steps").await;
+    assert!(cost > 0.0 && tokens > 0.0 && steps > 0.0);
+    for (expression, wanted) in [
+        ("sum(hive_tasks_created_total)", tasks),
+        ("sum(hive_llm_cost_nano_usd_total)", cost),
+        ("sum(hive_llm_tokens_total{kind=\"output\"})", tokens),
+        ("sum(hive_steps_total)", steps),
+        ("sum(hive_step_seconds_count)", steps),
+        ("sum(hive_tasks_settled_total{status=\"succeeded\"})", 4.0),
+        ("sum(hive_tasks_settled_total{reason=\"verification_failed\"})", 2.0),
+        ("sum(hive_tasks_settled_total{reason=\"rate_limited\"})", 1.0),
+        ("sum(hive_llm_calls_total{outcome=\"overloaded\"})", 1.0),
+        ("sum(hive_sandbox_kills_total{limit=\"wall_time\"})", 2.0),
+        ("sum(hive_tool_seconds_count{tool=\"edit_file\",outcome=\"error\"})", 2.0),
+        ("sum(hive_tasks_orphaned_total)", 1.0),
+        ("max(hive_dead_letters)", 1.0),
+        ("max(hive_waiting{reason=\"rate_limited\"})", 1.0),
+        ("max(hive_tasks{status=\"running\"})", 0.0),
+        ("max(hive_running_without_lease)", 0.0),
+        ("sum(hive_worker_slots)", 4.0),
+        ("sum(hive_worker_running)", 0.0),
+    ] {
+        let seen = Cell::new(None);
+        let limit = std::time::Instant::now() + DATA_WITHIN;
+        while std::time::Instant::now() < limit {
+            let samples = prometheus.query(expression).await.unwrap();
+            seen.set(samples.first().map(|(_, value)| *value));
+            if seen.get() == Some(wanted) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        assert_eq!(seen.get(), Some(wanted), "{expression}");
     }
 }
 

@@ -1,7 +1,5 @@
 //! What a process is told, and what it says about it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{collections::BTreeMap, ffi::OsString, fs};
 
 use super::*;
