@@ -14,7 +14,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     && mkdir /programs \
     && dir=$([ "$PROFILE" = dev ] && echo debug || echo "$PROFILE") \
     && for name in hive hive-api hive-worker hive-scheduler hive-sandbox claude-double; do \
-           cp "target/$dir/$name" /programs/; \
+           strip --strip-debug -o "/programs/$name" "target/$dir/$name"; \
        done
 
 # A stage of its own, so that programs built elsewhere can take its place: --build-context programs=DIR

@@ -155,12 +155,14 @@ ended() { # ended NAME COUNT
     done
     [ "$(psql "SELECT count(*) FROM tasks WHERE labels @> '{\"drill\": \"$1\"}' AND status <> 'succeeded'")" = 0 ] ||
         fail "not all tasks of $1 succeeded"
+    [ "$(psql "SELECT count(*) FROM tasks WHERE worker LIKE 'isolated-%'")" = 0 ] || fail "the isolated worker took an ordinary task"
     psql "SELECT round(count(*) / extract(epoch FROM max(completed_at) - min(started_at)), 2) FROM tasks WHERE labels @> '{\"drill\": \"$1\"}'"
 }
 
+compose exec -T postgres pg_dump --host=/run/store --username=postgres --format=custom hive >"$work/hive.dump"
+[ -s "$work/hive.dump" ] || fail "no dump"
+
 say "one worker with $HIVE_SLOTS places, then eight; the model takes $HIVE_DOUBLE_LATENCY_MS ms"
-# It is for suspects alone; stopped, so that the figures are those of the workers that are scaled.
-compose stop --timeout 45 worker-isolated >/dev/null 2>&1
 load warm 4 >/dev/null
 one=$(load one 20)
 compose up --detach --wait --no-recreate --scale worker=8 worker >/dev/null 2>&1 || fail "eight workers do not come up"

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hive_domain::{TaskStatus, task::Task};
-use hive_queue::{Lane, Queue, Ticket};
-use hive_store::{Announcement, Store};
+use hive_queue::{Queue, Ticket};
+use hive_store::Store;
 use hive_telemetry::{Health, MetricsHandle};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::{auth::Token, bases::Bases, config::Config, live::Live, observe};
+use crate::{admission::Admission, auth::Token, bases::Bases, config::Config, live::Live, observe};
 
 /// The channel on which changes of tasks are told.
 pub const TASK_UPDATES: &str = "task_updates";
@@ -30,6 +30,8 @@ pub struct App {
     pub queue: Queue,
     /// Git, for looking up the base of a task.
     pub bases: Bases,
+    /// Whether more work of low priority is taken.
+    pub admission: Admission,
     /// Who watches which task.
     pub live: Live,
     /// What callers must present.
@@ -65,6 +67,7 @@ impl App {
         health.optional("redis");
         Ok(Self {
             bases: Bases::open(config).await?,
+            admission: Admission::new(Duration::from_secs(config.admission_seconds)),
             live: Live::default(),
             token: Token::new(&config.token),
             metrics: observe::install_metrics(),
@@ -88,27 +91,22 @@ impl App {
             postgres.watch("postgres", PROBE_EVERY, || self.store.ping()),
             redis.watch("redis", PROBE_EVERY, ping_redis),
             self.live.listen(self.queue.subscribe(&[TASK_UPDATES])),
+            self.admission.watch(&self.store),
         );
     }
 
     /// After the commit: puts a ticket of a task that may run into its lane, and tells the watchers.
     pub async fn announce(&self, task: &Task) {
         if task.status == TaskStatus::Ready {
-            self.ticket(Announcement { task: task.id, epoch: task.epoch, priority: task.priority }).await;
+            self.ticket(task).await;
         }
         self.tell(task).await;
     }
 
     /// Puts one ticket into its lane. A ticket that is lost is found again by the reconciler.
-    pub async fn ticket(&self, announcement: Announcement) {
-        let priority = u8::try_from(announcement.priority.get()).unwrap_or(u8::MAX);
-        self.queue
-            .announce(&[Ticket {
-                task_id: announcement.task.uuid(),
-                epoch: announcement.epoch,
-                lane: Lane::from_priority(priority),
-            }])
-            .await;
+    async fn ticket(&self, task: &Task) {
+        let ticket = Ticket::new(task.id.uuid(), task.epoch, task.priority.into(), task.isolated);
+        self.queue.announce(&[ticket]).await;
     }
 
     /// Tells the watchers of every process that a task changed.

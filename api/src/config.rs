@@ -56,6 +56,14 @@ pub struct Config {
         action = clap::ArgAction::Set
     )]
     pub metrics_open: bool,
+    /// Seconds that a task may be ready before tasks of priority 7 to 9 are refused with 429; 0 never refuses
+    #[arg(
+        long,
+        env = "HIVE_ADMISSION_SECONDS",
+        value_name = "HIVE_ADMISSION_SECONDS",
+        default_value_t = 600
+    )]
+    pub admission_seconds: u64,
     /// Connections to Postgres at most
     #[arg(
         long,

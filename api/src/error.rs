@@ -66,6 +66,11 @@ impl ApiError {
         Self { retry_after: Some(seconds), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }
 
+    /// Refused for the moment: the same request may succeed after `seconds`.
+    pub fn later(status: StatusCode, code: &'static str, detail: impl Into<String>, seconds: u32) -> Self {
+        Self { retry_after: Some(seconds), ..Self::new(status, code, detail) }
+    }
+
     /// 500. The cause goes to the log, under the request's id; the caller is told to look there.
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = cause, "A request failed inside the server");

@@ -1,6 +1,7 @@
 //! HTTP in, events out: the REST door of Agent Hive. Postgres is the truth, Redis a nudge; any number of these
 //! processes serve the same tasks, and none of them holds state that another would miss.
 
+mod admission;
 mod app;
 mod auth;
 mod bases;

@@ -23,12 +23,17 @@ const LONGEST_ID: usize = 100;
 /// The route of a request that no route takes. Paths themselves never become labels: callers choose them.
 const NO_ROUTE: &str = "none";
 
-const METRICS: [Description; 3] = [
+const METRICS: [Description; 5] = [
     Description::counter("http_requests_total", "Requests answered, by route, method and status"),
     Description::histogram(
         "http_request_seconds",
         "How long requests took until their head was sent, by route and class of status",
     ),
+    Description::gauge(
+        "hive_admission_oldest_ready_seconds",
+        "How long the oldest ready task has waited, as this process saw it when it last decided whom to admit",
+    ),
+    Description::counter("hive_admission_refused_total", "Tasks refused because the backlog was too old"),
     Description::gauge("hive_event_streams", "Watchers that are connected to this process"),
 ];
 

@@ -42,7 +42,8 @@ impl Modify for Common {
         }
         document.components = Some(components);
         for (path, item) in &mut document.paths.paths {
-            let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+            let operations =
+                [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
             for operation in operations.into_iter().flatten() {
                 describe_errors(operation);
                 if !OPEN_PATHS.contains(&path.as_str()) {

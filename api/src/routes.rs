@@ -1,6 +1,7 @@
 //! Every route, once: the same list makes the router and its description.
 
 mod agents;
+mod queue;
 mod system;
 mod tasks;
 
@@ -63,6 +64,13 @@ endpoints! {
     tasks::assign,
     tasks::complete,
     tasks::cancel,
+    tasks::why,
+    queue::pause,
+    queue::resume,
+    queue::pauses,
+    queue::limits,
+    queue::set_limit,
+    queue::drop_limit,
     system::health,
     system::live,
     system::ready,

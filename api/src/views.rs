@@ -3,12 +3,14 @@
 mod agent;
 mod limits;
 mod names;
+mod queue;
 mod result;
 mod step;
 mod task;
 
 pub use agent::AgentView;
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
-pub use names::{agent_status, dependency_policy};
+pub use names::{agent_status, dependency_policy, pause_mode, task_status};
+pub use queue::{PauseView, TaskLimitView};
 pub use step::StepView;
 pub use task::TaskView;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{agent, dev, doctor, failure::Failure, migrate, probe, settings::Connection, task};
+use crate::{agent, dev, doctor, failure::Failure, migrate, probe, queue, settings::Connection, task};
 
 /// Runs a fleet of Claude agents that develop software.
 ///
@@ -35,6 +35,13 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Pause, drain and resume the fleet or a part of it; set limits.
+    Queue {
+        #[command(subcommand)]
+        command: queue::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Look at agents.
     Agent {
         #[command(subcommand)]
@@ -62,6 +69,7 @@ impl Cli {
             Command::Doctor(options) => doctor::run(&options, self.json).await,
             Command::Probe(options) => probe::run(options).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
+            Command::Queue { command, common } => queue::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
         }
     }

@@ -39,6 +39,18 @@ impl Client {
         self.read(self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30))).await
     }
 
+    /// A POST whose answer has no body.
+    pub(crate) async fn post_empty(&self, path: &str, body: &Value) -> Result<(), Failure> {
+        let request = self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30));
+        self.send(request).await.map(drop)
+    }
+
+    /// A PUT whose answer has no body.
+    pub(crate) async fn put_empty(&self, path: &str, body: &Value) -> Result<(), Failure> {
+        let request = self.request(Method::PUT, path)?.json(body).timeout(Duration::from_secs(30));
+        self.send(request).await.map(drop)
+    }
+
     /// Opens an event stream after event number `after`.
     pub(crate) async fn stream(&self, path: &str, after: i64) -> Result<Response, Failure> {
         let request = self.request(Method::GET, path)?.header("last-event-id", after.to_string());

@@ -9,6 +9,7 @@ mod failure;
 mod migrate;
 mod output;
 mod probe;
+mod queue;
 mod settings;
 mod task;
 

@@ -45,6 +45,11 @@ pub(crate) enum Command {
         /// Its id.
         id: String,
     },
+    /// Say what keeps a task from going on, or what ended it, and what clears that.
+    Why {
+        /// Its id.
+        id: String,
+    },
     /// End a task.
     Cancel {
         /// Its id.
@@ -74,6 +79,10 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             }
             print!("{}", output::plain(&diff));
             Ok(())
+        }
+        Command::Why { id } => {
+            let why = client.get(&format!("/api/v1/tasks/{id}/why")).await?;
+            if json { output::json(&why) } else { view::why(&why) }
         }
         Command::Cancel { id } => {
             let task = client.post(&format!("/api/v1/tasks/{id}/cancel"), &serde_json::json!({})).await?;

@@ -20,6 +20,9 @@ pub struct Config {
     /// Where /health and /metrics are served
     #[arg(long, env = "HIVE_SCHEDULER_LISTEN", default_value = "127.0.0.1:7702")]
     pub listen: SocketAddr,
+    /// Seconds after which a task that waits for a worker goes before the others of its lane
+    #[arg(long, env = "HIVE_AGEING_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub ageing_seconds: u64,
     /// What is logged.
     #[command(flatten)]
     pub log: LogConfig,

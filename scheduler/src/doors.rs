@@ -1,5 +1,7 @@
 //! The two doors that duties go through.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use hive_queue::{Lane, Queue};
 use hive_store::Store;
@@ -15,6 +17,8 @@ pub struct Doors {
     pub queue: Queue,
     /// Tickets that one lane takes at most.
     pub feed_cap: u64,
+    /// How long a ready task may wait before it goes to the head of its lane.
+    pub ageing: Duration,
 }
 
 impl Doors {
@@ -31,14 +35,14 @@ impl Doors {
         };
         let feed_cap = queue.feed_cap as u64;
         let queue = Queue::connect(queue).context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
-        Ok(Self { store, queue, feed_cap })
+        Ok(Self { store, queue, feed_cap, ageing: Duration::from_secs(config.ageing_seconds) })
     }
 
     /// How many tickets each lane can still take, in the order of [`Lane::ALL`].
     ///
     /// # Errors
     /// Redis is away.
-    pub async fn room(&self) -> Result<[u64; Lane::ALL.len()], hive_queue::Error> {
+    pub async fn room(&self) -> Result<[u64; Lane::COUNT], hive_queue::Error> {
         let depth = self.queue.depth().await?;
         Ok(depth.map(|waiting| self.feed_cap.saturating_sub(waiting)))
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use hive_tests::{Builder, Repo, TestHive, answer, branch, finish, rules, say, shell, within};
+use hive_tests::{Builder, Repo, TestHive, answer, branch, finish, rules, shell, within};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -157,27 +157,4 @@ async fn a_reply_that_is_cut_by_a_kill_is_the_only_one_paid_twice() {
     assert_eq!(turns, (0..TURNS).collect::<Vec<_>>());
     let unknown = "SELECT count(*) FROM llm_calls WHERE task_id = $1 AND state = 'intent'";
     assert_eq!(hive.count(unknown, id).await, 1, "the call that nobody knows the outcome of is on record");
-}
-
-#[tokio::test]
-async fn a_task_that_kills_its_worker_is_dead_after_its_attempts() {
-    let hangs = json!({ "name": "hangs", "when": { "first_text": "Poison" }, "delay_ms": 60_000 });
-    let script = rules(json!([hangs, say("Healthy", 0, "Fine.")]));
-    let mut hive = TestHive::builder().script(script).start().await;
-    let id = hive.post_task(json!({ "title": "Poison", "max_attempts": 1 })).await;
-    hive.wait_status(id, 20, "running").await;
-    assert!(kill_holder(&mut hive, id).await);
-    hive.launch_worker();
-    let task = hive.wait_end(id, 30).await;
-    assert_eq!((&task["status"], &task["status_reason"]), (&json!("dead"), &json!("attempts_exhausted")));
-    // Taken back within the lease and five seconds, by the clock of the database.
-    let took =
-        "SELECT (extract(epoch FROM completed_at - started_at) * 1000)::bigint FROM tasks WHERE id = $1";
-    let took = hive.count(took, id).await;
-    assert!(took < 16_000, "it was held for {took} ms");
-    let listed = hive.get("/api/v1/tasks?status=dead").await;
-    assert_eq!(listed["items"][0]["id"], id.to_string(), "dead tasks are listed");
-    let healthy = hive.post_task(json!({ "title": "Healthy" })).await;
-    hive.wait_succeeded(healthy, 20).await;
-    hive.assert_whole(id).await;
 }

@@ -7,6 +7,7 @@ mod crashes;
 mod dashboards;
 mod events;
 mod frozen;
+mod gates;
 mod history;
 mod isolation;
 mod limits;

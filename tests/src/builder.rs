@@ -33,6 +33,7 @@ pub struct Builder {
     own_postgres: bool,
     latency: Duration,
     pub(crate) worker_env: BTreeMap<String, String>,
+    scheduler_env: BTreeMap<String, String>,
     pub(crate) hosts_apart: bool,
 }
 
@@ -48,6 +49,7 @@ impl Default for Builder {
             own_postgres: false,
             latency: Duration::ZERO,
             worker_env: BTreeMap::from([("HIVE_SLOTS".to_owned(), "4".to_owned())]),
+            scheduler_env: BTreeMap::new(),
             hosts_apart: false,
         }
     }
@@ -92,6 +94,13 @@ impl Builder {
     #[must_use]
     pub fn worker_env(mut self, name: &str, value: &str) -> Self {
         self.worker_env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A variable of every scheduler.
+    #[must_use]
+    pub fn scheduler_env(mut self, name: &str, value: &str) -> Self {
+        self.scheduler_env.insert(name.to_owned(), value.to_owned());
         self
     }
 
@@ -176,6 +185,7 @@ impl Builder {
             tickets,
             prefix,
             worker_env: self.worker_env,
+            scheduler_env: self.scheduler_env,
             hosts_apart: self.hosts_apart,
             expects_unmatched: false,
             directory,

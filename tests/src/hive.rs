@@ -36,6 +36,7 @@ pub struct TestHive {
     pub(crate) tickets: Tickets,
     pub(crate) prefix: String,
     pub(crate) worker_env: BTreeMap<String, String>,
+    pub(crate) scheduler_env: BTreeMap<String, String>,
     pub(crate) hosts_apart: bool,
     pub(crate) expects_unmatched: bool,
     // Last, so that everybody who uses it has ended when it is removed.
@@ -136,6 +137,7 @@ impl TestHive {
         let number = self.schedulers.len() + 1;
         let mut env = self.env(&self.path("data"));
         env.insert("HIVE_SCHEDULER_LISTEN".to_owned(), "127.0.0.1:0".to_owned());
+        env.extend(self.scheduler_env.clone());
         self.schedulers.push(Program::start(
             "scheduler",
             format!("scheduler-{number}"),

@@ -32,6 +32,9 @@ pub struct Config {
     /// Tasks that run at the same time.
     #[arg(long, env = "HIVE_SLOTS", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub slots: u16,
+    /// Take only tasks whose workers died, one at a time: what kills a worker kills this one, and nothing beside it.
+    #[arg(long, env = "HIVE_ISOLATED", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub isolated: bool,
     /// Seconds that running steps get to end after SIGTERM.
     #[arg(long, env = "HIVE_DRAIN_SECONDS", default_value_t = 20)]
     pub drain_seconds: u64,

@@ -9,7 +9,7 @@ use std::{
 use hive_agent::{Control, TASK_UPDATES};
 use hive_domain::TaskId;
 use hive_queue::{Notice, Queue};
-use hive_store::{Store, lease::RENEW_EVERY};
+use hive_store::{Store, WorkerReport, lease::RENEW_EVERY};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
@@ -69,13 +69,23 @@ impl Leases {
     /// Renews all leases every three seconds, until `stop`. A database that is away costs nothing but time: every
     /// write is fenced, and a lease that ran out meanwhile is noticed by the next renewal. It is asked again at once,
     /// so that it learns of the living before somebody takes their tasks for orphans.
-    pub(crate) async fn renew(self, store: Store, stop: CancellationToken) {
+    pub(crate) async fn renew(
+        self,
+        store: Store,
+        mut report: WorkerReport,
+        drain: CancellationToken,
+        stop: CancellationToken,
+    ) {
         let mut tick = tokio::time::interval(RENEW_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
                 () = stop.cancelled() => return,
+            }
+            report.draining = drain.is_cancelled();
+            if let Err(error) = store.report_worker(&report).await {
+                tracing::debug!("the worker could not report itself: {error}");
             }
             let held: Vec<(TaskId, i64)> =
                 self.with(|runs| runs.iter().map(|(task, held)| (*task, held.epoch)).collect());

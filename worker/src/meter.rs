@@ -7,7 +7,7 @@ use hive_queue::Lane;
 use hive_sandbox::Level;
 use hive_telemetry::metrics::{Description, describe};
 
-const METRICS: [Description; 10] = [
+const METRICS: [Description; 11] = [
     Description::gauge("hive_worker_slots", "Tasks that this worker can run at the same time"),
     Description::gauge("hive_worker_running", "Tasks that this worker holds a lease of"),
     Description::gauge(
@@ -18,6 +18,7 @@ const METRICS: [Description; 10] = [
         "hive_tickets_stale_total",
         "Tickets whose task was not there to be claimed any more",
     ),
+    Description::counter("hive_polled_claims_total", "Tasks claimed without a ticket, while none came"),
     Description::histogram("hive_claim_seconds", "How long Postgres took to grant a claim"),
     Description::histogram(
         "hive_task_wait_seconds",
@@ -41,6 +42,7 @@ pub(crate) fn describe_all() {
     describe(&METRICS);
     describe(&hive_agent::METRICS);
     hive_queue::describe_metrics();
+    hive_store::describe_metrics();
     // From the start, so that the first one is a rise.
     metrics::counter!("hive_leases_lost_total").absolute(0);
     metrics::counter!("hive_tickets_stale_total").absolute(0);
@@ -63,12 +65,19 @@ pub(crate) fn stale() {
     metrics::counter!("hive_tickets_stale_total").increment(1);
 }
 
+pub(crate) fn polled(tasks: usize) {
+    metrics::counter!("hive_polled_claims_total").increment(tasks as u64);
+}
+
 pub(crate) fn lease_lost() {
     metrics::counter!("hive_leases_lost_total").increment(1);
 }
 
-pub(crate) fn claimed(lease: &Lease<Task>, lane: Lane, took: Duration) {
+pub(crate) fn claim(took: Duration) {
     metrics::histogram!("hive_claim_seconds").record(took.as_secs_f64());
+}
+
+pub(crate) fn waited(lease: &Lease<Task>) {
     let task = &lease.leased;
     // Both times are the database's. A task that waits for others is ready later than any time in its row says.
     if lease.epoch() == 1
@@ -76,6 +85,7 @@ pub(crate) fn claimed(lease: &Lease<Task>, lane: Lane, took: Duration) {
         && let Some(started) = task.started_at
     {
         let waited = (started - task.run_at.max(task.created_at)).to_std().unwrap_or_default();
+        let lane = Lane::from_priority(task.priority.into());
         metrics::histogram!("hive_task_wait_seconds", "lane" => lane.as_str()).record(waited.as_secs_f64());
     }
 }
@@ -92,6 +102,7 @@ pub(crate) fn settled(outcome: &Outcome, status: TaskStatus, took: Duration) {
         (Outcome::Wait { reason, .. } | Outcome::Fail { reason, .. }, _) => reason.as_str(),
         (Outcome::Retry { .. }, _) => StatusReason::Retry.as_str(),
         (Outcome::Yield, _) => StatusReason::Drained.as_str(),
+        (Outcome::Halt, _) => StatusReason::Paused.as_str(),
     };
     metrics::counter!("hive_tasks_settled_total", "status" => status.as_str(), "reason" => reason)
         .increment(1);

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_agent::Agent;
+use hive_agent::{Agent, Definitions};
 use hive_claude::{Claude, RetryPolicy, Secret};
-use hive_queue::{Queue, Ticket, WorkerConfig};
+use hive_queue::{Lane, Queue, Ticket, WorkerConfig};
 use hive_sandbox::{Mode, Sandbox};
-use hive_store::Store;
+use hive_store::{Claimant, Store, WorkerReport};
 use hive_telemetry::Health;
 use hive_workspace::Workspaces;
 use tokio::time::{Instant, sleep};
@@ -18,6 +18,7 @@ use crate::{
     jobs::run_task::RunTask,
     leases::Leases,
     meter,
+    poll::{LastTicket, poll},
     slots::Slots,
 };
 
@@ -59,21 +60,34 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let name = format!("{}-{}", config.name, std::process::id());
     let (drain, finished) = (CancellationToken::new(), CancellationToken::new());
     let leases = Leases::default();
-    tokio::spawn(leases.clone().renew(store.clone(), finished.clone()));
+    let claimant = Claimant { name: Arc::from(name.as_str()), isolated: config.isolated };
+    // Alone with a suspect: nothing else dies with it.
+    let slots = if config.isolated { 1 } else { config.slots };
+    let report = WorkerReport {
+        claimant: claimant.clone(),
+        host: host(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        slots: slots.into(),
+        draining: false,
+    };
+    tokio::spawn(leases.clone().renew(store.clone(), report, drain.clone(), finished.clone()));
     tokio::spawn(leases.clone().listen(queue.clone()));
     let job = RunTask {
-        store,
+        store: store.clone(),
         queue: queue.clone(),
         agent: Arc::new(agent),
         leases: leases.clone(),
         drain: drain.clone(),
-        worker: Arc::from(name.as_str()),
+        claimant,
     };
-    meter::slots(config.slots);
-    let (slots, runs) = (Slots::new(config.slots.into()), TaskTracker::new());
+    meter::slots(slots);
+    let (slots, runs, last_ticket) = (Slots::new(slots.into()), TaskTracker::new(), LastTicket::new());
+    let polling = poll(job.clone(), slots.clone(), runs.clone(), last_ticket.clone(), stop.clone());
+    let polling = tokio::spawn(polling);
     let handler = {
         let runs = runs.clone();
         move |ticket: Ticket| {
+            last_ticket.came();
             let (slots, runs, job) = (slots.clone(), runs.clone(), job.clone());
             async move {
                 let slot = slots.acquire(ticket.lane).await;
@@ -85,8 +99,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             }
         }
     };
-    tracing::info!(slots = config.slots, "Worker {name} takes tickets");
-    queue.run(WorkerConfig { name }, handler, stop).await?;
+    tracing::info!(slots = config.slots, isolated = config.isolated, "Worker {name} takes tickets");
+    let lanes = if config.isolated { Lane::ISOLATED } else { Lane::ORDINARY };
+    queue.run(WorkerConfig { name: name.clone(), lanes }, handler, stop).await?;
+    // A claim that is on its way when the worker stops still gets its run, which hands the task back.
+    polling.await.context("the search for tasks ended in a panic")?;
 
     health.draining();
     tracing::info!(running = leases.count(), "Draining");
@@ -105,6 +122,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
     }
     finished.cancel();
+    if let Err(error) = store.forget_worker(&name).await {
+        tracing::debug!("the worker is forgotten when it has been silent: {error}");
+    }
     serving.cancel();
     server.ended().await;
     Ok(())
@@ -146,6 +166,7 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
         models: config.models.clone(),
         max_output_tokens: config.max_output_tokens,
         retry: RetryPolicy::default(),
+        definitions: Definitions::default(),
     })
 }
 
@@ -154,4 +175,10 @@ fn watch(health: &Health, store: &Store, queue: &Queue) {
     tokio::spawn(async move { watched.watch("postgres", Duration::from_secs(2), || store.ping()).await });
     let (watched, queue) = (health.clone(), queue.clone());
     tokio::spawn(async move { watched.watch("redis", Duration::from_secs(2), || queue.ping()).await });
+}
+
+/// The machine, for people who look for a worker.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }

@@ -21,7 +21,7 @@ pub(crate) struct Slots {
 struct State {
     free: usize,
     grants: u64,
-    waiting: [VecDeque<oneshot::Sender<Slot>>; 4],
+    waiting: [VecDeque<oneshot::Sender<Slot>>; Lane::COUNT],
 }
 
 /// A place; free again when dropped.
@@ -45,7 +45,7 @@ impl Slots {
                 return Slot { slots: Some(self.clone()) };
             }
             let (sender, receiver) = oneshot::channel();
-            state.waiting[index(lane)].push_back(sender);
+            state.waiting[lane.index()].push_back(sender);
             receiver
         };
         match waiting.await {
@@ -55,12 +55,23 @@ impl Slots {
         }
     }
 
+    /// A place that nobody waits for, if there is one.
+    pub(crate) fn take_free(&self) -> Option<Slot> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.free == 0 {
+            return None;
+        }
+        state.free -= 1;
+        state.grants += 1;
+        Some(Slot { slots: Some(self.clone()) })
+    }
+
     fn release(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.grants += 1;
         let least_first = state.grants.is_multiple_of(AGEING);
-        for n in 0..4 {
-            let lane = if least_first { 3 - n } else { n };
+        for n in 0..Lane::COUNT {
+            let lane = if least_first { Lane::COUNT - 1 - n } else { n };
             while let Some(waiter) = state.waiting[lane].pop_front() {
                 match waiter.send(Slot { slots: Some(self.clone()) }) {
                     Ok(()) => return,
@@ -78,15 +89,6 @@ impl Drop for Slot {
         if let Some(slots) = self.slots.take() {
             slots.release();
         }
-    }
-}
-
-const fn index(lane: Lane) -> usize {
-    match lane {
-        Lane::Urgent => 0,
-        Lane::High => 1,
-        Lane::Normal => 2,
-        Lane::Low => 3,
     }
 }
 

@@ -9,3 +9,4 @@ pub mod events;
 pub mod list;
 pub mod show;
 pub mod steps;
+pub mod why;

@@ -1,6 +1,6 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
-use hive_domain::{AgentStatus, TaskStatus, task::DependencyPolicy};
+use hive_domain::{AgentStatus, PauseMode, TaskStatus, task::DependencyPolicy};
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
 fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Schema {
@@ -16,6 +16,11 @@ pub fn task_status() -> Schema {
 /// Whether an agent takes tasks.
 pub fn agent_status() -> Schema {
     one_of(AgentStatus::ALL.iter().map(|name| name.as_str()))
+}
+
+/// What a pause does to tasks that run.
+pub fn pause_mode() -> Schema {
+    one_of(PauseMode::ALL.iter().map(|name| name.as_str()))
 }
 
 /// What an unsuccessful dependency does.

@@ -120,5 +120,5 @@ async fn a_bad_field_is_pointed_to_and_no_row_is_left() {
         assert_eq!(answer.places(), pointers);
     }
     assert!(hive.tasks().await.is_empty());
-    assert_eq!(hive.queue.depth().await.unwrap(), [0; 4]);
+    assert_eq!(hive.queue.depth().await.unwrap(), [0; 5]);
 }

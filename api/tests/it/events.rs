@@ -1,5 +1,6 @@
 //! The event stream: each event once and in order, whatever breaks on the way.
 
+use hive_store::Claimant;
 use std::{
     collections::VecDeque,
     io::{Read, Write},
@@ -87,7 +88,7 @@ fn watch(api: &Api, task: TaskId) -> RequestBuilder {
 
 async fn finish(hive: &Hive, task: TaskId) {
     let epoch = hive.store.task(task).await.unwrap().epoch;
-    let lease = hive.store.claim(task, epoch, "w").await.unwrap().unwrap();
+    let lease = hive.store.claim(task, epoch, &Claimant::ordinary("w")).await.unwrap().unwrap();
     hive.store.settle(&lease, &Outcome::Done(TaskResult::default())).await.unwrap();
 }
 
@@ -123,7 +124,7 @@ async fn a_broken_stream_goes_on_at_another_process_without_a_gap() {
     let mut reader = Reader::open(watch(&one, task)).await;
     assert_eq!(reader.next().await.unwrap().id, 1);
     drop(reader);
-    hive.store.claim(task, 0, "w").await.unwrap().unwrap();
+    hive.store.claim(task, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
 
     let mut reader = Reader::open(watch(&two, task).header("last-event-id", "1")).await;
     assert_eq!(reader.next().await.unwrap().id, 2);
@@ -168,7 +169,7 @@ async fn a_task_that_was_reopened_has_events_after_its_end() {
     let (url, _) = hive.repository();
     let checks = json!([{ "command": "true" }]);
     let task = api.task(json!({ "title": "T", "repository": { "url": url }, "acceptance": checks })).await;
-    let lease = hive.store.claim(task, 0, "w").await.unwrap().unwrap();
+    let lease = hive.store.claim(task, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     let fail =
         Outcome::Fail { reason: StatusReason::TurnLimit, detail: String::new(), partial: Box::default() };
     hive.store.settle(&lease, &fail).await.unwrap();
@@ -191,7 +192,7 @@ async fn nothing_is_lost_while_redis_is_away_or_was_emptied() {
     assert_eq!(reader.next().await.unwrap().id, 1);
 
     flush_all(redis.url());
-    let lease = hive.store.claim(task, 0, "w").await.unwrap().unwrap();
+    let lease = hive.store.claim(task, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     assert_eq!(reader.next().await.unwrap().event, "task.started");
 
     redis.kill();

@@ -30,7 +30,7 @@ async fn the_detail_names_the_provider_the_components_and_the_lanes() {
     })
     .await;
     assert_eq!(detail["provider"], "double");
-    assert_eq!(detail["lanes"], json!({ "urgent": 0, "high": 0, "normal": 0, "low": 1 }));
+    assert_eq!(detail["lanes"], json!({ "urgent": 0, "high": 0, "normal": 0, "low": 1, "isolated": 0 }));
     assert_eq!(detail["components"]["postgres"]["state"], "up");
     assert_eq!(detail["version"], env!("CARGO_PKG_VERSION"));
 }

@@ -51,6 +51,7 @@ impl Hive {
             data: files.path().join("data"),
             provider: "double".to_owned(),
             metrics_open: false,
+            admission_seconds: 600,
             db_connections: 8,
             log: LogConfig { filter: "info".to_owned(), format: Some(LogFormat::Text) },
         };

@@ -11,6 +11,7 @@ mod health;
 mod hive;
 mod openapi;
 mod programs;
+mod queue;
 mod robust;
 mod task_actions;
 mod tasks;

@@ -1,5 +1,6 @@
 //! What a person does to a task that exists.
 
+use hive_store::Claimant;
 use std::time::Duration;
 
 use hive_domain::{Outcome, StatusReason, TaskStatus, journal::TaskResult};
@@ -25,7 +26,7 @@ async fn assigning_changes_the_agent_until_the_task_begins() {
     let nobody = api.put(&path, json!({ "agent_id": uuid::Uuid::now_v7() })).await;
     nobody.problem(422, "validation_failed");
     assert_eq!(nobody.places(), ["/agent_id"]);
-    hive.store.claim(id, 0, "w").await.unwrap().unwrap();
+    hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     api.put(&path, json!({ "agent_id": bob })).await.problem(409, "task_not_assignable");
 }
 
@@ -34,7 +35,7 @@ async fn cancelling_ends_a_task_once() {
     let hive = Hive::start().await;
     let api = hive.api().await;
     let id = api.task(json!({ "title": "T", "duty": "noop" })).await;
-    let lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
+    let lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     for _ in 0..2 {
         let answer = Answer::of(api.request(Method::POST, &format!("/api/v1/tasks/{id}/cancel"))).await;
         assert_eq!((answer.status.as_u16(), &answer.body["status"]), (200, &json!("cancelled")));
@@ -45,7 +46,7 @@ async fn cancelling_ends_a_task_once() {
     assert!(late.is_err(), "the run in flight can write nothing more");
 
     let done = api.task(json!({ "title": "T", "duty": "noop" })).await;
-    let lease = hive.store.claim(done, 0, "w").await.unwrap().unwrap();
+    let lease = hive.store.claim(done, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     hive.store.settle(&lease, &Outcome::Done(TaskResult::default())).await.unwrap();
     let answer = Answer::of(api.request(Method::POST, &format!("/api/v1/tasks/{done}/cancel"))).await;
     answer.problem(409, "task_ended");
@@ -59,7 +60,7 @@ async fn completing_goes_through_the_checks() {
     let (url, _) = hive.repository();
     let checks = json!([{ "command": "true" }]);
     let id = api.task(json!({ "title": "T", "repository": { "url": url }, "acceptance": checks })).await;
-    let lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
+    let lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     let path = format!("/api/v1/tasks/{id}/complete");
     Answer::of(api.request(Method::POST, &path)).await.problem(409, "task_not_completable");
     let fail = Outcome::Fail {
@@ -77,7 +78,7 @@ async fn completing_goes_through_the_checks() {
         let depth = hive.queue.depth().await.unwrap();
         (depth[2] == 2).then_some(depth)
     });
-    assert_eq!(tickets.await, [0, 0, 2, 0]);
+    assert_eq!(tickets.await, [0, 0, 2, 0, 0]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use hive_domain::{
     journal::{CheckResult, DiffStat, Entry, Note, NoteCause, TaskResult},
     task::DependencyPolicy,
 };
-use hive_store::NewStep;
+use hive_store::{Claimant, NewStep};
 use serde_json::{Value, json};
 
 use crate::hive::Hive;
@@ -22,7 +22,7 @@ async fn a_noop_is_stored_announced_and_shown_by_another_process() {
     let stored = hive.store.task(id.parse().unwrap()).await.unwrap();
     assert_eq!(stored.status, TaskStatus::Ready);
     assert_eq!((stored.duty.as_deref(), stored.priority.get()), (Some("noop"), 2));
-    assert_eq!(hive.queue.depth().await.unwrap(), [1, 0, 0, 0], "one ticket in the urgent lane");
+    assert_eq!(hive.queue.depth().await.unwrap(), [1, 0, 0, 0, 0], "one ticket in the urgent lane");
 
     let shown = other.get(answer.header("location")).await;
     assert_eq!(shown.status, 200);
@@ -81,7 +81,7 @@ async fn every_field_is_kept() {
     let stored = hive.store.task(id).await.unwrap();
     assert_eq!(stored.on_dependency_failure, DependencyPolicy::Continue);
     assert_eq!(stored.repository.unwrap().base_commit, commit);
-    assert_eq!(hive.queue.depth().await.unwrap(), [0, 0, 1, 0], "only the first task has a ticket");
+    assert_eq!(hive.queue.depth().await.unwrap(), [0, 0, 1, 0, 0], "only the first task has a ticket");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn a_run_is_shown_with_its_steps_result_and_diff() {
     assert_eq!(api.get(&format!("{path}/steps")).await.body, json!({ "items": [], "next_cursor": null }));
     api.get(&format!("{path}/diff")).await.problem(404, "no_diff");
 
-    let mut lease = hive.store.claim(id, 0, "w").await.unwrap().unwrap();
+    let mut lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     for n in 1..=3 {
         let note = Entry::Note(Note { cause: NoteCause::Cut, text: format!("note {n}") });
         let step =

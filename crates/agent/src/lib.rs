@@ -5,6 +5,7 @@ mod act;
 mod ask;
 pub mod checks;
 pub mod conversation;
+mod definitions;
 mod files;
 mod finish;
 mod meter;
@@ -14,6 +15,7 @@ pub mod roster;
 mod run;
 pub mod tools;
 
+pub use definitions::Definitions;
 pub use meter::METRICS;
 pub use models::Models;
 pub use roster::roster;

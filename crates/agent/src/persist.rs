@@ -29,7 +29,8 @@ impl Activation<'_> {
         let deadline = Instant::now() + STORE_PATIENCE;
         loop {
             match self.agent.store.append(self.lease, step).await {
-                Ok(()) => {
+                Ok(edge) => {
+                    self.halted = edge.halted;
                     meter::step(step.entry.kind(), self.last_step.elapsed());
                     self.last_step = Instant::now();
                     let nudge = format!("{{\"task_id\":\"{}\"}}", self.lease.task());

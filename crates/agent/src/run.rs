@@ -1,10 +1,10 @@
 //! One activation of a task: replay, then ask, act and append until it ends, parks or is handed back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hive_claude::{Claude, RetryPolicy};
 use hive_domain::{
-    AgentDefinition, AgentStatus, Lease, Outcome, StatusReason, Usage,
+    AgentDefinition, Lease, Outcome, StatusReason, Usage,
     journal::{Checks, Entry, Note, TaskResult},
     task::Task,
     transcript::{Next, Transcript},
@@ -21,6 +21,7 @@ use crate::{
     ask::HOST_TROUBLE,
     checks,
     conversation::{self, tools_of},
+    definitions::Definitions,
     files::{Files, FilesError},
     models::Models,
 };
@@ -50,6 +51,8 @@ pub struct Agent {
     pub max_output_tokens: u32,
     /// How patient calls are.
     pub retry: RetryPolicy,
+    /// Definitions that runs of this process were pinned to.
+    pub definitions: Definitions,
 }
 
 /// How a run is stopped from outside.
@@ -95,11 +98,13 @@ pub(crate) struct Activation<'a> {
     pub(crate) agent: &'a Agent,
     pub(crate) lease: &'a mut Lease<Task>,
     pub(crate) control: &'a Control,
-    pub(crate) definition: AgentDefinition,
+    pub(crate) definition: Arc<AgentDefinition>,
     pub(crate) transcript: Transcript,
     pub(crate) files: Option<Files>,
     /// Charged by calls that brought no reply.
     pub(crate) extra_usage: Usage,
+    /// A pause covered the task at its last step edge.
+    pub(crate) halted: bool,
     started: Instant,
     /// When the last step was written; before the first, when the activation began.
     pub(crate) last_step: Instant,
@@ -135,17 +140,16 @@ impl Agent {
             let detail = "the task names no agent".to_owned();
             return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
         };
-        if lease.next_seq() == 1 {
-            // One that has begun keeps its agent to the end; one that has not finds that it takes no tasks any more.
-            let current = self.store.agent(agent.id).await.map_err(Stopped::Store)?;
-            if current.status == AgentStatus::Inactive {
-                let detail = format!("agent {} was deactivated before the task began", agent.name);
-                return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
-            }
+        let begins = lease.next_seq() == 1;
+        // One that has begun keeps its agent to the end; one that has not finds that it takes no tasks any more.
+        if begins && !agent.active {
+            let detail = format!("agent {} was deactivated before the task began", agent.name);
+            return Ok(Outcome::Fail { reason: StatusReason::NoAgent, detail, partial: Box::default() });
         }
         let definition =
-            self.store.agent_definition(agent.id, agent.version).await.map_err(Stopped::Store)?;
-        let (transcript, last_commit) = self.replay(task).await?;
+            self.definitions.get(&self.store, agent.id, agent.version).await.map_err(Stopped::Store)?;
+        let (transcript, last_commit) =
+            if begins { (Transcript::default(), None) } else { self.replay(task).await? };
         let opened = tokio::select! {
             opened = Files::open(&self.workspaces, &self.workspace_config, task, last_commit.as_deref()) => opened?,
             () = control.lost.cancelled() => return Err(Stopped::Lost),
@@ -166,6 +170,7 @@ impl Agent {
             transcript,
             files: opened,
             extra_usage: extra,
+            halted: false,
             started: Instant::now(),
             last_step: Instant::now(),
             seconds_before: lease.leased.running_seconds,
@@ -218,6 +223,10 @@ impl Activation<'_> {
                 return Ok(Outcome::Yield);
             }
             match self.transcript.next(has_checks) {
+                // An end is no edge: what is decided is settled.
+                Next::AskModel | Next::RunTools(_) | Next::Verify { .. } if self.halted => {
+                    return Ok(Outcome::Halt);
+                }
                 Next::AskModel => {
                     let used = self.transcript.usage() + self.extra_usage;
                     let seconds = self.seconds_before + self.started.elapsed().as_secs();

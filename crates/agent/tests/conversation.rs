@@ -31,6 +31,7 @@ fn task(with_files: bool) -> Task {
             name: "Backend".to_owned(),
             kind: "backend".to_owned(),
             version: 1,
+            active: true,
         }),
         repository: with_files.then_some(repository),
         acceptance: vec![AcceptanceCheck {

@@ -7,6 +7,9 @@ use serde_json::value::RawValue;
 
 use crate::usage::Usage;
 
+/// How entries are written by this build. Raised when an older build could not read them.
+pub const FORMAT: i16 = 1;
+
 /// One journal entry.
 #[derive(Clone, Debug)]
 pub enum Entry {

@@ -16,6 +16,7 @@ pub mod task;
 pub mod tool;
 pub mod transcript;
 pub mod usage;
+pub mod why;
 
 pub use agent::{AgentDefinition, AgentStatus};
 pub use event::EventKind;
@@ -29,3 +30,7 @@ pub use priority::Priority;
 pub use status::{StatusReason, TaskStatus};
 pub use tool::ToolName;
 pub use usage::Usage;
+
+/// Workers that may die over a task without a step between, before it waits for an isolated one; and again, before it
+/// is taken for what kills them. One death says little: a worker takes all its tasks with it.
+pub const DEATHS: i32 = 2;

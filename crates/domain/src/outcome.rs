@@ -27,6 +27,8 @@ pub enum Outcome {
     },
     /// Hand the task back at once, so that another worker goes on; costs no attempt.
     Yield,
+    /// Hand the task back until the pause that covers it ends; costs no attempt.
+    Halt,
     /// End for good.
     Fail {
         /// The code.

@@ -125,6 +125,9 @@ pub struct TaskAgent {
     pub kind: String,
     /// The pinned version; the current one before the first claim.
     pub version: i32,
+    /// It takes tasks.
+    #[serde(skip)]
+    pub active: bool,
 }
 
 /// A task as it stands.

@@ -1,13 +1,13 @@
--- Puts tickets at the end of a lane, straight into the list that workers fetch from.
+-- Puts tickets at the end of a lane, or at its head, straight into the list that workers fetch from.
 -- KEYS: data, active, meta prefix, done, dead
--- ARGV: feed cap, wake channel, wake message, then ticket ids (an id is its own payload)
+-- ARGV: feed cap, wake channel, wake message, RPUSH or LPUSH, then ticket ids (an id is its own payload)
 -- Returns: announced, already there, over the cap
 local data, active, meta, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local room = tonumber(ARGV[1]) - redis.call('LLEN', active)
 local now = redis.call('TIME')[1]
 local sent, there, over = 0, 0, 0
 
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   local id = ARGV[i]
   if room <= 0 then
     over = over + 1
@@ -22,7 +22,7 @@ for i = 4, #ARGV do
       local fields = meta .. ':' .. id
       redis.call('DEL', fields)
       redis.call('HSET', fields, 'attempts', 0, 'max_attempts', 1, 'status', 'Pending', 'at', now)
-      redis.call('RPUSH', active, id)
+      redis.call(ARGV[4], active, id)
       sent, room = sent + 1, room - 1
     else
       there = there + 1
@@ -31,7 +31,7 @@ for i = 4, #ARGV do
 end
 
 -- Whoever adds also sweeps, twice as much as was added: spent tickets stay few without waiting for the janitor.
-local share = 2 * (#ARGV - 3)
+local share = 2 * (#ARGV - 4)
 for _, spent in ipairs({ done, dead }) do
   for _, id in ipairs(redis.call('SPOP', spent, share)) do
     redis.call('HDEL', data, id)

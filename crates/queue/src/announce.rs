@@ -18,8 +18,18 @@ const WAITING: usize = 4_096;
 /// A caller waits this long: a task was committed, and its hint is not worth holding the answer back for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Where in its lane a ticket goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Behind all others.
+    Last,
+    /// Before all others.
+    First,
+}
+
 struct Request {
     tickets: Vec<Ticket>,
+    place: Place,
     done: oneshot::Sender<()>,
 }
 
@@ -35,7 +45,7 @@ pub(crate) struct Announcer {
 impl Announcer {
     pub(crate) fn spawn(
         conn: ConnectionManager,
-        lanes: Arc<[LaneKeys; 4]>,
+        lanes: Arc<[LaneKeys; Lane::COUNT]>,
         feed_cap: usize,
         wake: String,
     ) -> Self {
@@ -51,10 +61,10 @@ impl Announcer {
         Self { requests, stalled, pace: Pace::default() }
     }
 
-    pub(crate) async fn announce(&self, tickets: &[Ticket]) {
+    pub(crate) async fn announce(&self, tickets: &[Ticket], place: Place) {
         for chunk in tickets.chunks(CHUNK) {
             let (done, answer) = oneshot::channel();
-            let request = Request { tickets: chunk.to_vec(), done };
+            let request = Request { tickets: chunk.to_vec(), place, done };
             if self.requests.try_send(request).is_err() {
                 self.failed(chunk.len(), "too many announcements wait for Redis");
             } else if self.stalled.load(Ordering::Relaxed) {
@@ -102,7 +112,7 @@ fn collect(first: Request, inbox: &mut mpsc::Receiver<Request>) -> Vec<Request> 
 
 struct Batcher {
     conn: ConnectionManager,
-    lanes: Arc<[LaneKeys; 4]>,
+    lanes: Arc<[LaneKeys; Lane::COUNT]>,
     feed_cap: usize,
     wake: String,
     stalled: Arc<AtomicBool>,
@@ -111,17 +121,16 @@ struct Batcher {
 
 impl Batcher {
     async fn send(&self, batch: Vec<Request>) {
-        let of = |lane: Lane| -> Vec<Ticket> {
-            batch.iter().flat_map(|r| &r.tickets).filter(|t| t.lane == lane).copied().collect()
+        let of = |lane: Lane, place: Place| -> Vec<Ticket> {
+            let there = batch.iter().filter(|request| request.place == place);
+            there.flat_map(|request| &request.tickets).filter(|t| t.lane == lane).copied().collect()
         };
-        let [urgent, high, normal, low] = Lane::ALL.map(of);
-        let (urgent, high, normal, low) = tokio::join!(
-            self.send_lane(Lane::Urgent, &urgent),
-            self.send_lane(Lane::High, &high),
-            self.send_lane(Lane::Normal, &normal),
-            self.send_lane(Lane::Low, &low),
-        );
-        if let Some(error) = [urgent, high, normal, low].into_iter().find_map(Result::err)
+        let sending = Lane::ALL.map(|lane| async move {
+            self.send_lane(lane, Place::First, &of(lane, Place::First)).await?;
+            self.send_lane(lane, Place::Last, &of(lane, Place::Last)).await
+        });
+        let sent = futures::future::join_all(sending).await;
+        if let Some(error) = sent.into_iter().find_map(Result::err)
             && let Some(more) = self.pace.due()
         {
             tracing::warn!(%error, more, "Tickets were not announced; the reconciler announces them again");
@@ -133,10 +142,10 @@ impl Batcher {
         }
     }
 
-    async fn send_lane(&self, lane: Lane, tickets: &[Ticket]) -> Result<(), Error> {
+    async fn send_lane(&self, lane: Lane, place: Place, tickets: &[Ticket]) -> Result<(), Error> {
         let keys = &self.lanes[lane.index()];
         for chunk in tickets.chunks(CHUNK) {
-            match scripts::announce(&self.conn, keys, self.feed_cap, &self.wake, chunk).await {
+            match scripts::announce(&self.conn, keys, self.feed_cap, &self.wake, place, chunk).await {
                 Ok(outcome) => {
                     let count = |what: &'static str, n| {
                         metrics::counter!("hive_queue_announced_total", "lane" => lane.as_str(), "outcome" => what)

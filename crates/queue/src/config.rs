@@ -1,5 +1,6 @@
 //! Where Redis is and how full a lane may get.
 
+use crate::Lane;
 use std::fmt;
 
 /// How the queue is reached. `Config::new(url)` and then change what differs.
@@ -38,4 +39,6 @@ pub struct WorkerConfig {
     /// Who this is, for people: letters, digits, `-`, `_` and `.`, at most 100. It is made unique per boot
     /// here, because apalis refuses a name for ten seconds after its last heartbeat.
     pub name: String,
+    /// Which lanes it takes tickets from.
+    pub lanes: &'static [Lane],
 }

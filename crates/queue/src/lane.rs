@@ -1,4 +1,4 @@
-//! The four lanes tickets wait in.
+//! The lanes tickets wait in.
 
 use std::fmt;
 
@@ -13,11 +13,19 @@ pub enum Lane {
     Normal,
     /// Priorities 7 to 9.
     Low,
+    /// Tasks that may be what killed their workers, whatever their priority: only isolated workers take them.
+    Isolated,
 }
 
 impl Lane {
-    /// All lanes, most urgent first. `depth` reports in this order.
-    pub const ALL: [Self; 4] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
+    /// How many there are.
+    pub const COUNT: usize = 5;
+    /// All lanes, most urgent first, and the isolated one. `depth` reports in this order.
+    pub const ALL: [Self; Self::COUNT] = [Self::Urgent, Self::High, Self::Normal, Self::Low, Self::Isolated];
+    /// The lanes of an ordinary worker, most urgent first.
+    pub const ORDINARY: &'static [Self] = &[Self::Urgent, Self::High, Self::Normal, Self::Low];
+    /// The lane of an isolated worker.
+    pub const ISOLATED: &'static [Self] = &[Self::Isolated];
 
     /// The lane of a task's priority: 1 is most urgent, 9 least. What lies outside goes to the nearest lane.
     #[must_use]
@@ -30,6 +38,18 @@ impl Lane {
         }
     }
 
+    /// The priorities that it serves, most urgent first; the isolated lane serves all.
+    #[must_use]
+    pub const fn priorities(self) -> (i16, i16) {
+        match self {
+            Self::Urgent => (1, 2),
+            Self::High => (3, 4),
+            Self::Normal => (5, 6),
+            Self::Low => (7, 9),
+            Self::Isolated => (1, 9),
+        }
+    }
+
     /// The name used in Redis keys, logs and metrics. Written by hand: it is stored.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +58,7 @@ impl Lane {
             Self::High => "high",
             Self::Normal => "normal",
             Self::Low => "low",
+            Self::Isolated => "isolated",
         }
     }
 
@@ -49,6 +70,7 @@ impl Lane {
             Self::High => 1,
             Self::Normal => 2,
             Self::Low => 3,
+            Self::Isolated => 4,
         }
     }
 
@@ -71,6 +93,14 @@ mod tests {
     fn every_priority_has_its_lane() {
         let lanes: Vec<_> = (1..=9).map(Lane::from_priority).map(Lane::as_str).collect();
         assert_eq!(lanes, ["urgent", "urgent", "high", "high", "normal", "normal", "low", "low", "low"]);
+    }
+
+    #[test]
+    fn a_lane_names_its_own_priorities() {
+        for lane in Lane::ORDINARY {
+            let (from, to) = lane.priorities();
+            assert!((from..=to).all(|priority| Lane::from_priority(priority.try_into().unwrap()) == *lane));
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The door to Redis: tickets over apalis in four lanes, and live events over pub/sub. Only this crate sees
+//! The door to Redis: tickets over apalis in five lanes, and live events over pub/sub. Only this crate sees
 //! apalis and Redis.
 //!
 //! A [`Ticket`] is a nudge: "task X may be runnable as activation E". The row in Postgres decides, so a ticket

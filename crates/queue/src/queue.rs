@@ -2,7 +2,7 @@
 
 use crate::{
     Config, Error, Lane, Subscription, Ticket,
-    announce::Announcer,
+    announce::{Announcer, Place},
     keys::{self, LaneKeys},
     notify::Notifier,
 };
@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     /// Short commands and sweeps.
     pub(crate) conn: ConnectionManager,
     pub(crate) prefix: String,
-    pub(crate) lanes: Arc<[LaneKeys; 4]>,
+    pub(crate) lanes: Arc<[LaneKeys; Lane::COUNT]>,
     announcer: Announcer,
     notifier: Notifier,
 }
@@ -72,15 +72,20 @@ impl Queue {
     /// finds it in Postgres. Failures are counted in `hive_queue_announce_failed_total` and logged at most
     /// once a second.
     pub async fn announce(&self, tickets: &[Ticket]) {
-        self.shared.announcer.announce(tickets).await;
+        self.shared.announcer.announce(tickets, Place::Last).await;
+    }
+
+    /// The same, but before everything that waits in the lane already.
+    pub async fn announce_first(&self, tickets: &[Ticket]) {
+        self.shared.announcer.announce(tickets, Place::First).await;
     }
 
     /// Tickets waiting in each lane, in the order of [`Lane::ALL`].
     ///
     /// # Errors
     /// [`Error::Redis`]: Redis is away or did not answer within 5 s.
-    pub async fn depth(&self) -> Result<[u64; 4], Error> {
-        let mut depth = [0; 4];
+    pub async fn depth(&self) -> Result<[u64; Lane::COUNT], Error> {
+        let mut depth = [0; Lane::COUNT];
         for (keys, depth) in self.shared.lanes.iter().zip(&mut depth) {
             *depth = redis::cmd("LLEN").arg(keys.active()).query_async(&mut self.shared.conn.clone()).await?;
         }

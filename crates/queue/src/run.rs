@@ -57,14 +57,15 @@ impl Queue {
         let conn = connection(&self.shared.client)?;
         let wake = keys::wake_channel(&self.shared.prefix);
         let wakes = Wakes::spawn(Subscription::spawn(self.shared.client.clone(), vec![(wake.clone(), wake)]));
-        let lives = Lane::ALL.map(|lane| {
+        let life = |lane: &Lane| {
             let keys = self.shared.lanes[lane.index()].clone();
-            Arc::new(Life::new(conn.clone(), keys, format!("{boot}-{lane}")))
-        });
+            (*lane, Arc::new(Life::new(conn.clone(), keys, format!("{boot}-{lane}"))))
+        };
+        let lives: Vec<_> = worker.lanes.iter().map(life).collect();
 
         while !stop.is_cancelled() {
-            let monitor = Lane::ALL.into_iter().fold(Monitor::new(), |monitor, lane| {
-                let life = Arc::clone(&lives[lane.index()]);
+            let monitor = lives.iter().fold(Monitor::new(), |monitor, (lane, life)| {
+                let (lane, life) = (*lane, Arc::clone(life));
                 register(monitor, lane, life, &conn, &wakes, Handler::new(lane, handler.clone()))
             });
             let stopping = stop.clone();
@@ -89,7 +90,7 @@ impl Queue {
                 }
             }
         }
-        let give_back = futures::future::join_all(lives.iter().map(|life| life.end()));
+        let give_back = futures::future::join_all(lives.iter().map(|(_, life)| life.end()));
         if tokio::time::timeout(GIVE_BACK_WITHIN, give_back).await.is_err() {
             tracing::warn!(
                 "Redis did not answer at the stop; tickets held here are taken over in about 10 s"

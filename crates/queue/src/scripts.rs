@@ -1,6 +1,6 @@
 //! Our own Redis scripts. Each works on one lane, is atomic and touches a bounded number of ids.
 
-use crate::{Error, Ticket, keys::LaneKeys};
+use crate::{Error, Ticket, announce::Place, keys::LaneKeys};
 use redis::{Script, aio::ConnectionManager};
 use std::sync::LazyLock;
 
@@ -39,11 +39,16 @@ pub(crate) async fn announce(
     keys: &LaneKeys,
     feed_cap: usize,
     wake_channel: &str,
+    place: Place,
     tickets: &[Ticket],
 ) -> Result<Announced, Error> {
     let mut call = ANNOUNCE.prepare_invoke();
     call.key(keys.data()).key(keys.active()).key(keys.meta()).key(keys.done()).key(keys.dead());
     call.arg(feed_cap).arg(wake_channel).arg(keys.lane.as_str());
+    call.arg(match place {
+        Place::Last => "RPUSH",
+        Place::First => "LPUSH",
+    });
     for ticket in tickets {
         call.arg(ticket.id());
     }

@@ -15,6 +15,13 @@ pub struct Ticket {
 }
 
 impl Ticket {
+    /// The ticket of a task with this priority; a suspect goes to the isolated lane.
+    #[must_use]
+    pub const fn new(task_id: Uuid, epoch: i64, priority: u8, isolated: bool) -> Self {
+        let lane = if isolated { Lane::Isolated } else { Lane::from_priority(priority) };
+        Self { task_id, epoch, lane }
+    }
+
     /// `task:epoch`. The id apalis knows the ticket by, and also its whole payload.
     pub(crate) fn id(&self) -> String {
         format!("{}:{}", self.task_id, self.epoch)

@@ -54,16 +54,16 @@ impl Wake {
     }
 }
 
-/// The tasks that wake the four lanes; they end when this is dropped.
+/// The tasks that wake the lanes; they end when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Wakes {
-    lanes: [Wake; 4],
+    lanes: [Wake; Lane::COUNT],
     _tasks: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Wakes {
     pub(crate) fn spawn(mut messages: Subscription) -> Self {
-        let lanes: [Wake; 4] = Default::default();
+        let lanes: [Wake; Lane::COUNT] = Default::default();
         let mut tasks: Vec<_> =
             lanes.iter().map(|wake| AbortOnDropHandle::new(tokio::spawn(wake.clone().echo()))).collect();
         let all = lanes.clone();

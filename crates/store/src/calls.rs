@@ -1,6 +1,10 @@
 //! Calls to the Messages API: an intent before the socket is written, its outcome afterwards.
 
-use hive_domain::{Lease, Usage};
+use std::{collections::HashSet, sync::Arc};
+
+use futures::future::BoxFuture;
+use hive_domain::{Lease, TaskId, Usage};
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
@@ -31,23 +35,18 @@ impl Store {
         model: &str,
         request_sha256: &[u8],
     ) -> Result<Uuid> {
-        let id = Uuid::now_v7();
-        let begun = sqlx::query!(
-            "INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256)
-             SELECT $1, id, $4, epoch, $5, $6 FROM tasks WHERE id = $2 AND epoch = $3 AND status = 'running'",
-            id,
-            lease.task().uuid(),
-            lease.epoch(),
-            lease.next_seq(),
-            model,
-            request_sha256,
-        )
-        .execute(&self.pool)
-        .await?;
-        match begun.rows_affected() {
-            0 => Err(Error::Fenced { task: lease.task(), epoch: lease.epoch() }),
-            _ => Ok(id),
-        }
+        let (task, epoch) = (lease.task(), lease.epoch());
+        let intent = Intent {
+            id: Uuid::now_v7(),
+            task,
+            epoch,
+            seq: lease.next_seq(),
+            model: model.to_owned(),
+            request_sha256: request_sha256.to_vec(),
+        };
+        let id = intent.id;
+        let begun = self.groups.intents.submit(&self.pool, intent).await?;
+        if begun { Ok(id) } else { Err(Error::Fenced { task, epoch }) }
     }
 
     /// Notes that a call failed. What it charged is added to the task even when the lease is gone: it was spent.
@@ -89,4 +88,38 @@ impl Store {
         tracing::debug!(task.id = %lease.task(), "a model call failed");
         Ok(())
     }
+}
+
+/// A call that is about to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Intent {
+    id: Uuid,
+    task: TaskId,
+    epoch: i64,
+    seq: i32,
+    model: String,
+    request_sha256: Vec<u8>,
+}
+
+/// Notes many in one statement. False: the lease is lost.
+pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, Result<Vec<Result<bool>>>> {
+    Box::pin(async move {
+        let begun = sqlx::query_scalar!(
+            "INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256)
+             SELECT g.id, t.id, g.seq, t.epoch, g.model, g.request_sha256
+             FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::text[], $6::bytea[])
+                      AS g (id, task_id, epoch, seq, model, request_sha256)
+             JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
+             WHERE t.status = 'running'
+             RETURNING id",
+            &intents.iter().map(|i| i.id).collect::<Vec<_>>(),
+            &intents.iter().map(|i| i.task.uuid()).collect::<Vec<_>>(),
+            &intents.iter().map(|i| i.epoch).collect::<Vec<_>>(),
+            &intents.iter().map(|i| i.seq).collect::<Vec<_>>(),
+            &intents.iter().map(|i| i.model.clone()).collect::<Vec<_>>(),
+            &intents.iter().map(|i| i.request_sha256.clone()).collect::<Vec<_>>(),
+        );
+        let begun: HashSet<Uuid> = begun.fetch_all(&pool).await?.into_iter().collect();
+        Ok(intents.iter().map(|intent| Ok(begun.contains(&intent.id))).collect())
+    })
 }

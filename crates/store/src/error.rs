@@ -86,6 +86,11 @@ impl Error {
         }
     }
 
+    /// The answer of a request whose group got none: it may be asked again.
+    pub(crate) const fn passing() -> Self {
+        Self::Database(sqlx::Error::WorkerCrashed)
+    }
+
     /// The named constraint that refused the statement.
     pub(crate) fn constraint(error: &sqlx::Error) -> Option<&str> {
         error.as_database_error().and_then(sqlx::error::DatabaseError::constraint)

@@ -1,8 +1,12 @@
 //! Reading and writing the journal.
 
+use std::{collections::HashMap, sync::Arc};
+
 use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
 use hive_domain::{Lease, TaskId, Usage, event::EventKind, journal::Entry};
 use serde_json::json;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
@@ -50,6 +54,13 @@ impl<'a> NewStep<'a> {
     }
 }
 
+/// What holds at the edge after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// A pause covers the task: it is handed back here.
+    pub halted: bool,
+}
+
 struct Row {
     seq: i32,
     epoch: i64,
@@ -90,61 +101,17 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Fenced`] when the lease is lost: nothing was written and the run must stop.
-    pub async fn append<T: Sync>(&self, lease: &mut Lease<T>, step: &NewStep<'_>) -> Result<()> {
+    pub async fn append<T: Sync>(&self, lease: &mut Lease<T>, step: &NewStep<'_>) -> Result<Edge> {
         let (task, epoch, seq) = (lease.task(), lease.epoch(), lease.next_seq());
-        let body = step
-            .entry
-            .body()
-            .map_err(|e| Error::inconsistent("steps", "body", format!("{task}/{seq}"), e))?;
-        let (usage, request_id) = match step.entry {
-            Entry::Reply(reply) => (reply.usage, reply.request_id.as_deref().map(storable)),
-            Entry::ToolResults(_) | Entry::Note(_) | Entry::Checks(_) => (Usage::default(), None),
+        let append = Append::new(task, epoch, seq, step)?;
+        let edge = match self.groups.steps.submit(&self.pool, append).await? {
+            Some(edge) => edge,
+            // Another step may not be written before the next edge, where the pause is looked at again.
+            None if self.is_ours(task, epoch, seq).await? => Edge { halted: false },
+            None => return Err(Error::Fenced { task, epoch }),
         };
-        let written = sqlx::query!(
-            "WITH task AS (
-                 UPDATE tasks
-                 SET next_seq = next_seq + 1, event_seq = event_seq + 1, attempt = 1,
-                     lease_until = now() + make_interval(secs => $4),
-                     input_tokens = input_tokens + $5, output_tokens = output_tokens + $6,
-                     cache_read_tokens = cache_read_tokens + $7, cache_write_tokens = cache_write_tokens + $8,
-                     cost_nano_usd = cost_nano_usd + $9, updated_at = now()
-                 WHERE id = $1 AND epoch = $2 AND status = 'running' AND next_seq = $3
-                 RETURNING id, event_seq
-             ), step AS (
-                 INSERT INTO steps (task_id, seq, epoch, kind, body, commit_hash, sandbox)
-                 SELECT id, $3, $2, $10::text::step_kind, $11::text::json, $12, $13 FROM task
-             ), call AS (
-                 UPDATE llm_calls
-                 SET state = 'answered', request_id = $14, input_tokens = $5, output_tokens = $6,
-                     cache_read_tokens = $7, cache_write_tokens = $8, cost_nano_usd = $9, finished_at = now()
-                 FROM task WHERE llm_calls.id = $15 AND llm_calls.task_id = task.id AND llm_calls.state = 'intent'
-             )
-             INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $16, $17 FROM task",
-            task.uuid(),
-            epoch,
-            seq,
-            LEASE_SECONDS,
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cache_read_tokens,
-            usage.cache_write_tokens,
-            usage.cost.0,
-            step.entry.kind(),
-            body,
-            step.commit,
-            step.sandbox,
-            request_id.as_deref(),
-            step.call,
-            EventKind::Step.as_str(),
-            storable_json(outline(seq, step)),
-        )
-        .execute(&self.pool)
-        .await?;
-        if written.rows_affected() == 0 && !self.is_ours(task, epoch, seq).await? {
-            return Err(Error::Fenced { task, epoch });
-        }
         lease.advance();
-        Ok(())
+        Ok(edge)
     }
 
     /// True when this very step was committed by this run: an earlier try succeeded whose answer was lost.
@@ -160,6 +127,124 @@ impl Store {
         );
         Ok(ours.fetch_one(&self.pool).await?)
     }
+}
+
+/// One step on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Append {
+    task: TaskId,
+    epoch: i64,
+    seq: i32,
+    kind: &'static str,
+    body: String,
+    commit: Option<String>,
+    sandbox: Option<String>,
+    call: Option<Uuid>,
+    request_id: Option<String>,
+    usage: Usage,
+    outline: serde_json::Value,
+}
+
+impl Append {
+    fn new(task: TaskId, epoch: i64, seq: i32, step: &NewStep<'_>) -> Result<Self> {
+        let body = step.entry.body();
+        let body = body.map_err(|e| Error::inconsistent("steps", "body", format!("{task}/{seq}"), e))?;
+        let (usage, request_id) = match step.entry {
+            Entry::Reply(reply) => (reply.usage, reply.request_id.as_deref().map(storable)),
+            Entry::ToolResults(_) | Entry::Note(_) | Entry::Checks(_) => (Usage::default(), None),
+        };
+        Ok(Self {
+            task,
+            epoch,
+            seq,
+            kind: step.entry.kind(),
+            body,
+            commit: step.commit.map(str::to_owned),
+            sandbox: step.sandbox.map(str::to_owned),
+            call: step.call,
+            request_id: request_id.map(std::borrow::Cow::into_owned),
+            usage,
+            outline: storable_json(outline(seq, step)),
+        })
+    }
+}
+
+/// Writes one step each of many tasks in one statement. `None`: the row is not as the lease says.
+pub(crate) fn send(
+    pool: PgPool,
+    steps: Arc<[Append]>,
+) -> BoxFuture<'static, Result<Vec<Result<Option<Edge>>>>> {
+    Box::pin(async move {
+        let column = |of: fn(&Usage) -> i64| steps.iter().map(|s| of(&s.usage)).collect::<Vec<i64>>();
+        let rows = sqlx::query!(
+            r#"WITH given AS (
+                   -- Of two tries of one step the first is written.
+                   SELECT DISTINCT ON (id, epoch, seq) *
+                   FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::text[], $5::text[], $6::text[],
+                               $7::text[], $8::uuid[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
+                               $13::bigint[], $14::bigint[], $15::jsonb[]) WITH ORDINALITY
+                       AS g (id, epoch, seq, kind, body, commit_hash, sandbox, call, request_id, input_tokens,
+                             output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, outline, nth)
+                   ORDER BY id, epoch, seq, nth
+               ), held AS (
+                   SELECT t.id, t.epoch, t.next_seq AS seq FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch AND t.next_seq = g.seq
+                   WHERE t.status = 'running' ORDER BY t.id FOR NO KEY UPDATE OF t
+               ), task AS (
+                   UPDATE tasks t
+                   SET next_seq = next_seq + 1, event_seq = event_seq + 1, attempt = 1, deaths = 0,
+                       lease_until = now() + make_interval(secs => $16),
+                       input_tokens = t.input_tokens + g.input_tokens,
+                       output_tokens = t.output_tokens + g.output_tokens,
+                       cache_read_tokens = t.cache_read_tokens + g.cache_read_tokens,
+                       cache_write_tokens = t.cache_write_tokens + g.cache_write_tokens,
+                       cost_nano_usd = t.cost_nano_usd + g.cost_nano_usd, updated_at = now()
+                   -- By the epoch too: the same group may bring a step under a lease of this task that was lost.
+                   FROM given g JOIN held ON held.id = g.id AND held.epoch = g.epoch AND held.seq = g.seq
+                   WHERE t.id = held.id
+                   RETURNING g.*, t.event_seq, t.priority, t.assigned_agent_id, t.session_id
+               ), step AS (
+                   INSERT INTO steps (task_id, seq, epoch, kind, body, commit_hash, sandbox)
+                   SELECT id, seq, epoch, kind::step_kind, body::json, commit_hash, sandbox FROM task
+               ), call AS (
+                   UPDATE llm_calls c
+                   SET state = 'answered', request_id = task.request_id, input_tokens = task.input_tokens,
+                       output_tokens = task.output_tokens, cache_read_tokens = task.cache_read_tokens,
+                       cache_write_tokens = task.cache_write_tokens, cost_nano_usd = task.cost_nano_usd,
+                       finished_at = now()
+                   FROM task WHERE c.id = task.call AND c.task_id = task.id AND c.state = 'intent'
+               ), event AS (
+                   INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $17, outline FROM task
+               )
+               SELECT task.id AS "id!", task.epoch AS "epoch!", task.seq AS "seq!",
+                      covers(p.fleet, p.lanes, p.agents, p.sessions, priority, assigned_agent_id, session_id)
+                          AS "halted!"
+               FROM task CROSS JOIN halting_pauses p"#,
+            &steps.iter().map(|s| s.task.uuid()).collect::<Vec<_>>(),
+            &steps.iter().map(|s| s.epoch).collect::<Vec<_>>(),
+            &steps.iter().map(|s| s.seq).collect::<Vec<_>>(),
+            &steps.iter().map(|s| s.kind.to_owned()).collect::<Vec<_>>(),
+            &steps.iter().map(|s| s.body.clone()).collect::<Vec<_>>(),
+            &steps.iter().map(|s| s.commit.clone()).collect::<Vec<_>>() as &[Option<String>],
+            &steps.iter().map(|s| s.sandbox.clone()).collect::<Vec<_>>() as &[Option<String>],
+            &steps.iter().map(|s| s.call).collect::<Vec<_>>() as &[Option<Uuid>],
+            &steps.iter().map(|s| s.request_id.clone()).collect::<Vec<_>>() as &[Option<String>],
+            &column(|usage| usage.input_tokens),
+            &column(|usage| usage.output_tokens),
+            &column(|usage| usage.cache_read_tokens),
+            &column(|usage| usage.cache_write_tokens),
+            &column(|usage| usage.cost.0),
+            &steps.iter().map(|s| s.outline.clone()).collect::<Vec<_>>(),
+            LEASE_SECONDS,
+            EventKind::Step.as_str(),
+        );
+        let rows = rows.fetch_all(&pool).await?;
+        let written: HashMap<(Uuid, i64, i32), bool> =
+            rows.into_iter().map(|row| ((row.id, row.epoch, row.seq), row.halted)).collect();
+        let edge = |step: &Append| {
+            Ok(written.get(&(step.task.uuid(), step.epoch, step.seq)).map(|&halted| Edge { halted }))
+        };
+        Ok(steps.iter().map(edge).collect())
+    })
 }
 
 /// What a watcher needs to show a step without reading it.

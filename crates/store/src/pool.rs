@@ -1,14 +1,21 @@
 //! Connections, and the schema they expect.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
+use hive_domain::{Lease, task::Task};
 use sqlx::{
     Connection, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::error::{Error, Result};
+use crate::{
+    calls, claim,
+    error::{Error, Result},
+    group::Group,
+    journal,
+    settle::{self, Settled},
+};
 
 /// All migrations, in order. Forward only; run under an advisory lock.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
@@ -43,6 +50,27 @@ impl Config {
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) pool: PgPool,
+    pub(crate) groups: Arc<Groups>,
+}
+
+/// Where the requests of this process meet; see [`Group`].
+#[derive(Debug)]
+pub(crate) struct Groups {
+    pub(crate) claims: Group<claim::Claim, Option<Lease<Task>>>,
+    pub(crate) steps: Group<journal::Append, Option<journal::Edge>>,
+    pub(crate) intents: Group<calls::Intent, bool>,
+    pub(crate) settlements: Group<settle::Change, Settled>,
+}
+
+impl Groups {
+    fn new() -> Self {
+        Self {
+            claims: Group::new(claim::send),
+            steps: Group::new(journal::send),
+            intents: Group::new(calls::send),
+            settlements: Group::new(settle::send),
+        }
+    }
 }
 
 impl Store {
@@ -62,7 +90,7 @@ impl Store {
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)
             .connect_lazy_with(options);
-        Ok(Self { pool })
+        Ok(Self { pool, groups: Arc::new(Groups::new()) })
     }
 
     /// Brings the schema up to this version. Safe to call from any number of processes at once.

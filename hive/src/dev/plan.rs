@@ -70,7 +70,7 @@ impl Plan {
     }
 
     fn check_ports(&self) -> Result<(), Failure> {
-        let workers = (0..self.workers).map(|n| WORKERS + n);
+        let workers = (0..=self.workers).map(|n| WORKERS + n);
         for port in [0, SCHEDULER, DOUBLE].into_iter().chain(workers).map(|n| self.port + n) {
             if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
                 return Err(Failure::Failed(format!(
@@ -95,7 +95,7 @@ impl Plan {
 
     /// What must answer before the hive is ready.
     pub(super) fn ready_urls(&self) -> Vec<String> {
-        let workers = (0..self.workers).map(|n| WORKERS + n);
+        let workers = (0..=self.workers).map(|n| WORKERS + n);
         let ports = [0, SCHEDULER].into_iter().chain(workers).map(|n| self.port + n);
         ports.map(|port| format!("http://127.0.0.1:{port}/health/ready")).collect()
     }
@@ -143,16 +143,20 @@ impl Plan {
         let mut scheduler = self.own("hive-scheduler")?;
         scheduler.env("HIVE_SCHEDULER_LISTEN", format!("127.0.0.1:{}", self.port + SCHEDULER));
         all.push(("scheduler".to_owned(), scheduler));
-        for n in 0..self.workers {
+        // One more than asked for: it takes only what other workers died over.
+        for n in 0..=self.workers {
+            let isolated = n == self.workers;
+            let name = if isolated { "worker-isolated".to_owned() } else { format!("worker-{}", n + 1) };
             let mut worker = self.own("hive-worker")?;
             worker
                 .env("HIVE_WORKER_LISTEN", format!("127.0.0.1:{}", self.port + WORKERS + n))
-                .env("HIVE_WORKER_NAME", format!("worker-{}", n + 1))
+                .env("HIVE_WORKER_NAME", &name)
+                .env("HIVE_ISOLATED", isolated.to_string())
                 .env("HIVE_SLOTS", self.slots.to_string())
                 .env("HIVE_DRAIN_SECONDS", self.drain_seconds.to_string())
                 .env("ANTHROPIC_BASE_URL", &self.claude_url)
                 .env("ANTHROPIC_API_KEY", &self.claude_key);
-            all.push((format!("worker-{}", n + 1), worker));
+            all.push((name, worker));
         }
         Ok(all)
     }

@@ -118,3 +118,17 @@ fn content(step: &Value) -> String {
         _ => text(&content["text"]),
     }
 }
+
+/// Why a task stands where it stands.
+pub(crate) fn why(why: &Value) -> Result<(), Failure> {
+    println!("{} ({})", text(&why["status"]), text(&why["cause"]));
+    println!("why      {}", plain(&text(&why["explanation"])));
+    println!("clears   {}", plain(&text(&why["clears"])));
+    if !why["until"].is_null() {
+        println!("until    {}", text(&why["until"]));
+    }
+    for task in why["tasks"].as_array().into_iter().flatten() {
+        println!("task     {}", text(task));
+    }
+    Ok(())
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use hive_queue::{Lane, Ticket};
-use hive_store::{Announcement, lease::RENEW_EVERY};
+use hive_store::{Announcement, Look, Room, lease::RENEW_EVERY};
 use hive_telemetry::Health;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Doors, duty::Duty};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Tickets of one pass at most: half of what a lane takes, and two calls of Redis.
+/// Tickets of one pass and lane at most: half of what a lane takes, and two calls of Redis.
 const TICKETS: u64 = 1_000;
 /// With fewer tickets than this in Redis, tasks that are ready are not left waiting for an old ticket.
 const NEARLY_EMPTY: u64 = 500;
@@ -35,7 +35,7 @@ pub struct Pass {
     pub released: usize,
     /// Tickets handed to Redis.
     pub announced: usize,
-    /// Set when more tickets may wait than one pass takes: the lane that the next ones belong to, or a less urgent one.
+    /// The most urgent lane for which more tickets may wait than one pass takes.
     pub backlog: Option<Lane>,
 }
 
@@ -44,62 +44,72 @@ pub struct Pass {
 /// # Errors
 /// Postgres is away; what was committed so far stays, the next pass does the rest.
 pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
-    let room = room(doors).await.iter().sum::<u64>();
-    let asked = room.min(TICKETS);
-    let found = doors.store.reconcile(asked as i64).await.context("Postgres could not be reconciled")?;
+    let room = room(doors).await;
+    let rooms = Lane::ORDINARY.iter().map(|lane| space(*lane, room[lane.index()])).collect();
+    let look =
+        Look { rooms, isolated: room[Lane::Isolated.index()].min(TICKETS) as i64, ageing: doors.ageing };
+    let found = doors.store.reconcile(&look).await.context("Postgres could not be reconciled")?;
     let mut announce = found.announce;
-    let waiting = (doors.feed_cap * Lane::ALL.len() as u64).saturating_sub(room);
-    if room > 0 && waiting < NEARLY_EMPTY {
+    let waiting = (doors.feed_cap * Lane::COUNT as u64).saturating_sub(room.iter().sum::<u64>());
+    if room.iter().any(|room| *room > 0) && waiting < NEARLY_EMPTY {
         // Full lanes turned tickets away a moment ago, or they were lost: what is ready comes now, not in seconds.
-        let more = asked.saturating_sub(announce.len() as u64);
-        let more = doors.store.stale_tickets(more as i64, SHORT_PATIENCE).await;
+        let more = doors.store.stale_tickets(&look.rooms, SHORT_PATIENCE).await;
         announce.extend(more.context("Postgres could not be asked for ready tasks")?);
     }
-    let tickets: Vec<_> = announce.iter().map(ticket).collect();
+    let (aged, others): (Vec<_>, Vec<_>) = announce.into_iter().partition(|announcement| announcement.aged);
+    // The last one put at a head stands first there.
+    let aged: Vec<_> = aged.iter().rev().map(ticket).collect();
+    let tickets: Vec<_> = others.iter().map(ticket).collect();
+    doors.queue.announce_first(&aged).await;
     doors.queue.announce(&tickets).await;
-    for task in found.orphaned.iter().chain(&found.released) {
+    for task in found.orphaned.iter().chain(&found.overdue).chain(&found.released) {
         doors.queue.notify(CHANNEL, &json!({ "task_id": task }).to_string()).await;
     }
     metrics::counter!("hive_tasks_orphaned_total").increment(found.orphaned.len() as u64);
+    metrics::counter!("hive_tasks_overdue_total").increment(found.overdue.len() as u64);
     metrics::counter!("hive_tasks_released_total").increment(found.released.len() as u64);
+    metrics::counter!("hive_tasks_aged_total").increment(aged.len() as u64);
     metrics::counter!("hive_tickets_reannounced_total").increment(tickets.len() as u64);
     for task in &found.orphaned {
         tracing::warn!(task.id = %task, "Took task {task} back: its worker stopped renewing the lease");
     }
+    let full = |lane: &Lane| {
+        let asked = look.rooms[lane.index()].places;
+        asked > 0 && tickets.iter().filter(|ticket| ticket.lane == *lane).count() as i64 >= asked
+    };
     Ok(Pass {
         orphaned: found.orphaned.len(),
         released: found.released.len(),
-        announced: tickets.len(),
-        // They come in the order of priority, so none of a more urgent lane is left.
-        backlog: tickets.iter().map(|ticket| ticket.lane).max().filter(|_| tickets.len() as u64 == asked),
+        announced: tickets.len() + aged.len(),
+        backlog: Lane::ORDINARY.iter().copied().find(full),
     })
+}
+
+/// What a lane takes in one pass.
+fn space(lane: Lane, room: u64) -> Room {
+    let (from, to) = lane.priorities();
+    Room { from, to, places: room.min(TICKETS) as i64 }
 }
 
 /// What each lane can still take: nothing while Redis is away, since a ticket that is marked as written and was not
 /// is found again only seconds later.
-async fn room(doors: &Doors) -> [u64; Lane::ALL.len()] {
+async fn room(doors: &Doors) -> [u64; Lane::COUNT] {
     match timeout(ROOM_WITHIN, doors.room()).await {
         Ok(Ok(room)) => room,
         // Health watches Redis and says so once.
         Ok(Err(error)) => {
             tracing::debug!(%error, "No tickets in this pass");
-            [0; Lane::ALL.len()]
+            [0; Lane::COUNT]
         }
         Err(_) => {
             tracing::debug!("No tickets in this pass: Redis did not answer in time");
-            [0; Lane::ALL.len()]
+            [0; Lane::COUNT]
         }
     }
 }
 
-fn ticket(announcement: &Announcement) -> Ticket {
-    // A priority lies between 1 and 9; what did not would be least urgent.
-    let priority = u8::try_from(announcement.priority.get()).unwrap_or(u8::MAX);
-    Ticket {
-        task_id: announcement.task.uuid(),
-        epoch: announcement.epoch,
-        lane: Lane::from_priority(priority),
-    }
+fn ticket(of: &Announcement) -> Ticket {
+    Ticket::new(of.task.uuid(), of.epoch, of.priority.into(), of.isolated)
 }
 
 /// A pass each second until `stop`, and sooner while a backlog can be fed.

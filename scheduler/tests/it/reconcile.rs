@@ -1,5 +1,6 @@
 //! One pass, as the loop calls it.
 
+use hive_store::Claimant;
 use std::time::{Duration, Instant};
 
 use hive_domain::{StatusReason, TaskId, TaskStatus};
@@ -53,7 +54,7 @@ async fn an_expired_lease_is_taken_back_and_announced() {
     let doors = stage.doors();
     let mut events = listening(&doors).await;
     let task = enqueue(&doors.store, 2, None).await;
-    let lease = doors.store.claim(task.id, task.epoch, "dies").await.unwrap().unwrap();
+    let lease = doors.store.claim(task.id, task.epoch, &Claimant::ordinary("dies")).await.unwrap().unwrap();
     assert_eq!(reconcile(&doors).await.unwrap(), Pass::default(), "a lease that runs is left alone");
 
     // The worker never renews.
@@ -64,7 +65,7 @@ async fn an_expired_lease_is_taken_back_and_announced() {
     let depth = doors.queue.depth().await.unwrap();
     assert_eq!(depth[Lane::Urgent.index()], 1, "priority 2 goes into its lane: {depth:?}");
     told(&mut events, task.id).await;
-    let again = doors.store.claim(task.id, lease.epoch(), "lives").await.unwrap();
+    let again = doors.store.claim(task.id, lease.epoch(), &Claimant::ordinary("lives")).await.unwrap();
     assert!(again.is_some(), "the ticket's epoch is the one that can be claimed");
 }
 
@@ -142,7 +143,7 @@ async fn without_redis_leases_end_and_times_come_all_the_same() {
     let stage = Stage::with_redis(redis.url()).await;
     let doors = stage.doors();
     let lost = enqueue(&doors.store, 5, None).await;
-    doors.store.claim(lost.id, lost.epoch, "dies").await.unwrap().unwrap();
+    doors.store.claim(lost.id, lost.epoch, &Claimant::ordinary("dies")).await.unwrap().unwrap();
     let due = enqueue(&doors.store, 5, Some(Duration::from_millis(300))).await;
 
     // Connections stay open and nothing is answered.

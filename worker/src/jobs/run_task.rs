@@ -5,8 +5,8 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures::FutureExt;
 use hive_agent::{Agent, Stopped, TASK_UPDATES};
 use hive_domain::{Lease, Outcome, TaskId, journal::TaskResult, task::Task};
-use hive_queue::{Lane, Queue, Ticket};
-use hive_store::{Announcement, Store, lease::LEASE_SECONDS};
+use hive_queue::{Queue, Ticket};
+use hive_store::{Announcement, Claimant, Store, lease::LEASE_SECONDS};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -24,7 +24,7 @@ pub(crate) struct RunTask {
     pub(crate) agent: Arc<Agent>,
     pub(crate) leases: Leases,
     pub(crate) drain: CancellationToken,
-    pub(crate) worker: Arc<str>,
+    pub(crate) claimant: Claimant,
 }
 
 impl RunTask {
@@ -32,7 +32,7 @@ impl RunTask {
     pub(crate) async fn follow(&self, ticket: Ticket) {
         let task = TaskId::from(ticket.task_id);
         let asked = Instant::now();
-        let lease = match self.store.claim(task, ticket.epoch, &self.worker).await {
+        let lease = match self.store.claim(task, ticket.epoch, &self.claimant).await {
             Ok(Some(lease)) => lease,
             Ok(None) => {
                 meter::stale();
@@ -44,7 +44,14 @@ impl RunTask {
                 return;
             }
         };
-        meter::claimed(&lease, ticket.lane, asked.elapsed());
+        meter::claim(asked.elapsed());
+        self.run(lease).await;
+    }
+
+    /// Runs a claimed task and settles what came of it.
+    pub(crate) async fn run(&self, lease: Lease<Task>) {
+        let task = lease.task();
+        meter::waited(&lease);
         let span = tracing::info_span!(
             "run",
             task.id = %task,
@@ -115,6 +122,16 @@ impl RunTask {
         if let Some(again) = settled.again {
             self.queue.announce(&[ticket(again)]).await;
         }
+        if let Some(key) = settled.freed_key {
+            // Only for speed: the reconciler looks at every key.
+            match self.store.admit(&[key]).await {
+                Ok(admitted) => {
+                    let tickets: Vec<_> = admitted.into_iter().map(ticket).collect();
+                    self.queue.announce(&tickets).await;
+                }
+                Err(error) => tracing::debug!("a place of a key is given away later: {error}"),
+            }
+        }
         if settled.has_dependents
             && let Err(error) = self.store.release_dependents(Some(lease.task())).await
         {
@@ -127,10 +144,6 @@ impl RunTask {
     }
 }
 
-fn ticket(announcement: Announcement) -> Ticket {
-    Ticket {
-        task_id: announcement.task.uuid(),
-        epoch: announcement.epoch,
-        lane: Lane::from_priority(announcement.priority.into()),
-    }
+fn ticket(of: Announcement) -> Ticket {
+    Ticket::new(of.task.uuid(), of.epoch, of.priority.into(), of.isolated)
 }

@@ -22,8 +22,7 @@ use crate::{
     responses((status = 202, body = TaskView, description = "The checks will run; watch the task."))
 )]
 pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>) -> Result<(StatusCode, Json<TaskView>)> {
-    let (task, ticket) = app.store.request_completion(id, ACTOR).await?;
-    app.ticket(ticket).await;
-    app.tell(&task).await;
+    let task = app.store.request_completion(id, ACTOR).await?;
+    app.announce(&task).await;
     Ok((StatusCode::ACCEPTED, Json(task.into())))
 }

@@ -28,6 +28,7 @@ pub async fn handle(
     Body(submission): Body<Submission>,
 ) -> Result<impl IntoResponse> {
     let (mut new, base) = submission.check()?;
+    app.admission.admit(new.priority)?;
     if let Some(base) = base {
         new.repository = Some(app.bases.look_up(&base.url, base.base_ref.as_deref()).await?);
     }

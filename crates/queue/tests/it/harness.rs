@@ -88,7 +88,8 @@ impl Worker {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let stop = CancellationToken::new();
-        let (queue, config, token) = (queue.clone(), WorkerConfig { name: name.to_owned() }, stop.clone());
+        let (queue, config, token) =
+            (queue.clone(), WorkerConfig { name: name.to_owned(), lanes: &Lane::ALL }, stop.clone());
         Self { stop, running: tokio::spawn(async move { queue.run(config, handler, token).await }) }
     }
 

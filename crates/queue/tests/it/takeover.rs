@@ -46,7 +46,7 @@ async fn a_ticket_of_a_killed_worker_is_taken_over() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(held.unwrap().unwrap(), "the child took the ticket");
-    assert_eq!(queue.depth().await.unwrap(), [0; 4]);
+    assert_eq!(queue.depth().await.unwrap(), [0; 5]);
 
     let (handled, start) = (Handled::default(), Instant::now());
     let worker = Worker::noting(&queue, "child", &handled);

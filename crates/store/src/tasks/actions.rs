@@ -6,7 +6,6 @@ use serde_json::json;
 use super::select_tasks;
 use crate::{
     error::{Error, Result},
-    lease::Announcement,
     pool::Store,
 };
 
@@ -95,17 +94,20 @@ impl Store {
     }
 
     /// Asks for completion: the next activation runs the acceptance commands on the task's tree and nothing else, and
-    /// they decide. Also reopens a task that failed.
+    /// they decide. Also reopens a task that failed. With a concurrency key it passes that gate first.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] `nothing_to_check` when it names no acceptance commands,
     /// `dependencies_open` when a task it depends on did not succeed, `task_not_completable` while it runs or when it
     /// ended otherwise.
-    pub async fn request_completion(&self, id: TaskId, actor: &str) -> Result<(Task, Announcement)> {
+    pub async fn request_completion(&self, id: TaskId, actor: &str) -> Result<Task> {
         let row = select_tasks!(
             "WITH task AS (
                  UPDATE tasks
-                 SET status = 'ready', status_reason = NULL, status_detail = NULL, verify_only = true, attempt = 0,
+                 SET status = CASE WHEN concurrency_key IS NULL THEN 'ready'::task_status ELSE 'pending' END,
+                     status_reason = CASE WHEN concurrency_key IS NULL THEN NULL
+                                          ELSE 'concurrency'::status_reason END,
+                     status_detail = NULL, verify_only = true, attempt = 0,
                      run_at = now(), announced_at = now(), completed_at = NULL, event_seq = event_seq + 1,
                      updated_at = now()
                  WHERE id = $1 AND status IN ('pending', 'ready', 'waiting', 'failed') AND duty IS NULL
@@ -127,8 +129,13 @@ impl Store {
         match row {
             Some(row) => {
                 let task = Task::try_from(row)?;
-                let ticket = Announcement { task: task.id, epoch: task.epoch, priority: task.priority };
-                Ok((task, ticket))
+                match &task.concurrency_key {
+                    Some(key) => {
+                        self.admit(std::slice::from_ref(key)).await?;
+                        self.task(id).await
+                    }
+                    None => Ok(task),
+                }
             }
             None => {
                 let task = self.task(id).await?;

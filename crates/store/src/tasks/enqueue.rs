@@ -52,11 +52,14 @@ impl Store {
                    SELECT $1, $2, $3, $4, (SELECT id FROM agent), $7, $8, $9, $10, $11, $12, $13, $14, $15,
                           $16::text::dependency_policy, $17, $18, $19, state.status, state.reason,
                           coalesce($20, now()), 1, CASE WHEN state.status = 'ready' THEN now() END,
-                          $24, $25, $26, $27
-                   FROM (SELECT CASE WHEN cardinality($21::uuid[]) > 0 OR $20 > now() THEN 'pending'::task_status
+                          $24, $25, $26, $27::text
+                   FROM (SELECT CASE WHEN cardinality($21::uuid[]) > 0 OR $20 > now() OR $27::text IS NOT NULL
+                                         THEN 'pending'::task_status
                                      ELSE 'ready' END AS status,
                                 CASE WHEN cardinality($21) > 0 THEN 'dependencies'::status_reason
-                                     WHEN $20 > now() THEN 'scheduled' END AS reason) AS state
+                                     WHEN $20 > now() THEN 'scheduled'
+                                     -- It passes the gate of its key before it is ready.
+                                     WHEN $27 IS NOT NULL THEN 'concurrency' END AS reason) AS state
                    RETURNING id, status, status_reason, run_at, created_at
                ), edges AS (
                    INSERT INTO task_dependencies (task_id, depends_on)
@@ -102,6 +105,15 @@ impl Store {
             Ok(row) => row,
             Err(error) => return Err(self.refused(error, new).await),
         };
+        if row.status_reason.as_deref() == Some(StatusReason::Concurrency.as_str())
+            && let Some(key) = &new.concurrency_key
+        {
+            // The task is accepted whatever comes of this; the reconciler looks at its key again.
+            if let Err(error) = self.admit(std::slice::from_ref(key)).await {
+                tracing::warn!(task.id = %new.id, "the places of a key are given away later: {error}");
+            }
+            return self.task(new.id).await;
+        }
         let bad = |column| move |e| Error::inconsistent("tasks", column, new.id, e);
         meter::created(1);
         Ok(Task {
@@ -112,7 +124,7 @@ impl Store {
             duty: duty.map(str::to_owned),
             agent: match (row.agent_id, row.agent_name, row.agent_type, row.agent_version) {
                 (Some(id), Some(name), Some(kind), Some(version)) => {
-                    Some(TaskAgent { id: id.into(), name, kind, version })
+                    Some(TaskAgent { id: id.into(), name, kind, version, active: true })
                 }
                 _ => None,
             },

@@ -21,6 +21,7 @@ pub(crate) struct TaskRow {
     pub agent_name: Option<String>,
     pub agent_type: Option<String>,
     pub agent_version: Option<i32>,
+    pub agent_active: Option<bool>,
     pub repository_url: Option<String>,
     pub base_ref: Option<String>,
     pub base_commit: Option<String>,
@@ -68,13 +69,14 @@ pub(crate) struct TaskRow {
 
 /// `select_tasks!(with, source, tail, arguments…)`: reads [`TaskRow`]s from `source`, which has the columns of `tasks`.
 macro_rules! select_tasks {
-    ($with:literal, $source:literal, $tail:literal $(, $argument:expr)* $(,)?) => {
+    ($($with:literal)+, $source:literal, $tail:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::tasks::TaskRow,
-            $with + r#"
+            $($with +)+ r#"
             SELECT t.id AS "id!", t.project_id AS "project_id!", t.title AS "title!", t.description AS "description!",
                    t.duty, t.assigned_agent_id AS agent_id, a.name AS "agent_name?", a.type AS "agent_type?",
                    coalesce(t.agent_version, a.version) AS agent_version,
+                   a.status = 'active' AS agent_active,
                    t.repository_url, t.base_ref, t.base_commit, t.acceptance AS "acceptance!", t.context AS "context!",
                    t.labels AS "labels!", t.limits AS "limits!", t.model,
                    ARRAY(SELECT d.depends_on FROM task_dependencies d WHERE d.task_id = t.id ORDER BY 1)
@@ -118,7 +120,8 @@ impl TryFrom<TaskRow> for Task {
             duty: row.duty,
             agent: match (row.agent_id, row.agent_name, row.agent_type, row.agent_version) {
                 (Some(id), Some(name), Some(kind), Some(version)) => {
-                    Some(TaskAgent { id: id.into(), name, kind, version })
+                    let active = row.agent_active.unwrap_or(false);
+                    Some(TaskAgent { id: id.into(), name, kind, version, active })
                 }
                 _ => None,
             },

@@ -1,7 +1,7 @@
 //! What a person may do to a task.
 
 use hive_domain::{AgentId, AgentStatus, StatusReason, TaskId, TaskStatus, task::Performer};
-use hive_store::{Announcement, Error, NewStep};
+use hive_store::{Claimant, Error, NewStep};
 
 use crate::bed::{Bed, new_agent, note, outcome};
 
@@ -62,7 +62,7 @@ async fn a_stale_ticket_of_a_cancelled_task_gets_nothing() {
     let id = bed.enqueue().await;
     bed.store.cancel(id, "ada").await.unwrap();
     for epoch in 0..3 {
-        assert!(bed.store.claim(id, epoch, "worker").await.unwrap().is_none());
+        assert!(bed.store.claim(id, epoch, &Claimant::ordinary("worker")).await.unwrap().is_none());
     }
 }
 
@@ -111,17 +111,16 @@ async fn an_assignment_names_what_is_wrong_with_it() {
 async fn completion_goes_through_the_checks() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
-    bed.claim(id).await;
-    bed.orphan(id).await;
+    bed.fail_a_try(id).await;
     bed.settle(id, &outcome("wait")).await;
-    let (task, ticket) = bed.store.request_completion(id, "ada").await.unwrap();
+    assert_eq!(bed.task(id).await.attempt, 1);
+    let task = bed.store.request_completion(id, "ada").await.unwrap();
     assert_eq!((task.status, task.reason, task.verify_only), (TaskStatus::Ready, None, true));
     assert_eq!(task.attempt, 0, "a person's wish is a fresh start");
-    assert_eq!(ticket, Announcement { task: id, epoch: 2, priority: task.priority });
     assert!(bed.row_holds(id, "announced_at IS NOT NULL AND run_at <= now()").await);
     assert_eq!(bed.event_kinds(id).await.last().unwrap(), "task.completion_requested");
 
-    let lease = bed.store.claim(ticket.task, ticket.epoch, "worker").await.unwrap().unwrap();
+    let lease = bed.store.claim(id, task.epoch, &Claimant::ordinary("worker")).await.unwrap().unwrap();
     assert!(lease.leased.verify_only);
     bed.orphan(id).await;
     let lease = bed.claim(id).await;
@@ -139,9 +138,9 @@ async fn completion_reopens_a_failure_and_nothing_else_that_ended() {
     let bed = Bed::make().await;
     let failed = bed.enqueue().await;
     bed.settle(failed, &outcome("fail")).await;
-    let (task, ticket) = bed.store.request_completion(failed, "ada").await.unwrap();
+    let task = bed.store.request_completion(failed, "ada").await.unwrap();
     assert_eq!((task.status, task.completed_at), (TaskStatus::Ready, None));
-    assert!(bed.store.claim(failed, ticket.epoch, "worker").await.unwrap().is_some());
+    assert!(bed.store.claim(failed, task.epoch, &Claimant::ordinary("worker")).await.unwrap().is_some());
 
     let done = bed.enqueue().await;
     bed.settle(done, &outcome("done")).await;

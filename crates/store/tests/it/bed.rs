@@ -8,7 +8,7 @@ use hive_domain::{
     task::{AcceptanceCheck, DependencyPolicy, NewTask, Performer, Task},
 };
 use hive_local::testing::{TestDatabase, TestStores};
-use hive_store::{Config, Event, MIGRATOR, NewAgent, NewStep, Store};
+use hive_store::{Claimant, Config, Event, Look, MIGRATOR, NewAgent, NewStep, Room, Store};
 use serde_json::Value;
 use sqlx::PgPool;
 
@@ -88,8 +88,16 @@ impl Bed {
     /// Claims a ready task with its current epoch.
     pub(crate) async fn claim(&self, id: TaskId) -> Lease<Task> {
         let epoch = self.task(id).await.epoch;
-        let lease = self.store.claim(id, epoch, WORKER).await.expect("the claim is answered");
+        let lease =
+            self.store.claim(id, epoch, &Claimant::ordinary(WORKER)).await.expect("the claim is answered");
         lease.expect("the task was ready")
+    }
+
+    /// Claims a ready suspect with its current epoch, as an isolated worker.
+    pub(crate) async fn claim_isolated(&self, id: TaskId) -> Lease<Task> {
+        let epoch = self.task(id).await.epoch;
+        let lease = self.store.claim(id, epoch, &isolated()).await.expect("the claim is answered");
+        lease.expect("the task was a ready suspect")
     }
 
     pub(crate) async fn append_note(&self, lease: &mut Lease<Task>, text: &str) {
@@ -106,7 +114,7 @@ impl Bed {
     }
 
     pub(crate) async fn reconcile(&self) -> hive_store::Reconciled {
-        self.store.reconcile(1_000).await.expect("the pass ends")
+        self.store.reconcile(&look(1_000)).await.expect("the pass ends")
     }
 
     /// Lets an hour pass for this task: its lease, its time and its ticket grow old.
@@ -123,10 +131,19 @@ impl Bed {
         assert_eq!(moved.rows_affected(), 1);
     }
 
+    /// A try fails and the next one is due; the last one is the end.
+    pub(crate) async fn fail_a_try(&self, id: TaskId) {
+        self.settle(id, &outcome("retry")).await;
+        if self.task(id).await.status == TaskStatus::Waiting {
+            self.let_time_pass(id).await;
+            self.store.reconcile(&look(0)).await.expect("the pass ends");
+        }
+    }
+
     /// The worker dies, and a pass without room for tickets notices.
     pub(crate) async fn orphan(&self, id: TaskId) {
         self.let_time_pass(id).await;
-        let pass = self.store.reconcile(0).await.expect("the pass ends");
+        let pass = self.store.reconcile(&look(0)).await.expect("the pass ends");
         assert!(pass.orphaned.contains(&id), "the lease had run out");
     }
 
@@ -206,12 +223,17 @@ pub(crate) fn definition(role: &str) -> AgentDefinition {
     }
 }
 
+/// A worker for suspects.
+pub(crate) fn isolated() -> Claimant {
+    Claimant { name: "isolated-1".into(), isolated: true }
+}
+
 pub(crate) fn note(text: &str) -> Entry {
     Entry::Note(Note { cause: NoteCause::Empty, text: text.to_owned() })
 }
 
 /// Every kind of outcome by name, each with a minute of patience where it has one.
-pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
+pub(crate) fn outcomes() -> [(&'static str, Outcome); 6] {
     let after = Duration::from_secs(60);
     let detail = || "a sentence".to_owned();
     [
@@ -219,6 +241,7 @@ pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
         ("wait", Outcome::Wait { after, reason: StatusReason::RateLimited, detail: detail() }),
         ("retry", Outcome::Retry { after, detail: detail() }),
         ("yield", Outcome::Yield),
+        ("halt", Outcome::Halt),
         (
             "fail",
             Outcome::Fail {
@@ -233,4 +256,10 @@ pub(crate) fn outcomes() -> [(&'static str, Outcome); 5] {
 pub(crate) fn outcome(name: &str) -> Outcome {
     let found = outcomes().into_iter().find(|(known, _)| *known == name);
     found.expect("the outcome has this name").1
+}
+
+/// A pass over one wide lane that takes this many tickets, in which an hour does not age a task.
+pub(crate) fn look(places: i64) -> Look {
+    let rooms = vec![Room { from: 1, to: 9, places }];
+    Look { rooms, isolated: places, ageing: Duration::from_secs(24 * 3600) }
 }

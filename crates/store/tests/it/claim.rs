@@ -1,6 +1,7 @@
 //! Taking the lease of a ready task.
 
 use hive_domain::{TaskStatus, event::EventKind};
+use hive_store::Claimant;
 
 use crate::bed::{Bed, WORKER, definition, outcome};
 
@@ -13,7 +14,9 @@ async fn one_of_fifty_claims_of_a_ticket_wins() {
         let mut claims = tokio::task::JoinSet::new();
         for worker in 0..50 {
             let store = bed.store.clone();
-            claims.spawn(async move { store.claim(id, 0, &format!("worker-{worker}")).await.unwrap() });
+            claims.spawn(async move {
+                store.claim(id, 0, &Claimant::ordinary(&format!("worker-{worker}"))).await.unwrap()
+            });
         }
         let won: Vec<_> = claims.join_all().await.into_iter().flatten().collect();
         assert_eq!(won.len(), 1);
@@ -29,11 +32,16 @@ async fn a_stale_ticket_gets_nothing_and_changes_nothing() {
     bed.settle(id, &outcome("yield")).await;
     let before = bed.rows(id).await;
     for epoch in [0, 2, -1] {
-        assert!(bed.store.claim(id, epoch, WORKER).await.unwrap().is_none(), "epoch {epoch}");
+        assert!(
+            bed.store.claim(id, epoch, &Claimant::ordinary(WORKER)).await.unwrap().is_none(),
+            "epoch {epoch}"
+        );
         assert_eq!(bed.rows(id).await, before);
     }
-    assert!(bed.store.claim(id, 1, WORKER).await.unwrap().is_some());
-    assert!(bed.store.claim(hive_domain::TaskId::new(), 0, WORKER).await.unwrap().is_none());
+    assert!(bed.store.claim(id, 1, &Claimant::ordinary(WORKER)).await.unwrap().is_some());
+    assert!(
+        bed.store.claim(hive_domain::TaskId::new(), 0, &Claimant::ordinary(WORKER)).await.unwrap().is_none()
+    );
 }
 
 #[tokio::test]
@@ -57,8 +65,17 @@ async fn a_claim_counts_and_tells() {
     let started = bed.task(id).await.started_at;
     bed.orphan(id).await;
     let again = bed.claim(id).await;
-    assert_eq!((again.epoch(), again.leased.attempt), (2, 2));
+    assert_eq!(
+        (again.epoch(), again.leased.attempt, again.leased.deaths),
+        (2, 1, 1),
+        "a death costs no attempt"
+    );
     assert_eq!(bed.task(id).await.started_at, started, "the first claim starts the task");
+    bed.settle_with(&again, &outcome("retry")).await;
+    bed.let_time_pass(id).await;
+    bed.reconcile().await;
+    let third = bed.claim(id).await;
+    assert_eq!((third.epoch(), third.leased.attempt), (3, 2), "a failed try does");
 }
 
 #[tokio::test]

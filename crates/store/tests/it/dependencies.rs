@@ -4,6 +4,7 @@ use hive_domain::{
     StatusReason, TaskId, TaskStatus,
     task::DependencyPolicy::{self, Continue, Fail, Skip},
 };
+use hive_store::Claimant;
 
 use crate::bed::{Bed, outcome};
 
@@ -15,9 +16,19 @@ async fn end(bed: &Bed, id: TaskId, how: &str) {
         "cancelled" => drop(bed.store.cancel(id, "a person").await.unwrap()),
         "dead" => {
             for _ in 0..3 {
+                bed.fail_a_try(id).await;
+            }
+        }
+        "poison" => {
+            for _ in 0..2 {
                 bed.claim(id).await;
                 bed.orphan(id).await;
             }
+            for _ in 0..2 {
+                bed.claim_isolated(id).await;
+                bed.orphan(id).await;
+            }
+            return bed.assert_stands(id, TaskStatus::Dead, Some(StatusReason::Poison)).await;
         }
         other => panic!("no way to end a task as {other}"),
     }
@@ -43,6 +54,9 @@ async fn each_policy_answers_each_end() {
         ("dead", Fail, failed),
         ("dead", Skip, skipped),
         ("dead", Continue, runs),
+        ("poison", Fail, failed),
+        ("poison", Skip, skipped),
+        ("poison", Continue, runs),
     ] {
         let parent = bed.enqueue().await;
         let child = bed.enqueue_after(&[parent], policy).await;
@@ -197,7 +211,7 @@ async fn two_parents_that_end_together_never_leave_the_child_stuck() {
         let ends = parents.map(|parent| {
             let (store, start) = (bed.store.clone(), std::sync::Arc::clone(&start));
             tokio::spawn(async move {
-                let lease = store.claim(parent, 0, "worker").await.unwrap().unwrap();
+                let lease = store.claim(parent, 0, &Claimant::ordinary("worker")).await.unwrap().unwrap();
                 start.wait().await;
                 let settled = store.settle(&lease, &outcome("done")).await.unwrap();
                 assert!(settled.has_dependents);

@@ -1,9 +1,9 @@
 //! What a watcher sees.
 
 use hive_domain::{EventKind, TaskId, task::DependencyPolicy};
-use hive_store::NewStep;
+use hive_store::{Claimant, NewStep};
 
-use crate::bed::{Bed, new_agent, note, outcomes};
+use crate::bed::{Bed, look, new_agent, note, outcomes};
 
 /// Notes every change of a status behind the store's back, with the number of the event that was written with it.
 const WATCH: &str = "
@@ -92,10 +92,10 @@ async fn many_writers_leave_no_gap_and_no_double() {
                 match writer % 6 {
                     0 | 1 => drop(store.assign(id, agent, "ada").await),
                     2 => drop(store.request_completion(id, "ada").await),
-                    3 => drop(store.reconcile(10).await),
+                    3 => drop(store.reconcile(&look(10)).await),
                     4 => work(&store, id, writer).await,
                     _ if writer > 20 => drop(store.cancel(id, "ada").await),
-                    _ => drop(store.claim(id, 1, "late").await),
+                    _ => drop(store.claim(id, 1, &Claimant::ordinary("late")).await),
                 }
             });
         }
@@ -107,7 +107,8 @@ async fn many_writers_leave_no_gap_and_no_double() {
 }
 
 async fn work(store: &hive_store::Store, id: TaskId, writer: usize) {
-    let Ok(Some(mut lease)) = store.claim(id, 0, &format!("worker-{writer}")).await else {
+    let Ok(Some(mut lease)) = store.claim(id, 0, &Claimant::ordinary(&format!("worker-{writer}"))).await
+    else {
         return;
     };
     for _ in 0..5 {

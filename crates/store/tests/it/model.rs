@@ -1,7 +1,7 @@
 //! What the verbs mean, without a database: a few tasks in memory.
 
 use hive_domain::{
-    StatusReason,
+    PauseMode, StatusReason,
     TaskStatus::{self, Cancelled, Dead, Failed, Pending, Ready, Running, Succeeded, Waiting},
     task::DependencyPolicy,
 };
@@ -17,6 +17,11 @@ pub(crate) struct ModelTask {
     pub(crate) steps: i32,
     pub(crate) events: i64,
     pub(crate) verify_only: bool,
+    pub(crate) deaths: i32,
+    pub(crate) isolated: bool,
+    pub(crate) priority: i64,
+    /// Which of the keys it has, if any.
+    pub(crate) key: Option<usize>,
     /// The time before which it does not run has come.
     due: bool,
     /// The lease ran out, and nobody noticed yet.
@@ -50,20 +55,43 @@ impl ModelTask {
         }
     }
 
-    pub(crate) fn claim(&mut self, epoch: i64) -> bool {
-        let allowed = self.status == Ready && self.epoch == epoch;
-        if allowed {
-            self.stands(Running, None);
-            (self.epoch, self.attempt, self.lapsed) = (self.epoch + 1, self.attempt + 1, false);
+    fn claim(&mut self) {
+        self.stands(Running, None);
+        (self.epoch, self.attempt, self.lapsed) = (self.epoch + 1, self.attempt + 1, false);
+    }
+
+    /// Its worker dies without a word, and somebody notices.
+    fn lose_its_worker(&mut self) {
+        let suspect = self.deaths + 1 >= 2;
+        let (status, reason) = match (suspect, self.isolated) {
+            (true, true) => (Dead, StatusReason::Poison),
+            (false, false) => (Ready, StatusReason::Orphaned),
+            _ => (Ready, StatusReason::Isolated),
+        };
+        self.deaths = if suspect && !self.isolated { 0 } else { self.deaths + 1 };
+        self.isolated |= suspect;
+        self.attempt = (self.attempt - 1).max(0);
+        (self.announced, self.due) = (false, true);
+        self.stands(status, Some(reason));
+    }
+
+    /// Its time came, or a person wants it to run: with a key it waits for a place first.
+    fn comes_due(&mut self) {
+        match self.key {
+            None => self.stands(Ready, None),
+            Some(_) => self.stands(Pending, Some(StatusReason::Concurrency)),
         }
-        allowed
+    }
+
+    fn waits_at_key(&self, key: usize) -> bool {
+        self.key == Some(key) && (self.status, self.reason) == (Pending, Some(StatusReason::Concurrency))
     }
 
     pub(crate) fn append(&mut self, epoch: i64) -> bool {
         let allowed = self.held(epoch);
         if allowed {
             (self.steps, self.events) = (self.steps + 1, self.events + 1);
-            (self.attempt, self.lapsed) = (1, false);
+            (self.attempt, self.deaths, self.lapsed) = (1, 0, false);
         }
         allowed
     }
@@ -79,12 +107,13 @@ impl ModelTask {
             return false;
         }
         (self.announced, self.due) = (false, true);
-        self.verify_only &= matches!(outcome, "yield" | "wait" | "retry");
+        self.verify_only &= matches!(outcome, "yield" | "halt" | "wait" | "retry");
         match outcome {
             "done" => self.stands(Succeeded, None),
             "fail" => self.stands(Failed, Some(StatusReason::VerificationFailed)),
-            "yield" => {
-                self.stands(Ready, Some(StatusReason::Drained));
+            "yield" | "halt" => {
+                let reason = if outcome == "yield" { StatusReason::Drained } else { StatusReason::Paused };
+                self.stands(Ready, Some(reason));
                 (self.attempt, self.announced) = ((self.attempt - 1).max(0), true);
             }
             "wait" => {
@@ -110,12 +139,12 @@ impl ModelTask {
         true
     }
 
-    pub(crate) fn complete(&mut self) -> bool {
+    fn complete(&mut self) -> bool {
         let allowed = matches!(self.status, Pending | Ready | Waiting | Failed)
             && !self.waits_for_parents()
             && self.reason != Some(StatusReason::DependencyFailed);
         if allowed {
-            self.stands(Ready, None);
+            self.comes_due();
             (self.attempt, self.verify_only, self.due, self.announced) = (0, true, true, true);
         }
         allowed
@@ -126,21 +155,33 @@ impl ModelTask {
     }
 }
 
+/// How many tasks of each key may be ready or running.
+pub(crate) const KEYS: [usize; 2] = [1, 2];
+
+/// What a new task asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) scheduled: bool,
+    pub(crate) parents: Vec<usize>,
+    pub(crate) policy: DependencyPolicy,
+    pub(crate) max_attempts: i32,
+    pub(crate) priority: i64,
+    pub(crate) key: Option<usize>,
+}
+
 /// Tasks by the order in which they were accepted.
 #[derive(Default)]
 pub(crate) struct Model {
     pub(crate) tasks: Vec<ModelTask>,
+    /// How the fleet is paused, if it is.
+    pub(crate) pause: Option<PauseMode>,
 }
 
 impl Model {
-    pub(crate) fn enqueue(
-        &mut self,
-        scheduled: bool,
-        parents: &[usize],
-        policy: DependencyPolicy,
-        max_attempts: i32,
-    ) {
-        let (status, reason) = match (parents, scheduled) {
+    pub(crate) fn enqueue(&mut self, wish: &Wish) {
+        let Wish { scheduled, ref parents, policy, max_attempts, priority, key } = *wish;
+        let (status, reason) = match (&parents[..], scheduled) {
+            ([], false) if key.is_some() => (Pending, Some(StatusReason::Concurrency)),
             ([], false) => (Ready, None),
             ([], true) => (Pending, Some(StatusReason::Scheduled)),
             _ => (Pending, Some(StatusReason::Dependencies)),
@@ -154,12 +195,70 @@ impl Model {
             steps: 0,
             events: 1,
             verify_only: false,
+            deaths: 0,
+            isolated: false,
+            priority,
+            key,
             due: !scheduled,
             lapsed: false,
             announced: status == Ready,
             edges: parents.iter().map(|parent| (*parent, false)).collect(),
             policy,
         });
+        if let (Some(StatusReason::Concurrency), Some(key)) = (reason, key) {
+            self.admit(key);
+        }
+    }
+
+    pub(crate) fn claim(&mut self, task: usize, epoch: i64, isolated: bool) -> bool {
+        let paused = self.pause.is_some();
+        let task = &mut self.tasks[task];
+        let allowed = task.status == Ready && task.epoch == epoch && task.isolated == isolated && !paused;
+        if allowed {
+            task.claim();
+        }
+        allowed
+    }
+
+    /// Claims in the order of urgency; `times` says since when each task could run. Those that are claimed.
+    pub(crate) fn claim_next<T: Ord>(&mut self, times: &[T], isolated: bool, most: usize) -> Vec<usize> {
+        if self.pause.is_some() {
+            return Vec::new();
+        }
+        let ready = |at: &usize| self.tasks[*at].status == Ready && self.tasks[*at].isolated == isolated;
+        let mut next: Vec<usize> = (0..self.tasks.len()).filter(ready).collect();
+        next.sort_by_key(|at| (self.tasks[*at].priority, &times[*at], *at));
+        next.truncate(most);
+        for at in &next {
+            self.tasks[*at].claim();
+        }
+        next
+    }
+
+    /// True when a run stops at its next edge.
+    pub(crate) fn halts(&self) -> bool {
+        self.pause == Some(PauseMode::Pause)
+    }
+
+    pub(crate) fn complete(&mut self, task: usize) -> bool {
+        let allowed = self.tasks[task].complete();
+        if let (true, Some(key)) = (allowed, self.tasks[task].key) {
+            self.admit(key);
+        }
+        allowed
+    }
+
+    /// Gives away the free places of a key: the most urgent first, of those the oldest.
+    pub(crate) fn admit(&mut self, key: usize) {
+        let holds = |task: &&ModelTask| task.key == Some(key) && matches!(task.status, Ready | Running);
+        let free = KEYS[key].saturating_sub(self.tasks.iter().filter(holds).count());
+        let mut next: Vec<usize> =
+            (0..self.tasks.len()).filter(|at| self.tasks[*at].waits_at_key(key)).collect();
+        next.sort_by_key(|at| (self.tasks[*at].priority, *at));
+        for at in next.into_iter().take(free) {
+            self.tasks[at].stands(Ready, None);
+            (self.tasks[at].announced, self.tasks[at].due) = (false, true);
+        }
     }
 
     /// Tells the tasks that wait for `parent`, or for anything, what ended. True when one moved.
@@ -201,20 +300,25 @@ impl Model {
     /// All of a pass but the tickets.
     pub(crate) fn reconcile(&mut self) {
         for task in self.tasks.iter_mut().filter(|task| task.status == Running && task.lapsed) {
-            task.try_failed(Ready, StatusReason::Orphaned);
-            (task.announced, task.due) = (false, true);
+            task.lose_its_worker();
         }
         while self.release(None) {}
         for task in self.tasks.iter_mut().filter(|task| task.due && !task.waits_for_parents()) {
-            if matches!(task.status, Pending | Waiting) {
-                task.stands(Ready, None);
+            if matches!(task.status, Pending | Waiting) && task.reason != Some(StatusReason::Concurrency) {
+                task.comes_due();
                 task.announced = false;
             }
+        }
+        for key in 0..KEYS.len() {
+            self.admit(key);
         }
     }
 
     /// The tasks that get a ticket now.
     pub(crate) fn announce(&mut self) -> Vec<usize> {
+        if self.pause.is_some() {
+            return Vec::new();
+        }
         let stale = |(at, task): (usize, &mut ModelTask)| {
             let stale = task.status == Ready && !task.announced;
             task.announced |= stale;

@@ -27,24 +27,32 @@ async fn large_table() -> Bed {
     let bed = Bed::make().await;
     bed.execute(
         "INSERT INTO tasks (id, project_id, title, duty, created_by, status, status_reason, run_at, worker, lease_until,
-                            announced_at, completed_at, labels)
+                            announced_at, completed_at, labels, concurrency_key, deadline, isolated, priority)
          SELECT gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 'task ' || n, 'noop', 'a test',
                 status::task_status, reason::status_reason, now() + n * interval '1 ms',
                 CASE WHEN status = 'running' THEN 'w' END,
                 CASE WHEN status = 'running' THEN now() + interval '10 s' END,
                 CASE WHEN status = 'ready' THEN now() END,
                 CASE WHEN status IN ('succeeded', 'failed') THEN now() END,
-                CASE WHEN n % 1000 = 0 THEN '{\"rare\": \"yes\"}'::jsonb ELSE '{}' END
-         FROM (SELECT n, CASE WHEN n % 1000 < 1 THEN 'running' WHEN n % 1000 < 2 THEN 'ready'
-                              WHEN n % 1000 < 12 THEN 'waiting' WHEN n % 1000 < 112 THEN 'pending'
-                              WHEN n % 1000 < 122 THEN 'failed' ELSE 'succeeded' END AS status,
-                      CASE WHEN n % 1000 < 2 THEN NULL WHEN n % 1000 < 12 THEN 'retry'
-                           WHEN n % 1000 < 112 THEN 'dependencies'
-                           WHEN n % 1000 < 122 THEN 'verification_failed' END AS reason
+                CASE WHEN n % 1000 = 0 THEN '{\"rare\": \"yes\"}'::jsonb ELSE '{}' END,
+                CASE WHEN reason = 'concurrency' OR n % 3 = 0 THEN 'key ' || n % 50 END,
+                CASE WHEN n % 4 = 0 THEN now() + n * interval '1 min' END,
+                status = 'ready' AND n % 20 = 1, 1 + n % 9
+         FROM (SELECT n, CASE WHEN n % 1000 < 1 THEN 'running' WHEN n % 1000 < 12 THEN 'ready'
+                              WHEN n % 1000 < 22 THEN 'waiting' WHEN n % 1000 < 132 THEN 'pending'
+                              WHEN n % 1000 < 142 THEN 'failed' ELSE 'succeeded' END AS status,
+                      CASE WHEN n % 1000 < 12 THEN NULL WHEN n % 1000 < 17 THEN 'retry'
+                           WHEN n % 1000 < 22 THEN 'rate_limited' WHEN n % 1000 < 122 THEN 'dependencies'
+                           WHEN n % 1000 < 132 THEN 'concurrency'
+                           WHEN n % 1000 < 142 THEN 'verification_failed' END AS reason
                FROM generate_series(1, 20000) AS n) AS kinds;
+         INSERT INTO task_limits (kind, name, max_running, max_starts, per_seconds)
+         SELECT 'key', 'key ' || n, 2, CASE WHEN n % 2 = 0 THEN 30 END, CASE WHEN n % 2 = 0 THEN 60 END
+         FROM generate_series(0, 49) AS n;
          INSERT INTO task_dependencies (task_id, depends_on)
          SELECT child.id, parent.id
-         FROM (SELECT id, row_number() OVER () % 100 AS n FROM tasks WHERE status = 'pending') AS child
+         FROM (SELECT id, row_number() OVER () % 100 AS n FROM tasks
+               WHERE status_reason = 'dependencies') AS child
          JOIN (SELECT id, row_number() OVER () - 1 AS n FROM tasks WHERE status = 'waiting') AS parent USING (n);
          INSERT INTO events (task_id, seq, kind) SELECT id, 1, 'task.created' FROM tasks;
          INSERT INTO steps (task_id, seq, epoch, kind, body) SELECT id, 1, 1, 'note', '{}' FROM tasks;
@@ -87,42 +95,118 @@ async fn hot_statements_use_their_indexes() {
     let bed = large_table().await;
     let id = "'00000000-0000-7000-8000-000000000009'";
     let usage = "1, 0, 0, 0, 0";
+    let ids = format!("ARRAY[{id}]::uuid[]");
+    let claim = "10, 'task.started', 1::smallint";
+    let counts = "ARRAY[0], ARRAY[0], ARRAY[0], ARRAY[0], ARRAY[0]";
     for (what, words, arguments, indexes) in [
         (
-            "claim",
-            &["attempt = attempt + 1"][..],
-            format!("{id}, 0, 'w', 10, 'task.started'"),
-            &["(id = "][..],
+            "claims in a group",
+            &["attempt = attempt + 1", "AS w (id, epoch"][..],
+            format!("{claim}, {ids}, ARRAY[0], ARRAY['w'], ARRAY[false]"),
+            &["tasks_pkey"][..],
         ),
-        ("renew", &["AS held (id, epoch)"], format!("ARRAY[{id}]::uuid[], ARRAY[1], 10"), &[]),
+        (
+            "claim_next",
+            &["attempt = attempt + 1", "ORDER BY t.priority, t.run_at, t.id LIMIT $6"],
+            format!("{claim}, 'w', false, 16"),
+            &["tasks_ready", "tasks_pkey"],
+        ),
+        (
+            "claim_oldest",
+            &["attempt = attempt + 1", "ORDER BY t.run_at LIMIT $6"],
+            format!("{claim}, 'w', false, 1"),
+            &["tasks_ready_oldest", "tasks_pkey"],
+        ),
+        (
+            "a claim with a rate",
+            &["attempt = attempt + 1", "WHERE id = $5"],
+            format!("{claim}, 'w', {id}, 0"),
+            &["(id = "],
+        ),
+        (
+            "the limits of a claim",
+            &["AS one", "FOR UPDATE OF l"],
+            format!("{id}, 0, false"),
+            &["(id = "],
+        ),
+        (
+            "the gates of a claim",
+            &["AS \"parked!\""],
+            format!("{id}, 0, false, 10000"),
+            &["(id = ", "tasks_parked"],
+        ),
+        (
+            "park",
+            &["SET status = 'waiting', status_reason = 'rate_limited'"],
+            format!("{id}, 0, 'd', 60, 'task.waiting', 'rate_limited'"),
+            &["(id = "],
+        ),
+        ("admit", &["WITH room AS"], "ARRAY['key 1'], 'task.ready'".to_owned(), &["tasks_by_key", "tasks_pkey"]),
+        (
+            "the keys with a free place",
+            &["WITH RECURSIVE k (key)"],
+            "500".to_owned(),
+            &["tasks_at_key", "tasks_by_key"],
+        ),
+        ("renew", &["AS held (id, epoch)"], format!("{ids}, ARRAY[1], 10"), &["tasks_pkey"]),
         (
             "append",
             &["next_seq = next_seq + 1"],
-            format!("{id}, 1, 1, 10, {usage}, 'note', '{{}}', NULL, NULL, NULL, {id}, 'task.step', '{{}}'"),
-            &["id = ", "llm_calls_pkey"],
+            format!(
+                "{ids}, ARRAY[1], ARRAY[1], ARRAY['note'], ARRAY['{{}}'], ARRAY[NULL], ARRAY[NULL], {ids},
+                 ARRAY[NULL], {counts}, ARRAY['{{}}'::jsonb], 10, 'task.step'"
+            ),
+            &["tasks_pkey", "llm_calls_pkey"],
         ),
         (
             "settle",
             &["AS \"has_dependents!\""],
-            format!("{id}, 1, 'waiting', 'retry', 'd', 60, NULL, true, 'task.waiting', '{{}}'"),
-            &["id = ", "task_dependencies_open"],
+            format!(
+                "{ids}, ARRAY[1], ARRAY['waiting'], ARRAY['retry'], ARRAY['d'], ARRAY[60], ARRAY[NULL]::jsonb[],
+                 ARRAY[true], ARRAY['task.waiting'], ARRAY['{{}}'::jsonb]"
+            ),
+            &["tasks_pkey", "task_dependencies_open"],
         ),
         (
             "expire_leases",
             &["stopped renewing its lease"],
-            "1000, 'task.orphaned', 'task.dead'".to_owned(),
-            &["tasks_by_status"],
+            "1000, 'task.orphaned', 'task.dead', 2".to_owned(),
+            &["tasks_by_status", "tasks_pkey"],
         ),
-        ("wake_due", &["WITH due AS"], "1000, 'task.ready'".to_owned(), &["tasks_parked"]),
+        (
+            "expire_deadlines",
+            &["WITH late AS"],
+            "1000, 'task.failed'".to_owned(),
+            &["tasks_by_deadline", "tasks_pkey"],
+        ),
+        ("wake_due", &["WITH due AS"], "1000, 'task.ready', 'task.waiting'".to_owned(), &["tasks_parked"]),
+        (
+            "stale_tickets",
+            &["AS room (first, last, places)"],
+            "ARRAY[1, 3, 5, 7], ARRAY[2, 4, 6, 9], ARRAY[100, 100, 100, 100], 5".to_owned(),
+            &["tasks_ready", "tasks_pkey"],
+        ),
+        ("aged_tickets", &["WITH aged AS"], "300, 5, 200".to_owned(), &["tasks_ready_oldest", "tasks_pkey"]),
+        (
+            "isolated_tickets",
+            &["ORDER BY t.id LIMIT greatest($1"],
+            "100, 5".to_owned(),
+            &["tasks_isolated", "tasks_pkey"],
+        ),
+        ("oldest_ready", &["AS \"seconds!\""], "".to_owned(), &["tasks_ready_oldest"]),
         ("census", &["AS \"lapsed!\""], String::new(), &["tasks_by_status"]),
-        ("stale_tickets", &["WITH stale AS"], "1000, 5".to_owned(), &["tasks_ready"]),
         (
             "the dependents of one",
             &["d.depends_on = $1", "FOR NO KEY UPDATE"],
             format!("{id}, 1000"),
             &["task_dependencies_open"],
         ),
-        ("begin_call", &["INSERT INTO llm_calls"], format!("{id}, {id}, 1, 1, 'claude', 'x'"), &["id = "]),
+        (
+            "begin_call",
+            &["INSERT INTO llm_calls"],
+            format!("{ids}, {ids}, ARRAY[1], ARRAY[1], ARRAY['claude'], ARRAY['x'::bytea]"),
+            &["tasks_pkey"],
+        ),
         (
             "fail_call",
             &["WITH failed AS"],

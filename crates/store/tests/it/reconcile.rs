@@ -6,7 +6,7 @@ use hive_domain::{Priority, StatusReason, TaskId, TaskStatus, task::DependencyPo
 use hive_store::Announcement;
 use serde_json::json;
 
-use crate::bed::{Bed, WORKER, connect, outcome};
+use crate::bed::{Bed, WORKER, connect, look, outcome};
 
 fn tasks(announcements: &[Announcement]) -> Vec<TaskId> {
     announcements.iter().map(|announcement| announcement.task).collect()
@@ -25,30 +25,39 @@ async fn a_dead_workers_task_is_ready_again() {
     assert_eq!(bed.rows(held).await, before, "a lease that runs is left alone");
     bed.assert_stands(lost, TaskStatus::Ready, Some(StatusReason::Orphaned)).await;
     let task = bed.task(lost).await;
-    assert_eq!((task.epoch, task.attempt), (1, 1));
+    assert_eq!((task.epoch, task.attempt, task.deaths), (1, 0, 1), "a death costs no attempt");
     assert!(task.detail.unwrap().contains(WORKER));
     let event = bed.events(lost).await.pop().unwrap();
     assert_eq!(
         (event.kind.as_str(), event.data),
-        ("task.orphaned", json!({ "worker": WORKER, "attempt": 1 }))
+        ("task.orphaned", json!({ "worker": WORKER, "deaths": 1, "reason": "orphaned" }))
     );
-    let ticket = Announcement { task: lost, epoch: 1, priority: Priority::default() };
+    let ticket =
+        Announcement { task: lost, epoch: 1, priority: Priority::default(), isolated: false, aged: false };
     assert_eq!(pass.announce, [ticket], "the ticket follows in the same pass");
 }
 
 #[tokio::test]
-async fn claims_without_progress_end_in_death() {
+async fn tries_without_progress_end_in_death() {
     let bed = Bed::make().await;
     let id = bed.enqueue().await;
     for attempt in 1..=3 {
-        assert_eq!(bed.claim(id).await.leased.attempt, attempt);
-        bed.orphan(id).await;
+        // A worker's death between the tries costs none of them.
+        if attempt == 2 {
+            bed.claim(id).await;
+            bed.orphan(id).await;
+        }
+        let lease = bed.claim(id).await;
+        assert_eq!(lease.leased.attempt, attempt);
+        bed.settle_with(&lease, &outcome("retry")).await;
+        bed.let_time_pass(id).await;
+        bed.store.reconcile(&look(0)).await.unwrap();
     }
     bed.assert_stands(id, TaskStatus::Dead, Some(StatusReason::AttemptsExhausted)).await;
     assert!(bed.row_holds(id, "completed_at IS NOT NULL AND worker IS NULL").await);
     assert_eq!(bed.event_kinds(id).await.last().unwrap(), "task.dead");
     let pass = bed.reconcile().await;
-    assert!(pass.orphaned.is_empty() && pass.announce.is_empty());
+    assert!(pass.orphaned.is_empty() && pass.released.is_empty() && pass.announce.is_empty());
 }
 
 #[tokio::test]
@@ -58,14 +67,15 @@ async fn progress_resets_the_count() {
     for _ in 0..5 {
         let mut lease = bed.claim(id).await;
         bed.append_note(&mut lease, "a step").await;
-        bed.orphan(id).await;
-        bed.assert_stands(id, TaskStatus::Ready, Some(StatusReason::Orphaned)).await;
-        bed.claim(id).await;
-        bed.orphan(id).await;
+        bed.settle_with(&lease, &outcome("retry")).await;
+        bed.let_time_pass(id).await;
+        bed.reconcile().await;
+        assert_eq!(bed.task(id).await.attempt, 1);
+        bed.fail_a_try(id).await;
+        bed.assert_stands(id, TaskStatus::Ready, None).await;
         assert_eq!(bed.task(id).await.attempt, 2);
     }
-    bed.claim(id).await;
-    bed.orphan(id).await;
+    bed.fail_a_try(id).await;
     bed.assert_stands(id, TaskStatus::Dead, Some(StatusReason::AttemptsExhausted)).await;
 }
 
@@ -127,9 +137,9 @@ async fn the_most_urgent_tasks_get_the_room_there_is() {
     }
     wanted.sort();
     let wanted: Vec<TaskId> = wanted.into_iter().map(|(_, id)| id).collect();
-    let first = bed.store.reconcile(2).await.unwrap();
+    let first = bed.store.reconcile(&look(2)).await.unwrap();
     assert_eq!(tasks(&first.announce), wanted[..2]);
-    let rest = bed.store.reconcile(100).await.unwrap();
+    let rest = bed.store.reconcile(&look(100)).await.unwrap();
     assert_eq!(tasks(&rest.announce), wanted[2..]);
 }
 
@@ -146,7 +156,7 @@ async fn without_room_everything_but_tickets_goes_on() {
         bed.let_time_pass(id).await;
     }
     for room in [0, -5] {
-        let pass = bed.store.reconcile(room).await.unwrap();
+        let pass = bed.store.reconcile(&look(room)).await.unwrap();
         assert!(pass.announce.is_empty());
     }
     bed.assert_stands(lost, TaskStatus::Ready, Some(StatusReason::Orphaned)).await;
@@ -181,7 +191,8 @@ async fn many_schedulers_do_each_thing_once() {
         bed.let_time_pass(id).await;
     }
     let schedulers = [connect(&bed.database), connect(&bed.database), connect(&bed.database)];
-    let passes = schedulers.each_ref().map(|store| store.reconcile(1_000));
+    let look = look(1_000);
+    let passes = schedulers.each_ref().map(|store| store.reconcile(&look));
     let [a, b, c] = passes;
     let (a, b, c) = tokio::join!(a, b, c);
     let mut passes = vec![a.unwrap(), b.unwrap(), c.unwrap()];

@@ -8,7 +8,7 @@ use hive_domain::{
     task::DependencyPolicy,
 };
 use hive_local::testing::{TestDatabase, TestStores};
-use hive_store::{Config, Error, MIGRATOR, Store};
+use hive_store::{Claimant, Config, Error, MIGRATOR, Store};
 use sqlx::{PgPool, migrate::Migrator};
 
 use crate::bed::{Bed, connect, note};
@@ -212,10 +212,10 @@ async fn a_lock_that_is_not_given_is_a_passing_trouble() {
         .execute(&mut *holder)
         .await
         .unwrap();
-    let error = bed.store.claim(id, 0, "worker").await.unwrap_err();
+    let error = bed.store.claim(id, 0, &Claimant::ordinary("worker")).await.unwrap_err();
     assert!(error.is_unavailable(), "{error:?}");
     holder.rollback().await.unwrap();
-    assert!(bed.store.claim(id, 0, "worker").await.unwrap().is_some());
+    assert!(bed.store.claim(id, 0, &Claimant::ordinary("worker")).await.unwrap().is_some());
 }
 
 /// Of the store's own connections, as a trigger sees them: a worker that is frozen in a transaction must not keep the

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hive_domain::{Outcome, StatusReason, TaskStatus, journal::TaskResult, task::DependencyPolicy};
-use hive_store::Announcement;
+use hive_store::{Announcement, Claimant};
 use serde_json::json;
 
 use crate::bed::{Bed, outcome};
@@ -95,16 +95,14 @@ async fn a_wait_or_a_drain_does_not_forgive_the_tries_before_it() {
     for harmless in ["wait", "yield"] {
         let id = bed.enqueue().await;
         for attempt in 1..=2 {
-            bed.claim(id).await;
-            bed.orphan(id).await;
+            bed.fail_a_try(id).await;
             assert_eq!(bed.task(id).await.attempt, attempt);
             bed.settle(id, &outcome(harmless)).await;
             assert_eq!(bed.task(id).await.attempt, attempt, "{harmless} costs nothing and mends nothing");
             bed.let_time_pass(id).await;
             bed.reconcile().await;
         }
-        bed.claim(id).await;
-        bed.orphan(id).await;
+        bed.fail_a_try(id).await;
         bed.assert_stands(id, TaskStatus::Dead, Some(StatusReason::AttemptsExhausted)).await;
     }
 }
@@ -115,7 +113,8 @@ async fn yielding_hands_the_task_back_at_once() {
     let id = bed.enqueue_with(|new| new.priority = hive_domain::Priority::try_from(2).unwrap()).await;
     let lease = bed.claim(id).await;
     let settled = bed.store.settle(&lease, &Outcome::Yield).await.unwrap();
-    let ticket = Announcement { task: id, epoch: 1, priority: hive_domain::Priority::try_from(2).unwrap() };
+    let priority = hive_domain::Priority::try_from(2).unwrap();
+    let ticket = Announcement { task: id, epoch: 1, priority, isolated: false, aged: false };
     assert_eq!((settled.status, settled.again), (TaskStatus::Ready, Some(ticket)));
     let task = bed.task(id).await;
     assert_eq!((task.reason, task.attempt, task.completed_at), (Some(StatusReason::Drained), 0, None));
@@ -124,7 +123,9 @@ async fn yielding_hands_the_task_back_at_once() {
         "the caller writes the ticket"
     );
     assert_eq!(bed.event_kinds(id).await.last().unwrap(), "task.ready");
-    assert!(bed.store.claim(ticket.task, ticket.epoch, "another").await.unwrap().is_some());
+    assert!(
+        bed.store.claim(ticket.task, ticket.epoch, &Claimant::ordinary("another")).await.unwrap().is_some()
+    );
 }
 
 #[tokio::test]

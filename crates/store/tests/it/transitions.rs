@@ -4,9 +4,9 @@ use hive_domain::{
     Lease, TaskId,
     TaskStatus::{self, Cancelled, Dead, Failed, Pending, Proposed, Ready, Running, Succeeded, Waiting},
 };
-use hive_store::{Error, NewStep};
+use hive_store::{Claimant, Error, NewStep};
 
-use crate::bed::{Bed, new_agent, note, outcome, outcomes};
+use crate::bed::{Bed, look, new_agent, note, outcome, outcomes};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Verb {
@@ -22,7 +22,7 @@ enum Verb {
     Complete,
 }
 
-const VERBS: [Verb; 13] = [
+const VERBS: [Verb; 14] = [
     Verb::Claim,
     Verb::Append,
     Verb::BeginCall,
@@ -31,6 +31,7 @@ const VERBS: [Verb; 13] = [
     Verb::Settle("wait"),
     Verb::Settle("retry"),
     Verb::Settle("yield"),
+    Verb::Settle("halt"),
     Verb::Settle("fail"),
     Verb::Reconcile,
     Verb::Cancel,
@@ -44,7 +45,7 @@ fn allowed(from: TaskStatus, verb: Verb) -> Option<TaskStatus> {
         (Verb::Claim, Ready) | (Verb::Append | Verb::BeginCall | Verb::Renew, Running) => Some(Running),
         (Verb::Settle("done"), Running) => Some(Succeeded),
         (Verb::Settle("wait" | "retry"), Running) => Some(Waiting),
-        (Verb::Settle("yield"), Running) => Some(Ready),
+        (Verb::Settle("yield" | "halt"), Running) => Some(Ready),
         (Verb::Settle("fail"), Running) => Some(Failed),
         (Verb::Reconcile, Pending | Waiting | Running) => Some(Ready),
         (Verb::Cancel, Proposed | Pending | Ready | Running | Waiting) => Some(Cancelled),
@@ -93,10 +94,12 @@ async fn attempt(bed: &Bed, id: TaskId, verb: Verb) -> Result<(), String> {
     };
     match verb {
         Verb::Claim => {
-            let claimed = bed.store.claim(id, task.epoch, "worker").await.unwrap();
+            let claimed = bed.store.claim(id, task.epoch, &Claimant::ordinary("worker")).await.unwrap();
             claimed.map(drop).ok_or_else(|| "stale".to_owned())
         }
-        Verb::Append => bed.store.append(&mut lease, &NewStep::plain(&note("a step"))).await.map_err(fenced),
+        Verb::Append => {
+            bed.store.append(&mut lease, &NewStep::plain(&note("a step"))).await.map(drop).map_err(fenced)
+        }
         Verb::BeginCall => bed.store.begin_call(&lease, "claude", b"hash").await.map(drop).map_err(fenced),
         Verb::Renew => match bed.store.renew(&[(id, task.epoch)]).await.unwrap().as_slice() {
             [] => Err("lost".to_owned()),
@@ -107,7 +110,7 @@ async fn attempt(bed: &Bed, id: TaskId, verb: Verb) -> Result<(), String> {
         },
         Verb::Settle(name) => bed.store.settle(&lease, &outcome(name)).await.map(drop).map_err(fenced),
         Verb::Reconcile => {
-            let pass = bed.store.reconcile(0).await.unwrap();
+            let pass = bed.store.reconcile(&look(0)).await.unwrap();
             let found = pass.orphaned.contains(&id) || pass.released.contains(&id);
             found.then_some(()).ok_or_else(|| "untouched".to_owned())
         }

@@ -1,0 +1,244 @@
+//! Why a task stands where it stands: the one cause, and what clears it.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    ids::TaskId,
+    status::{StatusReason, TaskStatus},
+    task::Task,
+};
+
+/// What is known about the surroundings of a task, read in the same moment as the task.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// A pause that covers it.
+    pub pause: Option<CoveringPause>,
+    /// Ready tasks that go before it, counted up to 1,000.
+    pub ahead: i64,
+    /// Ordinary workers that live and take tasks.
+    pub workers: i64,
+    /// Their slots together.
+    pub slots: i64,
+    /// Isolated workers that live.
+    pub isolated_workers: i64,
+    /// Tasks that it waits for and that have not ended, up to 10.
+    pub open_dependencies: Vec<TaskId>,
+    /// Tasks that hold the places of its concurrency key, up to 10.
+    pub key_holders: Vec<TaskId>,
+    /// Places of its concurrency key.
+    pub key_limit: i64,
+    /// Who runs it.
+    pub worker: Option<String>,
+    /// Seconds until its lease ends, by the database's clock; negative once it has ended.
+    pub lease_seconds: Option<f64>,
+}
+
+/// The pause that holds a task back.
+#[derive(Clone, Debug)]
+pub struct CoveringPause {
+    /// `fleet`, `lane`, `agent` or `session`.
+    pub scope: String,
+    /// Which one; empty for the fleet.
+    pub name: String,
+    /// Why, in the words of whoever paused.
+    pub reason: String,
+    /// Ends by itself then.
+    pub until: Option<DateTime<Utc>>,
+    /// Who paused.
+    pub created_by: String,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Why {
+    /// A stable code: a status reason, or `paused`, `no_worker`, `no_isolated_worker`, `queued`, `running`, `lease_ended`,
+    /// `done`, `proposed`.
+    pub cause: &'static str,
+    /// One sentence: what holds it.
+    pub explanation: String,
+    /// One sentence: what clears it.
+    pub clears: String,
+    /// When it clears by itself, if that is known.
+    pub until: Option<DateTime<Utc>>,
+    /// Tasks that hold it.
+    pub tasks: Vec<TaskId>,
+}
+
+impl Why {
+    fn new(cause: &'static str, explanation: impl Into<String>, clears: impl Into<String>) -> Self {
+        Self { cause, explanation: explanation.into(), clears: clears.into(), until: None, tasks: Vec::new() }
+    }
+}
+
+/// The one cause that keeps a task from going on, or that ended it.
+#[must_use]
+pub fn why(task: &Task, facts: &Facts) -> Why {
+    match task.status {
+        TaskStatus::Proposed => {
+            Why::new("proposed", "It is part of a plan that nobody approved yet.", "An approval.")
+        }
+        TaskStatus::Ready => ready(task, facts),
+        TaskStatus::Running => running(facts),
+        TaskStatus::Succeeded => Why::new("done", "It has succeeded.", "Nothing is left to do."),
+        TaskStatus::Pending
+        | TaskStatus::Waiting
+        | TaskStatus::Failed
+        | TaskStatus::Cancelled
+        | TaskStatus::Dead => {
+            match task.reason {
+                Some(reason) => for_reason(reason, task, facts),
+                // The schema forbids it.
+                None => Why::new("unknown", "It names no reason.", "A look at its events."),
+            }
+        }
+    }
+}
+
+fn ready(task: &Task, facts: &Facts) -> Why {
+    if let Some(pause) = &facts.pause {
+        return paused(pause);
+    }
+    if task.isolated && facts.isolated_workers == 0 {
+        return Why::new(
+            "no_isolated_worker",
+            format!(
+                "{} workers died over it, so only an isolated worker may run it, and none lives.",
+                crate::DEATHS
+            ),
+            "A worker that is started with HIVE_ISOLATED=true.",
+        );
+    }
+    if !task.isolated && facts.workers == 0 {
+        return Why::new("no_worker", "No worker lives that takes tasks.", "A worker that is started.");
+    }
+    let ahead = match facts.ahead {
+        0 => "It is next".to_owned(),
+        1_000.. => "At least 1,000 ready tasks go before it".to_owned(),
+        some => format!("{some} ready tasks go before it"),
+    };
+    let clears = format!("A free slot of the {} workers, which have {}.", facts.workers, facts.slots);
+    Why::new("queued", format!("{ahead}."), clears)
+}
+
+fn paused(pause: &CoveringPause) -> Why {
+    let what = if pause.name.is_empty() {
+        format!("the {}", pause.scope)
+    } else {
+        format!("{} {}", pause.scope, pause.name)
+    };
+    let said = if pause.reason.is_empty() { String::new() } else { format!(": {}", pause.reason) };
+    let explanation = format!("A pause of {what} by {} covers it{said}.", pause.created_by);
+    let clears = match pause.until {
+        Some(_) => "The end of the pause, or a resume before.",
+        None => "A resume.",
+    };
+    Why { until: pause.until, ..Why::new("paused", explanation, clears) }
+}
+
+fn running(facts: &Facts) -> Why {
+    let worker = facts.worker.as_deref().unwrap_or("a worker");
+    match facts.lease_seconds {
+        Some(left) if left < 0.0 => Why::new(
+            "lease_ended",
+            format!("Worker {worker} stopped renewing its lease {:.0} s ago.", -left),
+            "The next pass of a scheduler, which gives the task to another worker.",
+        ),
+        _ => Why::new("running", format!("Worker {worker} runs it."), "Its end, or a cancel."),
+    }
+}
+
+/// Every reason has its sentence: one that is added does not compile until it has.
+fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
+    let detail = task.detail.as_deref().unwrap_or_default();
+    let told =
+        |general: &str| if detail.is_empty() { general.to_owned() } else { format!("{general} {detail}") };
+    let new = |explanation: String, clears: &str| Why::new(reason.as_str(), explanation, clears);
+    let at_its_time =
+        |explanation: String, clears: &str| Why { until: Some(task.run_at), ..new(explanation, clears) };
+    match reason {
+        StatusReason::Scheduled => at_its_time("Its time lies ahead.".to_owned(), "Its time."),
+        StatusReason::Dependencies => Why {
+            tasks: facts.open_dependencies.clone(),
+            ..new("Tasks that it depends on have not ended.".to_owned(), "Their end.")
+        },
+        StatusReason::Concurrency => {
+            let key = task.concurrency_key.as_deref().unwrap_or_default();
+            let all = format!("All {} places of the concurrency key {key:?} are taken.", facts.key_limit);
+            Why {
+                tasks: facts.key_holders.clone(),
+                ..new(all, "The end of one of them, or a higher limit of the key.")
+            }
+        }
+        StatusReason::Retry => {
+            at_its_time(told("A try failed; the next one is timed."), "Its time, then another try.")
+        }
+        StatusReason::RateLimited => at_its_time(told("A rate is used up."), "Its time."),
+        StatusReason::ProviderUnavailable => {
+            at_its_time(told("The provider is overloaded or unreachable."), "Its time, then another try.")
+        }
+        StatusReason::SandboxUnavailable => at_its_time(
+            told("The sandbox of the worker's host failed."),
+            "Its time, then another try; a mended host.",
+        ),
+        StatusReason::Timer => {
+            at_its_time("Its agent asked to be woken later.".to_owned(), "Its time, or a message.")
+        }
+        StatusReason::OutcomeUnknown => new(
+            told("An effect outside was cut between its start and its record."),
+            "A person who says what came of it.",
+        ),
+        StatusReason::JournalFormat => new(
+            told("Its journal was written in a format that the workers cannot read."),
+            "Workers of a newer build.",
+        ),
+        // Reasons of ready tasks; the row has left them behind by the time it is parked or ended.
+        StatusReason::Drained | StatusReason::Orphaned | StatusReason::Paused | StatusReason::Isolated => {
+            new(told("It was handed back."), "A worker.")
+        }
+        StatusReason::VerificationFailed => new(
+            told("The acceptance commands are red on the final tree."),
+            "A mended branch and a completion, or a retry.",
+        ),
+        StatusReason::TurnLimit
+        | StatusReason::TimeLimit
+        | StatusReason::TokenLimit
+        | StatusReason::CostLimit => {
+            new(told("One of its limits was reached."), "A retry with other limits.")
+        }
+        StatusReason::MaxTokens | StatusReason::ContextWindow | StatusReason::RequestTooLarge => {
+            new(told("The task is too large for its model."), "A smaller task.")
+        }
+        StatusReason::Refused => new(told("The model declined."), "A person who looks at the task."),
+        StatusReason::EmptyReply | StatusReason::BadToolInput | StatusReason::UnexpectedReply => {
+            new(told("The model's replies could not be used."), "A retry, or another model.")
+        }
+        StatusReason::Authentication | StatusReason::Billing | StatusReason::Permission => {
+            new(told("The provider refused the credential or its account."), "The operator, then a retry.")
+        }
+        StatusReason::ModelNotFound => {
+            new(told("The provider does not know the model."), "Another model, then a retry.")
+        }
+        StatusReason::InvalidRequest => {
+            new(told("The provider refused the request."), "A look at its last step.")
+        }
+        StatusReason::Repository => {
+            new(told("The repository could not be read or pushed to."), "Its owner, then a retry.")
+        }
+        StatusReason::DependencyFailed | StatusReason::DependencySkipped => {
+            new("A task that it depends on did not succeed.".to_owned(), "A retry of both.")
+        }
+        StatusReason::NoAgent => new(told("Its agent was deactivated before it began."), "Another agent."),
+        StatusReason::Deadline => new(told("Its deadline passed."), "A retry with a later deadline."),
+        StatusReason::LoopDetected => {
+            new(told("Its agent repeated itself without progress."), "A clearer task, then a retry.")
+        }
+        StatusReason::AttemptsExhausted => {
+            new(told("All its attempts failed."), "A mended cause, then a retry.")
+        }
+        StatusReason::Poison => {
+            new(told("Workers died over it, isolated ones as well."), "A mended cause, then a retry.")
+        }
+        StatusReason::Requested => new(told("It was cancelled."), "A retry."),
+        StatusReason::ParentCancelled => new(told("The task that made it was cancelled."), "A retry."),
+    }
+}

@@ -1,0 +1,196 @@
+//! Taking tasks: by a ticket, or without one in the order of urgency.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use futures::future::BoxFuture;
+use hive_domain::{Lease, TaskId, event::EventKind, journal::FORMAT, task::Task};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{
+    error::Result,
+    lease::LEASE_SECONDS,
+    pool::Store,
+    tasks::{TaskRow, select_tasks},
+};
+
+/// Who claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimant {
+    /// The worker's name, unique for each boot.
+    pub name: Arc<str>,
+    /// An isolated worker takes only tasks that may be what killed their workers; an ordinary one takes all others.
+    pub isolated: bool,
+}
+
+impl Claimant {
+    /// An ordinary worker.
+    #[must_use]
+    pub fn ordinary(name: &str) -> Self {
+        Self { name: Arc::from(name), isolated: false }
+    }
+}
+
+/// One ticket that is followed.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    task: TaskId,
+    epoch: i64,
+    claimant: Claimant,
+}
+
+/// `claim_tasks!(picked, arguments…)`: claims the rows of `tasks` that `picked (id, worker)` names and holds locked.
+macro_rules! claim_tasks {
+    ($picked:literal $(, $argument:expr)* $(,)?) => {
+        select_tasks!(
+            "WITH picked AS (" $picked "), task AS (
+                 UPDATE tasks
+                 SET status = 'running', status_reason = NULL, status_detail = NULL, epoch = epoch + 1,
+                     attempt = attempt + 1, worker = picked.worker, lease_until = now() + make_interval(secs => $1),
+                     -- The run keeps the definition it starts with, and the way its journal is written.
+                     agent_version = coalesce(agent_version,
+                                              (SELECT version FROM agents WHERE agents.id = assigned_agent_id)),
+                     journal_format = coalesce(journal_format, $3),
+                     started_at = coalesce(started_at, now()), claimed_at = now(), event_seq = event_seq + 1,
+                     updated_at = now()
+                 FROM picked WHERE tasks.id = picked.id
+                 RETURNING tasks.*
+             ), event AS (
+                 INSERT INTO events (task_id, seq, kind, data)
+                 SELECT id, event_seq, $2, jsonb_build_object('worker', worker, 'epoch', epoch, 'attempt', attempt)
+                 FROM task
+             )",
+            "task",
+            "",
+            LEASE_SECONDS,
+            EventKind::Started.as_str(),
+            FORMAT
+            $(, $argument)*
+        )
+    };
+}
+
+impl Store {
+    /// Takes the lease of a task that is ready, still has this epoch and that no gate holds back. `None`: the ticket is
+    /// stale, or the task waits at a gate, which the row says; drop the ticket.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn claim(&self, task: TaskId, epoch: i64, claimant: &Claimant) -> Result<Option<Lease<Task>>> {
+        let claim = Claim { task, epoch, claimant: claimant.clone() };
+        match self.groups.claims.submit(&self.pool, claim).await? {
+            Some(lease) => Ok(Some(lease)),
+            None => self.claim_rated(task, epoch, claimant).await,
+        }
+    }
+
+    /// Takes the leases of the most urgent ready tasks, at most `most`, whoever holds tickets for them: the way to work
+    /// while Redis is away. With `oldest` the one that has waited longest goes first. What is locked by another claim is
+    /// left to it.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn claim_next(
+        &self,
+        claimant: &Claimant,
+        most: usize,
+        oldest: bool,
+    ) -> Result<Vec<Lease<Task>>> {
+        if oldest {
+            return self.claim_oldest(claimant).await;
+        }
+        let rows = claim_tasks!(
+            "SELECT t.id, $4::text AS worker
+             FROM tasks t CROSS JOIN open_pauses p
+             WHERE t.status = 'ready' AND t.isolated = $5
+               AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
+               AND NOT EXISTS (SELECT 1 FROM task_limits l
+                               WHERE l.max_starts IS NOT NULL
+                                 AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text
+                                      OR l.kind = 'key' AND l.name = t.concurrency_key))
+             ORDER BY t.priority, t.run_at, t.id LIMIT $6 FOR NO KEY UPDATE OF t SKIP LOCKED",
+            &*claimant.name,
+            claimant.isolated,
+            i64::try_from(most).unwrap_or(i64::MAX),
+        );
+        rows.fetch_all(&self.pool).await?.into_iter().map(lease).collect()
+    }
+
+    async fn claim_oldest(&self, claimant: &Claimant) -> Result<Vec<Lease<Task>>> {
+        let rows = claim_tasks!(
+            "SELECT t.id, $4::text AS worker
+             FROM tasks t CROSS JOIN open_pauses p
+             WHERE t.status = 'ready' AND t.isolated = $5
+               AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
+               AND NOT EXISTS (SELECT 1 FROM task_limits l
+                               WHERE l.max_starts IS NOT NULL
+                                 AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text
+                                      OR l.kind = 'key' AND l.name = t.concurrency_key))
+             ORDER BY t.run_at LIMIT $6 FOR NO KEY UPDATE OF t SKIP LOCKED",
+            &*claimant.name,
+            claimant.isolated,
+            1_i64,
+        );
+        rows.fetch_all(&self.pool).await?.into_iter().map(lease).collect()
+    }
+}
+
+/// Follows many tickets in one statement.
+pub(crate) fn send(
+    pool: PgPool,
+    claims: Arc<[Claim]>,
+) -> BoxFuture<'static, Result<Vec<Result<Option<Lease<Task>>>>>> {
+    Box::pin(async move {
+        let ids: Vec<Uuid> = claims.iter().map(|claim| claim.task.uuid()).collect();
+        let epochs: Vec<i64> = claims.iter().map(|claim| claim.epoch).collect();
+        let workers: Vec<String> = claims.iter().map(|claim| claim.claimant.name.to_string()).collect();
+        let isolated: Vec<bool> = claims.iter().map(|claim| claim.claimant.isolated).collect();
+        let rows = claim_tasks!(
+            // Locked in the order of the ids, as by every statement over many tasks, so that none waits in a circle.
+            "SELECT t.id, w.worker
+             -- Of two tickets for one task the first counts.
+             FROM (SELECT DISTINCT ON (id, epoch, isolated) *
+                   FROM unnest($4::uuid[], $5::bigint[], $6::text[], $7::boolean[]) WITH ORDINALITY
+                       AS w (id, epoch, worker, isolated, nth)
+                   ORDER BY id, epoch, isolated, nth) AS w
+             JOIN tasks t ON t.id = w.id AND t.epoch = w.epoch AND t.isolated = w.isolated
+             CROSS JOIN open_pauses p
+             WHERE t.status = 'ready'
+               AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
+               -- What has a rate is claimed alone, under the lock of its limit.
+               AND NOT EXISTS (SELECT 1 FROM task_limits l
+                               WHERE l.max_starts IS NOT NULL
+                                 AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text
+                                      OR l.kind = 'key' AND l.name = t.concurrency_key))
+             ORDER BY t.id FOR NO KEY UPDATE OF t",
+            &ids,
+            &epochs,
+            &workers,
+            &isolated,
+        );
+        let rows = rows.fetch_all(&pool).await?;
+        let mut claimed: HashMap<Uuid, TaskRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+        // Taken out, and only by the ticket that was good: of several for one task, one finds it.
+        let mut answer = |claim: &Claim| match claimed.entry(claim.task.uuid()) {
+            Entry::Occupied(row)
+                if row.get().epoch == claim.epoch + 1 && row.get().isolated == claim.claimant.isolated =>
+            {
+                lease(row.remove()).map(Some)
+            }
+            _ => Ok(None),
+        };
+        Ok(claims.iter().map(&mut answer).collect())
+    })
+}
+
+pub(crate) fn lease(row: TaskRow) -> Result<Lease<Task>> {
+    let next_seq = row.next_seq;
+    let task = Task::try_from(row)?;
+    let (id, epoch) = (task.id, task.epoch);
+    Ok(Lease::new(task, id, epoch, next_seq))
+}
+
+pub(crate) use claim_tasks;

@@ -1,0 +1,87 @@
+//! What surrounds a task, for the answer to why it stands where it stands.
+
+use hive_domain::{
+    TaskId, why,
+    why::{CoveringPause, Facts},
+};
+
+use crate::{error::Result, lease::LEASE_SECONDS, pool::Store};
+
+/// Tasks that are named at most.
+const NAMED: i64 = 10;
+/// Tasks that are counted at most.
+const COUNTED: i64 = 1_000;
+
+impl Store {
+    /// A task, and why it stands where it stands.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`].
+    pub async fn why(&self, id: TaskId) -> Result<(hive_domain::task::Task, why::Why)> {
+        let task = self.task(id).await?;
+        let facts = self.facts(id).await?;
+        let why = why::why(&task, &facts);
+        Ok((task, why))
+    }
+
+    async fn facts(&self, id: TaskId) -> Result<Facts> {
+        let row = sqlx::query!(
+            r#"SELECT p.scope AS "scope?", p.name AS "name?", p.reason AS "reason?", p.until, p.created_by AS "paused_by?",
+                      (SELECT count(*) FROM (
+                           SELECT 1 FROM tasks o
+                           WHERE o.status = 'ready' AND o.isolated = t.isolated
+                             AND (o.priority, o.run_at, o.id) < (t.priority, t.run_at, t.id)
+                           LIMIT $2) AS ahead) AS "ahead!",
+                      w.ordinary AS "workers!", w.slots AS "slots!", w.isolated AS "isolated!",
+                      ARRAY(SELECT d.depends_on FROM task_dependencies d JOIN tasks o ON o.id = d.depends_on
+                            WHERE d.task_id = t.id AND o.status NOT IN ('succeeded', 'failed', 'cancelled', 'dead')
+                            ORDER BY 1 LIMIT $3) AS "open!",
+                      ARRAY(SELECT o.id FROM tasks o
+                            WHERE o.concurrency_key = t.concurrency_key AND o.status IN ('ready', 'running')
+                              AND o.id <> t.id
+                            ORDER BY 1 LIMIT $3) AS "holders!",
+                      coalesce((SELECT l.max_running FROM task_limits l
+                                WHERE l.kind = 'key' AND l.name = t.concurrency_key), 1) AS "key_limit!",
+                      t.worker, extract(epoch FROM t.lease_until - now())::float8 AS lease_seconds
+               FROM tasks t
+               CROSS JOIN (SELECT count(*) FILTER (WHERE NOT isolated) AS ordinary,
+                                  coalesce(sum(slots) FILTER (WHERE NOT isolated), 0)::bigint AS slots,
+                                  count(*) FILTER (WHERE isolated) AS isolated
+                           FROM workers WHERE seen_at > now() - make_interval(secs => $4) AND NOT draining) AS w
+               LEFT JOIN LATERAL (
+                   SELECT * FROM pauses
+                   WHERE (until IS NULL OR until > now())
+                     AND (scope = 'fleet' OR scope = 'lane' AND name = lane_of(t.priority)
+                          OR scope = 'agent' AND name = t.assigned_agent_id::text
+                          OR scope = 'session' AND name = t.session_id::text)
+                   ORDER BY until DESC NULLS FIRST, created_at LIMIT 1) AS p ON true
+               WHERE t.id = $1"#,
+            id.uuid(),
+            COUNTED,
+            NAMED,
+            LEASE_SECONDS,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else {
+            return Ok(Facts::default());
+        };
+        Ok(Facts {
+            pause: match (row.scope, row.name, row.reason, row.paused_by) {
+                (Some(scope), Some(name), Some(reason), Some(created_by)) => {
+                    Some(CoveringPause { scope, name, reason, until: row.until, created_by })
+                }
+                _ => None,
+            },
+            ahead: row.ahead,
+            workers: row.workers,
+            slots: row.slots,
+            isolated_workers: row.isolated,
+            open_dependencies: row.open.into_iter().map(Into::into).collect(),
+            key_holders: row.holders.into_iter().map(Into::into).collect(),
+            key_limit: row.key_limit.into(),
+            worker: row.worker,
+            lease_seconds: row.lease_seconds,
+        })
+    }
+}

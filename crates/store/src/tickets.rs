@@ -1,0 +1,152 @@
+//! Which ready tasks want a ticket.
+
+use std::time::Duration;
+
+use hive_domain::Priority;
+use uuid::Uuid;
+
+use crate::{
+    error::{Error, Result},
+    pool::Store,
+    settle::Announcement,
+};
+
+/// Tickets of tasks that have waited too long, in one pass.
+const AGED: i64 = 200;
+
+/// What one lane can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// The most urgent priority of the lane.
+    pub from: i16,
+    /// The least urgent one.
+    pub to: i16,
+    /// Tickets that fit.
+    pub places: i64,
+}
+
+pub(crate) struct Row {
+    pub(crate) id: Uuid,
+    pub(crate) epoch: i64,
+    pub(crate) priority: i16,
+    pub(crate) isolated: bool,
+    pub(crate) aged: bool,
+}
+
+impl TryFrom<Row> for Announcement {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let priority = Priority::try_from(i64::from(row.priority))
+            .map_err(|e| Error::inconsistent("tasks", "priority", row.id, e))?;
+        let Row { id, epoch, isolated, aged, .. } = row;
+        Ok(Self { task: id.into(), epoch, priority, isolated, aged })
+    }
+}
+
+impl Store {
+    /// Ready tasks whose ticket is missing or older than `patience`, most urgent first, at most as many as each lane has
+    /// room for. Marks them as announced: the ticket follows at once, and if it is lost the next look finds them again.
+    /// What a pause covers gets none.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn stale_tickets(&self, rooms: &[Room], patience: Duration) -> Result<Vec<Announcement>> {
+        if rooms.iter().all(|room| room.places <= 0) {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query_as!(
+            Row,
+            r#"WITH stale AS (
+                   SELECT chosen.id FROM unnest($1::smallint[], $2::smallint[], $3::bigint[]) AS room (first, last, places)
+                   CROSS JOIN open_pauses p,
+                   LATERAL (
+                       SELECT t.id FROM tasks t
+                       WHERE t.status = 'ready' AND NOT t.isolated AND NOT p.fleet
+                         AND t.priority BETWEEN room.first AND room.last
+                         AND (t.announced_at IS NULL OR t.announced_at < now() - make_interval(secs => $4))
+                         AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id,
+                                        t.session_id)
+                       ORDER BY t.priority, t.run_at, t.id LIMIT greatest(room.places, 0)
+                       FOR NO KEY UPDATE OF t SKIP LOCKED
+                   ) AS chosen
+               ), task AS (
+                   UPDATE tasks SET announced_at = now() FROM stale WHERE tasks.id = stale.id
+                   RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.isolated, tasks.run_at
+               )
+               SELECT id, epoch, priority, isolated, false AS "aged!" FROM task ORDER BY priority, run_at, id"#,
+            &rooms.iter().map(|room| room.from).collect::<Vec<_>>(),
+            &rooms.iter().map(|room| room.to).collect::<Vec<_>>(),
+            &rooms.iter().map(|room| room.places).collect::<Vec<_>>(),
+            patience.as_secs_f64(),
+        );
+        rows.fetch_all(&self.pool).await?.into_iter().map(Announcement::try_from).collect()
+    }
+
+    /// The same for suspects, which wait in a lane of their own, at most `places`.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn isolated_tickets(&self, places: i64, patience: Duration) -> Result<Vec<Announcement>> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"WITH stale AS (
+                   SELECT t.id FROM tasks t CROSS JOIN open_pauses p
+                   WHERE t.status = 'ready' AND t.isolated AND NOT p.fleet
+                     AND (t.announced_at IS NULL OR t.announced_at < now() - make_interval(secs => $2))
+                     AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id,
+                                    t.session_id)
+                   ORDER BY t.id LIMIT greatest($1::bigint, 0) FOR NO KEY UPDATE OF t SKIP LOCKED
+               )
+               UPDATE tasks SET announced_at = now() FROM stale WHERE tasks.id = stale.id
+               RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.isolated, false AS "aged!""#,
+            places,
+            patience.as_secs_f64(),
+        );
+        rows.fetch_all(&self.pool).await?.into_iter().map(Announcement::try_from).collect()
+    }
+
+    /// Ready tasks that have waited for `ageing` and have no ticket of the last `patience` at the head of their lane:
+    /// the oldest first, whatever their priority. They are marked as announced.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn aged_tickets(&self, ageing: Duration, patience: Duration) -> Result<Vec<Announcement>> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"WITH aged AS (
+                   SELECT t.id FROM tasks t CROSS JOIN open_pauses p
+                   WHERE t.status = 'ready' AND NOT t.isolated AND NOT p.fleet
+                     AND t.run_at < now() - make_interval(secs => $1)
+                     AND (t.announced_at IS NULL OR t.announced_at < now() - make_interval(secs => $2))
+                     AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id,
+                                    t.session_id)
+                   ORDER BY t.run_at LIMIT $3 FOR NO KEY UPDATE OF t SKIP LOCKED
+               ), task AS (
+                   UPDATE tasks SET announced_at = now() FROM aged WHERE tasks.id = aged.id
+                   RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.isolated, tasks.run_at
+               )
+               SELECT id, epoch, priority, isolated, true AS "aged!" FROM task ORDER BY run_at, id"#,
+            ageing.as_secs_f64(),
+            patience.as_secs_f64(),
+            AGED,
+        );
+        rows.fetch_all(&self.pool).await?.into_iter().map(Announcement::try_from).collect()
+    }
+
+    /// How long the oldest ready task has waited that nothing but a free worker keeps from running. Zero without one.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn oldest_ready(&self) -> Result<Duration> {
+        let seconds = sqlx::query_scalar!(
+            r#"SELECT extract(epoch FROM now() - t.run_at)::float8 AS "seconds!"
+               FROM tasks t CROSS JOIN open_pauses p
+               WHERE t.status = 'ready' AND NOT t.isolated AND NOT p.fleet
+                 AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
+               ORDER BY t.run_at LIMIT 1"#,
+        );
+        let seconds = seconds.fetch_optional(&self.pool).await?.unwrap_or(0.0);
+        Ok(Duration::from_secs_f64(seconds.max(0.0)))
+    }
+}

@@ -1,0 +1,138 @@
+//! `hive queue …`
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::{cli::Common, client::Client, failure::Failure, output};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start nothing that this covers, and stop what runs at its next step edge.
+    Pause(Pause),
+    /// Start nothing that this covers, and let what runs end.
+    Drain(Pause),
+    /// End a pause.
+    Resume(Scope),
+    /// List the pauses that hold.
+    List,
+    /// Show the limits of concurrency keys and agents.
+    Limits,
+    /// Set the limits of a concurrency key or an agent; what is left out is taken away.
+    Limit(Limit),
+}
+
+/// What is covered: the fleet unless one of these is given.
+#[derive(Args)]
+pub(crate) struct Scope {
+    /// A lane: urgent, high, normal or low.
+    #[arg(long, group = "scope")]
+    lane: Option<String>,
+    /// An agent, by id.
+    #[arg(long, group = "scope")]
+    agent: Option<String>,
+    /// A session, by id.
+    #[arg(long, group = "scope")]
+    session: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Pause {
+    #[command(flatten)]
+    scope: Scope,
+    /// Shown beside every task that it holds back.
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Ends by itself then, as RFC 3339.
+    #[arg(long)]
+    until: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Limit {
+    /// A concurrency key.
+    #[arg(long, group = "of", required = true)]
+    key: Option<String>,
+    /// An agent, by id.
+    #[arg(long, group = "of")]
+    agent: Option<String>,
+    /// Tasks of the key that may run at a time.
+    #[arg(long)]
+    running: Option<u32>,
+    /// Tasks that may start in a time, as 30/60 for 30 in 60 seconds.
+    #[arg(long)]
+    rate: Option<String>,
+}
+
+impl Scope {
+    fn json(&self) -> Value {
+        let (scope, name) = match (&self.lane, &self.agent, &self.session) {
+            (Some(lane), _, _) => ("lane", lane.as_str()),
+            (_, Some(agent), _) => ("agent", agent.as_str()),
+            (_, _, Some(session)) => ("session", session.as_str()),
+            (None, None, None) => ("fleet", ""),
+        };
+        json!({ "scope": scope, "name": name })
+    }
+}
+
+pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
+    let client = Client::new(&common.connection)?;
+    match command {
+        Command::Pause(pause) => begin(&client, &pause, "pause", json).await,
+        Command::Drain(pause) => begin(&client, &pause, "drain", json).await,
+        Command::Resume(scope) => client.post_empty("/api/v1/queue/resume", &scope.json()).await,
+        Command::List => {
+            let pauses = client.get("/api/v1/queue/pauses").await?;
+            let shown = ["scope", "name", "mode", "until", "created_by", "reason"];
+            if json { output::json(&pauses) } else { rows(&pauses, &shown) }
+        }
+        Command::Limits => {
+            let limits = client.get("/api/v1/limits").await?;
+            if json { output::json(&limits) } else { rows(&limits, &["kind", "name", "max_running", "rate"]) }
+        }
+        Command::Limit(limit) => set(&client, &limit).await,
+    }
+}
+
+async fn begin(client: &Client, pause: &Pause, mode: &str, as_json: bool) -> Result<(), Failure> {
+    let mut body = pause.scope.json();
+    body["mode"] = json!(mode);
+    body["reason"] = json!(pause.reason);
+    body["until"] = json!(pause.until);
+    let made = client.post("/api/v1/queue/pause", &body).await?;
+    if as_json {
+        return output::json(&made);
+    }
+    rows(&json!({ "items": [made] }), &["scope", "name", "mode", "until", "created_by", "reason"])
+}
+
+async fn set(client: &Client, limit: &Limit) -> Result<(), Failure> {
+    let rate = limit.rate.as_deref().map(parse_rate).transpose()?;
+    let (kind, name) = match (&limit.key, &limit.agent) {
+        (Some(key), _) => ("key", key),
+        (None, Some(agent)) => ("agent", agent),
+        (None, None) => return Err(Failure::Usage("name a key or an agent".to_owned())),
+    };
+    let body = json!({ "kind": kind, "name": name, "max_running": limit.running, "rate": rate });
+    client.put_empty("/api/v1/limits", &body).await
+}
+
+fn parse_rate(text: &str) -> Result<Value, Failure> {
+    let rate = text.split_once('/').and_then(|(starts, seconds)| {
+        Some(
+            json!({ "max_starts": starts.parse::<u32>().ok()?, "per_seconds": seconds.parse::<u32>().ok()? }),
+        )
+    });
+    rate.ok_or_else(|| {
+        Failure::Usage(format!("--rate {text}: write it as 30/60, for 30 starts in 60 seconds"))
+    })
+}
+
+fn rows(page: &Value, fields: &[&str]) -> Result<(), Failure> {
+    let items = page["items"].as_array().cloned().unwrap_or_default();
+    let row = |item: &Value| fields.iter().map(|field| output::plain(&output::text(&item[*field]))).collect();
+    let headings: Vec<String> = fields.iter().map(|field| field.to_uppercase()).collect();
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    output::table(&headings, &items.iter().map(row).collect::<Vec<Vec<String>>>());
+    Ok(())
+}
