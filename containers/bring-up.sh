@@ -155,7 +155,7 @@ ended() { # ended NAME COUNT
     done
     [ "$(psql "SELECT count(*) FROM tasks WHERE labels @> '{\"drill\": \"$1\"}' AND status <> 'succeeded'")" = 0 ] ||
         fail "not all tasks of $1 succeeded"
-    [ "$(psql "SELECT count(*) FROM tasks WHERE worker LIKE 'isolated-%'")" = 0 ] || fail "the isolated worker took an ordinary task"
+    [ "$(psql "SELECT count(*) FROM events WHERE kind = 'task.started' AND data->>'worker' LIKE 'isolated-%'")" = 0 ] || fail "the isolated worker took an ordinary task"
     psql "SELECT round(count(*) / extract(epoch FROM max(completed_at) - min(started_at)), 2) FROM tasks WHERE labels @> '{\"drill\": \"$1\"}'"
 }
 

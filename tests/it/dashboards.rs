@@ -44,7 +44,7 @@ fn queries() -> Vec<Query> {
 fn script() -> hive_double::Script {
     let overloaded = json!({ "name": "o", "when": { "first_text": "Works" }, "times": 1, "fault": 529 });
     let limited = json!({ "name": "l", "when": { "first_text": "Parks" }, "fault": { "status": 429, "retry_after": 60 } });
-    let hangs = json!({ "name": "h", "when": { "first_text": "Kills" }, "delay_ms": 60_000 });
+    let hangs = json!({ "name": "h", "when": { "first_text": "Kills" }, "times": 1, "delay_ms": 60_000 });
     let slow = json!({ "name": "shell", "input": { "command": "sleep 30", "timeout_seconds": 1 } });
     rules(json!([
         overloaded,
@@ -60,26 +60,27 @@ fn script() -> hive_double::Script {
         answer("Fails", 0, json!([finish("Done.")])),
         answer("Fails", 1, json!([finish("Done.")])),
         answer("Fails", 2, json!([finish("Done.")])),
+        say("Kills", 0, "Survived."),
         say("Vanishes", 0, "Never asked."),
     ]))
 }
 
-/// A worker dies with a task that may be tried once. Returns when another one is there.
+/// A worker dies with a task. Returns when another one is there.
 async fn lose_a_worker(hive: &mut TestHive) -> Uuid {
-    let kills = hive.post_task(json!({ "title": "Kills", "max_attempts": 1 })).await;
+    let kills = hive.post_task(json!({ "title": "Kills" })).await;
     hive.wait_status(kills, 30, "running").await;
     hive.workers[0].kill9();
     hive.start_worker().await;
     kills
 }
 
-/// A task whose repository is gone when it begins.
-async fn lose_a_repository(hive: &TestHive) -> Uuid {
-    let repo = hive.repo("vanishes", &[("README", "Nothing yet.\n")]);
-    let mut task = json!({ "title": "Vanishes", "repository": repo.json() });
+/// A task whose repository is gone when it begins, and which may be tried so often.
+async fn lose_a_repository(hive: &TestHive, tries: u32) -> Uuid {
+    let repo = hive.repo(&format!("vanishes-{tries}"), &[("README", "Nothing yet.\n")]);
+    let mut task = json!({ "title": "Vanishes", "repository": repo.json(), "max_attempts": tries });
     task["run_at"] = json!("2090-01-01T00:00:00Z");
     let id = hive.post_task(task.clone()).await;
-    fs::rename(&repo.path, hive.path("gone")).unwrap();
+    fs::rename(&repo.path, hive.path(&format!("gone-{tries}"))).unwrap();
     let refused = hive.send(0, Method::POST, "/api/v1/tasks", Some(&task)).await;
     assert_eq!(refused.status().as_u16() / 100, 4, "there is no such repository now");
     let due = "UPDATE tasks SET run_at = now() WHERE id = $1";
@@ -109,7 +110,8 @@ async fn every_panel_brings_data_and_every_metric_is_documented() {
     let kills = lose_a_worker(&mut hive).await;
     let prometheus = Prometheus::start(&program, &hive).await;
     let repo = hive.repo("works", &[("README", "Nothing yet.\n")]);
-    let vanished = lose_a_repository(&hive).await;
+    let vanished = lose_a_repository(&hive, 3).await;
+    let dead = lose_a_repository(&hive, 1).await;
     let parked = hive.post_task(json!({ "title": "Parks" })).await;
     assert_eq!(hive.wait_status(parked, 30, "waiting").await["status_reason"], "rate_limited");
     assert_eq!(hive.wait_status(vanished, 30, "waiting").await["status_reason"], "retry");
@@ -120,7 +122,8 @@ async fn every_panel_brings_data_and_every_metric_is_documented() {
     })
     .await;
     round(&hive, &repo).await;
-    assert_eq!(hive.wait_end(kills, 60).await["status"], "dead");
+    assert_eq!(hive.wait_end(dead, 60).await["status"], "dead");
+    hive.wait_succeeded(kills, 60).await;
 
     let queries = queries();
     let mut empty = Vec::new();
@@ -196,7 +199,7 @@ async fn figures_are_true(prometheus: &Prometheus, hive: &TestHive) {
         ("sum(hive_llm_tokens_total{kind=\"output\"})", tokens),
         ("sum(hive_steps_total)", steps),
         ("sum(hive_step_seconds_count)", steps),
-        ("sum(hive_tasks_settled_total{status=\"succeeded\"})", 4.0),
+        ("sum(hive_tasks_settled_total{status=\"succeeded\"})", 5.0),
         ("sum(hive_tasks_settled_total{reason=\"verification_failed\"})", 2.0),
         ("sum(hive_tasks_settled_total{reason=\"rate_limited\"})", 1.0),
         ("sum(hive_llm_calls_total{outcome=\"overloaded\"})", 1.0),
