@@ -133,12 +133,19 @@ case $level in landlock+seccomp+rlimits*) ;; *) fail "the floor does not stand" 
 load() { # load NAME COUNT: posts tasks that only talk to the model, and prints how many ended each second
     local name=$1 count=$2
     python3 - "$url" "$HIVE_SECRETS/hive_token" "$name" "$count" <<'PYTHON'
-import concurrent.futures, json, sys, urllib.request
+import concurrent.futures, json, sys, time, urllib.error, urllib.request
 url, token, name, count = sys.argv[1], open(sys.argv[2]).read().strip(), sys.argv[3], int(sys.argv[4])
 def post(n):
     body = json.dumps({"title": f"Say hello {n}", "labels": {"drill": name}}).encode()
     request = urllib.request.Request(url + "/api/v1/tasks", body, {"authorization": "Bearer " + token, "content-type": "application/json"})
-    urllib.request.urlopen(request, timeout=30).read()
+    # A busy machine may answer 503 or 429 for a moment; both say that nothing was accepted.
+    for wait in (1, 2, 4, 8, None):
+        try:
+            return urllib.request.urlopen(request, timeout=30).read()
+        except urllib.error.HTTPError as error:
+            if error.code not in (429, 503) or wait is None:
+                raise
+            time.sleep(wait)
 with concurrent.futures.ThreadPoolExecutor(8) as pool:
     list(pool.map(post, range(count)))
 PYTHON
