@@ -77,7 +77,16 @@ stop() {
     for _ in $(seq 150); do [ -e "/proc/$pid" ] || break; sleep 0.2; done
     [ ! -e "/proc/$pid" ] || fail "dockerd ($pid) does not end"
     ip link del docker0 2>/dev/null || true
-    [ ! -s "$dir/iptables.before" ] || iptables-restore <"$dir/iptables.before"
+    if [ -s "$dir/iptables.before" ]; then
+        iptables-restore <"$dir/iptables.before"
+    elif [ -f "$dir/iptables.before" ]; then
+        # There was no rule at all.
+        iptables -P FORWARD ACCEPT
+        for table in filter nat raw; do
+            iptables -t "$table" -F && iptables -t "$table" -X
+        done
+    fi
+    rm -f "$dir/iptables.before"
     say "stopped"
 }
 
