@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench chaos prepare openapi clean
+.PHONY: help run test lint compose-check bench chaos prepare openapi clean
 
 CARGO ?= cargo
 STATE ?=
@@ -22,12 +22,26 @@ test: ## Run all tests against stores of their own.
 	$(CARGO) build --locked --workspace --bins
 	target/debug/hive-stores -- $(if $(shell command -v cargo-nextest),$(CARGO) nextest run --locked --workspace --no-fail-fast,$(CARGO) test --locked --workspace --no-fail-fast -- --test-threads=4)
 
-lint: ## Format, clippy, documentation, shell scripts: what CI lints.
+lint: compose-check ## Format, clippy, documentation, shell scripts, the deployment: what CI lints.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	sh -n examples/failing-test/make-repo.sh
 	bash -n .ci/run
+	for script in containers/*.sh; do bash -n $$script; done
+	for script in containers/*/entrypoint.sh; do sh -n $$script; done
+
+compose-check: ## Check the deployment's file, its rules, the dashboards and the alarms, with the tools that are here.
+	python3 grafana/make_dashboards.py --check
+	$(CARGO) test --locked --quiet --package hive-tests --test compose --test metrics_listed
+	@if command -v promtool >/dev/null; then \
+	    promtool check rules grafana/alerts.yml && promtool test rules grafana/alerts_test.yml && \
+	    promtool check config grafana/prometheus.yml; \
+	else echo "promtool is not here: the alarms are not tested (apt-get install prometheus)"; fi
+	@if docker compose version >/dev/null 2>&1; then compose="docker compose"; \
+	elif docker-compose version 2>/dev/null | grep -q 'v\?2\.'; then compose=docker-compose; fi; \
+	if [ -n "$$compose" ]; then $$compose config --quiet && $$compose --env-file demo.env config --quiet; \
+	else echo "docker-compose 2 is not here: Compose itself does not check docker-compose.yml"; fi
 
 bench: ## Measure the release build; ends with one JSON line.
 	$(CARGO) build --locked --release --workspace --bins

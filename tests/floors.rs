@@ -10,8 +10,9 @@ use std::{
 
 use serde_json::Value;
 
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("hive-domain", 0),
+    ("hive-settings", 1),
     ("hive-telemetry", 1),
     ("hive-store", 1),
     ("hive-queue", 1),

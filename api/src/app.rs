@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{admission::Admission, auth::Token, bases::Bases, config::Config, live::Live};
+use crate::{admission::Admission, auth::Token, bases::Bases, config::Config, live::Live, observe};
 
 /// The channel on which changes of tasks are told.
 pub const TASK_UPDATES: &str = "task_updates";
@@ -76,7 +76,7 @@ impl App {
             admission: Admission::new(Duration::from_secs(config.admission_seconds)),
             live: Live::default(),
             token: Token::new(&config.token),
-            metrics: hive_telemetry::metrics::install(),
+            metrics: observe::install_metrics(),
             provider: config.provider.clone(),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             health,

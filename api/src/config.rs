@@ -84,12 +84,7 @@ impl Config {
     /// # Errors
     /// One line that names the setting that is missing or cannot be used. Secrets are not in it.
     pub fn read() -> anyhow::Result<Self> {
-        let config = match Self::try_parse() {
-            Ok(config) => config,
-            // Help and version.
-            Err(answer) if !answer.use_stderr() => answer.exit(),
-            Err(error) => bail!("{}", one_line(&error.to_string())),
-        };
+        let config: Self = hive_settings::read()?;
         config.check()?;
         Ok(config)
     }
@@ -145,20 +140,14 @@ impl fmt::Debug for Config {
     }
 }
 
-/// The first paragraph of clap's message, which names the setting; the usage after it is for `--help`.
-fn one_line(message: &str) -> String {
-    let first = message.split("\n\n").next().unwrap_or_default();
-    let words: Vec<&str> = first.split_whitespace().collect();
-    words.join(" ").trim_start_matches("error: ").to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parsed(extra: &[&str]) -> Result<Config, String> {
         let base = ["hive-api", "--database-url", "postgres://h/d", "--redis-url", "redis://h"];
-        Config::try_parse_from(base.iter().chain(extra)).map_err(|error| one_line(&error.to_string()))
+        let arguments = base.iter().chain(extra).map(std::ffi::OsString::from);
+        hive_settings::parse(arguments).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, queue, schedule, session,
+    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, probe, queue, schedule, session,
     settings::Connection, task, verify,
 };
 
@@ -31,6 +31,8 @@ enum Command {
     Doctor(doctor::Options),
     /// Check that nothing is lost, doubled or paid twice; exit code 1 when something is. Reads only.
     Verify(verify::Options),
+    /// Ask a health page and end with 0 when it answers well: for the health checks of containers.
+    Probe(probe::Options),
     /// Submit tasks and look at them.
     Task {
         #[command(subcommand)]
@@ -99,6 +101,7 @@ impl Cli {
             Command::Migrate(options) => migrate::run(&options).await,
             Command::Doctor(options) => doctor::run(&options, self.json).await,
             Command::Verify(options) => verify::run(&options, self.json).await,
+            Command::Probe(options) => probe::run(options).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
             Command::Queue { command, common } => queue::run(command, &common, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,

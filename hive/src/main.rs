@@ -10,6 +10,7 @@ mod failure;
 mod housekeeping;
 mod migrate;
 mod output;
+mod probe;
 mod queue;
 mod schedule;
 mod session;

@@ -3,17 +3,23 @@
 use clap::Args;
 use hive_store::{Config, Store};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, settings::secret};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Where Postgres is.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: String,
+    /// Where Postgres is; without it what `DATABASE_URL` holds, or the file that `DATABASE_URL_FILE` names.
+    #[arg(long, hide_env_values = true)]
+    database_url: Option<String>,
 }
 
 pub(crate) async fn run(options: &Options) -> Result<(), Failure> {
-    let made = migrate(&options.database_url).await?;
+    let url = match &options.database_url {
+        Some(url) => url.clone(),
+        None => {
+            secret("DATABASE_URL")?.ok_or_else(|| Failure::Usage("DATABASE_URL is not set".to_owned()))?
+        }
+    };
+    let made = migrate(&url).await?;
     println!("the schema is up to date; {made} agents were made");
     Ok(())
 }

@@ -13,8 +13,8 @@ pub(crate) struct Connection {
     /// Address of the server; without it, what `hive dev` wrote into its state directory.
     #[arg(long, env = "HIVE_URL", global = true)]
     url: Option<Url>,
-    /// The bearer token.
-    #[arg(long, env = "HIVE_TOKEN", hide_env_values = true, global = true)]
+    /// The bearer token; without it what `HIVE_TOKEN` holds, or the file that `HIVE_TOKEN_FILE` names.
+    #[arg(long, global = true)]
     token: Option<String>,
     /// The state directory of `hive dev`.
     #[arg(long, env = "HIVE_STATE", global = true)]
@@ -38,9 +38,17 @@ impl Connection {
             (None, Some(text)) => text.parse().map_err(|_| missing("HIVE_URL"))?,
             (None, None) => return Err(missing("HIVE_URL")),
         };
-        let token = self.token.clone().or_else(|| written.get("HIVE_TOKEN").cloned());
+        let token = match &self.token {
+            Some(token) => Some(token.clone()),
+            None => secret("HIVE_TOKEN")?.or_else(|| written.get("HIVE_TOKEN").cloned()),
+        };
         Ok((url, token.ok_or_else(|| missing("HIVE_TOKEN"))?))
     }
+}
+
+/// A secret from its variable or from the file that is named for it.
+pub(crate) fn secret(name: &str) -> Result<Option<String>, Failure> {
+    hive_settings::secret_of(name).map_err(|error| Failure::Usage(format!("{error:#}")))
 }
 
 /// Reads lines of the form `export NAME='value'`.

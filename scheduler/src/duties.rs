@@ -1,6 +1,7 @@
 //! The duties, one file each. A duty is a function of the two doors alone, so that the loop and a test call the same.
 
 mod bulk_actions;
+mod census;
 mod housekeeping;
 mod janitor;
 mod reconcile;
@@ -8,6 +9,7 @@ mod schedules;
 
 pub use bulk_actions::bulk_actions;
 pub(crate) use bulk_actions::keep_acting;
+pub(crate) use census::{METRICS as CENSUS_METRICS, keep_counted};
 pub use housekeeping::housekeeping;
 pub(crate) use housekeeping::keep_house;
 pub use janitor::janitor;

@@ -21,7 +21,9 @@ pub(crate) struct Duty {
 }
 
 impl Duty {
-    pub(crate) const fn new(name: &'static str, every: Duration) -> Self {
+    pub(crate) fn new(name: &'static str, every: Duration) -> Self {
+        // Shown from the start, so that the first failure is a rise.
+        metrics::counter!("hive_scheduler_duty_failed_total", "duty" => name).absolute(0);
         let failing = false;
         Self { name, every, within: PASS_WITHIN, failing }
     }

@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use hive_scheduler::Config;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    hive_telemetry::exit(start(Config::parse()).await)
+    hive_telemetry::exit(start().await)
 }
 
-async fn start(config: Config) -> anyhow::Result<()> {
+async fn start() -> anyhow::Result<()> {
+    let config: Config = hive_settings::read()?;
     let _log = hive_telemetry::init("scheduler", &config.log, &config.secrets())?;
     hive_scheduler::run(config).await
 }

@@ -19,7 +19,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
-const METRICS: [Description; 15] = [
+const METRICS: [Description; 17] = [
     Description::histogram("hive_scheduler_duty_seconds", "How long one pass of a duty took"),
     Description::gauge(
         "hive_scheduler_duty_last_success_timestamp",
@@ -27,6 +27,11 @@ const METRICS: [Description; 15] = [
     ),
     Description::counter("hive_scheduler_duty_failed_total", "Passes that failed"),
     Description::counter("hive_tasks_orphaned_total", "Tasks taken back from workers that stopped renewing"),
+    Description::counter("hive_tasks_overdue_total", "Tasks that failed because their deadline had passed"),
+    Description::counter(
+        "hive_tasks_aged_total",
+        "Tickets of old tasks that were put before more urgent ones",
+    ),
     Description::counter("hive_tasks_released_total", "Parked tasks whose time or dependencies had come"),
     Description::counter("hive_bulk_action_tasks_total", "Tasks that actions on many tasks changed or made"),
     Description::counter(
@@ -59,8 +64,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let health = Health::new("scheduler");
     health.essential("postgres");
     health.optional("redis");
-    let handle = metrics::install();
+    let handle = metrics::install("scheduler");
     metrics::describe(&METRICS);
+    metrics::describe(&duties::CENSUS_METRICS);
+    hive_queue::describe_metrics();
+    hive_store::describe_metrics();
     let doors = Doors::open(&config)?;
     let server = hive_telemetry::serve(config.listen, handle, health.clone(), stop.clone())
         .await
@@ -93,6 +101,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     duties.spawn(duties::keep_acting(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_schedules(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_house(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_counted(doors.clone(), stop.clone()));
     tracing::info!("The scheduler is at work");
 
     tokio::select! {

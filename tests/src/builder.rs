@@ -19,6 +19,9 @@ pub(crate) const TOKEN: &str = "story-token-4f1c9a6e2b7d";
 /// The key that the double takes.
 pub(crate) const CLAUDE_KEY: &str = "sk-ant-story-key-91c2d4e8f0";
 
+/// The rules of a user of Redis, for this prefix of keys and this password.
+type RulesOfUser = fn(&str, &str) -> Vec<String>;
+
 /// Settings of a [`TestHive`]; the defaults are one process of each kind and a worker with four slots.
 pub struct Builder {
     script: Option<Script>,
@@ -26,6 +29,7 @@ pub struct Builder {
     workers: usize,
     schedulers: usize,
     own_redis: bool,
+    redis_user: Option<RulesOfUser>,
     own_postgres: bool,
     latency: Duration,
     pub(crate) worker_env: BTreeMap<String, String>,
@@ -41,6 +45,7 @@ impl Default for Builder {
             workers: 1,
             schedulers: 1,
             own_redis: false,
+            redis_user: None,
             own_postgres: false,
             latency: Duration::ZERO,
             worker_env: BTreeMap::from([("HIVE_SLOTS".to_owned(), "4".to_owned())]),
@@ -113,6 +118,13 @@ impl Builder {
         self
     }
 
+    /// A Redis in which the hive is the user `hive` with these rules, made of the prefix of its keys and a password.
+    #[must_use]
+    pub fn redis_user(mut self, rules: RulesOfUser) -> Self {
+        self.redis_user = Some(rules);
+        self
+    }
+
     /// A Postgres that the story may stop and crash.
     #[must_use]
     pub fn own_postgres(mut self) -> Self {
@@ -137,12 +149,14 @@ impl Builder {
             std::fs::create_dir(directory.path().join(name)).unwrap();
         }
         let database = if self.own_postgres { Database::own().await } else { Database::shared().await };
-        let tickets = if self.own_redis {
+        let prefix = TestStores::redis_prefix();
+        let tickets = if let Some(rules) = self.redis_user {
+            Tickets::user(&rules(&prefix, "story-password"), "story-password")
+        } else if self.own_redis {
             Tickets::Own(Box::new(PrivateRedis::start().unwrap()))
         } else {
             Tickets::Shared
         };
-        let prefix = TestStores::redis_prefix();
         seed(&database.url()).await;
         let pool = PgPoolOptions::new()
             .max_connections(4)

@@ -142,6 +142,20 @@ impl Program {
     }
 }
 
+/// Runs `hive-<kind>` with these variables and no others until it ends by itself, and says how and with which words.
+///
+/// # Panics
+/// When it does not end within a minute: it should have refused to start.
+#[must_use]
+pub fn ends_at_once(kind: &str, env: &BTreeMap<String, String>) -> (ExitStatus, String) {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut command = Command::new(executable(kind));
+    command.env_clear().envs(env).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.reopen().unwrap());
+    let mut child = spawn_bound(command).unwrap();
+    let status = child.wait_within(STARTS_WITHIN).expect("it started");
+    (status, std::fs::read_to_string(log.path()).unwrap())
+}
+
 /// Where a log says that its process listens.
 fn address(log: &Path) -> Option<String> {
     let text = std::fs::read_to_string(log).ok()?;

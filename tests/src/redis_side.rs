@@ -10,7 +10,9 @@ impl TestHive {
     fn own_redis(&mut self) -> &mut PrivateRedis {
         match &mut self.tickets {
             Tickets::Own(redis) => redis,
-            Tickets::Shared => panic!("this story shares its Redis; build it with own_redis()"),
+            Tickets::Shared | Tickets::User(..) => {
+                panic!("this story shares its Redis; build it with own_redis()")
+            }
         }
     }
 

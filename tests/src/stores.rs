@@ -53,6 +53,8 @@ pub(crate) enum Tickets {
     Shared,
     /// In a Redis of its own, which the story may flush, freeze and kill.
     Own(Box<PrivateRedis>),
+    /// In a Redis of its own, as a user who may not do everything; with the URL of that user.
+    User(#[expect(dead_code, reason = "ends Redis when it is dropped")] Box<PrivateRedis>, String),
 }
 
 impl Tickets {
@@ -60,6 +62,17 @@ impl Tickets {
         match self {
             Self::Shared => TestStores::get().redis_url().to_owned(),
             Self::Own(redis) => redis.url().to_owned(),
+            Self::User(_, url) => url.clone(),
         }
+    }
+
+    /// A Redis of its own with a user `hive` of these rules.
+    pub(crate) fn user(rules: &[String], password: &str) -> Self {
+        let redis = PrivateRedis::start().unwrap();
+        let mut connection = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+        redis::cmd("ACL").arg(&["SETUSER", "hive"]).arg(rules).exec(&mut connection).unwrap();
+        let (address, _) = redis.url().split_once('?').expect("a socket, with a password");
+        let url = format!("{address}?user=hive&pass={password}");
+        Self::User(Box::new(redis), url)
     }
 }

@@ -2,9 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use anyhow::ensure;
 use clap::{Parser, ValueEnum};
 use hive_agent::Models;
 use url::Url;
+
+/// What stands in the place of a key where only the double answers.
+const NO_KEY: &str = "no-key-is-set";
 
 /// Runs agent tasks: takes tickets from Redis, claims their tasks in Postgres and works on them.
 #[derive(Clone, Parser)]
@@ -75,6 +79,50 @@ pub struct Config {
     /// How the process logs.
     #[command(flatten)]
     pub log: hive_telemetry::LogConfig,
+}
+
+impl Config {
+    /// Reads the environment and the command line.
+    ///
+    /// # Errors
+    /// One line that names the setting that is missing or cannot be used. Secrets are not in it.
+    pub fn read() -> anyhow::Result<Self> {
+        let config: Self = hive_settings::read()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks what has a form of its own, before anything is waited for.
+    ///
+    /// # Errors
+    /// One line that names the setting.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let postgres = ["postgres://", "postgresql://"];
+        ensure!(
+            postgres.iter().any(|scheme| self.database_url.starts_with(scheme)),
+            "DATABASE_URL is not of the form postgres://user:password@host:port/database"
+        );
+        ensure!(
+            !self.claude_key.is_empty() && self.claude_key.bytes().all(|byte| byte.is_ascii_graphic()),
+            "ANTHROPIC_API_KEY is empty or holds what no header can carry; without a key no agent can work, and nothing \
+             takes its place"
+        );
+        ensure!(
+            self.claude_key != NO_KEY || self.claude_url.host_str() != Some("api.anthropic.com"),
+            "ANTHROPIC_API_KEY holds the mark of a demo; write the key for Claude into it"
+        );
+        ensure!(
+            matches!(self.claude_url.scheme(), "http" | "https"),
+            "ANTHROPIC_BASE_URL: {} is neither http nor https",
+            self.claude_url
+        );
+        ensure!(!self.data.as_os_str().is_empty(), "HIVE_DATA is empty; name a directory");
+        let given = |roots: &&PathBuf| !roots.as_os_str().is_empty();
+        if let Some(root) = self.repo_roots.iter().filter(given).find(|root| !root.is_absolute()) {
+            anyhow::bail!("HIVE_REPO_ROOTS: {} is not an absolute path", root.display());
+        }
+        Ok(())
+    }
 }
 
 /// Whether commands are confined.

@@ -14,6 +14,8 @@ use hive_store::{Store, WorkerReport, lease::RENEW_EVERY};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::meter;
+
 /// The pause before leases are offered again to a database that is away.
 const OFFER_AGAIN: Duration = Duration::from_millis(100);
 
@@ -54,6 +56,7 @@ impl Leases {
         let control = Control { drain: drain.clone(), ..Control::default() };
         let held = Held { epoch, control: control.clone() };
         self.with(|runs| runs.insert(task, held));
+        meter::running(self.count());
         (Registered { leases: self.clone(), task, epoch }, control)
     }
 
@@ -138,7 +141,7 @@ impl Leases {
         });
         // Told once: a run that is still being stopped appears in the next renewal too.
         if let Some(control) = control.filter(|control| !control.lost.is_cancelled()) {
-            metrics::counter!("hive_leases_lost_total").increment(1);
+            meter::lease_lost();
             tracing::warn!(task.id = %task, "Lost the lease of task {task}: {why}");
             control.lost.cancel();
             control.halt.cancel();
@@ -158,5 +161,6 @@ impl Drop for Registered {
                 runs.remove(&task);
             }
         });
+        meter::running(self.leases.count());
     }
 }

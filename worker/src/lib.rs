@@ -4,6 +4,7 @@ mod config;
 mod housekeeping;
 mod jobs;
 mod leases;
+mod meter;
 mod poll;
 mod process;
 mod slots;

@@ -10,7 +10,7 @@ use hive_queue::Lane;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{jobs::run_task::RunTask, slots::Slots};
+use crate::{jobs::run_task::RunTask, meter, slots::Slots};
 
 /// Silence of the lanes after which Postgres is asked, and the pause between two questions that find nothing.
 const QUIET: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ pub(crate) async fn poll(
                 () = stop.cancelled() => return,
             }
         }
-        metrics::counter!("hive_polled_claims_total").increment(leases.len() as u64);
+        meter::polled(leases.len());
         for (lease, place) in leases.into_iter().zip(places) {
             let job = job.clone();
             runs.spawn(async move {

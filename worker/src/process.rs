@@ -18,6 +18,7 @@ use crate::{
     housekeeping,
     jobs::run_task::RunTask,
     leases::Leases,
+    meter,
     poll::{LastTicket, poll},
     slots::Slots,
 };
@@ -35,16 +36,24 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let secrets = [&config.database_url, &config.redis_url, &config.claude_key].map(String::clone);
     let _log = hive_telemetry::init("worker", &config.log, &secrets)?;
     let stop = hive_telemetry::stop_on_signal();
-    let metrics = hive_telemetry::metrics::install();
+    let metrics = hive_telemetry::metrics::install("worker");
+    meter::describe_all();
     let health = Health::new("worker");
     health.essential("postgres");
     health.optional("redis");
     let serving = CancellationToken::new();
-    let server = hive_telemetry::serve(config.listen, metrics, health.clone(), serving.clone()).await?;
+    let server = hive_telemetry::serve(config.listen, metrics, health.clone(), serving.clone())
+        .await
+        .context("HIVE_WORKER_LISTEN")?;
 
     let mut pool = hive_store::Config::new(config.database_url.clone());
     pool.max_connections = u32::from(config.slots).clamp(8, 24);
     let store = Store::connect_lazy(&pool).context("DATABASE_URL cannot be used")?;
+    let queue = hive_queue::Config {
+        prefix: config.redis_prefix.clone(),
+        ..hive_queue::Config::new(&config.redis_url)
+    };
+    let queue = Queue::connect(queue).context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
     store.wait_ready(START_PATIENCE).await?;
     // The reconciler announces them.
     let readable =
@@ -52,11 +61,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if !readable.is_empty() {
         tracing::info!("{} tasks waited for a build that reads their journal", readable.len());
     }
-    let queue = hive_queue::Config {
-        prefix: config.redis_prefix.clone(),
-        ..hive_queue::Config::new(&config.redis_url)
-    };
-    let queue = Queue::connect(queue).context("REDIS_URL cannot be used")?;
     watch(&health, &store, &queue);
 
     let agent = agent(&config, &store, &queue).await?;
@@ -89,6 +93,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         drain: drain.clone(),
         claimant,
     };
+    meter::slots(slots);
     let (slots, runs, last_ticket) = (Slots::new(slots.into()), TaskTracker::new(), LastTicket::new());
     let polling = poll(job.clone(), slots.clone(), runs.clone(), last_ticket.clone(), stop.clone());
     let polling = tokio::spawn(polling);
@@ -154,6 +159,7 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
     std::fs::create_dir_all(&sandbox.scratch)
         .with_context(|| format!("HIVE_DATA: {} cannot be made", sandbox.scratch.display()))?;
     let sandbox = Sandbox::probe(sandbox).await.context("the sandbox is not available")?;
+    meter::sandbox(sandbox.level());
     match config.sandbox {
         SandboxMode::Auto => tracing::info!("Commands run under {}", sandbox.level()),
         SandboxMode::Off => tracing::warn!("HIVE_SANDBOX=off: commands run unconfined"),

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     doze::stamp,
+    meter,
     outside::Outside,
     run::{Activation, Stopped},
     steer::interrupted,
@@ -49,6 +50,7 @@ impl Activation<'_> {
             if self.control.lost.is_cancelled() {
                 return Err(Stopped::Lost);
             }
+            let started = Instant::now();
             let tool = call.name.parse::<ToolName>().ok().filter(|tool| offered.contains(tool));
             let outcome = match tool {
                 _ if is_interrupted => Err(ToolError::Tell(NOT_RUN.to_owned())),
@@ -64,6 +66,7 @@ impl Activation<'_> {
                     outcome
                 }
             };
+            meter::tool(&call.name, &outcome, started.elapsed());
             let (content, is_error) = match outcome {
                 Ok(text) if tool == Some(ToolName::Finish) => {
                     finished = Some(text);

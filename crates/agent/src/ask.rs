@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     conversation,
+    meter::{self, Ended},
     run::{Activation, Stopped},
     steer::interrupted,
 };
@@ -78,6 +79,8 @@ impl Activation<'_> {
                 Err(cut) => {
                     // What was streamed before is charged, whoever cut it.
                     let usage = seen.map_or_else(Usage::default, |usage| usage_of(&model, &usage));
+                    meter::call(&model, &Ended::Cut, started.elapsed());
+                    meter::charged(&model, &usage);
                     let outcome = CallOutcome { error: cut.to_string(), request_id: None, usage };
                     self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
                     return match cut {
@@ -91,11 +94,10 @@ impl Activation<'_> {
                     };
                 }
             };
-            metrics::histogram!("hive_model_call_seconds", "model" => model.clone())
-                .record(started.elapsed().as_secs_f64());
             let error = match answer {
                 Ok(reply) => {
-                    count_tokens(&model, &reply.usage);
+                    meter::call(&model, &Ended::Ok, started.elapsed());
+                    meter::charged(&model, &usage_of(&model, &reply.usage));
                     fail_point!("call::answered", |_| std::process::abort());
                     let entry = Entry::Reply(journal_reply(&model, reply));
                     let step = NewStep { call: Some(call), ..NewStep::plain(&entry) };
@@ -105,6 +107,7 @@ impl Activation<'_> {
                 }
                 Err(error) => error,
             };
+            meter::call(&model, &Ended::Failed(&error), started.elapsed());
             let charged = error.partial_usage().map_or_else(Usage::default, |usage| usage_of(&model, usage));
             let outcome = CallOutcome {
                 error: chain(&error),
@@ -115,8 +118,7 @@ impl Activation<'_> {
             self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
             fail_point!("fail_call::committed", |_| std::process::abort());
             self.extra_usage = self.extra_usage + charged;
-            metrics::counter!("hive_model_errors_total", "model" => model.clone(), "kind" => kind(&error))
-                .increment(1);
+            meter::charged(&model, &charged);
             match verdict(&error, attempt, &self.agent.retry, rand::random()) {
                 Verdict::Again { after } => {
                     tracing::warn!(attempt, "a model call failed and is made again: {}", outcome.error);
@@ -204,18 +206,6 @@ fn usage_of(model: &str, usage: &hive_claude::Usage) -> Usage {
     }
 }
 
-fn count_tokens(model: &str, usage: &hive_claude::Usage) {
-    for (kind, tokens) in [
-        ("input", usage.input_tokens),
-        ("output", usage.output_tokens),
-        ("cache_read", usage.cache_read_input_tokens),
-        ("cache_write", usage.cache_creation_input_tokens),
-    ] {
-        metrics::counter!("hive_model_tokens_total", "model" => model.to_owned(), "kind" => kind)
-            .increment(tokens);
-    }
-}
-
 /// The error and its causes in one line, for the task. Without secrets: a provider may repeat what it was sent.
 fn chain(error: &Error) -> String {
     let mut text = error.to_string();
@@ -225,19 +215,6 @@ fn chain(error: &Error) -> String {
         source = inner.source();
     }
     hive_telemetry::redact(&text).chars().take(500).collect()
-}
-
-const fn kind(error: &Error) -> &'static str {
-    match error {
-        Error::Config(_) => "config",
-        Error::Request(_) => "request",
-        Error::Connect(_) => "connect",
-        Error::Timeout { .. } => "timeout",
-        Error::Idle { .. } => "idle",
-        Error::Cut { .. } => "cut",
-        Error::Api(_) => "api",
-        Error::Protocol { .. } => "protocol",
-    }
 }
 
 const fn waiting(reason: WaitReason) -> StatusReason {

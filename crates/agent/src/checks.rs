@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     act::{clean, cut_middle},
+    meter,
     tools::capture_text,
 };
 
@@ -35,6 +36,7 @@ pub async fn run(
     job.limits.cpu_seconds = check.timeout_seconds.saturating_mul(2);
     let (passed, exit_code, wall, text) = match sandbox.run(&job, cancel).await {
         Ok(output) => {
+            meter::command(&output);
             let ended =
                 output.ended_by.map(|limit| format!("ended by its limit of {limit}\n")).unwrap_or_default();
             let code = output.ended_by.is_none().then(|| output.code());

@@ -9,6 +9,7 @@ mod definitions;
 mod doze;
 mod files;
 mod finish;
+mod meter;
 pub mod models;
 mod notifier;
 mod outside;
@@ -20,6 +21,7 @@ pub mod tools;
 mod turn;
 
 pub use definitions::Definitions;
+pub use meter::METRICS;
 pub use models::Models;
 pub use notifier::Notifier;
 pub use roster::roster;

@@ -7,7 +7,10 @@ use hive_domain::journal::Entry;
 use hive_store::NewStep;
 use tokio::time::Instant;
 
-use crate::run::{Activation, Stopped, TASK_UPDATES};
+use crate::{
+    meter,
+    run::{Activation, Stopped, TASK_UPDATES},
+};
 
 /// How long a result that is in memory is offered to a database that is away: it is paid for.
 pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(120);
@@ -31,7 +34,8 @@ impl Activation<'_> {
                 Ok(edge) => {
                     fail_point!("append::committed", |_| std::process::abort());
                     self.halted = edge.halted;
-                    metrics::counter!("hive_steps_total", "kind" => step.entry.kind()).increment(1);
+                    meter::step(step.entry.kind(), self.last_step.elapsed());
+                    self.last_step = Instant::now();
                     self.nudge().await;
                     return Ok(());
                 }

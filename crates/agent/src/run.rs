@@ -115,6 +115,8 @@ pub(crate) struct Activation<'a> {
     /// A pause covered the task at its last step edge.
     pub(crate) halted: bool,
     started: Instant,
+    /// When the last step was written; before the first, when the activation began.
+    pub(crate) last_step: Instant,
     seconds_before: u64,
 }
 
@@ -192,6 +194,7 @@ impl Agent {
             extra_usage: extra,
             halted: false,
             started: Instant::now(),
+            last_step: Instant::now(),
             seconds_before: lease.leased.running_seconds,
             lease,
         };

@@ -56,10 +56,7 @@
 //!
 //! # Metrics
 //!
-//! Counters, by lane where a lane is known: `hive_queue_announced_total` (`outcome` is `sent`, `already_there`
-//! or `over_cap`), `hive_queue_announce_failed_total`, `hive_queue_taken_total`, `hive_queue_bad_tickets_total`,
-//! `hive_queue_handler_panics_total`, `hive_queue_worker_restarts_total`, `hive_queue_swept_total`,
-//! `hive_queue_notify_dropped_total`, `hive_queue_subscription_overflow_total`.
+//! Counters, by lane where a lane is known; [`describe_metrics`] says what each means.
 //!
 //! # Clocks
 //!
@@ -75,6 +72,7 @@ mod keys;
 mod lane;
 mod life;
 mod list;
+mod meter;
 mod notify;
 mod pace;
 mod payload;
@@ -89,6 +87,7 @@ pub use config::{Config, WorkerConfig};
 pub use error::Error;
 pub use lane::Lane;
 pub use list::{LaneList, ListedTicket};
+pub use meter::describe_metrics;
 pub use queue::Queue;
 pub use subscribe::{Notice, Subscription};
 pub use ticket::Ticket;

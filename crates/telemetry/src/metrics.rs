@@ -20,9 +20,12 @@ const AMOUNTS: [f64; 13] = [1.0, 4.0, 16.0, 64.0, 256.0, 1e3, 4e3, 16e3, 64e3, 2
 /// How often measured values are moved into their buckets, so that an unscraped process does not keep them all.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-const RSS: &str = "process_resident_memory_bytes";
-const OWN: [Description; 3] = [
-    Description::gauge(RSS, "Memory of this process that is in RAM, in bytes"),
+const OWN: [Description; 4] = [
+    Description::gauge("process_resident_memory_bytes", "Memory of this process that is in RAM, in bytes"),
+    Description::gauge(
+        "hive_build_info",
+        "1; the labels say which process of which version and revision this is",
+    ),
     Description::gauge("hive_component_up", "1 while the component answers, else 0"),
     Description::counter("hive_log_dropped_total", "Log lines dropped because stderr was too slow or closed"),
 ];
@@ -44,16 +47,21 @@ impl MetricsHandle {
     #[must_use]
     pub fn render(&self) -> String {
         if let Some(bytes) = resident_bytes() {
-            ::metrics::gauge!(RSS).set(bytes as f64);
+            ::metrics::gauge!("process_resident_memory_bytes").set(bytes as f64);
         }
         self.0.render()
     }
 }
 
 /// Makes the `metrics` macros of this process count, and returns what reads them. Called again it returns the same.
+/// The revision is what `HIVE_REVISION` held when this was built.
 /// Histograms whose name ends in `_seconds` get buckets from 1 ms to 10 min, all others from 1 to 16 million.
-pub fn install() -> MetricsHandle {
-    INSTALLED.get_or_init(start).clone()
+pub fn install(process: &'static str) -> MetricsHandle {
+    let handle = INSTALLED.get_or_init(start).clone();
+    let (version, revision) = (env!("CARGO_PKG_VERSION"), option_env!("HIVE_REVISION").unwrap_or("unknown"));
+    ::metrics::gauge!("hive_build_info", "process" => process, "version" => version, "revision" => revision)
+        .set(1.0);
+    handle
 }
 
 fn start() -> MetricsHandle {
@@ -67,6 +75,8 @@ fn start() -> MetricsHandle {
         tracing::error!("Metrics are counted by another recorder of this process; /metrics stays empty");
     }
     describe(&OWN);
+    // Shown from the start, so that the first one is a rise.
+    ::metrics::counter!("hive_log_dropped_total").absolute(0);
     // A thread, because it must outlive any one runtime of the process.
     let upkeep = handle.0.clone();
     let spawned = thread::Builder::new().name("metrics".to_owned()).spawn(move || {

@@ -22,7 +22,7 @@ impl Page {
     async fn of(health: &Health) -> Self {
         let stop = CancellationToken::new();
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = serve(any, metrics::install(), health.clone(), stop.clone()).await.unwrap();
+        let server = serve(any, metrics::install("worker"), health.clone(), stop.clone()).await.unwrap();
         Self { address: server.address, stop }
     }
 
@@ -152,7 +152,7 @@ async fn a_server_that_is_told_to_stop_stops_in_spite_of_an_open_connection() {
     let health = Health::new("worker");
     let stop = CancellationToken::new();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = serve(any, metrics::install(), health, stop.clone()).await.unwrap();
+    let server = serve(any, metrics::install("worker"), health, stop.clone()).await.unwrap();
     let address = server.address;
     // Half a request, never finished.
     let mut open = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -167,7 +167,7 @@ async fn a_server_that_is_told_to_stop_stops_in_spite_of_an_open_connection() {
 async fn a_taken_port_is_an_error_that_names_it() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = serve(address, metrics::install(), Health::new("worker"), CancellationToken::new())
+    let error = serve(address, metrics::install("worker"), Health::new("worker"), CancellationToken::new())
         .await
         .unwrap_err();
     assert!(format!("{error:#}").contains(&address.to_string()), "{error:#}");

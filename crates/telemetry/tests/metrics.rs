@@ -4,7 +4,7 @@ use hive_telemetry::metrics::{Description, describe, install};
 
 #[test]
 fn what_is_counted_is_rendered() {
-    let handle = install();
+    let handle = install("test");
     describe(&[
         Description::counter("hive_test_total", "Things"),
         Description::histogram("hive_test_seconds", "Times"),
@@ -13,10 +13,11 @@ fn what_is_counted_is_rendered() {
     metrics::histogram!("hive_test_seconds").record(0.03);
     metrics::histogram!("hive_test_tokens").record(300.0);
     // A second call reads the same numbers.
-    let text = install().render();
+    let text = install("test").render();
     for line in [
         "# HELP hive_test_total Things",
         "# TYPE hive_test_total counter",
+        "hive_build_info{process=\"test\",version=\"0.1.0\",revision=\"unknown\"} 1",
         "hive_test_total{kind=\"a\\\"b\"} 3",
         "hive_test_seconds_bucket{le=\"0.025\"} 0",
         "hive_test_seconds_bucket{le=\"0.05\"} 1",

@@ -138,6 +138,8 @@ async fn it_works_says_so_and_ends_on_sigterm() {
     shows(&address, "/health/ready", r#"{"status":"ready","reasons":[]}"#);
     shows(&address, "/metrics", "hive_tasks_released_total 1");
     let metrics = shows(&address, "/metrics", r#"last_success_timestamp{duty="janitor"}"#);
+    shows(&address, "/metrics", r#"hive_tasks{status="ready"} 1"#);
+    shows(&address, "/metrics", r#"hive_queue_depth{lane="normal"} 1"#);
     for line in [
         "hive_tasks_orphaned_total 0",
         "hive_tickets_reannounced_total 1",

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::leases::Leases;
+use crate::{leases::Leases, meter};
 
 /// What a ticket needs to become an outcome. Cheap to clone.
 #[derive(Clone)]
@@ -30,10 +30,11 @@ impl RunTask {
     pub(crate) async fn follow(&self, ticket: Ticket) {
         let task = TaskId::from(ticket.task_id);
         fail_point!("claim::before", |_| std::process::abort());
+        let asked = Instant::now();
         let lease = match self.store.claim(task, ticket.epoch, &self.claimant).await {
             Ok(Some(lease)) => lease,
             Ok(None) => {
-                metrics::counter!("hive_tickets_stale_total").increment(1);
+                meter::stale();
                 return;
             }
             Err(error) => {
@@ -42,12 +43,14 @@ impl RunTask {
                 return;
             }
         };
+        meter::claim(asked.elapsed());
         self.run(lease).await;
     }
 
     /// Runs a claimed task and settles what came of it.
     pub(crate) async fn run(&self, lease: Lease<Task>) {
         let task = lease.task();
+        meter::waited(&lease);
         let span = tracing::info_span!(
             "run",
             task.id = %task,
@@ -84,7 +87,7 @@ impl RunTask {
             }
         }
         drop(registered);
-        metrics::histogram!("hive_run_seconds").record(started.elapsed().as_secs_f64());
+        meter::ran(started.elapsed());
     }
 
     async fn settle(&self, lease: &Lease<Task>, outcome: &Outcome) {
@@ -93,6 +96,7 @@ impl RunTask {
         const PATIENCE: Duration = Duration::from_secs(12 * LEASE_SECONDS as u64);
         let deadline = Instant::now() + PATIENCE;
         fail_point!("settle::before", |_| std::process::abort());
+        let offered = Instant::now();
         let settled = loop {
             match self.store.settle(lease, outcome).await {
                 Ok(settled) => break settled,
@@ -107,7 +111,7 @@ impl RunTask {
             }
         };
         fail_point!("settle::committed", |_| std::process::abort());
-        metrics::counter!("hive_tasks_settled_total", "status" => settled.status.as_str()).increment(1);
+        meter::settled(outcome, settled.status, offered.elapsed());
         if lease.leased.duty.is_none() {
             tracing::info!(
                 status = settled.status.as_str(),

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{Bench, Input, Tool, ToolError};
+use crate::meter;
 
 const DEFAULT_SECONDS: u64 = 120;
 const MAX_SECONDS: u64 = 600;
@@ -36,7 +37,11 @@ impl Tool for Shell {
         let asked = self.timeout_seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MAX_SECONDS);
         let left = bench.until.map(|until| until.saturating_duration_since(Instant::now()));
         job.limits.wall = Duration::from_secs(asked).min(left.unwrap_or(Duration::MAX).max(LEAST));
-        match bench.sandbox.run(&job, bench.cancel).await {
+        let ran = bench.sandbox.run(&job, bench.cancel).await;
+        if let Ok(output) = &ran {
+            meter::command(output);
+        }
+        match ran {
             Ok(output) => match output.ended_by {
                 None => Ok(capture_text(&output)),
                 Some(limit) => {

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Fault, Result},
+    meter,
     once::Once,
     pool::Store,
 };
@@ -38,7 +39,7 @@ impl Store {
         };
         match inserted {
             Err(Error::Database(error)) => Err(self.refused(error, new).await),
-            outcome => outcome,
+            outcome => outcome.inspect(|_| meter::created(1)),
         }
     }
 

@@ -9,6 +9,7 @@ mod bed;
 mod bulk;
 mod calls;
 mod cancel_tree;
+mod census;
 mod claim;
 mod deadlines;
 mod depend;

@@ -225,6 +225,7 @@ async fn hot_statements_use_their_indexes() {
             &["tasks_isolated", "tasks_pkey"],
         ),
         ("oldest_ready", &["AS \"seconds!\""], "".to_owned(), &["tasks_ready_oldest"]),
+        ("census", &["AS \"lapsed!\""], String::new(), &["tasks_by_status"]),
         (
             "the dependents of one",
             &["d.depends_on = $1", "FOR NO KEY UPDATE"],

@@ -1,0 +1,140 @@
+//! What is counted of model calls, steps, tools and commands. Labels are of closed sets: a model is counted only when
+//! its price is known, and a name that somebody else may choose becomes `other`.
+
+use std::time::Duration;
+
+use hive_claude::{Error, ErrorKind};
+use hive_domain::{NanoUsd, ToolName};
+use hive_sandbox::{Limit, Output};
+use hive_telemetry::metrics::Description;
+
+use crate::tools::ToolError;
+
+/// Everything that this crate counts.
+pub const METRICS: [Description; 9] = [
+    Description::counter(
+        "hive_llm_calls_total",
+        "Calls to the model by how they ended: ok, cut by us, or a class of error",
+    ),
+    Description::histogram(
+        "hive_llm_call_seconds",
+        "How long calls to the model took that brought a reply or an error",
+    ),
+    Description::counter("hive_llm_tokens_total", "Tokens charged, by model and kind"),
+    Description::counter("hive_llm_cost_nano_usd_total", "Money charged, in billionths of a US dollar"),
+    Description::counter("hive_steps_total", "Steps written to journals, by kind"),
+    Description::histogram("hive_step_seconds", "How long a step took from the one before it, by kind"),
+    Description::histogram("hive_tool_seconds", "How long tools took, by tool and whether they failed"),
+    Description::counter(
+        "hive_sandbox_commands_total",
+        "Commands that ran in the sandbox, by how they ended",
+    ),
+    Description::counter(
+        "hive_sandbox_kills_total",
+        "Commands that the sandbox ended, by the limit that was reached",
+    ),
+];
+
+/// How a call ended, as a label.
+pub(crate) enum Ended<'a> {
+    Ok,
+    /// We gave it up: the lease was lost, the worker stopped or the task's time was over.
+    Cut,
+    Failed(&'a Error),
+}
+
+pub(crate) fn call(model: &str, ended: &Ended<'_>, took: Duration) {
+    let outcome = match ended {
+        Ended::Ok => "ok",
+        Ended::Cut => "given_up",
+        Ended::Failed(error) => class(error),
+    };
+    metrics::counter!("hive_llm_calls_total", "model" => model.to_owned(), "outcome" => outcome).increment(1);
+    if !matches!(ended, Ended::Cut) {
+        metrics::histogram!("hive_llm_call_seconds", "model" => model.to_owned()).record(took.as_secs_f64());
+    }
+}
+
+/// What was charged, whether a reply came or not.
+pub(crate) fn charged(model: &str, usage: &hive_domain::Usage) {
+    for (kind, tokens) in [
+        ("input", usage.input_tokens),
+        ("output", usage.output_tokens),
+        ("cache_read", usage.cache_read_tokens),
+        ("cache_write", usage.cache_write_tokens),
+    ] {
+        metrics::counter!("hive_llm_tokens_total", "model" => model.to_owned(), "kind" => kind)
+            .increment(u64::try_from(tokens).unwrap_or(0));
+    }
+    let NanoUsd(cost) = usage.cost;
+    metrics::counter!("hive_llm_cost_nano_usd_total", "model" => model.to_owned())
+        .increment(u64::try_from(cost).unwrap_or(0));
+}
+
+pub(crate) fn step(kind: &'static str, took: Duration) {
+    metrics::counter!("hive_steps_total", "kind" => kind).increment(1);
+    metrics::histogram!("hive_step_seconds", "kind" => kind).record(took.as_secs_f64());
+}
+
+/// A tool that agents have, or `other`: the model may invent names.
+pub(crate) fn tool(name: &str, outcome: &Result<String, ToolError>, took: Duration) {
+    let tool = name.parse::<ToolName>().map_or("other", ToolName::as_str);
+    let outcome = match outcome {
+        Ok(_) => "ok",
+        Err(ToolError::Tell(_)) => "error",
+        Err(ToolError::Abort(_)) => "aborted",
+    };
+    metrics::histogram!("hive_tool_seconds", "tool" => tool, "outcome" => outcome).record(took.as_secs_f64());
+}
+
+pub(crate) fn command(output: &Output) {
+    let ended = match output.ended_by {
+        Some(_) => "killed",
+        None if output.success() => "ok",
+        None => "failed",
+    };
+    metrics::counter!("hive_sandbox_commands_total", "outcome" => ended).increment(1);
+    if let Some(limit) = output.ended_by {
+        metrics::counter!("hive_sandbox_kills_total", "limit" => limit_label(limit)).increment(1);
+    }
+}
+
+const fn limit_label(limit: Limit) -> &'static str {
+    match limit {
+        Limit::WallTime => "wall_time",
+        Limit::CpuTime => "cpu_time",
+        Limit::Memory => "memory",
+        Limit::Processes => "processes",
+        Limit::FileSize => "file_size",
+        Limit::Disk => "disk",
+        Limit::Inodes => "inodes",
+        Limit::OutputFlood => "output_flood",
+        Limit::Cancelled => "cancelled",
+    }
+}
+
+const fn class(error: &Error) -> &'static str {
+    match error {
+        Error::Config(_) => "config",
+        Error::Request(_) => "request",
+        Error::Connect(_) => "connect",
+        Error::Timeout { .. } => "timeout",
+        Error::Idle { .. } => "idle",
+        Error::Cut { .. } => "connection_cut",
+        Error::Protocol { .. } => "protocol",
+        Error::Api(error) => match error.kind {
+            ErrorKind::InvalidRequest => "invalid_request",
+            ErrorKind::Authentication => "authentication",
+            ErrorKind::Billing => "billing",
+            ErrorKind::Permission => "permission",
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::Conflict => "conflict",
+            ErrorKind::RequestTooLarge => "request_too_large",
+            ErrorKind::RateLimit => "rate_limited",
+            ErrorKind::ApiError => "api_error",
+            ErrorKind::Timeout => "provider_timeout",
+            ErrorKind::Overloaded => "overloaded",
+            ErrorKind::Unknown(_) => "other",
+        },
+    }
+}

@@ -1,0 +1,36 @@
+//! What stands where is counted as it is, and what is at its end is not.
+
+use hive_domain::{StatusReason, TaskStatus};
+
+use crate::bed::Bed;
+
+#[tokio::test]
+async fn tasks_are_counted_by_state_reason_and_priority() {
+    let bed = Bed::make().await;
+    assert_eq!(bed.store.census().await.unwrap(), []);
+    let (old, ghost, done) = (bed.enqueue().await, bed.enqueue().await, bed.enqueue().await);
+    bed.enqueue().await;
+    bed.claim(ghost).await;
+    let mut later = bed.new_task();
+    later.run_at = Some("2090-01-01T00:00:00Z".parse().unwrap());
+    bed.store.enqueue(&later).await.unwrap();
+    for change in [
+        format!("UPDATE tasks SET updated_at = now() - interval '90 s' WHERE id = '{old}'"),
+        format!("UPDATE tasks SET lease_until = now() - interval '1 s' WHERE id = '{ghost}'"),
+        format!("UPDATE tasks SET status = 'succeeded', completed_at = now() WHERE id = '{done}'"),
+    ] {
+        bed.execute(&change).await;
+    }
+    let mut census = bed.store.census().await.unwrap();
+    census.sort_by_key(|standing| standing.status.as_str());
+    let seen: Vec<_> = census.iter().map(|s| (s.status, s.reason, s.count, s.lapsed)).collect();
+    assert_eq!(
+        seen,
+        [
+            (TaskStatus::Pending, Some(StatusReason::Scheduled), 1, 0),
+            (TaskStatus::Ready, None, 2, 0),
+            (TaskStatus::Running, None, 1, 1),
+        ]
+    );
+    assert!((90.0..120.0).contains(&census[1].oldest_seconds), "{census:?}");
+}

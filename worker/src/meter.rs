@@ -1,0 +1,109 @@
+//! What is counted of leases, runs and their ends.
+
+use std::time::Duration;
+
+use hive_domain::{Lease, Outcome, StatusReason, TaskStatus, task::Task};
+use hive_queue::Lane;
+use hive_sandbox::Level;
+use hive_telemetry::metrics::{Description, describe};
+
+const METRICS: [Description; 11] = [
+    Description::gauge("hive_worker_slots", "Tasks that this worker can run at the same time"),
+    Description::gauge("hive_worker_running", "Tasks that this worker holds a lease of"),
+    Description::gauge(
+        "hive_sandbox_info",
+        "1; the label says which walls stand around commands of this worker",
+    ),
+    Description::counter(
+        "hive_tickets_stale_total",
+        "Tickets whose task was not there to be claimed any more",
+    ),
+    Description::counter("hive_polled_claims_total", "Tasks claimed without a ticket, while none came"),
+    Description::histogram("hive_claim_seconds", "How long Postgres took to grant a claim"),
+    Description::histogram(
+        "hive_task_wait_seconds",
+        "From a task being ready to its first claim, by lane, by the clock of the database; tasks that wait for others \
+         are left out",
+    ),
+    Description::histogram("hive_run_seconds", "How long runs took from claim to settlement"),
+    Description::histogram("hive_settle_seconds", "How long Postgres took to settle a run, outages included"),
+    Description::counter(
+        "hive_tasks_settled_total",
+        "Runs that were settled, by what the task became and why",
+    ),
+    Description::counter(
+        "hive_leases_lost_total",
+        "Runs that were stopped because their lease was lost or the task cancelled",
+    ),
+];
+
+/// Once, after the recorder is there.
+pub(crate) fn describe_all() {
+    describe(&METRICS);
+    describe(&hive_agent::METRICS);
+    hive_queue::describe_metrics();
+    hive_store::describe_metrics();
+    // From the start, so that the first one is a rise.
+    metrics::counter!("hive_leases_lost_total").absolute(0);
+    metrics::counter!("hive_tickets_stale_total").absolute(0);
+    running(0);
+}
+
+pub(crate) fn slots(count: u16) {
+    metrics::gauge!("hive_worker_slots").set(f64::from(count));
+}
+
+pub(crate) fn running(count: usize) {
+    metrics::gauge!("hive_worker_running").set(count as f64);
+}
+
+pub(crate) fn sandbox(level: &Level) {
+    metrics::gauge!("hive_sandbox_info", "level" => level.to_string()).set(1.0);
+}
+
+pub(crate) fn stale() {
+    metrics::counter!("hive_tickets_stale_total").increment(1);
+}
+
+pub(crate) fn polled(tasks: usize) {
+    metrics::counter!("hive_polled_claims_total").increment(tasks as u64);
+}
+
+pub(crate) fn lease_lost() {
+    metrics::counter!("hive_leases_lost_total").increment(1);
+}
+
+pub(crate) fn claim(took: Duration) {
+    metrics::histogram!("hive_claim_seconds").record(took.as_secs_f64());
+}
+
+pub(crate) fn waited(lease: &Lease<Task>) {
+    let task = &lease.leased;
+    // Both times are the database's. A task that waits for others is ready later than any time in its row says.
+    if lease.epoch() == 1
+        && task.dependencies.is_empty()
+        && let Some(started) = task.started_at
+    {
+        let waited = (started - task.run_at.max(task.created_at)).to_std().unwrap_or_default();
+        let lane = Lane::from_priority(task.priority.into());
+        metrics::histogram!("hive_task_wait_seconds", "lane" => lane.as_str()).record(waited.as_secs_f64());
+    }
+}
+
+pub(crate) fn ran(took: Duration) {
+    metrics::histogram!("hive_run_seconds").record(took.as_secs_f64());
+}
+
+pub(crate) fn settled(outcome: &Outcome, status: TaskStatus, took: Duration) {
+    metrics::histogram!("hive_settle_seconds").record(took.as_secs_f64());
+    let reason = match (outcome, status) {
+        (_, TaskStatus::Dead) => StatusReason::AttemptsExhausted.as_str(),
+        (Outcome::Done(_), _) => "",
+        (Outcome::Wait { reason, .. } | Outcome::Fail { reason, .. }, _) => reason.as_str(),
+        (Outcome::Retry { .. }, _) => StatusReason::Retry.as_str(),
+        (Outcome::Yield, _) => StatusReason::Drained.as_str(),
+        (Outcome::Halt, _) => StatusReason::Paused.as_str(),
+    };
+    metrics::counter!("hive_tasks_settled_total", "status" => status.as_str(), "reason" => reason)
+        .increment(1);
+}
