@@ -1,4 +1,4 @@
-//! Three workers, two apis, two schedulers, stores of their own, and the double with its faults: the product as it is
+//! Three workers and an isolated one, two apis, two schedulers, stores of their own, and the double with its faults: the product as it is
 //! run, with a proxy before everything foreign.
 
 use std::{
@@ -22,8 +22,10 @@ use crate::{
 pub(crate) const TOKEN: &str = "chaos-token-of-one-run";
 /// Tasks that one worker runs at a time.
 pub(crate) const SLOTS: usize = 8;
+/// Ordinary workers; one more takes what they died over.
+const WORKERS: usize = 3;
 /// How many of each.
-const FLEET: [(Kind, usize); 3] = [(Kind::Worker, 3), (Kind::Api, 2), (Kind::Scheduler, 2)];
+const FLEET: [(Kind, usize); 3] = [(Kind::Worker, WORKERS + 1), (Kind::Api, 2), (Kind::Scheduler, 2)];
 
 pub(crate) struct Fleet {
     pub(crate) places: Vec<Place>,
@@ -99,6 +101,7 @@ impl Fleet {
                 ("HIVE_WORKER_LISTEN", listen.clone()),
                 ("HIVE_WORKER_NAME", name.clone()),
                 ("HIVE_SLOTS", SLOTS.to_string()),
+                ("HIVE_ISOLATED", (number > WORKERS).to_string()),
                 ("HIVE_DRAIN_SECONDS", "10".to_owned()),
                 ("ANTHROPIC_BASE_URL", format!("http://{}", self.claude.address)),
                 ("ANTHROPIC_API_KEY", "no-key-is-set".to_owned()),

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use hive_tests::{TestHive, answer, finish, rules};
+use hive_tests::{TestHive, answer, finish, rules, shell};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_stream_that_breaks_goes_on_at_another_api() {
     const TURNS: usize = 8;
-    let list = json!([{ "name": "list_files", "input": {} }]);
-    let mut script: Vec<Value> = (0..TURNS).map(|turn| answer("Watched", turn, list.clone())).collect();
+    let echo = |turn: usize| json!([shell(&format!("echo {turn}"))]);
+    let mut script: Vec<Value> = (0..TURNS).map(|turn| answer("Watched", turn, echo(turn))).collect();
     script.push(answer("Watched", TURNS, json!([finish("Seen.")])));
     let hive = TestHive::builder().script(rules(json!(script))).latency(Duration::from_millis(200)).apis(2);
     let hive = hive.start().await;

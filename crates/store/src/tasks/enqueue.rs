@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use hive_domain::{
-    SessionId, TaskId,
+    SessionId, StatusReason, TaskId,
     event::EventKind,
     task::{NewTask, Performer, Task},
 };
@@ -37,10 +37,21 @@ impl Store {
         } else {
             insert(&mut *self.pool.acquire().await?, new).await
         };
-        match inserted {
-            Err(Error::Database(error)) => Err(self.refused(error, new).await),
-            outcome => outcome.inspect(|_| meter::created(1)),
+        let task = match inserted {
+            Err(Error::Database(error)) => return Err(self.refused(error, new).await),
+            outcome => outcome?,
+        };
+        meter::created(1);
+        if task.reason == Some(StatusReason::Concurrency)
+            && let Some(key) = &new.concurrency_key
+        {
+            // The task is accepted whatever comes of this; the reconciler looks at its key again.
+            if let Err(error) = self.admit(std::slice::from_ref(key)).await {
+                tracing::warn!(task.id = %new.id, "the places of a key are given away later: {error}");
+            }
+            return self.task(new.id).await;
         }
+        Ok(task)
     }
 
     /// Tells what [`Store::enqueue`] would say of it, and leaves nothing behind.

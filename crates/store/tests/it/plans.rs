@@ -182,7 +182,7 @@ async fn hot_statements_use_their_indexes() {
         ("renew", &["AS held (id, epoch)"], format!("{ids}, ARRAY[1], 10"), &["tasks_pkey"]),
         (
             "append",
-            &["next_seq = next_seq + 1"],
+            &["next_seq = next_seq + 1", "deaths = 0"],
             format!(
                 "{ids}, ARRAY[1], ARRAY[1], ARRAY['note'], ARRAY['{{}}'], ARRAY[NULL], ARRAY[NULL], {ids},
                  ARRAY[NULL], {counts}, ARRAY['{{}}'::jsonb], 10, 'task.step'"
@@ -194,7 +194,7 @@ async fn hot_statements_use_their_indexes() {
             &["AS \"has_dependents!\""],
             format!(
                 "{ids}, ARRAY[1], ARRAY['waiting'], ARRAY['retry'], ARRAY['d'], ARRAY[60], ARRAY[NULL]::jsonb[],
-                 ARRAY[true], ARRAY['task.waiting'], ARRAY['{{}}'::jsonb]"
+                 ARRAY[true], ARRAY['task.waiting'], ARRAY['{{}}'::jsonb], ARRAY[NULL]"
             ),
             &["tasks_pkey", "task_dependencies_open"],
         ),
