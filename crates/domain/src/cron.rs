@@ -1,6 +1,7 @@
 //! Cron expressions in a time zone: pure, with the time as an argument.
 
 mod expression;
+mod field;
 mod parse;
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
