@@ -109,7 +109,7 @@ impl Place {
     /// Lines of its log that say that it panicked.
     pub(crate) fn panics(&self) -> usize {
         let log = std::fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&log).lines().filter(|line| line.contains("panicked")).count()
+        String::from_utf8_lossy(&log).lines().filter(|line| line.contains("A panic: this is a defect")).count()
     }
 }
 

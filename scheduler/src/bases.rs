@@ -1,6 +1,10 @@
 //! What the base of a schedule's repository names at the moment its task is made.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use hive_workspace::{RepositoryUrl, Workspaces};
@@ -19,7 +23,7 @@ pub struct Bases {
 impl Bases {
     /// For repositories below `roots`; git gets a directory of its own in `data`.
     #[must_use]
-    pub fn new(data: PathBuf, roots: Vec<PathBuf>) -> Self {
+    pub fn new(data: &Path, roots: Vec<PathBuf>) -> Self {
         let config = hive_workspace::Config {
             file_roots: roots,
             timeout: GIT_TIMEOUT,

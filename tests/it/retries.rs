@@ -39,7 +39,7 @@ async fn three_attempts_are_exactly_three_tries_each_on_record() {
         assert_eq!((&tried["attempt"], &tried["error_class"]), (&json!(number), &json!("repository")));
         match tried["delay_seconds"].as_f64() {
             Some(delay) => {
-                assert!((0.0..=5.0 * f64::from(2_u32.pow(number - 1))).contains(&delay), "{tried:#}")
+                assert!((0.0..=5.0 * f64::from(2_u32.pow(number - 1))).contains(&delay), "{tried:#}");
             }
             None => assert_eq!(number, 3, "the last one is not followed by another"),
         }

@@ -25,6 +25,8 @@ for i = 5, #ARGV do
       redis.call(ARGV[4], active, id)
       sent, room = sent + 1, room - 1
     else
+      -- What is to go first and waits already moves to the head.
+      if ARGV[4] == 'LPUSH' and redis.call('LREM', active, 1, id) == 1 then redis.call('LPUSH', active, id) end
       there = there + 1
     end
   end

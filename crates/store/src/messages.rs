@@ -232,7 +232,9 @@ impl Store {
             let body =
                 entry.body().map_err(|e| Error::inconsistent("steps", "body", format!("{task}/{seq}"), e))?;
             outlines.push(outline(seq, &NewStep::plain(&entry)));
-            (seqs.push(seq), bodies.push(body), entries.push(entry));
+            seqs.push(seq);
+            bodies.push(body);
+            entries.push(entry);
         }
         sqlx::query!(
             "WITH step AS (

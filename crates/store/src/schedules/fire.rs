@@ -55,6 +55,9 @@ struct Firing<'a, 'c> {
     error: Option<String>,
 }
 
+/// The last slot that fired, and the next one.
+type LastAndNext = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
 impl Store {
     /// Schedules with a slot that is due, or with one that waited for a task that has now ended; longest due first.
     ///
@@ -325,7 +328,7 @@ impl<'a, 'c> Firing<'a, 'c> {
     }
 
     /// Writes down where the schedule stands: the last slot it was at, and the next.
-    async fn end(&mut self, slots: Option<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)>) -> Result<()> {
+    async fn end(&mut self, slots: Option<LastAndNext>) -> Result<()> {
         let (last, next) = slots.unwrap_or((None, self.schedule.next_slot));
         sqlx::query!(
             "UPDATE schedules

@@ -90,7 +90,8 @@ impl Once {
                  SET status = CASE WHEN concurrency_key IS NULL THEN 'ready'::task_status ELSE 'pending' END,
                      status_reason = CASE WHEN concurrency_key IS NULL THEN NULL
                                           ELSE 'concurrency'::status_reason END,
-                     status_detail = NULL, verify_only = true, attempt = 0,
+                     status_detail = NULL, verify_only = true, attempt = 0, deaths = 0,
+                     isolated = false,
                      run_at = now(), announced_at = now(), completed_at = NULL, event_seq = event_seq + 1,
                      updated_at = now()
                  WHERE id = $1 AND status IN ('pending', 'ready', 'waiting', 'failed') AND duty IS NULL
