@@ -45,7 +45,10 @@ impl Once {
         if !faults.is_empty() {
             return Err(Error::InvalidEntries(faults));
         }
-        insert(connection, new).await
+        match insert(connection, new).await {
+            Err(Error::Database(error)) => Err(refused(error)),
+            outcome => outcome,
+        }
     }
 }
 
@@ -111,8 +114,7 @@ async fn insert(connection: &mut PgConnection, new: &[NewTask]) -> Result<Vec<Ta
         EventKind::Created.as_str(),
     )
     .fetch_all(connection)
-    .await
-    .map_err(refused)?
+    .await?
     .into_iter();
     new.iter()
         .map(|new| {
