@@ -1,6 +1,8 @@
-//! Cron expressions in a time zone: pure, with the time as an argument.
+//! Cron expressions in a time zone: the crate `cron` finds local times, and here they become instants. Pure, with the time
+//! as an argument.
 
 mod expression;
+mod field;
 mod parse;
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};

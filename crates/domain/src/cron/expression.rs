@@ -1,92 +1,52 @@
 //! Which local times an expression names.
 
-use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
+use std::ops::Range;
 
-/// A leap day can be eight years away.
-const YEARS: i32 = 9;
+use chrono::{Datelike, NaiveDate, NaiveDateTime, TimeDelta, Weekday};
+use cron::{Schedule, TimeUnitSpec};
 
-/// The allowed values of each field, one bit each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What fires at all fires within this time: the 29th of February is the same day of the week after 40 years at most.
+const YEARS: i32 = 40;
+/// Years of the crate's calendar, which ends with 2100, that begin and end on all days of the week that a year can.
+const TWINS: Range<i32> = 2072..2100;
+
+/// A time that one of the schedules names.
+#[derive(Clone, Debug)]
 pub(super) struct Expression {
-    pub(super) seconds: u64,
-    pub(super) minutes: u64,
-    pub(super) hours: u64,
-    /// From bit 1 on.
-    pub(super) days: u64,
-    /// From bit 1 on.
-    pub(super) months: u64,
-    /// Sunday is bit 0.
-    pub(super) weekdays: u64,
-    /// Both kinds of day are restricted: then either is enough, as in every cron.
-    pub(super) either_day: bool,
+    pub(super) schedules: Vec<Schedule>,
 }
 
 impl Expression {
     /// False when it fires in every hour.
-    pub(super) const fn names_hours(&self) -> bool {
-        self.hours != (1 << 24) - 1
+    pub(super) fn names_hours(&self) -> bool {
+        !self.schedules.iter().all(|schedule| schedule.hours().is_all())
     }
 
     /// The first local time after this one.
     pub(super) fn next(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
-        let start = after.with_nanosecond(0)? + TimeDelta::seconds(1);
-        let last_year = start.year() + YEARS;
-        let (mut date, mut time) = (start.date(), start.time());
-        while date.year() <= last_year {
-            if !has(self.months, date.month()) {
-                date = month_after(date)?;
-                time = NaiveTime::MIN;
-                continue;
-            }
-            if self.names_day(date)
-                && let Some(time) = self.time_from(time)
-            {
-                return Some(date.and_time(time));
-            }
-            date = date.checked_add_days(Days::new(1))?;
-            time = NaiveTime::MIN;
-        }
-        None
+        let year = after.year();
+        self.next_in(year, after).or_else(|| {
+            let next = |year| self.next_in(year, new_year(year)? - TimeDelta::seconds(1));
+            (year + 1..=year + YEARS).find_map(next)
+        })
     }
 
-    fn names_day(&self, date: NaiveDate) -> bool {
-        let day = has(self.days, date.day());
-        let weekday = has(self.weekdays, date.weekday().num_days_from_sunday());
-        if self.either_day { day || weekday } else { day && weekday }
-    }
-
-    /// The first time of day from this one on.
-    fn time_from(&self, time: NaiveTime) -> Option<NaiveTime> {
-        let (hour, minute, second) = (time.hour(), time.minute(), time.second());
-        let first_second = from(self.seconds, 0)?;
-        let first_minute = from(self.minutes, 0)?;
-        if has(self.hours, hour) {
-            if has(self.minutes, minute)
-                && let Some(second) = from(self.seconds, second)
-            {
-                return NaiveTime::from_hms_opt(hour, minute, second);
-            }
-            if let Some(minute) = from(self.minutes, minute + 1) {
-                return NaiveTime::from_hms_opt(hour, minute, first_second);
-            }
-        }
-        NaiveTime::from_hms_opt(from(self.hours, hour + 1)?, first_minute, first_second)
+    /// The first one in this year, looked for in its twin.
+    fn next_in(&self, year: i32, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        let twin = TWINS.clone().find(|twin| shape(*twin) == shape(year))?;
+        let after = new_year(twin)? + (after - new_year(year)?);
+        let next = |schedule: &Schedule| schedule.after(&after.and_utc()).next();
+        let next = self.schedules.iter().filter_map(next).min()?.naive_utc();
+        (next.year() == twin).then(|| next.with_year(year)).flatten()
     }
 }
 
-const fn has(bits: u64, value: u32) -> bool {
-    bits >> value & 1 == 1
+/// The days of the week on which a year begins and ends. Two years of one shape have the same days.
+fn shape(year: i32) -> [Option<Weekday>; 2] {
+    [(1, 1), (12, 31)]
+        .map(|(month, day)| NaiveDate::from_ymd_opt(year, month, day).map(|date| date.weekday()))
 }
 
-/// The lowest value that is at least `least`.
-const fn from(bits: u64, least: u32) -> Option<u32> {
-    let rest = bits >> least << least;
-    if rest == 0 { None } else { Some(rest.trailing_zeros()) }
-}
-
-fn month_after(date: NaiveDate) -> Option<NaiveDate> {
-    match date.month() {
-        12 => NaiveDate::from_ymd_opt(date.year() + 1, 1, 1),
-        month => NaiveDate::from_ymd_opt(date.year(), month + 1, 1),
-    }
+fn new_year(year: i32) -> Option<NaiveDateTime> {
+    NaiveDate::from_ymd_opt(year, 1, 1)?.and_hms_opt(0, 0, 0)
 }

@@ -36,14 +36,31 @@ fn the_fields_mean_what_they_mean_in_every_cron() {
         ("30 10,12 2-3 1 *", ["02 10:30:00", "02 12:30:00", "03 10:30:00"]),
         ("*/30 0 0 * * *", ["01 00:00:30", "02 00:00:00", "02 00:00:30"]),
         ("10/25 * * * *", ["01 00:10:00", "01 00:35:00", "01 01:10:00"]),
+        ("0 9 * * 1/2", ["01 09:00:00", "03 09:00:00", "04 09:00:00"]),
+        ("0 9 * * fri-7/2", ["01 09:00:00", "03 09:00:00", "08 09:00:00"]),
+        ("0 9 * * 0,tuesday", ["03 09:00:00", "05 09:00:00", "10 09:00:00"]),
+        ("0 0 */16 * fri", ["17 00:00:00", "01 00:00:00", "17 00:00:00"]),
+        ("0 0 2 jan-4/3 ?", ["02 00:00:00", "02 00:00:00", "02 00:00:00"]),
         ("@daily", ["02 00:00:00", "03 00:00:00", "04 00:00:00"]),
+        ("@midnight", ["02 00:00:00", "03 00:00:00", "04 00:00:00"]),
     ] {
         let expected = expected.map(|time| format!("{time} +0000"));
         assert_eq!(times(expression, "UTC", "2027-01-01T00:00:00Z", 3), expected, "{expression}");
     }
     let leap = cadence("0 0 29 2 *", "UTC").after(utc("2096-02-29T00:00:00Z"));
     assert_eq!(leap, Some(utc("2104-02-29T00:00:00Z")));
-    assert_eq!(cadence("0 0 30 2 *", "UTC").after(utc("2027-01-01T00:00:00Z")), None);
+    let sunday = cadence("0 0 29 2 */7", "UTC").after(utc("2088-02-29T00:00:00Z"));
+    assert_eq!(sunday, Some(utc("2128-02-29T00:00:00Z")), "the longest that anything takes");
+    for never in ["0 0 30 2 *", "0 0 31 2,4,jun *", "* * * 31 11 */2"] {
+        assert_eq!(cadence(never, "UTC").after(utc("2027-01-01T00:00:00Z")), None, "{never}");
+    }
+}
+
+#[test]
+fn the_second_month_of_a_step_is_counted_from_a_name() {
+    let cadence = cadence("0 0 1 feb/5 *", "UTC");
+    let expected = ["2027-02-01T00:00:00Z", "2027-07-01T00:00:00Z", "2027-12-01T00:00:00Z"].map(utc);
+    assert_eq!(cadence.upcoming(utc("2027-01-01T00:00:00Z"), 3), expected);
 }
 
 #[test]
@@ -60,7 +77,15 @@ fn what_is_wrong_is_named() {
         ("5-1 * * * *", "the range 5-1 runs backwards"),
         ("1,,2 * * * *", "a value is missing"),
         ("-1 * * * *", "a value is missing"),
+        ("* * * * 1-2-3", r#""1-2-3" is no value, range or step"#),
+        ("* * * * sat-fri", "the range sat-fri runs backwards"),
+        ("* * * sep/13 *", r#"the step "13" is not a number from 1 to 12"#),
+        // The crate, which needs no space between fields and takes some within, would read other fields.
+        ("0 0 ** * 1", r#"the day of the month is "**""#),
+        ("1, 5 * * * *", r#"the second is "1,""#),
+        ("0 0 0 1 1 * 2030", "has 7 fields"),
         ("@often", "none of @hourly"),
+        ("@daily * * * * *", "none of @hourly"),
     ] {
         let error = Cadence::parse(expression, "UTC").unwrap_err().to_string();
         assert!(error.contains(expected), "{expression}: {error}");
