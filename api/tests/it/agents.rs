@@ -25,7 +25,7 @@ async fn an_agent_is_made_with_sensible_defaults() {
     });
     assert_eq!(answer.body, expected);
     let stored = hive.store.agent(id.parse().unwrap()).await.unwrap();
-    assert_eq!((stored.name.as_str(), stored.definition.tools.len()), ("Ada", 7));
+    assert_eq!((stored.name.as_str(), stored.definition.tools.len()), ("Ada", 9));
 
     let narrow = json!({ "name": "Bob", "type": "qa", "limits": { "max_turns": 5 } });
     let limits = api.post("/api/v1/agents", narrow).await.body["limits"].clone();
