@@ -68,9 +68,15 @@ impl Store {
     /// See there.
     pub async fn request_completion(&self, id: TaskId, actor: &str) -> Result<Task> {
         let mut once = self.alone().await?;
-        let requested = once.request_completion(id, actor).await?;
+        let task = once.request_completion(id, actor).await?;
         once.commit().await?;
-        Ok(requested)
+        match (task.reason, &task.concurrency_key) {
+            (Some(StatusReason::Concurrency), Some(key)) => {
+                self.admit(std::slice::from_ref(key)).await?;
+                self.task(id).await
+            }
+            _ => Ok(task),
+        }
     }
 }
 

@@ -89,13 +89,11 @@ pub(super) async fn find_faults(connection: &mut PgConnection, new: &[NewTask]) 
             refuse("/dependencies", format!("task {} does not exist", TaskId::from(*missing)));
         }
     }
-    for (index, new) in new.iter().enumerate().filter(|(_, new)| new.dependencies.contains(&new.id)) {
-        let _ = new;
-        faults.push(Fault {
-            index,
-            field: "/dependencies",
-            message: "a task cannot wait for itself".to_owned(),
-        });
-    }
+    let alone = new.iter().enumerate().filter(|(_, new)| new.dependencies.contains(&new.id));
+    faults.extend(alone.map(|(index, _)| Fault {
+        index,
+        field: "/dependencies",
+        message: "a task cannot wait for itself".to_owned(),
+    }));
     Ok(faults)
 }

@@ -77,7 +77,7 @@ pub(super) const CHECKS: &[Check] = &[
                                             c.id, c.epoch, round(extract(epoch FROM now() - t.completed_at)))
                   AS "evidence!"
            FROM llm_calls c JOIN tasks t ON t.id = c.task_id
-           WHERE c.task_id = ANY ($1) AND c.state = 'intent' AND c.epoch = t.epoch
+           WHERE c.task_id = ANY ($1) AND t.id = ANY ($1) AND c.state = 'intent' AND c.epoch = t.epoch
              AND t.status IN ('succeeded', 'failed') AND t.completed_at < now() - interval '10 s'"#,
     ),
     check!(

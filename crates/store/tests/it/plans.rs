@@ -30,7 +30,7 @@ async fn large_table() -> Bed {
     bed.execute(
         "INSERT INTO tasks (id, project_id, title, duty, created_by, status, status_reason, run_at, worker, lease_until,
                             announced_at, completed_at, labels, concurrency_key, deadline, isolated, priority)
-         SELECT (left(replace(first_id_of(now() + n % 4 * interval '168 hours')::text, '-', ''), 12)
+         SELECT (left(replace(first_id_of(now() + n % 5 * interval '168 hours')::text, '-', ''), 12)
                  || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
                 '00000000-0000-7000-8000-000000000001', 'task ' || n, 'noop', 'a test',
                 status::task_status, reason::status_reason, now() + n * interval '1 ms',
@@ -86,10 +86,20 @@ async fn plan(bed: &Bed, statement: &str, mode: &str, arguments: &str) -> String
 }
 
 fn assert_uses(plan: &str, what: &str, indexes: &[&str]) {
+    // The nets are empty.
+    let plan: String = plan
+        .lines()
+        .filter(|line| !line.contains("Seq Scan on") || !line.contains("_default "))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let plan = plan.as_str();
     for table in ["tasks", "events", "steps", "llm_calls", "task_dependencies"] {
         assert!(!plan.contains(&format!("Seq Scan on {table}")), "{what}:\n{plan}");
     }
-    for journal in ["events", "steps", "llm_calls"] {
+    // Over a group of tasks a plan names all weeks, and looks for each task into its own.
+    let by_row =
+        plan.contains("Index Cond: ((task_id = task") || plan.contains("Index Cond: (task_id = task");
+    for journal in ["events", "steps", "llm_calls"].into_iter().filter(|_| !by_row) {
         let weeks: BTreeSet<&str> = plan
             .split_whitespace()
             .filter_map(|word| word.strip_prefix(journal)?.strip_prefix('_')?.get(..7))
@@ -224,7 +234,7 @@ async fn hot_statements_use_their_indexes() {
             "100, 5".to_owned(),
             &["tasks_isolated", "tasks_pkey"],
         ),
-        ("oldest_ready", &["AS \"seconds!\""], "".to_owned(), &["tasks_ready_oldest"]),
+        ("oldest_ready", &["AS \"seconds!\"", "ORDER BY t.run_at LIMIT 1"], "".to_owned(), &["tasks_ready_oldest"]),
         ("census", &["AS \"lapsed!\""], String::new(), &["tasks_by_status"]),
         (
             "the dependents of one",
