@@ -110,7 +110,7 @@ async fn every_panel_brings_data_and_every_metric_is_documented() {
     let kills = lose_a_worker(&mut hive).await;
     let prometheus = Prometheus::start(&program, &hive).await;
     let repo = hive.repo("works", &[("README", "Nothing yet.\n")]);
-    let vanished = lose_a_repository(&hive, 3).await;
+    let vanished = lose_a_repository(&hive, 100).await;
     let dead = lose_a_repository(&hive, 1).await;
     let parked = hive.post_task(json!({ "title": "Parks" })).await;
     assert_eq!(hive.wait_status(parked, 30, "waiting").await["status_reason"], "rate_limited");

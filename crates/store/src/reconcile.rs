@@ -14,6 +14,8 @@ use crate::{dependents::BATCH, error::Result, pool::Store, settle::Announcement,
 
 /// A ready task whose ticket is older than this gets another.
 const TICKET_PATIENCE: Duration = Duration::from_secs(5);
+/// One that has aged goes to the head of its lane with each pass: a ticket of a moment ago may lie anywhere in it.
+const AGED_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What one pass may do.
 #[derive(Clone, Debug)]
@@ -68,7 +70,7 @@ impl Store {
         released.dedup();
         let mut announce = Vec::new();
         if look.rooms.iter().any(|room| room.places > 0) {
-            announce.extend(self.aged_tickets(look.ageing, TICKET_PATIENCE).await?);
+            announce.extend(self.aged_tickets(look.ageing, AGED_PATIENCE).await?);
         }
         announce.extend(self.stale_tickets(&look.rooms, TICKET_PATIENCE).await?);
         if look.isolated > 0 {
