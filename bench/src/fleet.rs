@@ -1,4 +1,4 @@
-//! The product as it is run: durable stores, one api, two workers, one scheduler, and the Claude double.
+//! The product as it is run: durable stores, one api, workers, one scheduler, and the Claude double.
 
 use std::{
     fs::File,
@@ -17,8 +17,8 @@ use sqlx::PgPool;
 use tempfile::TempDir;
 
 const TOKEN: &str = "bench-token-of-one-run";
-/// Tasks that a worker runs at the same time: with two workers, 100.
-const SLOTS: &str = "50";
+/// Tasks that run at the same time, on all workers together.
+const SLOTS: usize = 100;
 const DOUBLE_LATENCY: Duration = Duration::from_millis(50);
 
 pub(crate) struct Fleet {
@@ -26,6 +26,7 @@ pub(crate) struct Fleet {
     pub(crate) url: String,
     pub(crate) database_url: String,
     pub(crate) stores: Stores,
+    workers: usize,
     processes: Vec<(&'static str, BoundChild)>,
     double: DoubleHandle,
     // Last: the directory goes when everything that uses it is gone.
@@ -33,7 +34,7 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    pub(crate) async fn start(workers: usize) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755))?;
         let stores = Stores::start(&StoresConfig::new(directory.path().join("state")))?;
@@ -54,6 +55,7 @@ impl Fleet {
             database_url,
             stores,
             processes: Vec::new(),
+            workers,
             double,
             directory,
         };
@@ -64,12 +66,12 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Starts two workers.
+    /// Starts the workers.
     pub(crate) fn start_workers(&mut self, redis_url: &str) -> anyhow::Result<()> {
-        for _ in 0..2 {
+        for _ in 0..self.workers {
             let settings = [
                 ("HIVE_WORKER_LISTEN", local()?),
-                ("HIVE_SLOTS", SLOTS.to_owned()),
+                ("HIVE_SLOTS", (SLOTS / self.workers).to_string()),
                 ("ANTHROPIC_BASE_URL", self.double.url()),
                 ("ANTHROPIC_API_KEY", "no-key-is-set".to_owned()),
             ];

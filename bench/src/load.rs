@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Runs everything; the figures by the names of the JSON line.
 pub(crate) async fn measure(
+    workers: usize,
     noops: usize,
     agent_tasks: usize,
     backlog: usize,
@@ -25,7 +26,7 @@ pub(crate) async fn measure(
         println!("{name:<24} {value}");
         figures.insert(name.to_owned(), json!(value));
     };
-    let mut fleet = Fleet::start().await?;
+    let mut fleet = Fleet::start(workers).await?;
     note("fdatasync_ms", disk::fdatasync_ms(fleet.directory.path())?);
     let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
 

@@ -12,6 +12,9 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "hive-bench", version)]
 struct Options {
+    /// Worker processes; they share 100 places.
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
     /// No-op tasks of the throughput run.
     #[arg(long, default_value_t = 6_000)]
     noops: usize,
@@ -29,7 +32,9 @@ struct Options {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let figures = load::measure(options.noops, options.agent_tasks, options.backlog, options.probes).await?;
+    let figures =
+        load::measure(options.workers, options.noops, options.agent_tasks, options.backlog, options.probes)
+            .await?;
     println!("{}", serde_json::Value::Object(figures));
     Ok(())
 }

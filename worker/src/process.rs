@@ -48,6 +48,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     let mut pool = hive_store::Config::new(config.database_url.clone());
     pool.max_connections = u32::from(config.slots).clamp(8, 24);
+    pool.lookups = true;
     let store = Store::connect_lazy(&pool).context("DATABASE_URL cannot be used")?;
     let queue = hive_queue::Config {
         prefix: config.redis_prefix.clone(),

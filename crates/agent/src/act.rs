@@ -41,7 +41,6 @@ impl Activation<'_> {
     pub(crate) async fn run_tools(
         &mut self,
         calls: &[ToolCall],
-        offered: &[ToolName],
         until: Option<Instant>,
     ) -> Result<Acted, Stopped> {
         let mut results = Vec::with_capacity(calls.len());
@@ -51,10 +50,10 @@ impl Activation<'_> {
                 return Err(Stopped::Lost);
             }
             let started = Instant::now();
-            let tool = call.name.parse::<ToolName>().ok().filter(|tool| offered.contains(tool));
+            let tool = call.name.parse::<ToolName>().ok().filter(|tool| self.offered.contains(tool));
             let outcome = match tool {
                 _ if is_interrupted => Err(ToolError::Tell(NOT_RUN.to_owned())),
-                None => Err(unknown_tool(&call.name, offered)),
+                None => Err(unknown_tool(&call.name, &self.offered)),
                 Some(tool) if tool.effect() == Effect::External => match self.call_outside(call).await? {
                     Outside::Answer(answer) => answer,
                     Outside::Park(outcome) => return Ok(Acted::Park(outcome)),
@@ -87,6 +86,15 @@ impl Activation<'_> {
             });
         }
         Ok(Acted::Results(ToolResults { results, finished, wake_at }))
+    }
+
+    /// True when the harness answers all calls of a reply out of itself: nothing is run, nothing is waited for, and no
+    /// file is touched. The answers are written with the reply then.
+    pub(crate) fn is_answered_here(&self, calls: &[ToolCall]) -> bool {
+        calls.iter().all(|call| {
+            let tool = call.name.parse::<ToolName>().ok().filter(|tool| self.offered.contains(tool));
+            tool.is_none_or(|tool| tool == ToolName::Finish)
+        })
     }
 
     /// When the run goes on: the latest of all waits of a turn.

@@ -4,33 +4,44 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use fail::fail_point;
-use hive_claude::{Block, Error, Progress, StopReason, ToolInput, Verdict, WaitReason, verdict};
+use hive_claude::{Block, Error, Progress, Request, StopReason, ToolInput, Verdict, WaitReason, verdict};
 use hive_domain::{
     NanoUsd, Outcome, StatusReason, Usage,
     journal::{Entry, Reply, Stop, TaskResult},
 };
-use hive_store::{CallOutcome, NewStep};
+use hive_store::CallOutcome;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
+    act::Acted,
     conversation,
     meter::{self, Ended},
+    persist::Marks,
     run::{Activation, Stopped},
     steer::interrupted,
 };
 
+/// What the model is asked.
+pub(crate) struct Question {
+    /// Its id.
+    pub(crate) model: String,
+    request: Request,
+    /// The SHA-256 of the request's bytes.
+    pub(crate) digest: [u8; 32],
+}
+
 impl Activation<'_> {
-    /// Asks and appends the reply; `Some` when the run ends or parks instead.
-    pub(crate) async fn ask(&mut self, until: Option<Instant>) -> Result<Option<Outcome>, Stopped> {
+    /// What the transcript stands for; an end when it cannot be asked.
+    pub(crate) fn question(&self) -> Result<Question, Outcome> {
         let task = &self.lease.leased;
         let model = task.model.as_deref().unwrap_or(&self.definition.model);
         let model = self.agent.models.resolve(model).to_owned();
         if hive_claude::cost(&model, &hive_claude::Usage::default()).is_none() {
             let detail = format!("no price is known for model {model}, so its cost could not be counted");
-            return Ok(Some(self.failed(StatusReason::ModelNotFound, detail)));
+            return Err(failed(StatusReason::ModelNotFound, detail));
         }
         let request = conversation::request(
             &self.opening,
@@ -40,25 +51,40 @@ impl Activation<'_> {
             &model,
             self.agent.max_output_tokens,
         );
-        let request = match request {
-            Ok(request) => request,
-            Err(error) => return Ok(Some(self.failed(StatusReason::InvalidRequest, error.to_string()))),
+        let refused = |error: serde_json::Error| failed(StatusReason::InvalidRequest, error.to_string());
+        let request = request.map_err(refused)?;
+        let body = request.body().map_err(|error| failed(StatusReason::InvalidRequest, error.to_string()))?;
+        Ok(Question { model, digest: Sha256::digest(&body).into(), request })
+    }
+
+    /// Asks and appends the reply; `Some` when the run ends or parks instead.
+    pub(crate) async fn ask(&mut self, until: Option<Instant>) -> Result<Option<Outcome>, Stopped> {
+        let (mut noted, question) = match self.noted.take() {
+            Some((call, question)) => (Some(call), question),
+            None => match self.question() {
+                Ok(question) => (None, question),
+                Err(end) => return Ok(Some(end)),
+            },
         };
-        let digest = match request.body() {
-            Ok(body) => Sha256::digest(&body),
-            Err(error) => return Ok(Some(self.failed(StatusReason::InvalidRequest, error.to_string()))),
-        };
+        let Question { model, request, digest } = question;
         for attempt in 1.. {
-            fail_point!("begin_call::before", |_| std::process::abort());
-            // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
-            let call = Uuid::now_v7();
-            let begun =
-                self.persist(|| self.agent.store.note_call(self.lease, call, &model, &digest)).await?;
-            fail_point!("begin_call::committed", |_| std::process::abort());
-            if !begun {
-                // A person wrote before the call was sent: the model is asked with what they wrote.
-                self.read_messages().await?;
-                return Ok(None);
+            let call = match noted.take() {
+                Some(call) => call,
+                None => {
+                    fail_point!("begin_call::before", |_| std::process::abort());
+                    // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
+                    let call = Uuid::now_v7();
+                    let begun = self
+                        .persist(|| self.agent.store.note_call(self.lease, call, &model, &digest))
+                        .await?;
+                    fail_point!("begin_call::committed", |_| std::process::abort());
+                    if !begun {
+                        // A person wrote before the call was sent: the model is asked with what they wrote.
+                        self.read_messages().await?;
+                        return Ok(None);
+                    }
+                    call
+                }
             };
             let started = Instant::now();
             let mut seen = None;
@@ -90,7 +116,7 @@ impl Activation<'_> {
                             self.extra_usage = self.extra_usage + usage;
                             Ok(None)
                         }
-                        Cut::Time => Ok(Some(self.failed(StatusReason::TimeLimit, cut.to_string()))),
+                        Cut::Time => Ok(Some(failed(StatusReason::TimeLimit, cut.to_string()))),
                     };
                 }
             };
@@ -99,10 +125,10 @@ impl Activation<'_> {
                     meter::call(&model, &Ended::Ok, started.elapsed());
                     meter::charged(&model, &usage_of(&model, &reply.usage));
                     fail_point!("call::answered", |_| std::process::abort());
-                    let entry = Entry::Reply(journal_reply(&model, reply));
-                    let step = NewStep { call: Some(call), ..NewStep::plain(&entry) };
-                    self.append(&step).await?;
-                    self.transcript.push(entry);
+                    let reply = journal_reply(&model, reply);
+                    let answers = self.answer_here(&reply).await?;
+                    let entries = [Some(Entry::Reply(reply)), answers].into_iter().flatten().collect();
+                    self.write(entries, &Marks { call: Some(call), ..Marks::default() }).await?;
                     return Ok(None);
                 }
                 Err(error) => error,
@@ -131,15 +157,28 @@ impl Activation<'_> {
                 Verdict::Later { after, reason } => {
                     return Ok(Some(Outcome::Wait { after, reason: waiting(reason), detail: outcome.error }));
                 }
-                Verdict::End { reason } => return Ok(Some(self.failed(ending(reason), outcome.error))),
+                Verdict::End { reason } => return Ok(Some(failed(ending(reason), outcome.error))),
             }
         }
         unreachable!("the attempts are not bounded here but by the verdict")
     }
 
-    fn failed(&self, reason: StatusReason, detail: String) -> Outcome {
-        Outcome::Fail { reason, detail, partial: Box::new(TaskResult::default()) }
+    /// The results of a reply's calls, when nothing needs to be run for them.
+    async fn answer_here(&mut self, reply: &Reply) -> Result<Option<Entry>, Stopped> {
+        let calls = reply.calls();
+        let is_whole = matches!(reply.stop, Stop::ToolUse | Stop::EndTurn | Stop::StopSequence);
+        if !is_whole || calls.is_empty() || !self.is_answered_here(&calls) {
+            return Ok(None);
+        }
+        match self.run_tools(&calls, None).await? {
+            Acted::Results(results) => Ok(Some(Entry::ToolResults(results))),
+            Acted::Park(_) => Ok(None),
+        }
     }
+}
+
+fn failed(reason: StatusReason, detail: String) -> Outcome {
+    Outcome::Fail { reason, detail, partial: Box::new(TaskResult::default()) }
 }
 
 /// Why a call in flight was given up here.

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use fail::fail_point;
-use hive_domain::journal::Entry;
-use hive_store::NewStep;
+use hive_domain::{Usage, journal::Entry, transcript::Next};
+use hive_store::{CallOutcome, NewStep, NextCall};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::{
+    ask::Question,
     meter,
     run::{Activation, Stopped, TASK_UPDATES},
 };
@@ -15,33 +17,81 @@ use crate::{
 /// How long a result that is in memory is offered to a database that is away: it is paid for.
 pub(crate) const STORE_PATIENCE: Duration = Duration::from_secs(120);
 
+/// What is known of the steps that are written together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Marks<'a> {
+    /// The call that the reply among them answers.
+    pub(crate) call: Option<Uuid>,
+    /// The workspace after them, when it changed.
+    pub(crate) commit: Option<&'a str>,
+    /// The sandbox level that their commands ran under.
+    pub(crate) sandbox: Option<&'a str>,
+}
+
 impl Activation<'_> {
     /// Appends an entry of the harness.
     pub(crate) async fn note(&mut self, entry: Entry) -> Result<(), Stopped> {
         let level = matches!(entry, Entry::Checks(_)).then(|| self.agent.sandbox.level().to_string());
-        let step = NewStep { sandbox: level.as_deref(), ..NewStep::plain(&entry) };
-        self.append(&step).await?;
-        self.transcript.push(entry);
+        self.write(vec![entry], &Marks { sandbox: level.as_deref(), ..Marks::default() }).await
+    }
+
+    /// Writes entries that follow from one another, and with them the intent of the call that comes next. A database
+    /// that is away is asked again: what is in memory is paid for.
+    pub(crate) async fn write(&mut self, entries: Vec<Entry>, marks: &Marks<'_>) -> Result<(), Stopped> {
+        let before = self.transcript.entries().len();
+        for entry in entries {
+            self.transcript.push(entry);
+        }
+        let next = self.foresee();
+        let call = next.as_ref().map(|(id, question)| NextCall {
+            id: *id,
+            model: &question.model,
+            request_sha256: &question.digest,
+        });
+        let entries = self.transcript.entries().get(before..).unwrap_or_default();
+        let steps: Vec<NewStep<'_>> = entries
+            .iter()
+            .map(|entry| match entry {
+                Entry::Reply(_) => NewStep { call: marks.call, ..NewStep::plain(entry) },
+                _ => NewStep { commit: marks.commit, sandbox: marks.sandbox, ..NewStep::plain(entry) },
+            })
+            .collect();
+        let deadline = Instant::now() + STORE_PATIENCE;
+        fail_point!("append::before", |_| std::process::abort());
+        let edge = loop {
+            match self.agent.store.append_all(self.lease, &steps, call).await {
+                Ok(edge) => break edge,
+                Err(error) => pause_or_stop(error, deadline).await?,
+            }
+        };
+        fail_point!("append::committed", |_| std::process::abort());
+        for entry in entries {
+            meter::step(entry.kind(), self.last_step.elapsed());
+            self.last_step = Instant::now();
+        }
+        self.halted = edge.halted;
+        self.unread = Some(edge.unread);
+        self.noted = next.filter(|_| edge.begun);
+        self.nudge().await;
         Ok(())
     }
 
-    /// Appends a step. A database that is away is asked again: what is in memory is paid for.
-    pub(crate) async fn append(&mut self, step: &NewStep<'_>) -> Result<(), Stopped> {
-        let deadline = Instant::now() + STORE_PATIENCE;
-        fail_point!("append::before", |_| std::process::abort());
-        loop {
-            match self.agent.store.append(self.lease, step).await {
-                Ok(edge) => {
-                    fail_point!("append::committed", |_| std::process::abort());
-                    self.halted = edge.halted;
-                    meter::step(step.entry.kind(), self.last_step.elapsed());
-                    self.last_step = Instant::now();
-                    self.nudge().await;
-                    return Ok(());
-                }
-                Err(error) => pause_or_stop(error, deadline).await?,
-            }
+    /// The call that comes next, when nothing stands between.
+    fn foresee(&self) -> Option<(Uuid, Question)> {
+        let asks = matches!(self.transcript.next(self.has_checks), Next::AskModel);
+        if !asks || self.control.drain.is_cancelled() || self.limit_reached().is_some() {
+            return None;
         }
+        // What cannot be asked is told where it is asked.
+        self.question().ok().map(|question| (Uuid::now_v7(), question))
+    }
+
+    /// Closes the intent of a call that was foreseen and is not made.
+    pub(crate) async fn withdraw(&mut self) -> Result<(), Stopped> {
+        let Some((call, _)) = self.noted.take() else { return Ok(()) };
+        let error = "it was not sent: the run ended before".to_owned();
+        let outcome = CallOutcome { error, request_id: None, usage: Usage::default() };
+        self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await
     }
 
     /// Tells watchers that there is something to read.

@@ -5,21 +5,22 @@ use std::{sync::Arc, time::Duration};
 use fail::fail_point;
 use hive_claude::{Claude, RetryPolicy};
 use hive_domain::{
-    AgentDefinition, ErrorClass, Lease, Outcome, StatusReason, Usage,
+    AgentDefinition, ErrorClass, Lease, Limits, Outcome, StatusReason, ToolName, Usage,
     journal::{Checks, Entry, Note, TaskResult, is_readable},
     task::Task,
     transcript::{Next, Transcript},
 };
 use hive_queue::Queue;
 use hive_sandbox::Sandbox;
-use hive_store::{NewStep, Store};
+use hive_store::Store;
 use hive_workspace::Workspaces;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     act,
-    ask::HOST_TROUBLE,
+    ask::{HOST_TROUBLE, Question},
     checks,
     conversation::{self, tools_of},
     definitions::Definitions,
@@ -27,6 +28,7 @@ use crate::{
     models::Models,
     notifier::Notifier,
     outside,
+    persist::Marks,
 };
 
 /// Steps read at a time when a journal is replayed.
@@ -114,6 +116,16 @@ pub(crate) struct Activation<'a> {
     pub(crate) extra_usage: Usage,
     /// A pause covered the task at its last step edge.
     pub(crate) halted: bool,
+    /// Whether a message was unread at the last step edge; before the first nobody looked.
+    pub(crate) unread: Option<bool>,
+    /// The next call, whose intent is in the journal already.
+    pub(crate) noted: Option<(Uuid, Question)>,
+    /// The bounds of the task and its agent.
+    limits: Limits,
+    /// The tools that the agent has here.
+    pub(crate) offered: Vec<ToolName>,
+    /// Whether acceptance commands decide about the end.
+    pub(crate) has_checks: bool,
     started: Instant,
     /// When the last step was written; before the first, when the activation began.
     pub(crate) last_step: Instant,
@@ -187,12 +199,17 @@ impl Agent {
         let mut activation = Activation {
             agent: self,
             control,
-            definition,
             transcript,
             files: opened,
             opening,
             extra_usage: extra,
             halted: false,
+            unread: None,
+            noted: None,
+            limits: task.limits.narrowed_by(&definition.limits),
+            offered: tools_of(task, &definition),
+            has_checks: !task.acceptance.is_empty(),
+            definition,
             started: Instant::now(),
             last_step: Instant::now(),
             seconds_before: lease.leased.running_seconds,
@@ -200,6 +217,7 @@ impl Agent {
         };
         match activation.go().await {
             Ok(outcome) => {
+                activation.withdraw().await?;
                 fail_point!("close::before", |_| std::process::abort());
                 activation.close(outcome).await
             }
@@ -233,14 +251,11 @@ impl Agent {
 
 impl Activation<'_> {
     async fn go(&mut self) -> Result<Outcome, Stopped> {
-        let task = &self.lease.leased;
-        let has_checks = !task.acceptance.is_empty();
-        if task.verify_only {
+        if self.lease.leased.verify_only {
             return self.verify_only().await;
         }
-        let limits = task.limits.narrowed_by(&self.definition.limits);
-        let offered = tools_of(task, &self.definition);
-        let left = limits.max_seconds.map(|max| Duration::from_secs(max.saturating_sub(self.seconds_before)));
+        let left =
+            self.limits.max_seconds.map(|max| Duration::from_secs(max.saturating_sub(self.seconds_before)));
         // A limit beyond what an instant can hold is none.
         let until = left.and_then(|left| self.started.checked_add(left));
         loop {
@@ -250,7 +265,7 @@ impl Activation<'_> {
             if self.control.drain.is_cancelled() {
                 return Ok(Outcome::Yield);
             }
-            let next = self.transcript.next(has_checks);
+            let next = self.transcript.next(self.has_checks);
             // A word that came before an end or a sleep is read first.
             let is_edge = matches!(
                 next,
@@ -267,9 +282,7 @@ impl Activation<'_> {
                     return Ok(Outcome::Halt);
                 }
                 Next::AskModel => {
-                    let used = self.transcript.usage() + self.extra_usage;
-                    let seconds = self.seconds_before + self.started.elapsed().as_secs();
-                    if let Some((reason, detail)) = limits.reached(self.transcript.turns(), seconds, &used) {
+                    if let Some((reason, detail)) = self.limit_reached() {
                         return Ok(Outcome::Fail { reason, detail, partial: Box::default() });
                     }
                     if let Some(outcome) = self.ask(until).await? {
@@ -277,14 +290,14 @@ impl Activation<'_> {
                     }
                 }
                 Next::RunTools(calls) => {
-                    if let Some(outcome) = self.take_turn(&calls, &offered, until).await? {
+                    if let Some(outcome) = self.take_turn(&calls, until).await? {
                         return Ok(outcome);
                     }
                 }
                 // The whole turn again: what the journal knows of it is not repeated.
                 Next::Unknown(_) if self.may_repeat() => {
                     let calls = self.transcript.last_calls();
-                    if let Some(outcome) = self.take_turn(&calls, &offered, until).await? {
+                    if let Some(outcome) = self.take_turn(&calls, until).await? {
                         return Ok(outcome);
                     }
                 }
@@ -318,6 +331,13 @@ impl Activation<'_> {
         }
     }
 
+    /// The bound that the run has come to.
+    pub(crate) fn limit_reached(&self) -> Option<(StatusReason, String)> {
+        let used = self.transcript.usage() + self.extra_usage;
+        let seconds = self.seconds_before + self.started.elapsed().as_secs();
+        self.limits.reached(self.transcript.turns(), seconds, &used)
+    }
+
     /// A person asked for completion: the checks decide, and the model is not asked.
     async fn verify_only(&mut self) -> Result<Outcome, Stopped> {
         // A person may have mended the branch by hand: that is what the checks look at.
@@ -331,10 +351,8 @@ impl Activation<'_> {
         let (passed, summary) = (found.passed, found.summary.clone());
         let red: Vec<String> = found.results.iter().filter(|c| !c.passed).map(|c| c.name.clone()).collect();
         let level = self.agent.sandbox.level().to_string();
-        let entry = Entry::Checks(found);
-        let step = NewStep { commit: adopted.as_deref(), sandbox: Some(&level), ..NewStep::plain(&entry) };
-        self.append(&step).await?;
-        self.transcript.push(entry);
+        let marks = Marks { commit: adopted.as_deref(), sandbox: Some(&level), ..Marks::default() };
+        self.write(vec![Entry::Checks(found)], &marks).await?;
         Ok(if passed {
             Outcome::Done(TaskResult { summary, ..TaskResult::default() })
         } else {

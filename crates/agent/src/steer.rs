@@ -28,15 +28,21 @@ impl Activation<'_> {
             metrics::counter!("hive_steps_total", "kind" => entry.kind()).increment(1);
             self.transcript.push(entry);
         }
+        self.unread = Some(false);
         if was_read {
             self.nudge().await;
         }
         Ok(was_read)
     }
 
-    /// The same where most runs find nothing: one look at the task's row first.
+    /// The same where most runs find nothing: what the last step saw is asked first, or the task's row. What comes later
+    /// is seen when the run is settled.
     pub(crate) async fn read_unread(&mut self) -> Result<bool, Stopped> {
-        Ok(self.persist(|| self.agent.store.has_unread(self.lease)).await? && self.read_messages().await?)
+        let unread = match self.unread {
+            Some(unread) => unread,
+            None => self.persist(|| self.agent.store.has_unread(self.lease)).await?,
+        };
+        Ok(unread && self.read_messages().await?)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use fail::fail_point;
 use hive_domain::{
-    Outcome, ToolName,
+    Outcome,
     journal::{Entry, ToolCall},
 };
-use hive_store::NewStep;
 use tokio::time::Instant;
 
 use crate::{
     act::{self, Acted},
+    persist::Marks,
     run::{Activation, Stopped},
 };
 
@@ -18,10 +18,9 @@ impl Activation<'_> {
     pub(crate) async fn take_turn(
         &mut self,
         calls: &[ToolCall],
-        offered: &[ToolName],
         until: Option<Instant>,
     ) -> Result<Option<Outcome>, Stopped> {
-        let mut results = match self.run_tools(calls, offered, until).await? {
+        let mut results = match self.run_tools(calls, until).await? {
             Acted::Results(results) => results,
             Acted::Park(outcome) => return Ok(Some(outcome)),
         };
@@ -58,12 +57,9 @@ impl Activation<'_> {
             self.publish().await?;
         }
         fail_point!("files::pushed", |_| std::process::abort());
-        let entry = Entry::ToolResults(results);
         let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
-        let step =
-            NewStep { entry: &entry, call: None, commit: commit.as_deref(), sandbox: level.as_deref() };
-        self.append(&step).await?;
-        self.transcript.push(entry);
+        let marks = Marks { commit: commit.as_deref(), sandbox: level.as_deref(), ..Marks::default() };
+        self.write(vec![Entry::ToolResults(results)], &marks).await?;
         Ok(None)
     }
 }

@@ -8,12 +8,15 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::Notify;
 
 /// Messages that may wait. When Redis is slower than that, the oldest go: they are hints, and readers read
 /// the truth again when they miss some.
 const WAITING: usize = 8_192;
+/// What comes within this time after a pipeline left goes with the next one.
+const GATHER: Duration = Duration::from_millis(5);
 /// Messages in one pipeline.
 const PIPELINE: usize = 512;
 
@@ -90,5 +93,6 @@ async fn carry(conn: ConnectionManager, outbox: Arc<Outbox>) {
                 tracing::warn!(%error, messages = messages.len(), more, "Live events were not published");
             }
         }
+        tokio::time::sleep(GATHER).await;
     }
 }

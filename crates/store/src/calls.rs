@@ -131,7 +131,7 @@ pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, R
              FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::text[], $6::bytea[])
                       AS g (id, task_id, epoch, seq, model, request_sha256)
              JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
-             WHERE t.status = 'running' AND t.messages_read = t.messages_sent
+             WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent
              ON CONFLICT (task_id, id) DO UPDATE SET state = llm_calls.state
              RETURNING id",
             &intents.iter().map(|i| i.id).collect::<Vec<_>>(),

@@ -56,7 +56,8 @@ macro_rules! claim_tasks {
                      journal_format = coalesce(journal_format, $3),
                      started_at = coalesce(started_at, now()), claimed_at = now(), event_seq = event_seq + 1,
                      updated_at = now()
-                 FROM picked WHERE tasks.id = picked.id
+                 -- By the ids also, since a plan of an empty table would read all of it.
+                 FROM picked WHERE tasks.id = picked.id AND tasks.id = ANY (ARRAY(SELECT picked.id FROM picked))
                  RETURNING tasks.*
              ), event AS (
                  INSERT INTO events (task_id, seq, kind, data)
@@ -158,7 +159,8 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
                    ORDER BY id, epoch, isolated, nth) AS w
              JOIN tasks t ON t.id = w.id AND t.epoch = w.epoch AND t.isolated = w.isolated
              CROSS JOIN open_pauses p
-             WHERE t.status = 'ready'
+             -- So written, no index of what is ready is tempting: a ticket names its row.
+             WHERE (t.status = 'ready') IS TRUE AND t.id = ANY ($4)
                AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
                -- What has a rate is claimed alone, under the lock of its limit.
                AND NOT EXISTS (SELECT 1 FROM task_limits l

@@ -1,17 +1,19 @@
 //! Group commit: requests that come while a statement is on its way are sent together with the next one.
 //!
-//! Nothing lingers. An idle system sends each request at once and alone; under load a statement carries all that
-//! arrived while the ones before it ran, so that the cost of a commit is shared. No guarantee changes: a request is
-//! answered after the commit that holds it.
+//! An idle system sends each request at once and alone. Under load statements of one kind leave at a pace, and each
+//! carries all that arrived meanwhile, so that the cost of a statement and its commit is shared: a statement for 16 tasks
+//! costs Postgres about twice what one for a single task does. No guarantee changes: a request is answered after the
+//! commit that holds it.
 
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
 use sqlx::PgPool;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::error::{Error, Result};
 
@@ -20,19 +22,24 @@ const FLIGHTS: usize = 2;
 /// Requests in one statement at most.
 const MOST: usize = 128;
 
+/// The least time between two statements of one kind. A request that comes within it lingers, and no other.
+const PACE: Duration = Duration::from_millis(8);
+
 /// Sends a group in one statement; the answers in the order of the requests.
 type Send<Q, A> = fn(PgPool, Arc<[Q]>) -> BoxFuture<'static, Result<Vec<Result<A>>>>;
 
 /// Where requests of one kind meet.
 pub(crate) struct Group<Q, A> {
     send: Send<Q, A>,
-    // Protects the waiting requests and the count of flights; held for a few instructions.
+    // Protects the waiting requests, the count of flights and the time; held for a few instructions.
     state: Arc<Mutex<State<Q, A>>>,
 }
 
 struct State<Q, A> {
     waiting: VecDeque<(Q, oneshot::Sender<Result<A>>)>,
     flights: usize,
+    /// When the next statement may leave.
+    next: Instant,
 }
 
 impl<Q, A> Group<Q, A>
@@ -41,7 +48,7 @@ where
     A: std::marker::Send + 'static,
 {
     pub(crate) fn new(send: Send<Q, A>) -> Self {
-        let state = State { waiting: VecDeque::new(), flights: 0 };
+        let state = State { waiting: VecDeque::new(), flights: 0, next: Instant::now() };
         Self { send, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -78,19 +85,31 @@ struct Flight<Q, A> {
 }
 
 impl<Q, A> Flight<Q, A> {
-    /// The next requests; `None` ends the flight, under the same lock that a new request takes.
-    fn next(&mut self) -> Option<Vec<(Q, oneshot::Sender<Result<A>>)>> {
+    /// What the flight does next, decided under the same lock that a new request takes.
+    fn next(&mut self) -> Step<Q, A> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         // What nobody waits for any more is not sent: a claim would bind a task that nobody runs.
         state.waiting.retain(|(_, sender)| !sender.is_closed());
         if state.waiting.is_empty() {
             state.flights -= 1;
             self.landed = true;
-            return None;
+            return Step::Land;
         }
+        let now = Instant::now();
+        if now < state.next && state.waiting.len() < MOST {
+            return Step::Linger(state.next);
+        }
+        state.next = now + PACE;
         let many = state.waiting.len().min(MOST);
-        Some(state.waiting.drain(..many).collect())
+        Step::Send(state.waiting.drain(..many).collect())
     }
+}
+
+/// What a flight does next.
+enum Step<Q, A> {
+    Send(Vec<(Q, oneshot::Sender<Result<A>>)>),
+    Linger(Instant),
+    Land,
 }
 
 impl<Q, A> Drop for Flight<Q, A> {
@@ -107,7 +126,15 @@ where
     A: std::marker::Send + 'static,
 {
     let mut flight = Flight { state, landed: false };
-    while let Some(group) = flight.next() {
+    loop {
+        let group = match flight.next() {
+            Step::Send(group) => group,
+            Step::Linger(until) => {
+                tokio::time::sleep_until(until).await;
+                continue;
+            }
+            Step::Land => return,
+        };
         // In a task of its own, so that a panic costs this group its answers and not the place.
         let sent = tokio::spawn(send_group(send, pool.clone(), group)).await;
         if let Err(error) = sent {

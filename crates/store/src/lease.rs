@@ -24,10 +24,10 @@ impl Store {
             "WITH held AS (
                  SELECT t.id FROM unnest($1::uuid[], $2::bigint[]) AS held (id, epoch)
                  JOIN tasks t ON t.id = held.id AND t.epoch = held.epoch
-                 WHERE t.status = 'running' ORDER BY t.id FOR NO KEY UPDATE OF t
+                 WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($1) ORDER BY t.id FOR NO KEY UPDATE OF t
              )
              UPDATE tasks SET lease_until = now() + make_interval(secs => $3)
-             FROM held WHERE tasks.id = held.id
+             FROM held WHERE tasks.id = held.id AND tasks.id = ANY ($1)
              RETURNING tasks.id",
             &ids,
             &epochs,

@@ -3,6 +3,7 @@
 
 mod admit;
 pub mod agents;
+mod append;
 pub mod artifacts;
 pub mod calls;
 pub mod census;
@@ -36,13 +37,14 @@ pub mod verify;
 pub mod workers;
 
 pub use agents::{Agent, NewAgent};
+pub use append::{Edge, NewStep, NextCall};
 pub use calls::CallOutcome;
 pub use census::Standing;
 pub use claim::Claimant;
 pub use error::{Error, Fault, Result};
 pub use events::Event;
 pub use forks::NewFork;
-pub use journal::{Edge, NewStep, Step};
+pub use journal::Step;
 pub use messages::{Message, NewMessage};
 pub use meter::describe_metrics;
 pub use once::{Attempt, KeptAnswer, Once, RequestKey};

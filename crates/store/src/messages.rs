@@ -10,8 +10,9 @@ use hive_domain::{
 use serde_json::json;
 
 use crate::{
+    append::NewStep,
     error::{Error, Result},
-    journal::{NewStep, outline},
+    journal::outline,
     lease::LEASE_SECONDS,
     pool::Store,
 };

@@ -14,16 +14,28 @@ use sqlx::{
 };
 
 use crate::{
-    calls, claim,
+    append, calls, claim,
     error::{Error, Result},
     group::Group,
-    journal,
     settle::{self, Settled},
     tasks::enqueue_many,
 };
 
 /// All migrations, in order. Forward only; run under an advisory lock.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// A connection that was used this recently is taken as it is. A test costs a round trip, as much as a small statement;
+/// what breaks in between is an error that says the database is away, and is asked again.
+const UNTESTED: Duration = Duration::from_secs(1);
+
+/// Settings of a session whose statements are lookups; see [`Config::lookups`].
+const LOOKUPS: [(&str, &str); 5] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_bitmapscan", "off"),
+];
 
 /// How to reach Postgres.
 #[derive(Clone, Debug)]
@@ -38,6 +50,9 @@ pub struct Config {
     pub statement_timeout: Duration,
     /// Whether Postgres refuses every write of this process.
     pub read_only: bool,
+    /// Whether all statements of this process find few rows by their keys. They are planned once then, and always as
+    /// lookups: what the statistics of a table that was empty a minute ago suggest is not asked.
+    pub lookups: bool,
 }
 
 impl Config {
@@ -50,6 +65,7 @@ impl Config {
             acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(5),
             read_only: false,
+            lookups: false,
         }
     }
 }
@@ -65,7 +81,7 @@ pub struct Store {
 #[derive(Debug)]
 pub(crate) struct Groups {
     pub(crate) claims: Group<claim::Claim, Option<Lease<Task>>>,
-    pub(crate) steps: Group<journal::Append, Option<journal::Edge>>,
+    pub(crate) steps: Group<append::Append, Option<append::Edge>>,
     pub(crate) intents: Group<calls::Intent, bool>,
     pub(crate) settlements: Group<settle::Change, Settled>,
     pub(crate) arrivals: Group<Arc<NewTask>, Task>,
@@ -75,7 +91,7 @@ impl Groups {
     fn new() -> Self {
         Self {
             claims: Group::new(claim::send),
-            steps: Group::new(journal::send),
+            steps: Group::new(append::send),
             intents: Group::new(calls::send),
             settlements: Group::new(settle::send),
             arrivals: Group::new(enqueue_many::send),
@@ -97,9 +113,19 @@ impl Store {
             ("idle_in_transaction_session_timeout", "10000"),
             ("default_transaction_read_only", if config.read_only { "on" } else { "off" }),
         ]);
+        let options = if config.lookups { options.options(LOOKUPS) } else { options };
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(config.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move {
+                    if about.idle_for > UNTESTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options);
         Ok(Self { pool, groups: Arc::new(Groups::new()) })
     }

@@ -175,8 +175,8 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
                        AS g (id, epoch, status, reason, detail, after, result, counts, event, data, error_class, nth)
                    ORDER BY id, epoch, nth
                ), held AS (
-                   SELECT t.id, t.epoch FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch
-                   WHERE t.status = 'running'
+                   SELECT g.* FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch
+                   WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($1)
                      -- A success, and a sleep that a message would end, do not overtake one.
                      AND (t.messages_read = t.messages_sent OR t.verify_only
                           OR g.status <> 'succeeded' AND coalesce(g.reason, '') <> 'timer')
@@ -200,9 +200,7 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
                        completed_at = CASE WHEN g.status IN ('succeeded', 'failed')
                                              OR g.counts AND attempt >= max_attempts THEN now() END,
                        event_seq = event_seq + 1, updated_at = now()
-                   -- By the epoch too: the same group may bring an end under a lease of this task that was lost.
-                   FROM given g JOIN held ON held.id = g.id AND held.epoch = g.epoch
-                   WHERE t.id = held.id
+                   FROM held g WHERE t.id = g.id AND t.id = ANY ($1)
                    RETURNING t.id, t.epoch, t.status, t.status_reason, t.status_detail, t.event_seq, t.priority, t.isolated,
                              t.concurrency_key, t.attempt, g.counts, g.event, g.data
                ), event AS (

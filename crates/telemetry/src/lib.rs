@@ -1,5 +1,6 @@
 //! What a process says about itself: log lines, metrics, health, and how it is asked to stop.
 
+mod allocator;
 mod fail_points;
 pub mod health;
 pub mod log;

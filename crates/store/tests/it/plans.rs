@@ -68,6 +68,9 @@ async fn large_table() -> Bed {
     bed
 }
 
+/// What a worker's session is set to.
+const LOOKUPS: &str = "force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_bitmapscan = off";
+
 /// The plan of a statement for these arguments, as it is chosen once (`force_generic_plan`) or each time.
 async fn plan(bed: &Bed, statement: &str, mode: &str, arguments: &str) -> String {
     let mut connection = bed.pool.acquire().await.unwrap();
@@ -192,10 +195,11 @@ async fn hot_statements_use_their_indexes() {
         ("renew", &["AS held (id, epoch)"], format!("{ids}, ARRAY[1], 10"), &["tasks_pkey"]),
         (
             "append",
-            &["next_seq = next_seq + 1", "deaths = 0"],
+            &["next_seq = t.next_seq + g.steps", "deaths = 0"],
             format!(
-                "{ids}, ARRAY[1], ARRAY[1], ARRAY['note'], ARRAY['{{}}'], ARRAY[NULL], ARRAY[NULL], {ids},
-                 ARRAY[NULL], {counts}, ARRAY['{{}}'::jsonb], 10, 'task.step'"
+                "{ids}, ARRAY[1], ARRAY[1], ARRAY[1], {ids}, ARRAY[NULL], {counts}, {ids}, ARRAY['m'],
+                 ARRAY['x'::bytea], ARRAY[1], ARRAY[1], ARRAY['note'], ARRAY['{{}}'], ARRAY[NULL], ARRAY[NULL],
+                 ARRAY['{{}}'::jsonb], 10, 'task.step', {id}, {id}"
             ),
             &["tasks_pkey", "llm_calls_"],
         ),
@@ -244,9 +248,9 @@ async fn hot_statements_use_their_indexes() {
         ),
         (
             "begin_call",
-            &["INSERT INTO llm_calls"],
+            &["INSERT INTO llm_calls", "AS g (id, task_id, epoch, seq, model, request_sha256)"],
             format!("{ids}, {ids}, ARRAY[1], ARRAY[1], ARRAY['claude'], ARRAY['x'::bytea]"),
-            &["id = g.task_id"],
+            &["tasks_pkey"],
         ),
         (
             "fail_call",
@@ -258,9 +262,40 @@ async fn hot_statements_use_their_indexes() {
         ("steps", &["FROM steps", "LIMIT $3"], format!("{id}, 0, 100"), &["steps_pkey"]),
     ] {
         let statement = recorded(words);
-        for mode in ["force_generic_plan", "force_custom_plan"] {
+        for mode in ["force_generic_plan", "force_custom_plan", LOOKUPS] {
             let plan = plan(&bed, &statement, mode, &arguments).await;
             assert_uses(&plan, &format!("{what}, {mode}"), indexes);
+        }
+    }
+}
+
+/// A worker's statements are planned once, maybe when nothing was there. The plans must be good for what comes later.
+#[tokio::test]
+async fn a_worker_that_planned_on_empty_tables_looks_rows_up() {
+    let bed = Bed::make().await;
+    bed.execute("ANALYZE").await;
+    for (what, words, arguments) in [
+        (
+            "claim",
+            vec!["Of two tickets for one task"],
+            "10, 'e', 1, ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::text[], ARRAY[]::boolean[]",
+        ),
+        ("renew", vec!["AS held (id, epoch)"], "ARRAY[]::uuid[], ARRAY[]::bigint[], 10"),
+        (
+            "settle",
+            vec!["Of two ends of one run"],
+            "ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::float8[], ARRAY[]::jsonb[], ARRAY[]::boolean[], ARRAY[]::text[], ARRAY[]::jsonb[], ARRAY[]::text[]",
+        ),
+    ] {
+        let plan = plan(&bed, &recorded(&words), LOOKUPS, arguments).await;
+        let lines: Vec<&str> = plan.lines().collect();
+        let of_tasks =
+            lines.iter().enumerate().filter(|(_, line)| line.contains(" on tasks") && line.contains("Scan"));
+        for (at, scan) in of_tasks {
+            assert!(
+                scan.contains("tasks_pkey") && lines[at + 1].contains("Index Cond: (id = "),
+                "{what}:\n{plan}"
+            );
         }
     }
 }
