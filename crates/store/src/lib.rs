@@ -43,7 +43,7 @@ pub use error::{Error, Fault, Result};
 pub use events::Event;
 pub use forks::NewFork;
 pub use journal::{Edge, NewStep, Step};
-pub use messages::{Message, NewMessage};
+pub use messages::{Message, NewMessage, Reading, Undo};
 pub use meter::describe_metrics;
 pub use once::{Attempt, KeptAnswer, Once, RequestKey};
 pub use outcomes::Decision;

@@ -91,6 +91,13 @@ impl Workspace {
         if tree == self.head_tree {
             return Ok(None);
         }
+        let hash = self.record(tree.clone(), text).await?;
+        let files_changed = names.len();
+        Ok(Some(Commit { hash, tree, files_changed }))
+    }
+
+    /// A commit of a tree object on top of the branch.
+    pub(crate) async fn record(&mut self, tree: CommitHash, text: String) -> Result<CommitHash, Error> {
         let hash = self
             .repository("commit-tree")
             .set(NAME)
@@ -106,10 +113,9 @@ impl Workspace {
             .args([hash.as_str(), self.head.as_str()])
             .run()
             .await?;
-        let files_changed = names.len();
         self.head = hash.clone();
-        self.head_tree = tree.clone();
-        Ok(Some(Commit { hash, tree, files_changed }))
+        self.head_tree = tree;
+        Ok(hash)
     }
 
     /// The changes with every repository the agent made inside the tree opened up, so that its files are
