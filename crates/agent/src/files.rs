@@ -97,7 +97,7 @@ impl Files {
         lease: &Lease<Task>,
         turn: u32,
     ) -> Result<Option<String>, FilesError> {
-        let commit = self.workspace.commit(message(lease, &format!("turn {turn}"))).await?;
+        let commit = self.workspace.commit(message(lease, &format!("turn {turn}"), true)).await?;
         Ok(commit.map(|commit| commit.hash.to_string()))
     }
 
@@ -112,7 +112,8 @@ impl Files {
             Some(to) => hash(to)?,
             None => self.workspace.base().clone(),
         };
-        let commit = self.workspace.restore(&to, message(lease, "last turn undone")).await?;
+        // Without its run: another one that does it again makes the same commit.
+        let commit = self.workspace.restore(&to, message(lease, "last turn undone", false)).await?;
         Ok(commit.map(|commit| commit.to_string()))
     }
 
@@ -198,17 +199,15 @@ fn hash(text: &str) -> Result<CommitHash, FilesError> {
 }
 
 /// What a commit of a run says: the task, what the commit is, and who did it.
-fn message(lease: &Lease<Task>, what: &str) -> CommitMessage {
+fn message(lease: &Lease<Task>, what: &str, names_run: bool) -> CommitMessage {
     let task = &lease.leased;
     let agent =
         task.agent.as_ref().map_or_else(|| "none".to_owned(), |a| format!("{} v{}", a.name, a.version));
-    CommitMessage {
-        subject: format!("{} ({what})", task.title.lines().next().unwrap_or("Work")),
-        body: String::new(),
-        trailers: vec![
-            (TASK_TRAILER.to_owned(), lease.task().to_string()),
-            ("Hive-Run".to_owned(), lease.run_id()),
-            ("Hive-Agent".to_owned(), agent),
-        ],
+    let mut trailers = vec![(TASK_TRAILER.to_owned(), lease.task().to_string())];
+    if names_run {
+        trailers.push(("Hive-Run".to_owned(), lease.run_id()));
     }
+    trailers.push(("Hive-Agent".to_owned(), agent));
+    let subject = format!("{} ({what})", task.title.lines().next().unwrap_or("Work"));
+    CommitMessage { subject, body: String::new(), trailers }
 }

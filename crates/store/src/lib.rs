@@ -56,7 +56,7 @@ pub use settle::{Announcement, Settled};
 pub use task_limits::{LimitKind, Rate, TaskLimit};
 pub use tasks::{
     TaskFilter, TaskPage,
-    bulk::{BulkAction, NewBulkAction, Slice},
+    bulk::{BulkAction, MOST_FAILURES, NewBulkAction, Slice},
     changed::Changed,
     dead::{DeadLetter, DeadLetters},
 };

@@ -91,15 +91,23 @@ impl Workspace {
         if tree == self.head_tree {
             return Ok(None);
         }
-        let hash = self.record(tree.clone(), text).await?;
+        let hash = self.record(tree.clone(), text, None).await?;
         let files_changed = names.len();
         Ok(Some(Commit { hash, tree, files_changed }))
     }
 
-    /// A commit of a tree object on top of the branch.
-    pub(crate) async fn record(&mut self, tree: CommitHash, text: String) -> Result<CommitHash, Error> {
-        let hash = self
-            .repository("commit-tree")
+    /// A commit of a tree object on top of the branch, of now or of the given time.
+    pub(crate) async fn record(
+        &mut self,
+        tree: CommitHash,
+        text: String,
+        time: Option<String>,
+    ) -> Result<CommitHash, Error> {
+        let mut call = self.repository("commit-tree");
+        if let Some(time) = time {
+            call = call.environment("GIT_AUTHOR_DATE", time.clone()).environment("GIT_COMMITTER_DATE", time);
+        }
+        let hash = call
             .set(NAME)
             .set(EMAIL)
             .args(["-p", self.head.as_str(), "-F", "-", tree.as_str()])

@@ -8,6 +8,9 @@ impl Workspace {
     /// tree is exactly that afterwards, as after [`Workspace::reset`]. `None`: the branch holds these files already, and
     /// only what was not committed is gone.
     ///
+    /// The commit has the time of the one below it: whoever does the same again, with the same message, makes the same
+    /// commit.
+    ///
     /// # Errors
     /// [`Error::MissingCommit`] when the task's repository has no such commit, [`Error::InvalidMessage`], and what git or
     /// the file system reports. Calling again is safe.
@@ -18,7 +21,13 @@ impl Workspace {
     ) -> Result<Option<CommitHash>, Error> {
         let text = message.render()?;
         let tree = tree_of(&self.git, &self.directory, to).await?;
-        let commit = if tree == self.head_tree { None } else { Some(self.record(tree, text).await?) };
+        let commit = if tree == self.head_tree {
+            None
+        } else {
+            let time = ["-s", "--no-show-signature", "--format=%cI", self.head.as_str()];
+            let time = self.repository("show").args(time).line().await?;
+            Some(self.record(tree, text, Some(time)).await?)
+        };
         let head = self.head.clone();
         self.reset(&head).await?;
         Ok(commit)
