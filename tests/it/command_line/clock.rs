@@ -1,10 +1,23 @@
 //! `hive schedule …` and `hive housekeeping …`.
 
-use hive_tests::TestHive;
-use serde_json::{Value, json};
+use std::time::Duration;
+
+use hive_tests::{TestHive, within};
+use serde_json::json;
 
 async fn one(hive: &TestHive, query: &str) -> Option<String> {
     sqlx::query_scalar(query).fetch_optional(&hive.pool).await.unwrap()
+}
+
+/// The schedule of this duty, which the scheduler makes when it starts.
+async fn of_the_system(hive: &TestHive, duty: &str) -> String {
+    within(Duration::from_secs(30), "the schedules of the system", async || {
+        let listed = hive.says_json(&["schedule", "list"]).await;
+        let all = listed["items"].as_array().unwrap();
+        let found = all.iter().find(|schedule| schedule["duty"] == duty)?;
+        Some(found["id"].as_str().unwrap().to_owned())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -63,19 +76,17 @@ async fn schedules_that_cannot_be_are_refused_and_leave_nothing() {
     assert!(duty.contains("/duty: "), "{duty}");
     assert_eq!(one(&hive, "SELECT name FROM schedules WHERE name = 'odd'").await, None);
     // What the system made can be disabled, and not deleted.
-    let system: Value = hive.says_json(&["schedule", "list"]).await["items"][0].clone();
-    hive.complains(1, &["schedule", "delete", system["id"].as_str().unwrap()]).await;
+    let system = of_the_system(&hive, "records").await;
+    hive.complains(1, &["schedule", "delete", &system]).await;
     assert!(one(&hive, "SELECT name FROM schedules WHERE system LIMIT 1").await.is_some());
 }
 
 #[tokio::test]
 async fn a_duty_is_looked_at_and_then_done() {
     let hive = TestHive::builder().workers(0).start().await;
-    let listed = hive.says_json(&["schedule", "list"]).await;
-    let all = listed["items"].as_array().unwrap();
-    let clock = all.iter().find(|schedule| schedule["duty"] == "ended_pauses").unwrap();
+    let clock = of_the_system(&hive, "ended_pauses").await;
     // What it does by itself must not come between.
-    hive.says(&["schedule", "disable", clock["id"].as_str().unwrap()]).await;
+    hive.says(&["schedule", "disable", &clock]).await;
     hive.says(&["queue", "pause", "--lane", "low", "--until", "2001-01-01T00:00:00Z"]).await;
     let left = "SELECT name FROM pauses";
 

@@ -15,7 +15,8 @@ use crate::{
     text::storable,
 };
 
-/// Tasks of one slice: some tenths of a second of work, for which their rows are locked. Half of it after each failure.
+/// Tasks of one slice: some tenths of a second of work, for which their rows are locked. After each failure a
+/// quarter of it, so that in the end one task alone is tried.
 const SLICE: i64 = 2_000;
 /// Failures in a row that end an action. With the waits between them some two minutes.
 pub const MOST_FAILURES: i32 = 8;
@@ -119,7 +120,7 @@ async fn work(connection: &mut PgConnection, action: &Action) -> Result<Vec<Chan
                                               ORDER BY task_id LIMIT $2)
          RETURNING task_id",
         action.id,
-        SLICE >> action.failures.clamp(0, 10),
+        SLICE >> (2 * action.failures).clamp(0, 10),
     )
     .fetch_all(&mut *connection)
     .await?;
