@@ -87,7 +87,8 @@ async fn a_duty_is_looked_at_and_then_done() {
     let clock = of_the_system(&hive, "ended_pauses").await;
     // What it does by itself must not come between.
     hive.says(&["schedule", "disable", &clock]).await;
-    hive.says(&["queue", "pause", "--lane", "low", "--until", "2001-01-01T00:00:00Z"]).await;
+    hive.says(&["queue", "pause", "--lane", "low", "--until", "2999-01-01T00:00:00Z"]).await;
+    sqlx::query("UPDATE pauses SET until = now() - interval '1 s'").execute(&hive.pool).await.unwrap();
     let left = "SELECT name FROM pauses";
 
     let looked = hive.says_json(&["housekeeping", "run", "ended_pauses", "--dry-run"]).await;
