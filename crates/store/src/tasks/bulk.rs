@@ -8,14 +8,12 @@
 mod slice;
 
 use chrono::{DateTime, Utc};
-use hive_domain::{
-    ActionId, ActionKind, ActionStatus, AgentId, Priority, ProjectId, SessionId, StatusReason, TaskId,
-};
+use hive_domain::{ActionId, ActionKind, ActionStatus, Priority};
 pub use slice::{MOST_FAILURES, Slice};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{TaskFilter, status_name::StatusName};
+use super::{TaskFilter, filter::with_filter};
 use crate::{
     error::{Error, Result},
     once::Once,
@@ -154,6 +152,12 @@ impl Once {
     }
 }
 
+macro_rules! query_scalar {
+    ($first:literal $($part:literal)*, $($argument:expr),*) => {
+        sqlx::query_scalar!($first $(+ $part)*, $($argument),*)
+    };
+}
+
 /// Counts the tasks that fit, and writes them down for an action when there is one.
 async fn match_tasks(
     connection: &mut PgConnection,
@@ -162,41 +166,15 @@ async fn match_tasks(
 ) -> Result<i64> {
     // A large table takes longer to look through than a statement of every day may.
     sqlx::query!("SELECT set_config('statement_timeout', '25000', true)").fetch_one(&mut *connection).await?;
-    let matched = sqlx::query_scalar!(
-        r#"WITH fitting AS (
-               SELECT t.id FROM tasks t
-               WHERE ($1::uuid IS NULL OR t.project_id = $1)
-                 AND (cardinality($2::task_status[]) = 0 OR t.status = ANY ($2))
-                 AND ($3::text IS NULL OR t.status_reason = $3::text::status_reason)
-                 AND ($4::uuid IS NULL OR t.assigned_agent_id = $4)
-                 AND ($5::jsonb = '{}' OR (t.labels <> '{}' AND t.labels @> $5))
-                 AND ($6::timestamptz IS NULL OR t.created_at >= $6)
-                 AND ($7::timestamptz IS NULL OR t.created_at < $7)
-                 AND ($8::uuid IS NULL OR t.session_id = $8)
-                 AND ($9::uuid IS NULL OR t.parent_id = $9)
-                 AND ($10::text IS NULL OR t.error_class = $10)
-                 AND ($11::timestamptz IS NULL OR t.completed_at >= $11)
-                 AND ($12::timestamptz IS NULL OR t.completed_at < $12)
-                 AND ($13::boolean IS NULL
-                      OR $13 = EXISTS (SELECT 1 FROM tasks r WHERE r.redriven_from = t.id))
-           ), item AS (
+    let matched = with_filter!(
+        query_scalar,
+        ("WITH fitting AS (SELECT t.id FROM tasks t WHERE"),
+        r#"), item AS (
                INSERT INTO task_action_items (action_id, task_id)
                SELECT $14, id FROM fitting WHERE $14::uuid IS NOT NULL
            )
            SELECT count(*) AS "count!" FROM fitting"#,
-        filter.project.map(ProjectId::uuid),
-        filter.status_names() as Vec<StatusName>,
-        filter.reason.map(StatusReason::as_str),
-        filter.agent.map(AgentId::uuid),
-        filter.labels_json(),
-        filter.created_since,
-        filter.created_before,
-        filter.session.map(SessionId::uuid),
-        filter.parent.map(TaskId::uuid),
-        filter.error_class,
-        filter.ended_since,
-        filter.ended_before,
-        filter.redriven,
+        filter,
         action.map(ActionId::uuid),
     )
     .fetch_one(connection)

@@ -25,7 +25,7 @@ async fn earlier_files_come_back_by_a_commit_on_top() {
     assert_eq!(workspace.restore(&kept.hash, message("Undo")).await.unwrap(), Some(restored.clone()));
     workspace.push(None).await.unwrap();
     let log = host.origin.git(&["log", "--format=%H", &format!("hive/{TASK}")]);
-    let expected = [&restored, &wrong.hash, &kept.hash, &base].map(|hash| hash.to_string());
+    let expected = [&restored, &wrong.hash, &kept.hash, &base].map(ToString::to_string);
     assert_eq!(log.lines().collect::<Vec<_>>(), expected, "nothing is taken out of the history");
 
     workspace.restore(&base, message("All of it")).await.unwrap().unwrap();
