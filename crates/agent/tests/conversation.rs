@@ -198,11 +198,13 @@ fn a_turn_that_was_undone_is_sent_no_more_and_the_bytes_before_it_stay() {
         Entry::Rollback(Rollback { from: 3, standing: vec![] }),
         Entry::Message(message),
     ];
-    let sent = body(&task(true), &[before.clone(), after].concat());
+    let task = task(true);
+    let sent = body(&task, &[before.clone(), after].concat());
     // What follows goes into the same message: two brackets more than those that close the list and the object.
-    let prefix = body(&task(true), &before);
-    assert!(sent.starts_with(&prefix[..prefix.len() - 4]));
+    let prefix = body(&task, &before);
+    let prefix = String::from_utf8(prefix).unwrap();
     let sent = String::from_utf8(sent).unwrap();
+    assert!(sent.starts_with(&prefix[..prefix.len() - 4]), "{sent}");
     assert!(!sent.contains("t2") && !sent.contains("second"), "{sent}");
     assert!(sent.find("last turn undone").unwrap() < sent.find("Not so.").unwrap());
 }
