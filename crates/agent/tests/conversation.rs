@@ -193,8 +193,8 @@ fn a_turn_that_was_undone_is_sent_no_more_and_the_bytes_before_it_stay() {
     let before = vec![call("t1"), results("t1", "first")];
     let message = PersonMessage { number: 1, author: "ada".to_owned(), text: "Not so.".to_owned() };
     let after = vec![
-        call("t2"),
-        results("t2", "second"),
+        call("toolu_two"),
+        results("toolu_two", "vanishing words"),
         Entry::Rollback(Rollback { from: 3, standing: vec![] }),
         Entry::Message(message),
     ];
@@ -205,7 +205,7 @@ fn a_turn_that_was_undone_is_sent_no_more_and_the_bytes_before_it_stay() {
     let prefix = String::from_utf8(prefix).unwrap();
     let sent = String::from_utf8(sent).unwrap();
     assert!(sent.starts_with(&prefix[..prefix.len() - 4]), "{sent}");
-    assert!(!sent.contains("t2") && !sent.contains("second"), "{sent}");
+    assert!(!sent.contains("toolu_two") && !sent.contains("vanishing words"), "{sent}");
     assert!(sent.find("last turn undone").unwrap() < sent.find("Not so.").unwrap());
 }
 
