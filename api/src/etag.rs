@@ -1,4 +1,4 @@
-//! The version of an agent as an entity tag, and the condition a caller may put on it.
+//! A version as an entity tag, and the condition a caller may put on it.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header::IF_MATCH};
 
@@ -34,5 +34,15 @@ pub fn demanded(headers: &HeaderMap) -> Result<Option<i32>> {
             "invalid_if_match",
             "If-Match takes one ETag as it was sent, or *",
         )),
+    }
+}
+
+/// A conflict of this code with a condition of the caller's own has a status of its own, 412.
+pub fn unmet(error: impl Into<ApiError>, demanded: Option<i32>, code: &str) -> ApiError {
+    let error = error.into();
+    if demanded.is_some() && error.code() == code {
+        error.with_status(StatusCode::PRECONDITION_FAILED)
+    } else {
+        error
     }
 }

@@ -123,7 +123,7 @@ impl Leases {
                 if update.status.as_deref() == Some("cancelled") {
                     self.lose(update.task_id, None, "it was cancelled");
                 }
-                if update.message == Some(MessagePolicy::Interrupt) {
+                if update.message.is_some_and(MessagePolicy::interrupts) {
                     self.with(|runs| {
                         if let Some(held) = runs.get(&update.task_id) {
                             held.control.interrupt.notify_one();

@@ -5,6 +5,7 @@ pub mod action;
 pub mod assign;
 pub mod bulk;
 pub mod cancel;
+mod change;
 pub mod complete;
 pub mod create;
 pub mod depend;

@@ -24,7 +24,8 @@ pub struct ActionView {
     priority: Option<i16>,
     /// True when tasks were only counted.
     dry_run: bool,
-    /// `working` until each task was acted on or skipped, then `done`.
+    /// `working` until each task was acted on or skipped, then `done`. `failed` when it kept failing; the tasks that it did
+    /// not come to are as they were.
     #[schema(value_type = String)]
     status: ActionStatus,
     /// Tasks that fitted when it was accepted.
@@ -35,11 +36,15 @@ pub struct ActionView {
     skipped: i64,
     /// Cancelled besides, since they belong to a task that was.
     cascaded: i64,
+    /// How often in a row it failed; it is tried again, later each time, until it has failed 8 times.
+    failures: i32,
+    /// What it met the last time.
+    error: Option<String>,
     /// Who asked.
     created_by: String,
     /// When it was accepted; null for a dry run.
     created_at: Option<DateTime<Utc>>,
-    /// When the last task was done.
+    /// When the last task was done, or when it failed.
     finished_at: Option<DateTime<Utc>>,
 }
 
@@ -56,6 +61,8 @@ impl From<BulkAction> for ActionView {
             done: action.done,
             skipped: action.skipped,
             cascaded: action.cascaded,
+            failures: action.failures,
+            error: action.error,
             created_by: action.created_by,
             created_at: Some(action.created_at),
             finished_at: action.finished_at,
@@ -83,6 +90,8 @@ impl ActionView {
             done: 0,
             skipped: 0,
             cascaded: 0,
+            failures: 0,
+            error: None,
             created_by: actor.to_owned(),
             created_at: None,
             finished_at: None,

@@ -35,6 +35,7 @@ async fn an_action_is_accepted_carried_out_and_shown() {
     let mut expected = json!({
         "id": id, "action": "cancel", "filter": { "status": ["ready"], "labels": { "team": "shop" } }, "priority": null,
         "dry_run": false, "status": "working", "matched": 20, "done": 0, "skipped": 0, "cascaded": 0,
+        "failures": 0, "error": null,
         "created_by": "operator", "created_at": answer.body["created_at"], "finished_at": null,
     });
     assert_eq!(answer.body, expected);

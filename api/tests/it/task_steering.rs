@@ -38,7 +38,7 @@ async fn a_message_is_stored_shown_and_told_to_the_worker() {
     );
     api.post(&path, json!({ "text": "No.", "policy": "reject" })).await.problem(409, "task_running");
 
-    hive.store.read_messages(&mut lease).await.unwrap();
+    hive.store.read_messages(&mut lease, &hive_store::Undo::Nothing).await.unwrap();
     api.post(&path, json!({ "text": "And go on." })).await;
     let page = api.get(&format!("{path}?limit=1")).await;
     let first = &page.body["items"][0];

@@ -54,6 +54,10 @@ impl Activation<'_> {
             let outcome = match tool {
                 _ if is_interrupted => Err(ToolError::Tell(NOT_RUN.to_owned())),
                 None => Err(unknown_tool(&call.name, &self.offered)),
+                Some(tool) if tool.effect() == Effect::External && self.is_stopped_before(call).await? => {
+                    is_interrupted = true;
+                    Err(ToolError::Tell(NOT_RUN.to_owned()))
+                }
                 Some(tool) if tool.effect() == Effect::External => match self.call_outside(call).await? {
                     Outside::Answer(answer) => answer,
                     Outside::Park(outcome) => return Ok(Acted::Park(outcome)),

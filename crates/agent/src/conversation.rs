@@ -86,7 +86,7 @@ pub fn request(
     ];
     request.messages.push(RequestMessage::user(text_block(opening)?));
     let mut pending: Vec<serde_json::Value> = Vec::new();
-    for (index, entry) in transcript.entries().iter().enumerate() {
+    for (index, entry) in transcript.conversation() {
         match entry {
             Entry::Reply(reply) => {
                 // Thinking is signed for the model that thought: a fork that asks another one leaves it out.
@@ -107,6 +107,7 @@ pub fn request(
             Entry::Note(note) => pending.push(json!({ "type": "text", "text": note.text })),
             Entry::Checks(checks) => pending.push(json!({ "type": "text", "text": checks.message })),
             Entry::Message(message) => pending.push(json!({ "type": "text", "text": message.told() })),
+            Entry::Rollback(rollback) => pending.push(json!({ "type": "text", "text": rollback.told() })),
             // The model reads what came of an outside call among the results of its turn.
             Entry::Intent(_) | Entry::Outcome(_) => {}
         }

@@ -68,8 +68,6 @@ impl Files {
         let Some(repository) = &task.repository else {
             return Ok(None);
         };
-        let hash =
-            |text: &str| CommitHash::parse(text).map_err(|error| FilesError::Unreadable(error.to_string()));
         let url = RepositoryUrl::parse(&repository.url, config)
             .map_err(|error| FilesError::Unreadable(error.to_string()))?;
         let base = hash(&repository.base_commit)?;
@@ -99,19 +97,24 @@ impl Files {
         lease: &Lease<Task>,
         turn: u32,
     ) -> Result<Option<String>, FilesError> {
-        let task = &lease.leased;
-        let agent =
-            task.agent.as_ref().map_or_else(|| "none".to_owned(), |a| format!("{} v{}", a.name, a.version));
-        let message = CommitMessage {
-            subject: format!("{} (turn {turn})", task.title.lines().next().unwrap_or("Work")),
-            body: String::new(),
-            trailers: vec![
-                (TASK_TRAILER.to_owned(), lease.task().to_string()),
-                ("Hive-Run".to_owned(), lease.run_id()),
-                ("Hive-Agent".to_owned(), agent),
-            ],
+        let commit = self.workspace.commit(message(lease, &format!("turn {turn}"), true)).await?;
+        Ok(commit.map(|commit| commit.hash.to_string()))
+    }
+
+    /// Brings back the files of an earlier commit, or of the base, by a commit on top of the branch. `None`: they are the
+    /// branch's files. What was not committed is gone.
+    pub(crate) async fn restore(
+        &mut self,
+        lease: &Lease<Task>,
+        to: Option<&str>,
+    ) -> Result<Option<String>, FilesError> {
+        let to = match to {
+            Some(to) => hash(to)?,
+            None => self.workspace.base().clone(),
         };
-        Ok(self.workspace.commit(message).await?.map(|commit| commit.hash.to_string()))
+        // Without its run: another one that does it again makes the same commit.
+        let commit = self.workspace.restore(&to, message(lease, "last turn undone", false)).await?;
+        Ok(commit.map(|commit| commit.to_string()))
     }
 
     /// What the last commit could not take along, and why.
@@ -189,4 +192,22 @@ impl Files {
         }
         Ok(())
     }
+}
+
+fn hash(text: &str) -> Result<CommitHash, FilesError> {
+    CommitHash::parse(text).map_err(|error| FilesError::Unreadable(error.to_string()))
+}
+
+/// What a commit of a run says: the task, what the commit is, and who did it.
+fn message(lease: &Lease<Task>, what: &str, names_run: bool) -> CommitMessage {
+    let task = &lease.leased;
+    let agent =
+        task.agent.as_ref().map_or_else(|| "none".to_owned(), |a| format!("{} v{}", a.name, a.version));
+    let mut trailers = vec![(TASK_TRAILER.to_owned(), lease.task().to_string())];
+    if names_run {
+        trailers.push(("Hive-Run".to_owned(), lease.run_id()));
+    }
+    trailers.push(("Hive-Agent".to_owned(), agent));
+    let subject = format!("{} ({what})", task.title.lines().next().unwrap_or("Work"));
+    CommitMessage { subject, body: String::new(), trailers }
 }

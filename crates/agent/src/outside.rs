@@ -73,6 +73,15 @@ impl Activation<'_> {
         }
     }
 
+    /// True when a person interrupts before the call has begun: what lies outside is not undone, so it is looked for here
+    /// as well. A call that has begun, or of which the journal knows what came, goes its way.
+    pub(crate) async fn is_stopped_before(&self, call: &ToolCall) -> Result<bool, Stopped> {
+        let has_begun = self.transcript.is_open(&call.id)
+            || self.transcript.outcome_of(&call.id).is_some_and(|known| known.took_place);
+        let task = self.lease.task();
+        Ok(!has_begun && self.persist(|| self.agent.store.is_interrupted(task)).await?)
+    }
+
     /// True when a cut call is simply made again under the same key.
     pub(crate) fn may_repeat(&self) -> bool {
         self.agent.notifier.as_ref().is_some_and(crate::Notifier::is_idempotent)

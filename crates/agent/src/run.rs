@@ -182,6 +182,10 @@ impl Agent {
         let opening = conversation::opening(&self.store.opener(task).await.map_err(Stopped::Store)?);
         let (transcript, last_commit) =
             if begins { (Transcript::default(), None) } else { self.replay(task).await? };
+        if !begins {
+            // The nudge of a message went to the run before this one.
+            control.interrupt.notify_one();
+        }
         fail_point!("run::replayed", |_| std::process::abort());
         let opened = tokio::select! {
             opened = Files::open(&self.workspaces, &self.workspace_config, task, last_commit.as_deref()) => opened?,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hive_domain::TaskId;
+use fail::fail_point;
+use hive_domain::{TaskId, journal::Entry};
+use hive_store::{Reading, Undo};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -14,12 +16,15 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 
 impl Activation<'_> {
-    /// Puts what was written into the journal. `true`: there was something.
+    /// Puts what was written into the journal, and undoes the last turn before when that was wished for. `true`: there
+    /// was something.
     pub(crate) async fn read_messages(&mut self) -> Result<bool, Stopped> {
         let deadline = Instant::now() + STORE_PATIENCE;
+        let mut undo = Undo::Unprepared;
         let read = loop {
-            match self.agent.store.read_messages(self.lease).await {
-                Ok(read) => break read,
+            match self.agent.store.read_messages(self.lease, &undo).await {
+                Ok(Reading::Read(read)) => break read,
+                Ok(Reading::WantsUndo) => undo = self.undo_turn().await?,
                 Err(error) => pause_or_stop(error, deadline).await?,
             }
         };
@@ -33,6 +38,24 @@ impl Activation<'_> {
             self.nudge().await;
         }
         Ok(was_read)
+    }
+
+    /// Puts the files back to where they were before the last reply, here and at the hub. The journal is written next: a
+    /// run that dies before leaves the message unread, and the next one does the same again.
+    async fn undo_turn(&mut self) -> Result<Undo, Stopped> {
+        let Some(rollback) = self.transcript.undo() else { return Ok(Undo::Nothing) };
+        let task = self.lease.task();
+        let before = self.persist(|| self.agent.store.commit_before(task, rollback.from)).await?;
+        let commit = match &mut self.files {
+            Some(files) => files.restore(self.lease, before.as_deref()).await?,
+            None => None,
+        };
+        fail_point!("rollback::restored", |_| std::process::abort());
+        if commit.is_some() {
+            self.publish().await?;
+        }
+        fail_point!("rollback::pushed", |_| std::process::abort());
+        Ok(Undo::Turn { entry: Entry::Rollback(rollback), commit })
     }
 
     /// The same where most runs find nothing: what the last step saw is asked first, or the task's row. What comes later

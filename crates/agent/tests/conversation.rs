@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use hive_agent::{conversation, roster};
 use hive_domain::{
     AgentId, Limits, Priority, ProjectId, TaskId, TaskStatus, ToolName, Usage,
-    journal::{Entry, Intent, Note, NoteCause, PersonMessage, Reply, Stop, ToolResult, ToolResults},
+    journal::{
+        Entry, Intent, Note, NoteCause, PersonMessage, Reply, Rollback, Stop, ToolResult, ToolResults,
+    },
     task::{AcceptanceCheck, DependencyPolicy, Repository, Task, TaskAgent},
     transcript::Transcript,
 };
@@ -183,6 +185,28 @@ fn a_message_stands_behind_the_results_of_its_turn_and_an_intent_nowhere() {
         .collect();
     assert_eq!(kinds, ["tool_result", "text"]);
     assert!(messages[2]["content"][1]["text"].as_str().unwrap().ends_with("Use tabs."));
+}
+
+#[test]
+fn a_turn_that_was_undone_is_sent_no_more_and_the_bytes_before_it_stay() {
+    let call = |id: &str| reply(&json!([{ "type": "tool_use", "id": id, "name": "shell", "input": {} }]));
+    let before = vec![call("t1"), results("t1", "first")];
+    let message = PersonMessage { number: 1, author: "ada".to_owned(), text: "Not so.".to_owned() };
+    let after = vec![
+        call("toolu_two"),
+        results("toolu_two", "vanishing words"),
+        Entry::Rollback(Rollback { from: 3, standing: vec![] }),
+        Entry::Message(message),
+    ];
+    let task = task(true);
+    let sent = body(&task, &[before.clone(), after].concat());
+    // What follows goes into the same message: two brackets more than those that close the list and the object.
+    let prefix = body(&task, &before);
+    let prefix = String::from_utf8(prefix).unwrap();
+    let sent = String::from_utf8(sent).unwrap();
+    assert!(sent.starts_with(&prefix[..prefix.len() - 4]), "{sent}");
+    assert!(!sent.contains("toolu_two") && !sent.contains("vanishing words"), "{sent}");
+    assert!(sent.find("last turn undone").unwrap() < sent.find("Not so.").unwrap());
 }
 
 #[test]

@@ -25,5 +25,7 @@ names! {
         Working = "working",
         /// Each of its tasks was acted on or skipped.
         Done = "done",
+        /// Its slices kept failing: some of its tasks were left as they are.
+        Failed = "failed",
     }
 }

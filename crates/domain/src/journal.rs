@@ -2,24 +2,28 @@
 
 mod external;
 mod message;
+mod rollback;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 pub use external::{ExternalOutcome, Intent};
 pub use message::PersonMessage;
+pub use rollback::{Rollback, Standing};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::usage::Usage;
 
-/// How entries are written by this build. Raised when an older build could not read them.
+/// The format that a journal begins with. Raised when an older build could not read any entry of this one.
 pub const FORMAT: i16 = 1;
+/// The format of a journal from its first [`Entry::Rollback`] on, which builds that know only [`FORMAT`] cannot read.
+pub const ROLLBACK_FORMAT: i16 = 2;
 
 /// True when this build can read a journal of that format. `None` is one that no run has begun.
 #[must_use]
 pub const fn is_readable(format: Option<i16>) -> bool {
-    matches!(format, None | Some(FORMAT))
+    matches!(format, None | Some(FORMAT..=ROLLBACK_FORMAT))
 }
 
 /// One journal entry.
@@ -39,6 +43,8 @@ pub enum Entry {
     Intent(Intent),
     /// What came of such a call.
     Outcome(ExternalOutcome),
+    /// A person had the last turn undone.
+    Rollback(Rollback),
 }
 
 impl Entry {
@@ -53,6 +59,7 @@ impl Entry {
             Self::Message(_) => "message",
             Self::Intent(_) => "intent",
             Self::Outcome(_) => "outcome",
+            Self::Rollback(_) => "rollback",
         }
     }
 
@@ -69,6 +76,7 @@ impl Entry {
             Self::Message(message) => serde_json::to_string(message),
             Self::Intent(intent) => serde_json::to_string(intent),
             Self::Outcome(outcome) => serde_json::to_string(outcome),
+            Self::Rollback(rollback) => serde_json::to_string(rollback),
         }
     }
 
@@ -85,6 +93,7 @@ impl Entry {
             "message" => Self::Message(serde_json::from_str(body)?),
             "intent" => Self::Intent(serde_json::from_str(body)?),
             "outcome" => Self::Outcome(serde_json::from_str(body)?),
+            "rollback" => Self::Rollback(serde_json::from_str(body)?),
             other => return Err(serde::de::Error::custom(format!("unknown step kind {other:?}"))),
         })
     }

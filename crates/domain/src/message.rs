@@ -15,5 +15,15 @@ names! {
         Interrupt = "interrupt",
         /// It is not taken while the task runs.
         Reject = "reject",
+        /// Ends it as an interruption does, and the last turn is undone.
+        Rollback = "rollback",
+    }
+}
+
+impl MessagePolicy {
+    /// True when the call or command in flight is ended.
+    #[must_use]
+    pub const fn interrupts(self) -> bool {
+        matches!(self, Self::Interrupt | Self::Rollback)
     }
 }

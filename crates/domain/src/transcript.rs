@@ -1,6 +1,8 @@
 //! The conversation so far, and what comes next. `next` is a pure function of the journal: a resumed run is the
 //! same code as a fresh one.
 
+mod undo;
+
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -62,20 +64,24 @@ pub enum Next {
 #[derive(Clone, Debug, Default)]
 pub struct Transcript {
     entries: Vec<Entry>,
+    /// For each entry, whether a person had it undone.
+    undone: Vec<bool>,
     shared: usize,
 }
 
 impl Transcript {
     /// From the stored journal.
     #[must_use]
-    pub const fn new(entries: Vec<Entry>) -> Self {
-        Self { entries, shared: 0 }
+    pub fn new(entries: Vec<Entry>) -> Self {
+        Self::forked(entries, 0)
     }
 
     /// From the stored journal of a fork, whose first `shared` entries another task wrote and paid for.
     #[must_use]
-    pub const fn forked(entries: Vec<Entry>, shared: usize) -> Self {
-        Self { entries, shared }
+    pub fn forked(entries: Vec<Entry>, shared: usize) -> Self {
+        let mut transcript = Self { entries: Vec::with_capacity(entries.len()), undone: Vec::new(), shared };
+        entries.into_iter().for_each(|entry| transcript.push(entry));
+        transcript
     }
 
     /// How many entries another task wrote.
@@ -97,19 +103,23 @@ impl Transcript {
 
     /// Adds an entry that was committed.
     pub fn push(&mut self, entry: Entry) {
+        if let Entry::Rollback(rollback) = &entry {
+            self.leave_out(rollback);
+        }
         self.entries.push(entry);
+        self.undone.push(false);
     }
 
     /// Model replies so far, without those that another task paid for.
     #[must_use]
     pub fn turns(&self) -> u32 {
-        u32::try_from(replies_of(self.own()).count()).unwrap_or(u32::MAX)
+        u32::try_from(replies_of(self.own().iter()).count()).unwrap_or(u32::MAX)
     }
 
     /// What all replies used up, without those that another task paid for.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        replies_of(self.own()).map(|reply| reply.usage).sum()
+        replies_of(self.own().iter()).map(|reply| reply.usage).sum()
     }
 
     /// The number of the step that holds the last reply, from 1; 0 when there is none.
@@ -143,24 +153,24 @@ impl Transcript {
         self.entries.get(self.reply_seq()..).unwrap_or_default()
     }
 
-    /// The last checks the harness ran.
+    /// The last checks the harness ran on what still stands.
     #[must_use]
     pub fn last_checks(&self) -> Option<&Checks> {
-        self.entries.iter().rev().find_map(|entry| match entry {
+        self.conversation().rev().find_map(|(_, entry)| match entry {
             Entry::Checks(checks) => Some(checks),
             _ => None,
         })
     }
 
     fn replies(&self) -> impl DoubleEndedIterator<Item = &Reply> {
-        replies_of(&self.entries)
+        replies_of(self.conversation().map(|(_, entry)| entry))
     }
 
     /// Decides what comes next. `has_checks` says whether the task names acceptance commands.
     #[must_use]
     pub fn next(&self, has_checks: bool) -> Next {
         match self.entries.last() {
-            None | Some(Entry::Note(_) | Entry::Message(_)) => Next::AskModel,
+            None | Some(Entry::Note(_) | Entry::Message(_) | Entry::Rollback(_)) => Next::AskModel,
             Some(Entry::Checks(checks)) => self.after_checks(checks),
             Some(Entry::ToolResults(results)) => match (&results.finished, results.wake_at) {
                 (Some(summary), _) => claimed(summary.clone(), has_checks),
@@ -177,7 +187,8 @@ impl Transcript {
         if checks.passed {
             return Next::Done { summary: checks.summary.clone() };
         }
-        let red = self.entries.iter().filter(|entry| matches!(entry, Entry::Checks(c) if !c.passed)).count();
+        let is_red = |entry: &Entry| matches!(entry, Entry::Checks(c) if !c.passed);
+        let red = self.conversation().filter(|(_, entry)| is_red(entry)).count();
         if red < MAX_RED_CHECKS {
             return Next::AskModel;
         }
@@ -270,8 +281,10 @@ fn circle(pattern: Pattern) -> Next {
     give_up(StatusReason::LoopDetected, &pattern.detail())
 }
 
-fn replies_of(entries: &[Entry]) -> impl DoubleEndedIterator<Item = &Reply> {
-    entries.iter().filter_map(|entry| match entry {
+fn replies_of<'a>(
+    entries: impl DoubleEndedIterator<Item = &'a Entry>,
+) -> impl DoubleEndedIterator<Item = &'a Reply> {
+    entries.filter_map(|entry| match entry {
         Entry::Reply(reply) => Some(reply),
         _ => None,
     })

@@ -1,6 +1,6 @@
 //! Tasks whose journal another build wrote: left alone until one that can read it comes.
 
-use hive_domain::{TaskId, event::EventKind, journal::FORMAT};
+use hive_domain::{TaskId, event::EventKind, journal::ROLLBACK_FORMAT};
 
 use crate::{error::Result, pool::Store};
 
@@ -13,7 +13,8 @@ impl Store {
         let ids = sqlx::query_scalar!(
             "WITH readable AS (
                  SELECT id FROM tasks
-                 WHERE status = 'waiting' AND status_reason = 'journal_format' AND journal_format = $1
+                 WHERE status = 'waiting' AND status_reason = 'journal_format'
+                   AND journal_format <= $1
                  ORDER BY id FOR NO KEY UPDATE
              ), task AS (
                  UPDATE tasks
@@ -28,7 +29,7 @@ impl Store {
                  SELECT id, event_seq, CASE WHEN status = 'ready' THEN $2 ELSE $3 END FROM task
              )
              SELECT id FROM task",
-            FORMAT,
+            ROLLBACK_FORMAT,
             EventKind::Ready.as_str(),
             EventKind::Waiting.as_str(),
         )

@@ -85,6 +85,7 @@ pub(crate) fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
         Entry::Intent(intent) => json!({ "tool": intent.tool }),
         Entry::Outcome(outcome) => json!({ "tool": outcome.tool, "took_place": outcome.took_place,
                                            "decided_by": outcome.decided_by }),
+        Entry::Rollback(rollback) => json!({ "from": rollback.from, "commit": step.commit }),
         Entry::Checks(checks) => {
             let shown = checks.results.iter().map(|c| json!({ "name": c.name, "passed": c.passed }));
             json!({ "passed": checks.passed, "checks": shown.collect::<Vec<_>>() })

@@ -45,7 +45,7 @@ pub use error::{Error, Fault, Result};
 pub use events::Event;
 pub use forks::NewFork;
 pub use journal::Step;
-pub use messages::{Message, NewMessage};
+pub use messages::{Message, NewMessage, Reading, Undo};
 pub use meter::describe_metrics;
 pub use once::{Attempt, KeptAnswer, Once, RequestKey};
 pub use outcomes::Decision;
@@ -58,7 +58,7 @@ pub use settle::{Announcement, Settled};
 pub use task_limits::{LimitKind, Rate, TaskLimit};
 pub use tasks::{
     TaskFilter, TaskPage,
-    bulk::{BulkAction, NewBulkAction, Slice},
+    bulk::{BulkAction, MOST_FAILURES, NewBulkAction, Slice},
     changed::Changed,
     dead::{DeadLetter, DeadLetters},
 };

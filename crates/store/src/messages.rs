@@ -1,19 +1,15 @@
 //! What people tell agents at work. A message is accepted in one transaction and put into the journal in another, each
 //! exactly once; between the two any number of workers may die.
 
+mod read;
+
 use chrono::{DateTime, Utc};
-use hive_domain::{
-    Lease, MessagePolicy, TaskId,
-    event::EventKind,
-    journal::{Entry, PersonMessage},
-};
+use hive_domain::{MessagePolicy, TaskId, event::EventKind};
+pub use read::{Reading, Undo};
 use serde_json::json;
 
 use crate::{
-    append::NewStep,
     error::{Error, Result},
-    journal::outline,
-    lease::LEASE_SECONDS,
     pool::Store,
 };
 
@@ -163,116 +159,4 @@ impl Store {
         };
         rows.into_iter().map(message).collect()
     }
-
-    /// True when this run holds the task and a person wrote what is not yet in its journal.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn has_unread<T: Sync>(&self, lease: &Lease<T>) -> Result<bool> {
-        let unread = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM tasks WHERE id = $1 AND epoch = $2 AND status = 'running'
-                              AND messages_read < messages_sent) AS "unread!""#,
-            lease.task().uuid(),
-            lease.epoch(),
-        );
-        Ok(unread.fetch_one(&self.pool).await?)
-    }
-
-    /// True when a message that is not yet in the journal wants to interrupt.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn is_interrupted(&self, task: TaskId) -> Result<bool> {
-        let interrupted = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM task_messages m JOIN tasks t ON t.id = m.task_id
-                              WHERE t.id = $1 AND m.number > t.messages_read AND m.policy = 'interrupt')
-                      AS "interrupted!""#,
-            task.uuid(),
-        );
-        Ok(interrupted.fetch_one(&self.pool).await?)
-    }
-
-    /// Puts every unread message into the journal, one entry each, and marks it as read, all or nothing. A call that is
-    /// repeated because its answer was lost gives the same entries.
-    ///
-    /// # Errors
-    /// [`Error::Fenced`] when the lease is lost: nothing was written and the run must stop.
-    pub async fn read_messages<T: Send + Sync>(&self, lease: &mut Lease<T>) -> Result<Vec<Entry>> {
-        let (task, epoch, first) = (lease.task(), lease.epoch(), lease.next_seq());
-        let mut tx = self.pool.begin().await?;
-        let row = sqlx::query!(
-            "SELECT next_seq, messages_read FROM tasks
-             WHERE id = $1 AND epoch = $2 AND status = 'running' FOR NO KEY UPDATE",
-            task.uuid(),
-            epoch,
-        )
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or(Error::Fenced { task, epoch })?;
-        if row.next_seq > first {
-            // Nobody else writes under this epoch: an earlier try succeeded whose answer was lost.
-            tx.rollback().await?;
-            let steps = self.steps(task, first - 1, i64::from(row.next_seq - first)).await?;
-            return Ok(steps.into_iter().map(|step| advanced(lease, step.entry)).collect());
-        }
-        let unread = sqlx::query!(
-            "SELECT number, author, text FROM task_messages WHERE task_id = $1 AND number > $2 ORDER BY number",
-            task.uuid(),
-            row.messages_read,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        if unread.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (mut entries, mut seqs, mut bodies, mut outlines) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for (seq, row) in (first..).zip(unread) {
-            let message = PersonMessage { number: row.number, author: row.author, text: row.text };
-            let entry = Entry::Message(message);
-            let body =
-                entry.body().map_err(|e| Error::inconsistent("steps", "body", format!("{task}/{seq}"), e))?;
-            outlines.push(outline(seq, &NewStep::plain(&entry)));
-            seqs.push(seq);
-            bodies.push(body);
-            entries.push(entry);
-        }
-        sqlx::query!(
-            "WITH step AS (
-                 INSERT INTO steps (task_id, seq, epoch, kind, body)
-                 SELECT $1, new.seq, $2, 'message'::step_kind, new.body::json FROM unnest($3::int[], $4::text[]) AS new (seq, body)
-             ), message AS (
-                 UPDATE task_messages SET step = new.seq, read_at = now()
-                 FROM unnest($3) WITH ORDINALITY AS new (seq, place)
-                 WHERE task_id = $1 AND number = $5::int + new.place
-             ), task AS (
-                 UPDATE tasks
-                 SET next_seq = next_seq + cardinality($3), event_seq = event_seq + cardinality($3), attempt = 1, deaths = 0,
-                     messages_read = messages_read + cardinality($3),
-                     lease_until = now() + make_interval(secs => $6), updated_at = now()
-                 WHERE id = $1
-                 RETURNING event_seq - cardinality($3) AS seen
-             )
-             INSERT INTO events (task_id, seq, kind, data)
-             SELECT $1, seen + new.place, $7, new.data
-             FROM task, unnest($8::jsonb[]) WITH ORDINALITY AS new (data, place)",
-            task.uuid(),
-            epoch,
-            &seqs,
-            &bodies,
-            row.messages_read,
-            LEASE_SECONDS,
-            EventKind::Step.as_str(),
-            &outlines,
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(entries.into_iter().map(|entry| advanced(lease, entry)).collect())
-    }
-}
-
-fn advanced<T>(lease: &mut Lease<T>, entry: Entry) -> Entry {
-    lease.advance();
-    entry
 }

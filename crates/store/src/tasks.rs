@@ -17,10 +17,10 @@ mod row;
 mod status_name;
 
 pub use filter::TaskFilter;
-use hive_domain::{AgentId, ProjectId, SessionId, StatusReason, TaskId, task::Task};
+use filter::with_filter;
+use hive_domain::{TaskId, task::Task};
 pub(crate) use row::{TaskRow, select_tasks};
 use sqlx::PgConnection;
-use status_name::StatusName;
 
 use crate::{
     error::{Error, Result},
@@ -50,39 +50,11 @@ impl Store {
     /// # Errors
     /// When Postgres refuses.
     pub async fn tasks(&self, filter: &TaskFilter, cursor: Option<TaskId>, limit: i64) -> Result<TaskPage> {
-        let rows = select_tasks!(
-            "",
-            "tasks",
-            "WHERE ($1::uuid IS NULL OR t.project_id = $1)
-               AND (cardinality($2::task_status[]) = 0 OR t.status = ANY ($2))
-               AND ($3::text IS NULL OR t.status_reason = $3::text::status_reason)
-               AND ($4::uuid IS NULL OR t.assigned_agent_id = $4)
-               AND ($5::jsonb = '{}' OR (t.labels <> '{}' AND t.labels @> $5))
-               AND ($6::timestamptz IS NULL OR t.created_at >= $6)
-               AND ($7::timestamptz IS NULL OR t.created_at < $7)
-               AND ($8::uuid IS NULL OR t.session_id = $8)
-               AND ($9::uuid IS NULL OR t.parent_id = $9)
-               AND ($10::text IS NULL OR t.error_class = $10)
-               AND ($11::timestamptz IS NULL OR t.completed_at >= $11)
-               AND ($12::timestamptz IS NULL OR t.completed_at < $12)
-               AND ($13::boolean IS NULL
-                    OR $13 = EXISTS (SELECT 1 FROM tasks r WHERE r.redriven_from = t.id))
-               AND ($14::uuid IS NULL OR t.id < $14)
-             ORDER BY t.id DESC
-             LIMIT $15",
-            filter.project.map(ProjectId::uuid),
-            filter.status_names() as Vec<StatusName>,
-            filter.reason.map(StatusReason::as_str),
-            filter.agent.map(AgentId::uuid),
-            filter.labels_json(),
-            filter.created_since,
-            filter.created_before,
-            filter.session.map(SessionId::uuid),
-            filter.parent.map(TaskId::uuid),
-            filter.error_class,
-            filter.ended_since,
-            filter.ended_before,
-            filter.redriven,
+        let rows = with_filter!(
+            select_tasks,
+            ("", "tasks", "WHERE"),
+            "AND ($14::uuid IS NULL OR t.id < $14) ORDER BY t.id DESC LIMIT $15",
+            filter,
             cursor.map(TaskId::uuid),
             limit + 1,
         )

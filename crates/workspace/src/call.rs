@@ -22,7 +22,7 @@ pub(crate) struct Call<'a> {
     before: Vec<OsString>,
     arguments: Vec<OsString>,
     input: Vec<u8>,
-    environment: Vec<(&'static str, &'static str)>,
+    environment: Vec<(&'static str, String)>,
     transport: &'static str,
     limit: usize,
     timeout: Duration,
@@ -83,8 +83,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    pub(crate) fn environment(mut self, name: &'static str, value: &'static str) -> Self {
-        self.environment.push((name, value));
+    pub(crate) fn environment(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
         self
     }
 

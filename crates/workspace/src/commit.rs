@@ -91,8 +91,23 @@ impl Workspace {
         if tree == self.head_tree {
             return Ok(None);
         }
-        let hash = self
-            .repository("commit-tree")
+        let hash = self.record(tree.clone(), text, None).await?;
+        let files_changed = names.len();
+        Ok(Some(Commit { hash, tree, files_changed }))
+    }
+
+    /// A commit of a tree object on top of the branch, of now or of the given time.
+    pub(crate) async fn record(
+        &mut self,
+        tree: CommitHash,
+        text: String,
+        time: Option<String>,
+    ) -> Result<CommitHash, Error> {
+        let mut call = self.repository("commit-tree");
+        if let Some(time) = time {
+            call = call.environment("GIT_AUTHOR_DATE", time.clone()).environment("GIT_COMMITTER_DATE", time);
+        }
+        let hash = call
             .set(NAME)
             .set(EMAIL)
             .args(["-p", self.head.as_str(), "-F", "-", tree.as_str()])
@@ -106,10 +121,9 @@ impl Workspace {
             .args([hash.as_str(), self.head.as_str()])
             .run()
             .await?;
-        let files_changed = names.len();
         self.head = hash.clone();
-        self.head_tree = tree.clone();
-        Ok(Some(Commit { hash, tree, files_changed }))
+        self.head_tree = tree;
+        Ok(hash)
     }
 
     /// The changes with every repository the agent made inside the tree opened up, so that its files are

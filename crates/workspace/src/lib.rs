@@ -41,6 +41,7 @@ mod remove;
 mod repository_url;
 mod reset;
 mod resolve;
+mod restore;
 mod slot;
 mod status;
 mod sweep;

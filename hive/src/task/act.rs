@@ -82,8 +82,17 @@ async fn many(client: &Client, options: &Options, mut body: Value, as_json: bool
         action = client.get(&format!("{ACTIONS}/{}", output::text(&action["id"]))).await?;
     }
     if as_json {
-        return output::json(&action);
+        output::json(&action)?;
+    } else {
+        show(&action);
     }
+    match action["status"].as_str() {
+        Some("failed") => Err(Failure::Failed(output::plain(&output::text(&action["error"])))),
+        _ => Ok(()),
+    }
+}
+
+fn show(action: &Value) {
     let count = |name: &str| output::text(&action[name]);
     if action["dry_run"] == true {
         println!("{} tasks match; nothing was done", count("matched"));
@@ -93,5 +102,4 @@ async fn many(client: &Client, options: &Options, mut body: Value, as_json: bool
             println!("{} more that belonged to them ended with them", count("cascaded"));
         }
     }
-    Ok(())
 }

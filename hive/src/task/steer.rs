@@ -25,6 +25,8 @@ enum Policy {
     Interrupt,
     /// Refused while the task runs.
     Reject,
+    /// As interrupt, and the last turn of the agent is undone, its files included.
+    Rollback,
 }
 
 #[derive(Args)]
@@ -70,6 +72,7 @@ pub(crate) async fn tell(client: &Client, tell: Tell, as_json: bool) -> Result<(
         Policy::Enqueue => "enqueue",
         Policy::Interrupt => "interrupt",
         Policy::Reject => "reject",
+        Policy::Rollback => "rollback",
     };
     let body = json!({ "text": tell.text, "policy": policy });
     let message = client.post(&format!("/api/v1/tasks/{}/messages", tell.id), &body).await?;

@@ -118,6 +118,7 @@ fn content(step: &Value) -> String {
                 results.iter().map(|check| format!("{}  {}", verdict(check), text(&check["command"])));
             shown.collect::<Vec<_>>().join("\n")
         }
+        Some("rollback") => format!("undone from step {} on", text(&content["from"])),
         Some("intent") => format!("{} is about to be called", text(&content["tool"])),
         Some("outcome") if content["took_place"] != true => {
             format!("{} did not take place", text(&content["tool"]))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode, header::ETAG},
+    http::{HeaderMap, header::ETAG},
     response::IntoResponse,
 };
 use hive_domain::{AgentDefinition, AgentId, AgentStatus};
@@ -16,7 +16,7 @@ use super::definition;
 use crate::{
     app::App,
     body::Body,
-    error::{ApiError, Result},
+    error::Result,
     etag,
     faults::Faults,
     ids::Id,
@@ -98,15 +98,6 @@ pub async fn handle(
     let expected = demanded.unwrap_or(current.version);
     let updated =
         app.store.update_agent(id, Some(expected), change.name.as_deref(), change.status, definition).await;
-    let agent = updated.map_err(|error| failed_condition(error.into(), demanded))?;
+    let agent = updated.map_err(|error| etag::unmet(error, demanded, "agent_changed"))?;
     Ok(([(ETAG, etag::of(agent.version))], Json(AgentView::from(agent))))
-}
-
-/// A conflict with a condition of the caller's own has a status of its own.
-fn failed_condition(error: ApiError, demanded: Option<i32>) -> ApiError {
-    if demanded.is_some() && error.code() == "agent_changed" {
-        error.with_status(StatusCode::PRECONDITION_FAILED)
-    } else {
-        error
-    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, StatusCode, header::ETAG},
+    http::{HeaderMap, header::ETAG},
     response::IntoResponse,
 };
 use hive_domain::{CatchUp, Overlap, ScheduleId};
@@ -17,7 +17,7 @@ use super::parts::{self, Options};
 use crate::{
     app::App,
     body::Body,
-    error::{ApiError, Result},
+    error::Result,
     etag,
     faults::Faults,
     ids::Id,
@@ -107,16 +107,7 @@ pub async fn handle(
     app.store
         .update_schedule(id, expected, &plan)
         .await
-        .map_err(|error| failed_condition(error.into(), demanded))?;
+        .map_err(|error| etag::unmet(error, demanded, "schedule_changed"))?;
     let (version, view) = super::view(&app, id).await?;
     Ok(([(ETAG, etag::of(version))], Json(view)))
-}
-
-/// A conflict with a condition of the caller's own has a status of its own.
-fn failed_condition(error: ApiError, demanded: Option<i32>) -> ApiError {
-    if demanded.is_some() && error.code() == "schedule_changed" {
-        error.with_status(StatusCode::PRECONDITION_FAILED)
-    } else {
-        error
-    }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode, response::Response};
 use hive_domain::TaskId;
 
+use super::change::change;
 use crate::{
     app::{ACTOR, App},
     error::Result,
-    idempotency::{self, Key, Turn},
+    idempotency::Key,
     ids::Id,
     views::TaskView,
 };
@@ -26,13 +27,5 @@ use crate::{
     responses((status = 202, body = TaskView, description = "The checks will run; watch the task."))
 )]
 pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>, Key(key): Key) -> Result<Response> {
-    let mut once = match idempotency::begin(&app, key.as_ref()).await? {
-        Turn::Ours(once) => once,
-        Turn::Over(answer) => return Ok(answer),
-    };
-    let task = once.request_completion(id, ACTOR).await?;
-    let view = TaskView::from(task.clone());
-    let answer = idempotency::finish(once, StatusCode::ACCEPTED, None, &view).await?;
-    app.announce(&task).await;
-    Ok(answer)
+    change(&app, key, StatusCode::ACCEPTED, async |once| once.request_completion(id, ACTOR).await).await
 }

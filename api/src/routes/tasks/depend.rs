@@ -8,11 +8,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::change::change;
 use crate::{
     app::{ACTOR, App},
     error::Result,
     faults::Faults,
-    idempotency::{self, Keyed, Turn},
+    idempotency::Keyed,
     ids::Id,
     views::TaskView,
 };
@@ -51,12 +52,5 @@ pub async fn handle(
     faults.demand_count(body.depends_on.len(), MAX_DEPENDENCIES, "/depends_on");
     faults.finish()?;
     let depends_on: Vec<TaskId> = body.depends_on.into_iter().map(TaskId::from).collect();
-    let mut once = match idempotency::begin(&app, key.as_ref()).await? {
-        Turn::Ours(once) => once,
-        Turn::Over(answer) => return Ok(answer),
-    };
-    let task = once.depend(id, &depends_on, ACTOR).await?;
-    let answer = idempotency::finish(once, StatusCode::OK, None, &TaskView::from(task.clone())).await?;
-    app.tell(&task).await;
-    Ok(answer)
+    change(&app, key, StatusCode::OK, async |once| once.depend(id, &depends_on, ACTOR).await).await
 }

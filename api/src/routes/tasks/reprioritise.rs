@@ -7,10 +7,11 @@ use hive_domain::{Priority, TaskId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::change::change;
 use crate::{
     app::{ACTOR, App},
     error::Result,
-    idempotency::{self, Keyed, Turn},
+    idempotency::Keyed,
     ids::Id,
     views::TaskView,
 };
@@ -42,12 +43,5 @@ pub async fn handle(
     Id(id): Id<TaskId>,
     Keyed { body, key, .. }: Keyed<TaskChange>,
 ) -> Result<Response> {
-    let mut once = match idempotency::begin(&app, key.as_ref()).await? {
-        Turn::Ours(once) => once,
-        Turn::Over(answer) => return Ok(answer),
-    };
-    let task = once.reprioritise(id, body.priority, ACTOR).await?;
-    let answer = idempotency::finish(once, StatusCode::OK, None, &TaskView::from(task.clone())).await?;
-    app.announce(&task).await;
-    Ok(answer)
+    change(&app, key, StatusCode::OK, async |once| once.reprioritise(id, body.priority, ACTOR).await).await
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::{extract::State, http::StatusCode, response::Response};
 use hive_domain::TaskId;
 
+use super::change::change;
 use crate::{
     app::{ACTOR, App},
     error::Result,
-    idempotency::{self, Key, Turn},
+    idempotency::Key,
     ids::Id,
     views::TaskView,
 };
@@ -27,13 +28,5 @@ use crate::{
     responses((status = 201, body = TaskView, description = "The new task.", headers(("Location" = String))))
 )]
 pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>, Key(key): Key) -> Result<Response> {
-    let mut once = match idempotency::begin(&app, key.as_ref()).await? {
-        Turn::Ours(once) => once,
-        Turn::Over(answer) => return Ok(answer),
-    };
-    let task = once.redrive(id, ACTOR).await?;
-    let (location, view) = (format!("/api/v1/tasks/{}", task.id), TaskView::from(task.clone()));
-    let answer = idempotency::finish(once, StatusCode::CREATED, Some(location), &view).await?;
-    app.announce(&task).await;
-    Ok(answer)
+    change(&app, key, StatusCode::CREATED, async |once| once.redrive(id, ACTOR).await).await
 }

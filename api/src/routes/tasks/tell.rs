@@ -29,7 +29,8 @@ pub struct Telling {
     #[schema(min_length = 1)]
     text: String,
     /// `enqueue`: read when the turn in progress is over. `interrupt`: ends the model call or the command in flight and
-    /// is read next. `reject`: refused while the task runs.
+    /// is read next. `rollback`: the same, and the last turn of the agent is undone, in the conversation and in the files;
+    /// what it did outside of the workspace stays. `reject`: refused while the task runs.
     #[serde(default = "enqueue")]
     #[schema(schema_with = message_policy)]
     policy: MessagePolicy,

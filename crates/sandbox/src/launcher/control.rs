@@ -40,12 +40,17 @@ impl Control {
         }
     }
 
-    /// Call when the socket is readable: whether the run has to end, and as what. A worker that is gone has
-    /// nobody left to read the result.
+    /// True when a word of the worker came together with the one before it: the socket says nothing of it.
+    pub(super) fn holds_word(&self) -> bool {
+        self.unread.contains(&b'\n')
+    }
+
+    /// Call when the socket is readable or a word is held: whether the run has to end, and as what. A worker that is gone
+    /// has nobody left to read the result.
     pub(super) fn end_requested(&mut self) -> Option<Limit> {
         match self.receive() {
             Ok(1..) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Ok(0) | Err(_) => return Some(Limit::Cancelled),
         }
         let line = self.line()?;

@@ -104,7 +104,7 @@ fn lock(workspace: &File, order: &Order, control: &mut Control) -> Result<(), Fa
         }
         let [asked] =
             kernel::poll([std::os::fd::AsFd::as_fd(control)], LOCK_PAUSE).map_err(Failed::at("workspace"))?;
-        if asked && control.end_requested().is_some() {
+        if (asked || control.holds_word()) && control.end_requested().is_some() {
             return Err(Failed("workspace", "cancelled while another run used the workspace".to_owned()));
         }
         if Instant::now() > deadline {

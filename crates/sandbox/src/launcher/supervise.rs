@@ -44,7 +44,11 @@ fn run(prepared: &Prepared, control: &mut Control) -> Result<Answer, Failed> {
     let watched = watched.map_err(Failed::at("watch"))?;
     let wall = started.elapsed();
     // The inner stage is dead, so this reads what it said and ends.
-    if let Some(answer) = last_word(report, prepared, watched.status) {
+    let last_word = last_word(report, prepared, watched.status);
+    // One that is cancelled while its walls are put up is a cancelled one.
+    let was_early =
+        matches!(last_word, Some(Answer::Refused { .. })) && watched.ended_by == Some(Limit::Cancelled);
+    if let Some(answer) = last_word.filter(|_| !was_early) {
         return Ok(answer);
     }
     let exit = watched.status.map_or(Exit::Signal(libc::SIGKILL), exit_of);
@@ -141,7 +145,7 @@ fn watch(prepared: &Prepared, child: Pid, control: &mut Control) -> io::Result<W
             watched.status = Some(status);
             break;
         }
-        if asked {
+        if asked || control.holds_word() {
             watched.ended_by = control.end_requested();
         }
         let now = Instant::now();

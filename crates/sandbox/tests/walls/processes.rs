@@ -130,6 +130,23 @@ async fn cancelling_ends_a_run_within_two_seconds() {
     }
 }
 
+/// The word to end it is sent together with the order.
+#[tokio::test]
+async fn a_run_that_is_cancelled_before_it_begins_ends_at_once() {
+    let place = Place::new();
+    for sandbox in place.sandboxes().await {
+        let marker = marker();
+        let job = place.job(["bash", "-c", "sleep 1000; :", &marker]);
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        let begun = Instant::now();
+        let output = sandbox.run(&job, &cancel).await.unwrap();
+        assert_eq!(output.ended_by, Some(Limit::Cancelled), "{output:?}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert_eq!((alive(&marker), place.leftovers()), (0, 0));
+    }
+}
+
 #[tokio::test]
 async fn dropping_the_run_ends_it() {
     let place = Place::new();

@@ -80,7 +80,7 @@ pub const DUTIES: &[Duty] = &[
     },
     Duty {
         name: "records",
-        what: "removes old slots of schedules and old orders of housekeeping",
+        what: "removes old slots of schedules, old orders of housekeeping and old actions on many tasks",
         cron: "50 3 * * *",
         work: Work::Prune(&[
             Prune {
@@ -92,6 +92,21 @@ pub const DUTIES: &[Duty] = &[
             Prune {
                 table: "workers",
                 over: "seen_at < now() - make_interval(days => $1)",
+                bytes: "0",
+                keep: Keep::Records,
+            },
+            // What an action that failed did not come to.
+            Prune {
+                table: "task_action_items",
+                over: "EXISTS (SELECT 1 FROM task_actions a WHERE a.id = action_id AND a.status = 'failed' \
+                       AND a.finished_at < now() - make_interval(days => $1))",
+                bytes: "0",
+                keep: Keep::Records,
+            },
+            Prune {
+                table: "task_actions",
+                over: "finished_at < now() - make_interval(days => $1) \
+                       AND NOT EXISTS (SELECT 1 FROM task_action_items i WHERE i.action_id = task_actions.id)",
                 bytes: "0",
                 keep: Keep::Records,
             },

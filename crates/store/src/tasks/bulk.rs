@@ -2,29 +2,23 @@
 //!
 //! The tasks that fit are written down when the action is accepted, so that it means the same however long it takes.
 //! Whoever works on a slice holds the action's row locked; when it dies the lock goes with its connection, and the next
-//! one takes the same slice again.
+//! one takes the same slice again. A slice that fails is smaller the next time, and comes later and later, so that the
+//! actions behind it pass; after a bounded number of failures in a row the action has failed.
+
+mod slice;
 
 use chrono::{DateTime, Utc};
-use hive_domain::{
-    ActionId, ActionKind, ActionStatus, AgentId, Priority, ProjectId, SessionId, StatusReason, TaskId,
-};
+use hive_domain::{ActionId, ActionKind, ActionStatus, Priority};
+pub use slice::{MOST_FAILURES, Slice};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{
-    TaskFilter, cancel::cancel_all, changed::Changed, redrive, reprioritise::reprioritise_all,
-    status_name::StatusName,
-};
+use super::{TaskFilter, filter::with_filter};
 use crate::{
     error::{Error, Result},
     once::Once,
     pool::Store,
 };
-
-/// Tasks of one slice: some tenths of a second of work, for which their rows are locked.
-const SLICE: i64 = 2_000;
-/// Finished actions are forgotten after this long, in seconds: 7 days.
-pub const KEPT_SECONDS: f64 = 7.0 * 86_400.0;
 
 /// An action to be accepted.
 #[derive(Clone, Debug)]
@@ -62,21 +56,16 @@ pub struct BulkAction {
     pub skipped: i64,
     /// Cancelled besides, since they belong to a task that was.
     pub cascaded: i64,
+    /// Slices in a row that failed.
+    pub failures: i32,
+    /// What the last of them met.
+    pub error: Option<String>,
     /// Who asked.
     pub created_by: String,
     /// When it was accepted.
     pub created_at: DateTime<Utc>,
-    /// When the last of its tasks was done.
+    /// When the last of its tasks was done, or when it failed.
     pub finished_at: Option<DateTime<Utc>>,
-}
-
-/// What one slice did.
-#[derive(Clone, Debug)]
-pub struct Slice {
-    /// The action it belongs to.
-    pub action: ActionId,
-    /// Tasks that changed or were made, to be told to workers and watchers.
-    pub changed: Vec<Changed>,
 }
 
 struct Row {
@@ -89,6 +78,8 @@ struct Row {
     done: i64,
     skipped: i64,
     cascaded: i64,
+    failures: i32,
+    error: Option<String>,
     created_by: String,
     created_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
@@ -110,6 +101,8 @@ impl TryFrom<Row> for BulkAction {
             done: row.done,
             skipped: row.skipped,
             cascaded: row.cascaded,
+            failures: row.failures,
+            error: row.error,
             created_by: row.created_by,
             created_at: row.created_at,
             finished_at: row.finished_at,
@@ -149,7 +142,7 @@ impl Once {
                    finished_at = CASE WHEN $2 = 0 THEN now() END
                WHERE id = $1
                RETURNING id, kind::text AS "kind!", filter, priority, status::text AS "status!", matched, done, skipped,
-                         cascaded, created_by, created_at, finished_at"#,
+                         cascaded, failures, error, created_by, created_at, finished_at"#,
             id.uuid(),
             matched,
         )
@@ -157,6 +150,12 @@ impl Once {
         .await?
         .try_into()
     }
+}
+
+macro_rules! query_scalar {
+    ($first:literal $($part:literal)*, $($argument:expr),*) => {
+        sqlx::query_scalar!($first $(+ $part)*, $($argument),*)
+    };
 }
 
 /// Counts the tasks that fit, and writes them down for an action when there is one.
@@ -167,41 +166,15 @@ async fn match_tasks(
 ) -> Result<i64> {
     // A large table takes longer to look through than a statement of every day may.
     sqlx::query!("SELECT set_config('statement_timeout', '25000', true)").fetch_one(&mut *connection).await?;
-    let matched = sqlx::query_scalar!(
-        r#"WITH fitting AS (
-               SELECT t.id FROM tasks t
-               WHERE ($1::uuid IS NULL OR t.project_id = $1)
-                 AND (cardinality($2::task_status[]) = 0 OR t.status = ANY ($2))
-                 AND ($3::text IS NULL OR t.status_reason = $3::text::status_reason)
-                 AND ($4::uuid IS NULL OR t.assigned_agent_id = $4)
-                 AND ($5::jsonb = '{}' OR (t.labels <> '{}' AND t.labels @> $5))
-                 AND ($6::timestamptz IS NULL OR t.created_at >= $6)
-                 AND ($7::timestamptz IS NULL OR t.created_at < $7)
-                 AND ($8::uuid IS NULL OR t.session_id = $8)
-                 AND ($9::uuid IS NULL OR t.parent_id = $9)
-                 AND ($10::text IS NULL OR t.error_class = $10)
-                 AND ($11::timestamptz IS NULL OR t.completed_at >= $11)
-                 AND ($12::timestamptz IS NULL OR t.completed_at < $12)
-                 AND ($13::boolean IS NULL
-                      OR $13 = EXISTS (SELECT 1 FROM tasks r WHERE r.redriven_from = t.id))
-           ), item AS (
+    let matched = with_filter!(
+        query_scalar,
+        ("WITH fitting AS (SELECT t.id FROM tasks t WHERE"),
+        r#"), item AS (
                INSERT INTO task_action_items (action_id, task_id)
                SELECT $14, id FROM fitting WHERE $14::uuid IS NOT NULL
            )
            SELECT count(*) AS "count!" FROM fitting"#,
-        filter.project.map(ProjectId::uuid),
-        filter.status_names() as Vec<StatusName>,
-        filter.reason.map(StatusReason::as_str),
-        filter.agent.map(AgentId::uuid),
-        filter.labels_json(),
-        filter.created_since,
-        filter.created_before,
-        filter.session.map(SessionId::uuid),
-        filter.parent.map(TaskId::uuid),
-        filter.error_class,
-        filter.ended_since,
-        filter.ended_before,
-        filter.redriven,
+        filter,
         action.map(ActionId::uuid),
     )
     .fetch_one(connection)
@@ -229,7 +202,7 @@ impl Store {
         sqlx::query_as!(
             Row,
             r#"SELECT id, kind::text AS "kind!", filter, priority, status::text AS "status!", matched, done, skipped,
-                      cascaded, created_by, created_at, finished_at
+                      cascaded, failures, error, created_by, created_at, finished_at
                FROM task_actions WHERE id = $1"#,
             id.uuid(),
         )
@@ -237,97 +210,5 @@ impl Store {
         .await?
         .ok_or_else(|| Error::NotFound { what: "action", id: id.to_string() })?
         .try_into()
-    }
-
-    /// Works on the next slice of the oldest action that nobody works on; `None` when there is none.
-    ///
-    /// # Errors
-    /// When Postgres refuses; the slice is as it was.
-    pub async fn work_on_bulk_actions(&self) -> Result<Option<Slice>> {
-        let mut tx = self.pool.begin().await?;
-        let action = sqlx::query!(
-            r#"SELECT id, kind::text AS "kind!", priority, created_by FROM task_actions
-               WHERE status = 'working' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"#,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(action) = action else { return Ok(None) };
-        let kind: ActionKind =
-            action.kind.parse().map_err(|e| Error::inconsistent("task_actions", "kind", action.id, e))?;
-        let mut ids = sqlx::query_scalar!(
-            "DELETE FROM task_action_items
-             WHERE action_id = $1 AND task_id IN (SELECT task_id FROM task_action_items WHERE action_id = $1
-                                                  ORDER BY task_id LIMIT $2)
-             RETURNING task_id",
-            action.id,
-            SLICE,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        ids.sort_unstable();
-        let (changed, done, cascaded) = match (kind, priority(action.id, action.priority)?) {
-            (ActionKind::Cancel, _) => {
-                let changed = cancel_all(&mut tx, &ids, &action.created_by).await?;
-                let (own, others): (Vec<Uuid>, Vec<Uuid>) = changed
-                    .iter()
-                    .map(|changed| changed.task.uuid())
-                    .partition(|id| ids.binary_search(id).is_ok());
-                // Those that are still to come were meant as well.
-                let early = sqlx::query_scalar!(
-                    "DELETE FROM task_action_items WHERE action_id = $1 AND task_id = ANY ($2) RETURNING task_id",
-                    action.id,
-                    &others,
-                )
-                .fetch_all(&mut *tx)
-                .await?;
-                ids.extend(&early);
-                (changed, own.len() + early.len(), others.len() - early.len())
-            }
-            (ActionKind::Reprioritise, Some(priority)) => {
-                let changed = reprioritise_all(&mut tx, &ids, priority, &action.created_by).await?;
-                let done = changed.len();
-                (changed, done, 0)
-            }
-            (ActionKind::Reprioritise, None) => {
-                return Err(Error::inconsistent("task_actions", "priority", action.id, "none is given"));
-            }
-            (ActionKind::Redrive, _) => {
-                let made = redrive::redrive_all(&mut tx, &ids, &action.created_by, redrive::Repeats::Skipped)
-                    .await?;
-                let done = made.len();
-                (made, done, 0)
-            }
-        };
-        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        sqlx::query!(
-            "UPDATE task_actions
-             SET done = done + $2, skipped = skipped + $3, cascaded = cascaded + $4,
-                 status = CASE WHEN rest THEN 'working'::task_action_status ELSE 'done' END,
-                 finished_at = CASE WHEN NOT rest THEN now() END
-             FROM (SELECT EXISTS (SELECT 1 FROM task_action_items WHERE action_id = $1) AS rest) AS items
-             WHERE id = $1 AND status = 'working'",
-            action.id,
-            count(done),
-            count(ids.len() - done),
-            count(cascaded),
-        )
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(Some(Slice { action: action.id.into(), changed }))
-    }
-
-    /// Forgets actions that were finished 7 days ago. Returns how many.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn forget_old_bulk_actions(&self) -> Result<u64> {
-        let forgotten = sqlx::query!(
-            "DELETE FROM task_actions WHERE status = 'done' AND finished_at < now() - make_interval(secs => $1)",
-            KEPT_SECONDS,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(forgotten.rows_affected())
     }
 }

@@ -56,3 +56,44 @@ impl TaskFilter {
         )
     }
 }
+
+/// `with_filter!(statement, (before), after, filter, arguments…)`: a statement of the macro `statement` that asks which
+/// tasks `t` fit the filter, between what stands before and after. The filter's arguments are `$1` to `$13`; the others
+/// follow.
+macro_rules! with_filter {
+    ($statement:ident, ($($before:tt)*), $after:literal, $filter:expr $(, $argument:expr)* $(,)?) => {
+        $statement!(
+            $($before)*
+            "   ($1::uuid IS NULL OR t.project_id = $1)
+            AND (cardinality($2::task_status[]) = 0 OR t.status = ANY ($2))
+            AND ($3::text IS NULL OR t.status_reason = $3::text::status_reason)
+            AND ($4::uuid IS NULL OR t.assigned_agent_id = $4)
+            AND ($5::jsonb = '{}' OR (t.labels <> '{}' AND t.labels @> $5))
+            AND ($6::timestamptz IS NULL OR t.created_at >= $6)
+            AND ($7::timestamptz IS NULL OR t.created_at < $7)
+            AND ($8::uuid IS NULL OR t.session_id = $8)
+            AND ($9::uuid IS NULL OR t.parent_id = $9)
+            AND ($10::text IS NULL OR t.error_class = $10)
+            AND ($11::timestamptz IS NULL OR t.completed_at >= $11)
+            AND ($12::timestamptz IS NULL OR t.completed_at < $12)
+            AND ($13::boolean IS NULL OR $13 = EXISTS (SELECT 1 FROM tasks r WHERE r.redriven_from = t.id))
+            "
+            $after,
+            $filter.project.map(hive_domain::ProjectId::uuid),
+            $filter.status_names() as Vec<$crate::tasks::status_name::StatusName>,
+            $filter.reason.map(hive_domain::StatusReason::as_str),
+            $filter.agent.map(hive_domain::AgentId::uuid),
+            $filter.labels_json(),
+            $filter.created_since,
+            $filter.created_before,
+            $filter.session.map(hive_domain::SessionId::uuid),
+            $filter.parent.map(hive_domain::TaskId::uuid),
+            $filter.error_class,
+            $filter.ended_since,
+            $filter.ended_before,
+            $filter.redriven
+            $(, $argument)*
+        )
+    };
+}
+pub(super) use with_filter;

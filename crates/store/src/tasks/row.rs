@@ -69,7 +69,7 @@ pub(crate) struct TaskRow {
 
 /// `select_tasks!(with, source, tail, arguments…)`: reads [`TaskRow`]s from `source`, which has the columns of `tasks`.
 macro_rules! select_tasks {
-    ($($with:literal)+, $source:literal, $tail:literal $(, $argument:expr)* $(,)?) => {
+    ($($with:literal)+, $source:literal, $($tail:literal)+ $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::tasks::TaskRow,
             $($with +)+ r#"
@@ -95,7 +95,7 @@ macro_rules! select_tasks {
                    t.created_by AS "created_by!", t.created_at AS "created_at!",
                    t.started_at, t.completed_at
             FROM "# + $source + r#" t LEFT JOIN agents a ON a.id = t.assigned_agent_id
-            "# + $tail
+            "# $(+ $tail)+
             $(, $argument)*
         )
     };

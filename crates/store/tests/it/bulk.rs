@@ -55,7 +55,7 @@ async fn work(bed: &Bed) -> Vec<TaskId> {
 
 async fn counts(bed: &Bed, id: ActionId) -> (ActionStatus, [i64; 4]) {
     let action = bed.store.bulk_action(id).await.unwrap();
-    assert_eq!(action.finished_at.is_some(), action.status == ActionStatus::Done);
+    assert_eq!(action.finished_at.is_some(), action.status != ActionStatus::Working);
     (action.status, [action.matched, action.done, action.skipped, action.cascaded])
 }
 
@@ -241,16 +241,96 @@ async fn actions_on_the_same_tasks_do_not_deadlock() {
 }
 
 #[tokio::test]
-async fn finished_actions_are_forgotten_after_a_week() {
+async fn ended_actions_are_forgotten_by_housekeeping() {
     let bed = Bed::make().await;
+    many(&bed, 3, |_, new| new.labels = labelled("shop").labels).await;
+    let failed = begin(&bed, ActionKind::Cancel, &labelled("shop"), None).await;
     let old = begin(&bed, ActionKind::Cancel, &labelled("nobody"), None).await;
     let new = begin(&bed, ActionKind::Cancel, &labelled("nobody"), None).await;
     bed.execute(&format!(
-        "UPDATE task_actions SET finished_at = now() - interval '7 d 1 min' WHERE id = '{}'",
-        old.id
+        "UPDATE task_actions SET finished_at = now() - interval '31 d' WHERE id = '{}';
+         UPDATE task_actions SET finished_at = now() - interval '31 d', status = 'failed', failures = 8, error = 'x'
+         WHERE id = '{}'",
+        old.id, failed.id
     ))
     .await;
-    assert_eq!(bed.store.forget_old_bulk_actions().await.unwrap(), 1);
-    assert!(bed.store.bulk_action(old.id).await.is_err());
+    assert_eq!(
+        bed.keep_house("records", true).await.report["task_actions"],
+        1,
+        "one has tasks that go first"
+    );
+    let done = bed.keep_house("records", false).await;
+    assert_eq!((&done.report["task_action_items"], &done.report["task_actions"]), (&3.into(), &2.into()));
+    for gone in [old.id, failed.id] {
+        bed.store.bulk_action(gone).await.unwrap_err();
+    }
     assert_eq!(bed.store.bulk_action(new.id).await.unwrap().filter, serde_json::json!({ "as": "sent" }));
+}
+
+/// What is asked for at once, without the waits between tries.
+async fn now(bed: &Bed) {
+    bed.execute("UPDATE task_actions SET retry_at = now()").await;
+}
+
+#[tokio::test]
+async fn an_action_whose_slice_meets_a_locked_row_lets_others_pass() {
+    let bed = Bed::make().await;
+    let ids = many(&bed, 6, |n, new| {
+        new.labels = labelled(if n < 3 { "held" } else { "free" }).labels;
+    })
+    .await;
+    let held = begin(&bed, ActionKind::Cancel, &labelled("held"), None).await;
+    let free = begin(&bed, ActionKind::Cancel, &labelled("free"), None).await;
+    let mut holder = bed.pool.begin().await.unwrap();
+    let lock = "SELECT 1 FROM tasks WHERE id = $1 FOR UPDATE";
+    sqlx::query(lock).bind(ids[1].uuid()).execute(&mut *holder).await.unwrap();
+    bed.store.work_on_bulk_actions().await.unwrap_err();
+    let slice = bed.store.work_on_bulk_actions().await.unwrap().unwrap();
+    assert_eq!((slice.action, slice.changed.len()), (free.id, 3));
+    assert_eq!(counts(&bed, free.id).await, (ActionStatus::Done, [3, 3, 0, 0]));
+    assert!(bed.store.work_on_bulk_actions().await.unwrap().is_none(), "the first one waits");
+    let waits = bed.store.bulk_action(held.id).await.unwrap();
+    assert_eq!((waits.status, waits.failures, waits.done), (ActionStatus::Working, 1, 0));
+    assert!(waits.error.unwrap().contains("lock timeout"));
+    let due =
+        "SELECT count(*) FROM task_actions WHERE retry_at > now() AND retry_at < now() + interval '2 s'";
+    assert_eq!(bed.number(due).await, 1);
+    holder.rollback().await.unwrap();
+    now(&bed).await;
+    work(&bed).await;
+    assert_eq!(counts(&bed, held.id).await, (ActionStatus::Done, [3, 3, 0, 0]));
+    let done = bed.store.bulk_action(held.id).await.unwrap();
+    assert_eq!((done.failures, done.error), (0, None), "what is mended is not held against it");
+}
+
+#[tokio::test]
+async fn an_action_that_keeps_failing_ends_after_all_that_can_be_done() {
+    let bed = Bed::make().await;
+    let count = 300;
+    let ids = many(&bed, count, |_, new| new.labels = labelled("shop").labels).await;
+    let poison = ids[count - 1];
+    bed.execute(&format!(
+        "ALTER TABLE tasks ADD CONSTRAINT planted CHECK (id <> '{poison}' OR status <> 'cancelled')"
+    ))
+    .await;
+    let action = begin(&bed, ActionKind::Cancel, &labelled("shop"), None).await;
+    let (mut failed, mut longest) = (0, 0.0_f64);
+    while counts(&bed, action.id).await.0 == ActionStatus::Working {
+        now(&bed).await;
+        if bed.store.work_on_bulk_actions().await.is_err() {
+            failed += 1;
+            assert!(failed < 60, "it never ends");
+            let wait = "SELECT extract(epoch FROM max(retry_at) - now())::float8 FROM task_actions";
+            longest = longest.max(sqlx::query_scalar(wait).fetch_one(&bed.pool).await.unwrap());
+        }
+    }
+    let count = i64::try_from(count).unwrap();
+    assert_eq!(counts(&bed, action.id).await, (ActionStatus::Failed, [count, count - 1, 0, 0]));
+    let ended = bed.store.bulk_action(action.id).await.unwrap();
+    assert_eq!(ended.failures, hive_store::MOST_FAILURES);
+    assert!(ended.error.unwrap().contains("planted"), "the error is named");
+    assert!((50.0..=60.0).contains(&longest), "{longest}");
+    bed.assert_stands(poison, TaskStatus::Ready, None).await;
+    now(&bed).await;
+    assert!(bed.store.work_on_bulk_actions().await.unwrap().is_none(), "nobody tries it again");
 }

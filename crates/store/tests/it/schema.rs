@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 use hive_domain::{
     ActionKind, ActionStatus, AgentStatus, CatchUp, MessagePolicy, Overlap, PauseMode, SlotOutcome,
     StatusReason, TaskStatus,
-    journal::{Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Stop, ToolResults},
+    journal::{Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop, ToolResults},
     task::DependencyPolicy,
 };
 use hive_local::testing::{TestDatabase, TestStores};
@@ -92,6 +92,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
         Entry::Message(message),
         Entry::Intent(intent),
         Entry::Outcome(outcome),
+        Entry::Rollback(Rollback { from: 1, standing: vec![] }),
     ];
     for entry in &all {
         // A kind that is added to the domain stops this from compiling until it is in the list above.
@@ -102,7 +103,8 @@ fn kinds_of_steps() -> Vec<&'static str> {
             | Entry::Checks(_)
             | Entry::Message(_)
             | Entry::Intent(_)
-            | Entry::Outcome(_) => {}
+            | Entry::Outcome(_)
+            | Entry::Rollback(_) => {}
         }
         Entry::from_stored(entry.kind(), &entry.body().unwrap()).unwrap();
     }

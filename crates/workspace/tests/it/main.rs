@@ -11,5 +11,6 @@ mod pushing;
 mod removal;
 mod resets;
 mod resolving;
+mod restoring;
 mod resume;
 mod sweeping;

@@ -1,0 +1,5 @@
+//! The command line against servers at work: what it prints, how it ends, and what it does to Postgres.
+
+mod clock;
+mod many;
+mod queue;
