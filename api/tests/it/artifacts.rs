@@ -44,5 +44,5 @@ async fn a_stored_text_is_listed_by_name_and_shown_whole() {
         api.get(&format!("{path}/{name}")).await.problem(404, "no_artifact");
     }
     api.get(&format!("/api/v1/tasks/{other}/artifacts/diff")).await.problem(404, "no_artifact");
-    api.get(&format!("{path}?limit=0")).await.problem(400, "invalid_parameter");
+    api.get(&format!("{path}?limit=0")).await.problem(400, "invalid_query");
 }

@@ -16,7 +16,7 @@ use crate::bed::{Bed, connect, note};
 
 impl Bed {
     /// An id as it was made this many days ago.
-    async fn id_of(&self, days: i32) -> TaskId {
+    pub(crate) async fn id_of(&self, days: i32) -> TaskId {
         let first: Uuid = sqlx::query_scalar("SELECT first_id_of(now() - make_interval(days => $1))")
             .bind(days)
             .fetch_one(&self.pool)
