@@ -43,4 +43,5 @@ mod settle;
 mod tickets;
 mod transitions;
 mod verify;
+mod verify_slots;
 mod workers;
