@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use hive_tests::{TestHive, answer, finish, rules, shell};
+use hive_tests::{TestHive, answer, finish, rules, say, shell};
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -132,5 +132,28 @@ async fn loud_checks_share_the_room_of_a_row() {
             assert!(message.contains(output.trim_end()), "the model reads it");
         }
     }
+    hive.assert_whole(id).await;
+}
+
+#[tokio::test]
+async fn a_long_answer_is_kept_whole_beside_the_task() {
+    let answer = format!("It begins.\n{}It ends.", "\"Quoted\" and long.\n".repeat(1_200));
+    let script = rules(json!([say("Talk", 0, &answer), say("Chat", 0, &answer[..4_000])]));
+    let hive = TestHive::builder().script(script).start().await;
+    let (id, short) =
+        (hive.post_task(json!({ "title": "Talk" })).await, hive.post_task(json!({ "title": "Chat" })).await);
+    let task = hive.wait_succeeded(id, 60).await;
+    let summary = task["result"]["summary"].as_str().unwrap();
+    assert!((7_000..15_900).contains(&summary.len()), "{}", summary.len());
+    assert!(summary.starts_with("It begins.\n\"Quoted") && summary.ends_with("long.\nIt ends."));
+    assert_eq!(artifact(&hive, id, "summary").await, answer);
+    let result = "SELECT octet_length(result::text)::bigint FROM tasks WHERE id = $1";
+    assert!(hive.count(result, id).await < 16_000);
+    let event = "SELECT max(octet_length(data::text))::bigint FROM events WHERE task_id = $1";
+    assert!(hive.count(event, id).await < 16_000);
+
+    let task = hive.wait_succeeded(short, 60).await;
+    assert_eq!(task["result"]["summary"], answer[..4_000].trim(), "what fits is not touched");
+    assert_eq!(hive.get(&format!("/api/v1/tasks/{short}/artifacts")).await["items"], json!([]));
     hive.assert_whole(id).await;
 }

@@ -182,16 +182,22 @@ impl Activation<'_> {
         format!("step-{}-{tool_use_id}", self.lease.next_seq())
     }
 
-    /// Stores a whole text, and gives its name.
+    /// Stores the whole answer to a call, and gives its name.
     async fn keep_whole(&self, tool_use_id: &str, text: &str) -> Result<String, Stopped> {
         let name = self.artifact_name(tool_use_id);
+        self.keep_text(&name, text).await?;
+        Ok(name)
+    }
+
+    /// Stores a text under a name, as much of it as an artifact holds.
+    pub(crate) async fn keep_text(&self, name: &str, text: &str) -> Result<(), Stopped> {
         let body = cut_middle(text, hive_store::artifacts::MAX_ARTIFACT_BYTES);
         let task = self.lease.task();
         self.persist(|| {
-            self.agent.store.put_artifact(task, &name, "text/plain; charset=utf-8", body.as_bytes())
+            self.agent.store.put_artifact(task, name, "text/plain; charset=utf-8", body.as_bytes())
         })
         .await?;
-        Ok(name)
+        Ok(())
     }
 }
 
