@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint compose-check bench chaos prepare openapi clean
+.PHONY: help run test lint compose-check bench chaos prepare schema-dump openapi clean
 
 CARGO ?= cargo
 STATE ?=
@@ -11,7 +11,7 @@ PORT ?=
 ARGS ?=
 
 help: ## Show the commands.
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: ## Build and start everything on this machine; Ctrl-C stops it.
 	$(CARGO) build --locked --workspace --bins
@@ -64,6 +64,11 @@ endif
 prepare: ## Record the store's statements in .sqlx, after a change of SQL or schema.
 	$(CARGO) build --locked --package hive-local --bins
 	target/debug/hive-stores --migrations migrations -- sh crates/store/prepare.sh
+
+# VERSION=0006 writes the dump of a release anew instead of that of the head.
+schema-dump: ## Write the dump of the schema's head, after a migration.
+	$(CARGO) build --locked --package hive-local --bins
+	target/debug/hive-stores -- python3 migrations/released/make_dump.py $(or $(VERSION),head)
 
 openapi: ## Write openapi.json anew.
 	UPDATE_OPENAPI=1 target/debug/hive-stores -- $(CARGO) test --locked --package hive-api --test it openapi

@@ -80,6 +80,8 @@ endpoints! {
     tasks::reprioritise,
     tasks::steps,
     tasks::diff,
+    tasks::artifacts,
+    tasks::artifact,
     tasks::events,
     tasks::assign,
     tasks::complete,

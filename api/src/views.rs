@@ -2,6 +2,7 @@
 
 mod action;
 mod agent;
+mod artifact;
 mod housekeeping;
 mod limits;
 mod message;
@@ -15,6 +16,7 @@ mod task;
 
 pub use action::ActionView;
 pub use agent::AgentView;
+pub use artifact::ArtifactView;
 pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
 pub use message::MessageView;

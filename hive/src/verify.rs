@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// Seconds that a ticket may lie in Redis after its task needs it no more. It waits its turn like any other.
     #[arg(long, default_value_t = 300.0)]
     ticket_grace: f64,
+    /// Seconds that a slot of a schedule may be late: one that cannot fire is tried again each minute.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32))]
+    slot_grace: u32,
 }
 
 pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure> {
@@ -60,6 +63,8 @@ pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure>
     let scope = if options.all { Scope::All } else { Scope::Recent { ended: options.recent } };
     let mut report = Report::new(options.all);
     report.extend(store.verify(scope).await.map_err(refused)?);
+    let grace = Duration::from_secs(options.slot_grace.into());
+    report.extend(vec![store.verify_slots(grace).await.map_err(refused)?]);
     // Postgres was looked at: what it says is shown even when Redis is away.
     let unreachable = match tickets::verify(&store, &queue, options.ticket_grace).await {
         Ok(found) => {

@@ -40,6 +40,17 @@ async fn a_hive_is_whole_until_somebody_breaks_it() {
     assert_eq!((code, &report["whole"]), (Some(0), &json!(true)), "{report:#}");
     assert!(report["checks"].as_array().unwrap().iter().any(|check| check["looked_at"] != 0));
 
+    // A slot that should have come and left no row, as the schedule of the system would have it an hour ago.
+    let since = "UPDATE schedules SET slots_since = now() - $1::text::interval WHERE name = 'system: idempotency_keys'";
+    sqlx::query(since).bind("2 hours").execute(&hive.pool).await.unwrap();
+    let (code, report) = verify(&hive, "300").await;
+    assert_eq!(code, Some(1));
+    let [(check, slots)] = found(&report).try_into().unwrap();
+    assert_eq!(check, "slot_missing");
+    assert!((1..=2).contains(&slots.len()), "{report:#}");
+    assert!(report.to_string().contains("system: idempotency_keys"), "{report:#}");
+    sqlx::query(since).bind("0 s").execute(&hive.pool).await.unwrap();
+
     // A ticket that no task wants, in a hive without a worker that would drop it.
     end(&mut hive.workers[0]).await;
     sqlx::query("UPDATE tasks SET updated_at = now() - interval '1 min', input_tokens = input_tokens + 1")

@@ -2,6 +2,8 @@
 
 pub mod act;
 pub mod action;
+pub mod artifact;
+pub mod artifacts;
 pub mod assign;
 pub mod bulk;
 pub mod cancel;

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Result)]
 pub struct ResultView {
-    /// What the agent says it did; the whole answer of a task without files.
+    /// What the agent says it did; the whole answer of a task without files. Of a long one the ends: the artifact
+    /// `summary` holds the whole.
     summary: String,
     /// The branch, when there are files.
     branch: Option<String>,

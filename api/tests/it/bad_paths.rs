@@ -20,7 +20,7 @@ async fn paths_methods_and_ids_are_checked() {
         assert!(answer.header("allow").contains("GET"), "{answer:?}");
     }
     Answer::of(api.request(Method::POST, "/health/live")).await.problem(405, "method_not_allowed");
-    for tail in ["", "/steps", "/diff", "/events"] {
+    for tail in ["", "/steps", "/diff", "/artifacts", "/artifacts/diff", "/events"] {
         for bad in ["x", "1", "%00", "%ff", "00000000-0000-0000-0000-00000000000g"] {
             api.get(&format!("/api/v1/tasks/{bad}{tail}")).await.problem(400, "invalid_id");
         }

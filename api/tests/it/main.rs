@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at what it does not expect")]
 
 mod agents;
+mod artifacts;
 mod auth;
 mod bad_bodies;
 mod bad_fields;

@@ -1,6 +1,6 @@
-//! One turn's tools: run them in order, cut what is long, keep the rest.
+//! One turn's tools: run them in order, keep what is long apart, show as much as fits the journal.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use chrono::{DateTime, Utc};
 use hive_domain::{
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     doze::stamp,
+    excerpt::{Ends, MAX_ENTRY_BYTES, MAX_TEXT_BYTES, share},
     meter,
     outside::Outside,
     run::{Activation, Stopped},
@@ -23,9 +24,8 @@ use crate::{
 /// The answer to calls that a person's interruption left over.
 const NOT_RUN: &str = "not run: the person you work for interrupted; read their message first";
 
-/// What a tool result may hold of a text, in bytes; the whole is kept as an artifact. Three full results and a reply
-/// still leave a journal row under 64 KiB.
-pub const MAX_RESULT_BYTES: usize = 12 << 10;
+/// What the two notes on what was not committed may take of an entry, each, in bytes of JSON.
+const NOTE_BYTES: usize = 500;
 
 /// What running the tools of a reply came to.
 pub(crate) enum Acted {
@@ -43,7 +43,7 @@ impl Activation<'_> {
         calls: &[ToolCall],
         until: Option<Instant>,
     ) -> Result<Acted, Stopped> {
-        let mut results = Vec::with_capacity(calls.len());
+        let mut answers = Vec::with_capacity(calls.len());
         let (mut finished, mut wake_at, mut is_interrupted) = (None, None, false);
         for call in calls {
             if self.control.lost.is_cancelled() {
@@ -80,16 +80,49 @@ impl Activation<'_> {
                 Err(ToolError::Abort(error)) => return Err(Stopped::Sandbox(error)),
             };
             let content = clean(content);
-            let artifact = self.keep_whole(call, &content).await?;
-            results.push(ToolResult {
-                tool_use_id: call.id.clone(),
-                tool: call.name.clone(),
-                content: cut_middle(&content, MAX_RESULT_BYTES),
-                is_error,
-                artifact,
-            });
+            // At once, so that of many long answers only their ends are in memory.
+            let artifact = match content.len() > MAX_TEXT_BYTES {
+                true => Some(self.keep_whole(&call.id, &content).await?),
+                false => None,
+            };
+            let (tool_use_id, tool) = (call.id.clone(), call.name.clone());
+            let result = ToolResult { tool_use_id, tool, content: String::new(), is_error, artifact };
+            answers.push((result, Ends::of(content)));
         }
-        Ok(Acted::Results(ToolResults { results, finished, wake_at }))
+        self.show(answers, finished, wake_at).await.map(Acted::Results)
+    }
+
+    /// Shares the room of one journal entry among the answers of a turn. What is cut is kept whole as an artifact.
+    async fn show(
+        &self,
+        answers: Vec<(ToolResult, Ends)>,
+        finished: Option<String>,
+        wake_at: Option<DateTime<Utc>>,
+    ) -> Result<ToolResults, Stopped> {
+        let sizes = answers.iter().map(|(_, ends)| ends.size()).collect();
+        let (results, texts): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+        let mut shown = ToolResults { results, finished, wake_at };
+        let most = share(sizes, self.room(&shown)).min(MAX_TEXT_BYTES);
+        for (result, text) in shown.results.iter_mut().zip(texts) {
+            result.content = text.within(most);
+            if let Some(whole) = text.whole().filter(|whole| *whole != result.content)
+                && result.artifact.is_none()
+            {
+                result.artifact = Some(self.keep_whole(&result.tool_use_id, whole).await?);
+            }
+        }
+        Ok(shown)
+    }
+
+    /// What is left for texts in an entry with these results when each names an artifact, in bytes of JSON.
+    fn room(&self, bare: &ToolResults) -> usize {
+        let mut bare = bare.clone();
+        for result in &mut bare.results {
+            result.artifact = Some(self.artifact_name(&result.tool_use_id));
+        }
+        // A journal of ours has nothing that JSON cannot express.
+        let taken = serde_json::to_string(&bare).map_or(0, |json| json.len());
+        MAX_ENTRY_BYTES.saturating_sub(taken + 2 * NOTE_BYTES)
     }
 
     /// True when the harness answers all calls of a reply out of itself: nothing is run, nothing is waited for, and no
@@ -157,18 +190,26 @@ impl Activation<'_> {
         tools::call(tool, input, Bench { tree, sandbox: &self.agent.sandbox, cancel, until }).await
     }
 
-    async fn keep_whole(&self, call: &ToolCall, content: &str) -> Result<Option<String>, Stopped> {
-        if content.len() <= MAX_RESULT_BYTES {
-            return Ok(None);
-        }
-        let name = format!("step-{}-{}", self.lease.next_seq(), call.id);
-        let body = cut_middle(content, hive_store::artifacts::MAX_ARTIFACT_BYTES);
+    fn artifact_name(&self, tool_use_id: &str) -> String {
+        format!("step-{}-{tool_use_id}", self.lease.next_seq())
+    }
+
+    /// Stores the whole answer to a call, and gives its name.
+    async fn keep_whole(&self, tool_use_id: &str, text: &str) -> Result<String, Stopped> {
+        let name = self.artifact_name(tool_use_id);
+        self.keep_text(&name, text).await?;
+        Ok(name)
+    }
+
+    /// Stores a text under a name, as much of it as an artifact holds.
+    pub(crate) async fn keep_text(&self, name: &str, text: &str) -> Result<(), Stopped> {
+        let body = cut_middle(text, hive_store::artifacts::MAX_ARTIFACT_BYTES);
         let task = self.lease.task();
         self.persist(|| {
-            self.agent.store.put_artifact(task, &name, "text/plain; charset=utf-8", body.as_bytes())
+            self.agent.store.put_artifact(task, name, "text/plain; charset=utf-8", body.as_bytes())
         })
         .await?;
-        Ok(Some(name))
+        Ok(())
     }
 }
 
@@ -200,17 +241,21 @@ pub(crate) fn refuse(calls: &[ToolCall]) -> ToolResults {
 pub(crate) fn tell_skipped(results: &mut ToolResults, skipped: &[String]) {
     if let Some(last) = results.results.last_mut().filter(|_| !skipped.is_empty()) {
         let shown = skipped.iter().take(10).cloned().collect::<Vec<_>>().join("; ");
-        last.content.push_str(&format!("\n[not committed: {shown}]"));
+        last.content.push_str(&note(format!("\n[not committed: {shown}]")));
     }
 }
 
 /// Tells the model that nothing of this turn was committed, and why.
 pub(crate) fn tell_refused(results: &mut ToolResults, why: &str) {
     if let Some(last) = results.results.last_mut() {
-        last.content.push_str(&format!("\n[nothing was committed: {why}]"));
+        last.content.push_str(&note(format!("\n[nothing was committed: {why}]")));
         last.is_error = true;
     }
     results.finished = None;
+}
+
+fn note(text: String) -> String {
+    Ends::of(text).within(NOTE_BYTES)
 }
 
 /// Postgres stores no NUL, and a model has no use for one.
@@ -219,13 +264,13 @@ pub(crate) fn clean(text: String) -> String {
 }
 
 /// Keeps head and tail, cut at character boundaries, with a line that says how much is left out.
-pub(crate) fn cut_middle(text: &str, max: usize) -> String {
+fn cut_middle(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let half = max.saturating_sub(64) / 2;
     let (head, tail) = (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
-    format!("{}\n[{} bytes left out]\n{}", &text[..head], tail - head, &text[tail..])
+    Cow::Owned(format!("{}\n[{} bytes left out]\n{}", &text[..head], tail - head, &text[tail..]))
 }
 
 #[cfg(test)]
@@ -244,7 +289,7 @@ mod tests {
                 prop_assert!(cut.starts_with(&head));
                 prop_assert!(cut.contains("bytes left out"));
             } else {
-                prop_assert_eq!(cut, text);
+                prop_assert_eq!(cut.as_ref(), text.as_str());
             }
         }
     }

@@ -10,13 +10,20 @@ use hive_sandbox::{Job, Sandbox};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    act::{clean, cut_middle},
+    act::clean,
+    excerpt::{Ends, MAX_ENTRY_BYTES, share},
     meter,
     tools::capture_text,
 };
 
-/// What is kept of a check's output, in bytes.
+/// What is kept of a check's output at most, in bytes of JSON.
 const MAX_OUTPUT_BYTES: usize = 4 << 10;
+
+/// A command that ran, and what it printed; how much of that is kept is known when all have run.
+pub struct Ran {
+    result: CheckResult,
+    output: Ends,
+}
 
 /// Runs one command, for at most `left` when that is less than its own time.
 ///
@@ -28,7 +35,7 @@ pub async fn run(
     sandbox: &Sandbox,
     cancel: &CancellationToken,
     left: Option<Duration>,
-) -> Result<CheckResult, hive_sandbox::Error> {
+) -> Result<Ran, hive_sandbox::Error> {
     let mut job = Job::new(tree, ["bash", "-c", &check.command]);
     let own = Duration::from_secs(check.timeout_seconds);
     job.limits.wall =
@@ -48,22 +55,40 @@ pub async fn run(
         }
         Err(error) => return Err(error),
     };
-    Ok(CheckResult {
+    let result = CheckResult {
         name: check.name.clone(),
         command: check.command.clone(),
         passed,
         exit_code,
         milliseconds: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
-        output: cut_middle(&clean(text), MAX_OUTPUT_BYTES),
-    })
+        output: String::new(),
+    };
+    Ok(Ran { result, output: Ends::of(clean(text)) })
 }
 
-/// The journal entry for what was found.
+/// The journal entry for what was found. The outputs share the room of one row.
 #[must_use]
-pub fn entry(summary: String, results: Vec<CheckResult>, tree: Option<String>) -> Checks {
-    let passed = results.iter().all(|check| check.passed);
-    let message = if passed { String::new() } else { message(&results) };
-    Checks { summary, results, tree, passed, message }
+pub fn entry(summary: String, ran: Vec<Ran>, tree: Option<String>) -> Checks {
+    let passed = ran.iter().all(|check| check.result.passed);
+    // What is red is said twice: in the result, and in the words to the model.
+    let times = |check: &Ran| if check.result.passed { 1 } else { 2 };
+    let size = |check: &Ran| check.output.size().min(MAX_OUTPUT_BYTES);
+    let sizes = ran.iter().flat_map(|check| std::iter::repeat_n(size(check), times(check))).collect();
+    let (results, outputs): (Vec<_>, Vec<_>) = ran.into_iter().map(|ran| (ran.result, ran.output)).unzip();
+    let mut checks = Checks { summary, results, tree, passed, message: String::new() };
+    if !passed {
+        checks.message = message(&checks.results);
+    }
+    // A journal of ours has nothing that JSON cannot express.
+    let taken = serde_json::to_string(&checks).map_or(0, |json| json.len());
+    let most = share(sizes, MAX_ENTRY_BYTES.saturating_sub(taken)).min(MAX_OUTPUT_BYTES);
+    for (check, output) in checks.results.iter_mut().zip(outputs) {
+        check.output = output.within(most);
+    }
+    if !passed {
+        checks.message = message(&checks.results);
+    }
+    checks
 }
 
 fn message(results: &[CheckResult]) -> String {

@@ -4,9 +4,14 @@ use fail::fail_point;
 use hive_domain::{ErrorClass, Outcome, journal::TaskResult};
 
 use crate::{
+    act::clean,
+    excerpt::{Ends, LEAST_TEXT_BYTES, MAX_ENTRY_BYTES},
     files::Files,
     run::{Activation, Stopped},
 };
+
+/// The artifact with the whole summary, when the task's row holds only its ends.
+const SUMMARY: &str = "summary";
 
 impl Activation<'_> {
     /// Gives the disk back when the run ends without an outcome of its own: the next one, on this host or another, opens
@@ -23,8 +28,32 @@ impl Activation<'_> {
         }
     }
 
-    /// Adds branch, diff and checks to an end; other outcomes pass.
+    /// Adds branch, diff and checks to an end, and makes it fit the task's row; other outcomes pass.
     pub(crate) async fn close(mut self, outcome: Outcome) -> Result<Outcome, Stopped> {
+        let outcome = self.add_evidence(outcome).await?;
+        Ok(match outcome {
+            Outcome::Done(result) => Outcome::Done(self.fit(result).await?),
+            Outcome::Fail { reason, detail, partial } => {
+                Outcome::Fail { reason, detail, partial: Box::new(self.fit(*partial).await?) }
+            }
+            other => other,
+        })
+    }
+
+    /// Keeps a summary that would make the row of the task large as an artifact, and its ends in the result.
+    async fn fit(&self, mut result: TaskResult) -> Result<TaskResult, Stopped> {
+        // A result of ours has nothing that JSON cannot express.
+        let size = |result: &TaskResult| serde_json::to_string(result).map_or(0, |json| json.len());
+        if size(&result) > MAX_ENTRY_BYTES {
+            let whole = clean(std::mem::take(&mut result.summary));
+            let room = MAX_ENTRY_BYTES.saturating_sub(size(&result)).max(LEAST_TEXT_BYTES);
+            self.keep_text(SUMMARY, &whole).await?;
+            result.summary = Ends::of(whole).within(room);
+        }
+        Ok(result)
+    }
+
+    async fn add_evidence(&mut self, outcome: Outcome) -> Result<Outcome, Stopped> {
         let is_end = matches!(outcome, Outcome::Done(_) | Outcome::Fail { .. });
         if !is_end || self.files.is_none() {
             return Ok(outcome);

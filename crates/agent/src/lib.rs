@@ -7,6 +7,7 @@ pub mod checks;
 pub mod conversation;
 mod definitions;
 mod doze;
+mod excerpt;
 mod files;
 mod finish;
 mod meter;

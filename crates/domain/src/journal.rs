@@ -293,7 +293,8 @@ pub struct DiffStat {
 /// What came out of a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskResult {
-    /// What the agent says it did; the whole answer of a task without files.
+    /// What the agent says it did; the whole answer of a task without files. The ends of one that is too long for the
+    /// task's row.
     pub summary: String,
     /// The branch, when there are files.
     pub branch: Option<String>,

@@ -45,6 +45,8 @@ names! {
         Skipped = "skipped",
         /// What the schedule makes was refused; the detail says why.
         Refused = "refused",
+        /// Nobody was there at its time, and the catch-up policy drops it.
+        Missed = "missed",
     }
 }
 
@@ -71,6 +73,20 @@ pub fn due(
     }
 }
 
+/// The last `most` slots from `next` to `now` that are not `due`: the policy drops them, and those before them.
+#[must_use]
+pub fn dropped(
+    cadence: &Cadence,
+    due: &[DateTime<Utc>],
+    next: DateTime<Utc>,
+    now: DateTime<Utc>,
+    most: usize,
+) -> Vec<DateTime<Utc>> {
+    // Every policy keeps the latest.
+    let until = due.first().map_or(now, |first| *first - TimeDelta::seconds(1));
+    cadence.latest(next, until, most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +105,19 @@ mod tests {
         assert_eq!(three_missed(CatchUp::All, 2), [at(20), at(30)]);
         assert_eq!(due(&cadence, CatchUp::None, 5, at(10), at(31)), [at(30)], "this one is on time");
         assert!(due(&cadence, CatchUp::All, 5, at(40), at(35)).is_empty(), "its time has not come");
+    }
+    #[test]
+    fn what_is_not_done_is_dropped() {
+        let cadence = Cadence::parse("*/10 * * * * *", "UTC").unwrap();
+        let of_three = |catch_up, bound, most| {
+            let due = due(&cadence, catch_up, bound, at(10), at(35));
+            dropped(&cadence, &due, at(10), at(35), most)
+        };
+        assert_eq!(of_three(CatchUp::None, 5, 5), [at(10), at(20), at(30)]);
+        assert_eq!(of_three(CatchUp::None, 5, 2), [at(20), at(30)]);
+        assert_eq!(of_three(CatchUp::One, 5, 5), [at(10), at(20)]);
+        assert!(of_three(CatchUp::All, 5, 5).is_empty());
+        assert_eq!(of_three(CatchUp::All, 1, 5), [at(10), at(20)]);
+        assert!(dropped(&cadence, &[], at(40), at(35), 5).is_empty(), "its time has not come");
     }
 }

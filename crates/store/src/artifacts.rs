@@ -1,5 +1,6 @@
 //! Large texts, stored once by their SHA-256 and shown by name under a task.
 
+use chrono::{DateTime, Utc};
 use hive_domain::TaskId;
 use sha2::{Digest, Sha256};
 
@@ -10,6 +11,21 @@ use crate::{
 
 /// The largest artifact, in bytes; what is longer is cut by the writer.
 pub const MAX_ARTIFACT_BYTES: usize = 10 << 20;
+
+/// What a task shows of a stored text, without the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    /// Its name under the task.
+    pub name: String,
+    /// What it is.
+    pub media_type: String,
+    /// How long it is.
+    pub bytes: i64,
+    /// Its SHA-256 in hex; the same text has the same everywhere.
+    pub sha256: String,
+    /// When the task first showed something under this name.
+    pub at: DateTime<Utc>,
+}
 
 impl Store {
     /// Stores `body` and shows it as `name` under `task`. Repeating it changes nothing; a new body takes the name over.
@@ -66,5 +82,22 @@ impl Store {
         .await?
         .ok_or_else(|| Error::NotFound { what: "artifact", id: format!("{task}/{name}") })?;
         Ok((row.media_type, row.body))
+    }
+
+    /// What `task` shows, by name after `after`, at most `limit`. No text is read.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn artifacts(&self, task: TaskId, after: &str, limit: i64) -> Result<Vec<Artifact>> {
+        let artifacts = sqlx::query_as!(
+            Artifact,
+            r#"SELECT t.name, t.media_type, a.bytes, encode(t.sha256, 'hex') AS "sha256!", t.created_at AS at
+               FROM task_artifacts t JOIN artifacts a USING (sha256)
+               WHERE t.task_id = $1 AND t.name > $2 ORDER BY t.name LIMIT $3"#,
+            task.uuid(),
+            after,
+            limit,
+        );
+        Ok(artifacts.fetch_all(&self.pool).await?)
     }
 }

@@ -8,6 +8,7 @@ use hive_domain::{CatchUp, Overlap, ProjectId, ScheduleId, SlotOutcome, TaskId, 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(crate) use fire::NOTED;
 pub use fire::{DueSchedule, Fired};
 
 use crate::{

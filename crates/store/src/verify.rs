@@ -21,6 +21,7 @@ mod limits;
 mod liveness;
 mod money;
 mod pages;
+mod slots;
 mod tickets;
 
 pub use pages::{Rows, Scope};

@@ -102,6 +102,7 @@ async fn fire(doors: &Doors, due: &DueSchedule) -> anyhow::Result<Fired> {
     metrics::counter!("hive_schedule_slots_total", "outcome" => "fired").increment(fired.lags.len() as u64);
     metrics::counter!("hive_schedule_slots_total", "outcome" => "skipped").increment(fired.skipped as u64);
     metrics::counter!("hive_schedule_slots_total", "outcome" => "refused").increment(fired.refused as u64);
+    metrics::counter!("hive_schedule_slots_total", "outcome" => "missed").increment(fired.missed as u64);
     for lag in &fired.lags {
         metrics::histogram!("hive_schedule_lag_seconds").record(*lag);
     }

@@ -10,6 +10,8 @@ use crate::meter;
 
 const DEFAULT_SECONDS: u64 = 120;
 const MAX_SECONDS: u64 = 600;
+/// What is kept of what a command prints, in bytes of each stream: an artifact holds as much.
+const MAX_OUTPUT_BYTES: usize = hive_store::artifacts::MAX_ARTIFACT_BYTES;
 /// What a command gets when the task's time is already up, so that its end is a result like any other.
 const LEAST: Duration = Duration::from_millis(100);
 
@@ -36,6 +38,7 @@ impl Tool for Shell {
         let mut job = Job::new(bench.tree, ["bash", "-c", &self.command]);
         let asked = self.timeout_seconds.unwrap_or(DEFAULT_SECONDS).clamp(1, MAX_SECONDS);
         let left = bench.until.map(|until| until.saturating_duration_since(Instant::now()));
+        job.limits.output_bytes = MAX_OUTPUT_BYTES;
         job.limits.wall = Duration::from_secs(asked).min(left.unwrap_or(Duration::MAX).max(LEAST));
         let ran = bench.sandbox.run(&job, bench.cancel).await;
         if let Ok(output) = &ran {
@@ -65,8 +68,13 @@ fn ended(limit: Limit, output: &Output) -> String {
 pub fn capture_text(output: &Output) -> String {
     let mut text = format!("exit code: {}\n", output.code());
     for (name, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        let parts = match stream.truncated {
+            // The line in their midst may be cut out of an excerpt.
+            true => format!(", first and last part of {} bytes", stream.total_bytes),
+            false => String::new(),
+        };
         if stream.total_bytes > 0 {
-            text.push_str(&format!("--- {name} ---\n{}\n", stream.text().trim_end_matches('\n')));
+            text.push_str(&format!("--- {name}{parts} ---\n{}\n", stream.text().trim_end_matches('\n')));
         }
     }
     text

@@ -26,6 +26,8 @@ pub(super) struct Prune {
 pub(super) enum Keep {
     /// None: the condition knows by itself.
     Nothing,
+    /// [`Retention::journal_days`].
+    Journal,
     /// [`Retention::records_days`].
     Records,
 }
@@ -36,6 +38,7 @@ impl Store {
         for prune in prunes {
             let days = match prune.keep {
                 Keep::Nothing => 0,
+                Keep::Journal => order.keep_days.unwrap_or(retention.journal_days),
                 Keep::Records => order.keep_days.unwrap_or(retention.records_days),
             };
             let (rows, bytes) = match order.dry_run {

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use hive_domain::{
     CatchUp, Overlap, ScheduleId, SlotOutcome, TaskId,
-    schedule::due,
+    schedule::{dropped, due},
     task::{NewTask, Task},
 };
 use sqlx::{Acquire, Postgres, Transaction};
@@ -20,6 +20,8 @@ use crate::{
 
 /// Slots of one transaction at most; the rest comes with the next tick.
 const PORTION: usize = 25;
+/// Slots of one schedule of which each has a row: of more that are dropped at once the oldest leave none.
+pub(crate) const NOTED: usize = 100;
 
 /// A schedule whose time has come.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub struct Fired {
     pub skipped: usize,
     /// Slots whose task was refused.
     pub refused: usize,
+    /// Slots that were dropped, since nobody was there at their time; the last of them, when they are many.
+    pub missed: usize,
 }
 
 /// A schedule that is held by its row's lock.
@@ -174,14 +178,19 @@ impl<'a, 'c> Firing<'a, 'c> {
 
     async fn do_due(&mut self) -> Result<()> {
         let plan = &self.schedule.plan;
-        let (cadence, overlap, now) = (plan.cadence()?, plan.overlap, self.schedule.now);
+        let (cadence, overlap, catch_up, now) =
+            (plan.cadence()?, plan.overlap, plan.catch_up, self.schedule.now);
         let bound = usize::try_from(plan.catch_up_limit).unwrap_or(1);
         let mut slots = match self.schedule.next_slot {
-            Some(next) => due(&cadence, plan.catch_up, bound, next, now),
+            Some(next) => due(&cadence, catch_up, bound, next, now),
             None => Vec::new(),
         };
+        if let Some(next) = self.schedule.next_slot {
+            let missed = dropped(&cadence, &slots, next, now, NOTED);
+            self.note_missed(&missed).await?;
+        }
         let mut next = cadence.after(now);
-        if slots.len() > PORTION && plan.catch_up == CatchUp::All {
+        if slots.len() > PORTION && catch_up == CatchUp::All {
             next = Some(slots[PORTION]);
             slots.truncate(PORTION);
         }
@@ -253,6 +262,23 @@ impl<'a, 'c> Firing<'a, 'c> {
         .execute(&mut **self.tx)
         .await?;
         Ok(noted.rows_affected() == 1)
+    }
+
+    /// Says of slots that the catch-up policy drops that it did.
+    async fn note_missed(&mut self, slots: &[DateTime<Utc>]) -> Result<()> {
+        if slots.is_empty() {
+            return Ok(());
+        }
+        let noted = sqlx::query!(
+            "INSERT INTO cron_slots (schedule_id, slot, outcome)
+             SELECT $1, slot, 'missed' FROM unnest($2::timestamptz[]) AS slot ON CONFLICT DO NOTHING",
+            self.schedule.id.uuid(),
+            slots,
+        )
+        .execute(&mut **self.tx)
+        .await?;
+        self.fired.missed += usize::try_from(noted.rows_affected()).unwrap_or(usize::MAX);
+        Ok(())
     }
 
     /// Makes what the schedule makes, for a slot that was taken. The inner error says that it was refused, and the slot

@@ -38,6 +38,8 @@ pub enum Rows {
     Events,
     /// Dependencies between tasks.
     Edges,
+    /// Slots of schedules.
+    Slots,
 }
 
 impl fmt::Display for Rows {
@@ -48,6 +50,7 @@ impl fmt::Display for Rows {
             Self::Calls => "calls",
             Self::Events => "events",
             Self::Edges => "dependencies",
+            Self::Slots => "slots",
         })
     }
 }

@@ -34,33 +34,9 @@ impl Bed {
 
     /// A task for the agent with nothing but a title.
     pub(crate) fn new_task(&self) -> NewTask {
-        NewTask {
-            id: TaskId::new(),
-            project: ProjectId::DEFAULT,
-            title: "a task".to_owned(),
-            description: String::new(),
-            performer: Performer::Agent(self.agent),
-            priority: Priority::default(),
-            dependencies: Vec::new(),
-            on_dependency_failure: DependencyPolicy::Fail,
-            repository: None,
-            acceptance: vec![AcceptanceCheck {
-                name: "tests".to_owned(),
-                command: "true".to_owned(),
-                timeout_seconds: 1,
-            }],
-            context: serde_json::Map::new(),
-            labels: std::collections::BTreeMap::new(),
-            run_at: None,
-            max_attempts: 3,
-            limits: Limits::default(),
-            model: None,
-            session: None,
-            parent: None,
-            deadline: None,
-            concurrency_key: None,
-            created_by: "a test".to_owned(),
-        }
+        let tests =
+            AcceptanceCheck { name: "tests".to_owned(), command: "true".to_owned(), timeout_seconds: 1 };
+        NewTask { acceptance: vec![tests], ..new_task(Performer::Agent(self.agent)) }
     }
 
     pub(crate) async fn enqueue(&self) -> TaskId {
@@ -271,5 +247,32 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
     while !holds().await {
         assert!(tokio::time::Instant::now() < deadline, "it never came: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A task with nothing but a title and somebody who does it.
+pub(crate) fn new_task(performer: Performer) -> NewTask {
+    NewTask {
+        id: TaskId::new(),
+        project: ProjectId::DEFAULT,
+        title: "a task".to_owned(),
+        description: String::new(),
+        performer,
+        priority: Priority::default(),
+        dependencies: Vec::new(),
+        on_dependency_failure: DependencyPolicy::Fail,
+        repository: None,
+        acceptance: Vec::new(),
+        context: serde_json::Map::new(),
+        labels: std::collections::BTreeMap::new(),
+        run_at: None,
+        max_attempts: 3,
+        limits: Limits::default(),
+        model: None,
+        session: None,
+        parent: None,
+        deadline: None,
+        concurrency_key: None,
+        created_by: "a test".to_owned(),
     }
 }

@@ -1,8 +1,8 @@
 //! Orders of housekeeping, and the duties that remove rows.
 
-use hive_domain::{Outcome, journal::TaskResult};
+use hive_domain::{MessagePolicy, Outcome, journal::TaskResult};
 use hive_store::{
-    DutyOptions, Error,
+    DutyOptions, Error, NewMessage,
     housekeeping::{DUTIES, Done, Order, Retention},
 };
 
@@ -149,4 +149,74 @@ async fn calls_of_runs_that_are_over_are_closed() {
     bed.store.fail_call(&lost, call, &outcome).await.unwrap();
     assert_eq!(bed.task(ended).await.usage.input_tokens, 5);
     assert_eq!(bed.number("SELECT count(*) FROM llm_calls WHERE state = 'failed'").await, 1);
+}
+
+#[tokio::test]
+async fn messages_go_when_they_were_read_and_their_journal_is_gone() {
+    let bed = Bed::make().await;
+    let told = async |days: i32, ends: bool| {
+        let id = bed.id_of(days).await;
+        bed.enqueue_with(|new| new.id = id).await;
+        let mut lease = bed.claim(id).await;
+        let say = async |text| {
+            let new = NewMessage { text, policy: MessagePolicy::Enqueue, author: "ada" };
+            bed.store.send_message(id, &new).await.unwrap();
+        };
+        say("read").await;
+        bed.store.read_messages(&mut lease).await.unwrap();
+        say("missed").await;
+        if ends {
+            bed.settle_with(&lease, &crate::bed::outcome("fail")).await;
+        }
+        id
+    };
+    let (old, recent) = (told(200, true).await, told(30, true).await);
+    let (beside_open, open) = (told(400, true).await, told(400, false).await);
+    bed.execute(
+        "UPDATE tasks SET completed_at = time_of_id(id), created_at = time_of_id(id) WHERE completed_at IS NOT NULL",
+    )
+    .await;
+    bed.keep_house("partitions_ahead", false).await;
+    assert_eq!(bed.keep_house("messages_retention", false).await.removed_rows, 0, "every journal is kept");
+
+    bed.keep_house("steps_retention", false).await;
+    let would = bed.keep_house("messages_retention", true).await;
+    assert_eq!((would.removed_rows, would.removed_bytes), (1, 4), "{would:?}");
+    assert_eq!(bed.number("SELECT count(*) FROM task_messages").await, 8, "a dry run removes nothing");
+    // Asked to keep more than the weeks that were dropped.
+    let order = Order {
+        id: uuid::Uuid::nil(),
+        duty: "messages_retention".to_owned(),
+        dry_run: false,
+        keep_days: Some(300),
+    };
+    let kept = bed.store.keep_house(&order, &Retention::default()).await.unwrap();
+    assert_eq!(kept.removed_rows, 0, "{kept:?}");
+
+    let done = bed.keep_house("messages_retention", false).await;
+    assert_eq!((done.removed_rows, done.removed_bytes), (1, 4), "{done:?}");
+    assert_eq!(done.report, serde_json::json!({ "task_messages": 1 }));
+    let texts = async |id| -> Vec<String> {
+        bed.store.messages(id, 0, 10).await.unwrap().into_iter().map(|message| message.text).collect()
+    };
+    assert_eq!(texts(old).await, ["missed"], "what nobody read stays");
+    for kept in [recent, beside_open, open] {
+        assert_eq!(texts(kept).await, ["read", "missed"]);
+    }
+}
+
+#[tokio::test]
+async fn an_output_that_a_step_names_is_kept() {
+    let bed = Bed::make().await;
+    let task = bed.enqueue().await;
+    bed.store.put_artifact(task, "step-2-toolu_1", "text/plain", b"whole").await.unwrap();
+    let fork_like = bed.enqueue().await;
+    bed.store.put_artifact(fork_like, "step-2-toolu_1", "text/plain", b"whole").await.unwrap();
+    bed.execute("UPDATE artifacts SET created_at = now() - interval '200 days'").await;
+    assert_eq!(bed.keep_house("artifacts_retention", false).await.removed_rows, 0);
+    bed.execute(&format!("DELETE FROM task_artifacts WHERE task_id = '{task}'")).await;
+    assert_eq!(bed.keep_house("artifacts_retention", false).await.removed_rows, 0, "another task names it");
+    assert_eq!(bed.store.artifact(fork_like, "step-2-toolu_1").await.unwrap().1, b"whole");
+    bed.execute("DELETE FROM task_artifacts").await;
+    assert_eq!(bed.keep_house("artifacts_retention", false).await.removed_rows, 1);
 }

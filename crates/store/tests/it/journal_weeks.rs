@@ -1,22 +1,14 @@
-//! The journal in weeks: what a migration moves, what a retention drops, and what it never does.
+//! The journal in weeks: what a retention drops, and what it never does.
 
-use std::borrow::Cow;
-
-use hive_domain::{
-    Outcome, ProjectId, TaskId,
-    journal::TaskResult,
-    task::{NewTask, Performer},
-};
-use hive_local::testing::TestStores;
-use hive_store::{Claimant, Error, MIGRATOR};
-use sqlx::migrate::Migrator;
+use hive_domain::{Outcome, TaskId, journal::TaskResult};
+use hive_store::Error;
 use uuid::Uuid;
 
-use crate::bed::{Bed, connect, note};
+use crate::bed::{Bed, connect};
 
 impl Bed {
     /// An id as it was made this many days ago.
-    async fn id_of(&self, days: i32) -> TaskId {
+    pub(crate) async fn id_of(&self, days: i32) -> TaskId {
         let first: Uuid = sqlx::query_scalar("SELECT first_id_of(now() - make_interval(days => $1))")
             .bind(days)
             .fetch_one(&self.pool)
@@ -175,84 +167,4 @@ async fn dropping_a_week_waits_briefly_for_those_who_use_the_journal() {
     }
     reader.rollback().await.unwrap();
     assert_eq!(drop.await.unwrap().report["dropped"].as_array().unwrap().len(), 1);
-}
-
-/// A database as it was before the journal was split, with rows in it.
-#[tokio::test]
-async fn the_migration_moves_what_is_there() {
-    static BEFORE: std::sync::LazyLock<Migrator> = std::sync::LazyLock::new(|| Migrator {
-        migrations: Cow::Owned(MIGRATOR.iter().filter(|migration| migration.version <= 6).cloned().collect()),
-        ..Migrator::DEFAULT
-    });
-    let database = TestStores::get().database(&BEFORE).await.unwrap();
-    let pool = database.pool().await.unwrap();
-    sqlx::raw_sql(
-        "INSERT INTO tasks (id, project_id, title, duty, created_by, status, completed_at)
-         SELECT (lpad(to_hex((extract(epoch FROM now() - n * interval '20 days') * 1000)::bigint), 12, '0')
-                 || '70008000' || lpad(to_hex(n), 12, '0'))::uuid,
-                '00000000-0000-7000-8000-000000000001', 'task ' || n, 'noop', 'a test', 'succeeded', now()
-         FROM generate_series(0, 9) AS n;
-         INSERT INTO tasks (id, project_id, title, duty, created_by, status, completed_at)
-         VALUES ('ffffffff-0000-4000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'odd', 'noop', 'a test',
-                 'succeeded', now());
-         INSERT INTO events (task_id, seq, kind, data) SELECT id, n, 'task.step', '{\"n\": 1}' FROM tasks, generate_series(1, 3) n;
-         INSERT INTO steps (task_id, seq, epoch, kind, body, commit_hash)
-         SELECT id, n, 1, 'note', '{\"a\" : 1,  \"a\":2}', 'c' FROM tasks, generate_series(1, 2) n;
-         INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256)
-         SELECT gen_random_uuid(), id, 1, 1, 'claude', 'x' FROM tasks;",
-    )
-    .execute(&pool)
-    .await
-    .unwrap();
-    let all = async || -> Vec<Vec<String>> {
-        let mut tables = Vec::new();
-        for table in ["steps", "events", "llm_calls"] {
-            let query = format!("SELECT t::text FROM {table} t ORDER BY 1");
-            tables.push(sqlx::query_scalar(&query).persistent(false).fetch_all(&pool).await.unwrap());
-        }
-        tables
-    };
-    let before = all().await;
-    let store = connect(&database);
-    store.migrate().await.unwrap();
-    assert_eq!(all().await, before, "every row is there, byte for byte");
-    let in_nets: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM steps_default").fetch_one(&pool).await.unwrap();
-    assert_eq!(in_nets, 2, "the rows of the one id that has no time");
-    let weeks: i64 = sqlx::query_scalar("SELECT count(*) FROM journal_weeks").fetch_one(&pool).await.unwrap();
-    assert_eq!(weeks, 9 + 5);
-
-    // And it works on.
-    let new = NewTask { performer: Performer::Noop, project: ProjectId::DEFAULT, ..template() };
-    let task = store.enqueue(&new).await.unwrap();
-    let mut lease = store.claim(task.id, task.epoch, &Claimant::ordinary("w")).await.unwrap().unwrap();
-    store.append(&mut lease, &hive_store::NewStep::plain(&note("a step"))).await.unwrap();
-    store.settle(&lease, &Outcome::Done(TaskResult::default())).await.unwrap();
-    assert_eq!(store.steps(task.id, 0, 10).await.unwrap().len(), 1);
-}
-
-fn template() -> NewTask {
-    NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        title: "a task".to_owned(),
-        description: String::new(),
-        performer: Performer::Noop,
-        priority: hive_domain::Priority::default(),
-        dependencies: Vec::new(),
-        on_dependency_failure: hive_domain::task::DependencyPolicy::Fail,
-        repository: None,
-        acceptance: Vec::new(),
-        context: serde_json::Map::new(),
-        labels: std::collections::BTreeMap::new(),
-        run_at: None,
-        max_attempts: 3,
-        limits: hive_domain::Limits::default(),
-        model: None,
-        session: None,
-        parent: None,
-        deadline: None,
-        concurrency_key: None,
-        created_by: "a test".to_owned(),
-    }
 }

@@ -27,7 +27,7 @@ impl Bed {
         }
     }
 
-    async fn schedule(&self, change: impl FnOnce(&mut Plan)) -> Schedule {
+    pub(crate) async fn schedule(&self, change: impl FnOnce(&mut Plan)) -> Schedule {
         let mut plan = self.plan("* * * * *");
         change(&mut plan);
         let new = NewSchedule {
@@ -40,7 +40,7 @@ impl Bed {
     }
 
     /// Nobody looked for some minutes: as many slots are due, the last of them long ago.
-    async fn miss(&self, id: ScheduleId, minutes: i64) {
+    pub(crate) async fn miss(&self, id: ScheduleId, minutes: i64) {
         let moved = sqlx::query(
             "UPDATE schedules SET next_slot = date_trunc('minute', now()) - make_interval(mins => $2::int - 1) WHERE id = $1",
         )
@@ -52,7 +52,7 @@ impl Bed {
         assert_eq!(moved.rows_affected(), 1);
     }
 
-    async fn fired(&self, id: ScheduleId) -> usize {
+    pub(crate) async fn fired(&self, id: ScheduleId) -> usize {
         self.store.fire(id, None).await.unwrap().tasks.len()
     }
 
@@ -67,7 +67,7 @@ impl Bed {
 }
 
 /// Far enough from a minute's edge for a test about minutes, by the database's clock.
-async fn mid_minute(bed: &Bed) {
+pub(crate) async fn mid_minute(bed: &Bed) {
     while bed.number("SELECT extract(second FROM clock_timestamp())::bigint").await > 50
         || bed.number("SELECT extract(second FROM clock_timestamp())::bigint").await < 4
     {
@@ -127,7 +127,20 @@ async fn missed_slots_follow_the_policy() {
         assert_eq!(bed.fired(schedule.id).await, expected, "{catch_up} {bound}");
         let after = bed.store.schedule(schedule.id).await.unwrap();
         assert!(after.next_slot.unwrap() > after.now, "{catch_up}: the rest is dropped, not kept");
+        let outcomes = bed.outcomes(schedule.id).await;
+        let expected = [vec![SlotOutcome::Missed; 3 - expected], vec![SlotOutcome::Fired; expected]].concat();
+        assert_eq!(outcomes, expected, "{catch_up} {bound}: and each leaves a row");
     }
+    // Of very many that are dropped the latest leave one.
+    let schedule = bed
+        .schedule(|plan| {
+            plan.name = "long gone".to_owned();
+            plan.catch_up = CatchUp::One;
+        })
+        .await;
+    bed.miss(schedule.id, 100_000).await;
+    assert_eq!(bed.fired(schedule.id).await, 1);
+    assert_eq!(bed.store.slots(schedule.id, 1_000).await.unwrap().len(), 101);
     // Many come in portions, each slot once.
     let schedule = bed.schedule(|plan| plan.name = "many".to_owned()).await;
     bed.miss(schedule.id, 60).await;

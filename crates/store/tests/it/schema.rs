@@ -112,7 +112,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
 }
 
 /// A database without any schema.
-async fn empty() -> (TestDatabase, PgPool) {
+pub(crate) async fn empty() -> (TestDatabase, PgPool) {
     static NOTHING: Migrator = Migrator { migrations: Cow::Borrowed(&[]), ..Migrator::DEFAULT };
     let database = TestStores::get().database(&NOTHING).await.unwrap();
     let pool = database.pool().await.unwrap();

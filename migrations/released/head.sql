@@ -1,0 +1,1033 @@
+-- The schema at the head of the migrations, with rows; made by `make schema-dump`.
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+CREATE TYPE public.agent_status AS ENUM (
+    'active',
+    'inactive'
+);
+CREATE TYPE public.call_state AS ENUM (
+    'intent',
+    'answered',
+    'failed',
+    'unknown'
+);
+CREATE TYPE public.catch_up_policy AS ENUM (
+    'none',
+    'one',
+    'all'
+);
+CREATE TYPE public.dependency_policy AS ENUM (
+    'fail',
+    'skip',
+    'continue'
+);
+CREATE TYPE public.housekeeping_state AS ENUM (
+    'running',
+    'done',
+    'failed'
+);
+CREATE TYPE public.message_policy AS ENUM (
+    'enqueue',
+    'interrupt',
+    'reject'
+);
+CREATE TYPE public.overlap_policy AS ENUM (
+    'allow',
+    'skip',
+    'queue'
+);
+CREATE TYPE public.pause_mode AS ENUM (
+    'pause',
+    'drain'
+);
+CREATE TYPE public.slot_outcome AS ENUM (
+    'fired',
+    'waiting',
+    'skipped',
+    'refused',
+    'missed'
+);
+CREATE TYPE public.status_reason AS ENUM (
+    'scheduled',
+    'dependencies',
+    'retry',
+    'rate_limited',
+    'provider_unavailable',
+    'sandbox_unavailable',
+    'drained',
+    'orphaned',
+    'verification_failed',
+    'turn_limit',
+    'time_limit',
+    'token_limit',
+    'cost_limit',
+    'max_tokens',
+    'refused',
+    'context_window',
+    'empty_reply',
+    'bad_tool_input',
+    'unexpected_reply',
+    'authentication',
+    'billing',
+    'permission',
+    'model_not_found',
+    'invalid_request',
+    'request_too_large',
+    'repository',
+    'dependency_failed',
+    'dependency_skipped',
+    'no_agent',
+    'attempts_exhausted',
+    'requested',
+    'concurrency',
+    'paused',
+    'isolated',
+    'timer',
+    'outcome_unknown',
+    'journal_format',
+    'deadline',
+    'loop_detected',
+    'parent_cancelled',
+    'poison'
+);
+CREATE TYPE public.step_kind AS ENUM (
+    'reply',
+    'tool_results',
+    'note',
+    'checks',
+    'message',
+    'intent',
+    'outcome'
+);
+CREATE TYPE public.task_action_kind AS ENUM (
+    'cancel',
+    'reprioritise',
+    'redrive'
+);
+CREATE TYPE public.task_action_status AS ENUM (
+    'working',
+    'done'
+);
+CREATE TYPE public.task_status AS ENUM (
+    'proposed',
+    'pending',
+    'ready',
+    'running',
+    'waiting',
+    'succeeded',
+    'failed',
+    'cancelled',
+    'dead'
+);
+CREATE FUNCTION public.lane_of(priority smallint) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (priority <= 2) THEN 'urgent'::text WHEN (priority <= 4) THEN 'high'::text WHEN (priority <= 6) THEN 'normal'::text ELSE 'low'::text END;
+CREATE FUNCTION public.covers(fleet boolean, lanes text[], agents uuid[], sessions uuid[], priority smallint, agent uuid, session uuid) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (fleet OR (public.lane_of(priority) = ANY (lanes)) OR COALESCE((agent = ANY (agents)), false) OR COALESCE((session = ANY (sessions)), false));
+CREATE FUNCTION public.drop_journal_week(week timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    gone    journal_weeks;
+    journal text;
+    freed   bigint := 0;
+BEGIN
+    -- What reopens a task writes an event, so it is either seen below or waits and then finds no steps.
+    LOCK TABLE ONLY steps, ONLY events, ONLY llm_calls IN ACCESS EXCLUSIVE MODE;
+    SELECT * INTO gone FROM journal_weeks w WHERE w.monday = week AND w.dropped_at IS NULL FOR UPDATE;
+    IF gone IS NULL OR EXISTS (SELECT FROM tasks t
+                               WHERE t.status IN ('proposed', 'pending', 'ready', 'running', 'waiting')
+                                 AND t.id >= gone.first_id AND t.id < gone.past_id) THEN
+        RETURN NULL;
+    END IF;
+    FOREACH journal IN ARRAY ARRAY['steps', 'events', 'llm_calls'] LOOP
+        freed := freed + pg_total_relation_size(format('%I', journal || '_' || gone.name)::regclass);
+        EXECUTE format('DROP TABLE %I', journal || '_' || gone.name);
+    END LOOP;
+    UPDATE journal_weeks w SET dropped_at = now(), bytes = freed WHERE w.monday = week;
+    RETURN freed;
+END $$;
+CREATE FUNCTION public.first_id_of(at timestamp with time zone) RETURNS uuid
+    LANGUAGE sql STABLE STRICT
+    AS $$ SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid $$;
+CREATE FUNCTION public.make_journal_week(instant timestamp with time zone) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $_$
+DECLARE
+    monday  timestamptz := date_trunc('week', instant, 'UTC');
+    name    text := to_char(monday AT TIME ZONE 'UTC', 'IYYY"w"IW');
+    first   uuid := first_id_of(monday);
+    past    uuid := first_id_of(monday + interval '168 hours');
+    journal text;
+    week    text;
+BEGIN
+    INSERT INTO journal_weeks (monday, name, first_id, past_id) VALUES (monday, name, first, past)
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    FOREACH journal IN ARRAY ARRAY['steps', 'events', 'llm_calls'] LOOP
+        week := journal || '_' || name;
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', week, journal);
+        -- Nobody may add to the net between the move and the attachment.
+        EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', journal || '_default');
+        EXECUTE format('WITH moved AS (DELETE FROM %I WHERE task_id >= $1 AND task_id < $2 RETURNING *)
+                        INSERT INTO %I SELECT * FROM moved', journal || '_default', week) USING first, past;
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', journal, week, first, past);
+    END LOOP;
+    RETURN true;
+END $_$;
+CREATE FUNCTION public.refuse_to_delete_tasks() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF EXISTS (SELECT FROM events WHERE task_id = OLD.id) OR EXISTS (SELECT FROM steps WHERE task_id = OLD.id)
+       OR EXISTS (SELECT FROM llm_calls WHERE task_id = OLD.id) THEN
+        RAISE EXCEPTION 'task % is kept: its journal refers to it', OLD.id
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'tasks_are_kept';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE FUNCTION public.time_of_id(id uuid) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE STRICT
+    AS $$ SELECT to_timestamp(('x0000' || left(replace(id::text, '-', ''), 12))::bit(64)::bigint / 1000.0) $$;
+SET default_table_access_method = heap;
+CREATE TABLE public._sqlx_migrations (
+    version bigint NOT NULL,
+    description text NOT NULL,
+    installed_on timestamp with time zone DEFAULT now() NOT NULL,
+    success boolean NOT NULL,
+    checksum bytea NOT NULL,
+    execution_time bigint NOT NULL
+);
+CREATE TABLE public.agent_versions (
+    agent_id uuid NOT NULL,
+    version integer NOT NULL,
+    role text NOT NULL,
+    system_prompt text NOT NULL,
+    model text NOT NULL,
+    tools text[] NOT NULL,
+    capabilities text[] DEFAULT '{}'::text[] NOT NULL,
+    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT agent_versions_positive CHECK ((version >= 1))
+);
+CREATE TABLE public.agents (
+    id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    type text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    name text NOT NULL,
+    status public.agent_status DEFAULT 'active'::public.agent_status NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT agents_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+    CONSTRAINT agents_type_length CHECK (((char_length(type) >= 1) AND (char_length(type) <= 100)))
+);
+CREATE TABLE public.artifacts (
+    sha256 bytea NOT NULL,
+    bytes bigint NOT NULL,
+    body bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT artifacts_sha256_length CHECK ((octet_length(sha256) = 32))
+);
+CREATE TABLE public.cron_slots (
+    schedule_id uuid NOT NULL,
+    slot timestamp with time zone NOT NULL,
+    manual boolean DEFAULT false NOT NULL,
+    outcome public.slot_outcome NOT NULL,
+    task_id uuid,
+    order_id uuid,
+    detail text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    fired_at timestamp with time zone,
+    CONSTRAINT cron_slots_fired CHECK (((outcome = 'fired'::public.slot_outcome) = (fired_at IS NOT NULL)))
+);
+CREATE TABLE public.events (
+    task_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    kind text NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+)
+PARTITION BY RANGE (task_id);
+CREATE TABLE public.events_2025w45 (
+    task_id uuid CONSTRAINT events_task_id_not_null NOT NULL,
+    seq bigint CONSTRAINT events_seq_not_null NOT NULL,
+    kind text CONSTRAINT events_kind_not_null NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb CONSTRAINT events_data_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT events_created_at_not_null NOT NULL
+);
+CREATE TABLE public.events_2025w48 (
+    task_id uuid CONSTRAINT events_task_id_not_null NOT NULL,
+    seq bigint CONSTRAINT events_seq_not_null NOT NULL,
+    kind text CONSTRAINT events_kind_not_null NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb CONSTRAINT events_data_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT events_created_at_not_null NOT NULL
+);
+CREATE TABLE public.events_2025w51 (
+    task_id uuid CONSTRAINT events_task_id_not_null NOT NULL,
+    seq bigint CONSTRAINT events_seq_not_null NOT NULL,
+    kind text CONSTRAINT events_kind_not_null NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb CONSTRAINT events_data_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT events_created_at_not_null NOT NULL
+);
+CREATE TABLE public.events_2026w02 (
+    task_id uuid CONSTRAINT events_task_id_not_null NOT NULL,
+    seq bigint CONSTRAINT events_seq_not_null NOT NULL,
+    kind text CONSTRAINT events_kind_not_null NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb CONSTRAINT events_data_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT events_created_at_not_null NOT NULL
+);
+CREATE TABLE public.events_default (
+    task_id uuid CONSTRAINT events_task_id_not_null NOT NULL,
+    seq bigint CONSTRAINT events_seq_not_null NOT NULL,
+    kind text CONSTRAINT events_kind_not_null NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb CONSTRAINT events_data_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT events_created_at_not_null NOT NULL
+);
+CREATE TABLE public.pauses (
+    scope text NOT NULL,
+    name text NOT NULL,
+    mode public.pause_mode NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    until timestamp with time zone,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT pauses_scope CHECK ((scope = ANY (ARRAY['fleet'::text, 'lane'::text, 'agent'::text, 'session'::text])))
+);
+CREATE VIEW public.halting_pauses AS
+ SELECT COALESCE(bool_or((scope = 'fleet'::text)), false) AS fleet,
+    COALESCE(array_agg(name) FILTER (WHERE (scope = 'lane'::text)), '{}'::text[]) AS lanes,
+    COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'agent'::text)), '{}'::uuid[]) AS agents,
+    COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'session'::text)), '{}'::uuid[]) AS sessions
+   FROM public.pauses
+  WHERE ((mode = 'pause'::public.pause_mode) AND ((until IS NULL) OR (until > now())));
+CREATE TABLE public.housekeeping_orders (
+    id uuid NOT NULL,
+    duty text NOT NULL,
+    dry_run boolean NOT NULL,
+    keep_days integer,
+    ordered_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT housekeeping_orders_keep_days CHECK (((keep_days >= 1) AND (keep_days <= 3650)))
+);
+CREATE TABLE public.housekeeping_runs (
+    order_id uuid NOT NULL,
+    host text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    state public.housekeeping_state DEFAULT 'running'::public.housekeeping_state NOT NULL,
+    finished_at timestamp with time zone,
+    removed_rows bigint DEFAULT 0 NOT NULL,
+    removed_bytes bigint DEFAULT 0 NOT NULL,
+    report jsonb DEFAULT '{}'::jsonb NOT NULL,
+    error text,
+    CONSTRAINT housekeeping_runs_finished CHECK (((state = 'running'::public.housekeeping_state) = (finished_at IS NULL)))
+);
+CREATE TABLE public.housekeeping_successes (
+    duty text NOT NULL,
+    host text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+CREATE TABLE public.idempotency_keys (
+    owner text NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    status smallint,
+    location text,
+    body text,
+    CONSTRAINT idempotency_keys_answer_whole CHECK (((status IS NULL) = (body IS NULL))),
+    CONSTRAINT idempotency_keys_fingerprint_length CHECK ((octet_length(fingerprint) = 32)),
+    CONSTRAINT idempotency_keys_key_length CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255)))
+);
+CREATE TABLE public.journal_weeks (
+    monday timestamp with time zone NOT NULL,
+    name text NOT NULL,
+    first_id uuid NOT NULL,
+    past_id uuid NOT NULL,
+    dropped_at timestamp with time zone,
+    bytes bigint
+);
+CREATE TABLE public.llm_calls (
+    id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    seq integer NOT NULL,
+    epoch bigint NOT NULL,
+    model text NOT NULL,
+    request_sha256 bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state public.call_state DEFAULT 'intent'::public.call_state NOT NULL,
+    request_id text,
+    error text,
+    input_tokens bigint DEFAULT 0 NOT NULL,
+    output_tokens bigint DEFAULT 0 NOT NULL,
+    cache_read_tokens bigint DEFAULT 0 NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
+)
+PARTITION BY RANGE (task_id);
+CREATE TABLE public.llm_calls_2025w45 (
+    id uuid CONSTRAINT llm_calls_id_not_null NOT NULL,
+    task_id uuid CONSTRAINT llm_calls_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT llm_calls_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT llm_calls_epoch_not_null NOT NULL,
+    model text CONSTRAINT llm_calls_model_not_null NOT NULL,
+    request_sha256 bytea CONSTRAINT llm_calls_request_sha256_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT llm_calls_created_at_not_null NOT NULL,
+    state public.call_state DEFAULT 'intent'::public.call_state CONSTRAINT llm_calls_state_not_null NOT NULL,
+    request_id text,
+    error text,
+    input_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_input_tokens_not_null NOT NULL,
+    output_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_output_tokens_not_null NOT NULL,
+    cache_read_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_read_tokens_not_null NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
+);
+CREATE TABLE public.llm_calls_2025w48 (
+    id uuid CONSTRAINT llm_calls_id_not_null NOT NULL,
+    task_id uuid CONSTRAINT llm_calls_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT llm_calls_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT llm_calls_epoch_not_null NOT NULL,
+    model text CONSTRAINT llm_calls_model_not_null NOT NULL,
+    request_sha256 bytea CONSTRAINT llm_calls_request_sha256_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT llm_calls_created_at_not_null NOT NULL,
+    state public.call_state DEFAULT 'intent'::public.call_state CONSTRAINT llm_calls_state_not_null NOT NULL,
+    request_id text,
+    error text,
+    input_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_input_tokens_not_null NOT NULL,
+    output_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_output_tokens_not_null NOT NULL,
+    cache_read_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_read_tokens_not_null NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
+);
+CREATE TABLE public.llm_calls_2025w51 (
+    id uuid CONSTRAINT llm_calls_id_not_null NOT NULL,
+    task_id uuid CONSTRAINT llm_calls_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT llm_calls_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT llm_calls_epoch_not_null NOT NULL,
+    model text CONSTRAINT llm_calls_model_not_null NOT NULL,
+    request_sha256 bytea CONSTRAINT llm_calls_request_sha256_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT llm_calls_created_at_not_null NOT NULL,
+    state public.call_state DEFAULT 'intent'::public.call_state CONSTRAINT llm_calls_state_not_null NOT NULL,
+    request_id text,
+    error text,
+    input_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_input_tokens_not_null NOT NULL,
+    output_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_output_tokens_not_null NOT NULL,
+    cache_read_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_read_tokens_not_null NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
+);
+CREATE TABLE public.llm_calls_2026w02 (
+    id uuid CONSTRAINT llm_calls_id_not_null NOT NULL,
+    task_id uuid CONSTRAINT llm_calls_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT llm_calls_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT llm_calls_epoch_not_null NOT NULL,
+    model text CONSTRAINT llm_calls_model_not_null NOT NULL,
+    request_sha256 bytea CONSTRAINT llm_calls_request_sha256_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT llm_calls_created_at_not_null NOT NULL,
+    state public.call_state DEFAULT 'intent'::public.call_state CONSTRAINT llm_calls_state_not_null NOT NULL,
+    request_id text,
+    error text,
+    input_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_input_tokens_not_null NOT NULL,
+    output_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_output_tokens_not_null NOT NULL,
+    cache_read_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_read_tokens_not_null NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
+);
+CREATE TABLE public.llm_calls_default (
+    id uuid CONSTRAINT llm_calls_id_not_null NOT NULL,
+    task_id uuid CONSTRAINT llm_calls_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT llm_calls_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT llm_calls_epoch_not_null NOT NULL,
+    model text CONSTRAINT llm_calls_model_not_null NOT NULL,
+    request_sha256 bytea CONSTRAINT llm_calls_request_sha256_not_null NOT NULL,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT llm_calls_created_at_not_null NOT NULL,
+    state public.call_state DEFAULT 'intent'::public.call_state CONSTRAINT llm_calls_state_not_null NOT NULL,
+    request_id text,
+    error text,
+    input_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_input_tokens_not_null NOT NULL,
+    output_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_output_tokens_not_null NOT NULL,
+    cache_read_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_read_tokens_not_null NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
+);
+CREATE VIEW public.open_pauses AS
+ SELECT COALESCE(bool_or((scope = 'fleet'::text)), false) AS fleet,
+    COALESCE(array_agg(name) FILTER (WHERE (scope = 'lane'::text)), '{}'::text[]) AS lanes,
+    COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'agent'::text)), '{}'::uuid[]) AS agents,
+    COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'session'::text)), '{}'::uuid[]) AS sessions
+   FROM public.pauses
+  WHERE ((until IS NULL) OR (until > now()));
+CREATE TABLE public.projects (
+    id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT projects_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+);
+CREATE TABLE public.schedules (
+    id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    system boolean DEFAULT false NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    name text NOT NULL,
+    cron text NOT NULL,
+    time_zone text NOT NULL,
+    overlap public.overlap_policy NOT NULL,
+    catch_up public.catch_up_policy NOT NULL,
+    catch_up_limit integer NOT NULL,
+    enabled boolean NOT NULL,
+    task jsonb,
+    duty text,
+    options jsonb DEFAULT '{}'::jsonb NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_slot timestamp with time zone,
+    next_slot timestamp with time zone,
+    last_task_id uuid,
+    last_order_id uuid,
+    last_error text,
+    slots_since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT schedules_catch_up_limit CHECK (((catch_up_limit >= 1) AND (catch_up_limit <= 1000))),
+    CONSTRAINT schedules_make_one_thing CHECK ((num_nonnulls(task, duty) = 1)),
+    CONSTRAINT schedules_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+);
+CREATE TABLE public.sessions (
+    id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT sessions_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+);
+CREATE TABLE public.steps (
+    task_id uuid NOT NULL,
+    seq integer NOT NULL,
+    epoch bigint NOT NULL,
+    kind public.step_kind NOT NULL,
+    body json NOT NULL,
+    commit_hash text,
+    sandbox text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT steps_seq_positive CHECK ((seq >= 1))
+)
+PARTITION BY RANGE (task_id);
+COMMENT ON COLUMN public.steps.epoch IS 'The run that wrote it; 0 for a step that a fork shares with the task it came from.';
+CREATE TABLE public.steps_2025w45 (
+    task_id uuid CONSTRAINT steps_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT steps_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT steps_epoch_not_null NOT NULL,
+    kind public.step_kind CONSTRAINT steps_kind_not_null NOT NULL,
+    body json CONSTRAINT steps_body_not_null NOT NULL,
+    commit_hash text,
+    sandbox text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT steps_created_at_not_null NOT NULL,
+    CONSTRAINT steps_seq_positive CHECK ((seq >= 1))
+);
+COMMENT ON COLUMN public.steps_2025w45.epoch IS 'The run that wrote it; 0 for a step that a fork shares with the task it came from.';
+CREATE TABLE public.steps_2025w48 (
+    task_id uuid CONSTRAINT steps_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT steps_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT steps_epoch_not_null NOT NULL,
+    kind public.step_kind CONSTRAINT steps_kind_not_null NOT NULL,
+    body json CONSTRAINT steps_body_not_null NOT NULL,
+    commit_hash text,
+    sandbox text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT steps_created_at_not_null NOT NULL,
+    CONSTRAINT steps_seq_positive CHECK ((seq >= 1))
+);
+COMMENT ON COLUMN public.steps_2025w48.epoch IS 'The run that wrote it; 0 for a step that a fork shares with the task it came from.';
+CREATE TABLE public.steps_2025w51 (
+    task_id uuid CONSTRAINT steps_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT steps_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT steps_epoch_not_null NOT NULL,
+    kind public.step_kind CONSTRAINT steps_kind_not_null NOT NULL,
+    body json CONSTRAINT steps_body_not_null NOT NULL,
+    commit_hash text,
+    sandbox text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT steps_created_at_not_null NOT NULL,
+    CONSTRAINT steps_seq_positive CHECK ((seq >= 1))
+);
+COMMENT ON COLUMN public.steps_2025w51.epoch IS 'The run that wrote it; 0 for a step that a fork shares with the task it came from.';
+CREATE TABLE public.steps_2026w02 (
+    task_id uuid CONSTRAINT steps_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT steps_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT steps_epoch_not_null NOT NULL,
+    kind public.step_kind CONSTRAINT steps_kind_not_null NOT NULL,
+    body json CONSTRAINT steps_body_not_null NOT NULL,
+    commit_hash text,
+    sandbox text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT steps_created_at_not_null NOT NULL,
+    CONSTRAINT steps_seq_positive CHECK ((seq >= 1))
+);
+COMMENT ON COLUMN public.steps_2026w02.epoch IS 'The run that wrote it; 0 for a step that a fork shares with the task it came from.';
+CREATE TABLE public.steps_default (
+    task_id uuid CONSTRAINT steps_task_id_not_null NOT NULL,
+    seq integer CONSTRAINT steps_seq_not_null NOT NULL,
+    epoch bigint CONSTRAINT steps_epoch_not_null NOT NULL,
+    kind public.step_kind CONSTRAINT steps_kind_not_null NOT NULL,
+    body json CONSTRAINT steps_body_not_null NOT NULL,
+    commit_hash text,
+    sandbox text,
+    created_at timestamp with time zone DEFAULT now() CONSTRAINT steps_created_at_not_null NOT NULL,
+    CONSTRAINT steps_seq_positive CHECK ((seq >= 1))
+);
+CREATE TABLE public.task_action_items (
+    action_id uuid NOT NULL,
+    task_id uuid NOT NULL
+);
+CREATE TABLE public.task_actions (
+    id uuid NOT NULL,
+    kind public.task_action_kind NOT NULL,
+    filter jsonb NOT NULL,
+    priority smallint,
+    matched bigint NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    status public.task_action_status NOT NULL,
+    done bigint DEFAULT 0 NOT NULL,
+    skipped bigint DEFAULT 0 NOT NULL,
+    cascaded bigint DEFAULT 0 NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT task_actions_counts CHECK (((done + skipped) <= matched)),
+    CONSTRAINT task_actions_finished CHECK (((status = 'done'::public.task_action_status) = (finished_at IS NOT NULL))),
+    CONSTRAINT task_actions_priority_of_kind CHECK (((kind = 'reprioritise'::public.task_action_kind) = (priority IS NOT NULL))),
+    CONSTRAINT task_actions_priority_range CHECK (((priority >= 1) AND (priority <= 9)))
+);
+CREATE TABLE public.task_artifacts (
+    task_id uuid NOT NULL,
+    name text NOT NULL,
+    sha256 bytea NOT NULL,
+    media_type text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.task_dependencies (
+    task_id uuid NOT NULL,
+    depends_on uuid NOT NULL,
+    resolved boolean DEFAULT false NOT NULL,
+    CONSTRAINT task_dependencies_not_itself CHECK ((task_id <> depends_on))
+);
+CREATE TABLE public.task_limits (
+    kind text NOT NULL,
+    name text NOT NULL,
+    max_running integer,
+    max_starts integer,
+    per_seconds integer,
+    starts timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT task_limits_kind CHECK ((kind = ANY (ARRAY['key'::text, 'agent'::text]))),
+    CONSTRAINT task_limits_rate_whole CHECK (((max_starts IS NULL) = (per_seconds IS NULL))),
+    CONSTRAINT task_limits_running CHECK (((max_running >= 1) AND (max_running <= 100000))),
+    CONSTRAINT task_limits_running_of_keys CHECK (((max_running IS NULL) OR (kind = 'key'::text))),
+    CONSTRAINT task_limits_seconds CHECK (((per_seconds >= 1) AND (per_seconds <= 86400))),
+    CONSTRAINT task_limits_starts CHECK (((max_starts >= 1) AND (max_starts <= 1000)))
+);
+CREATE TABLE public.task_messages (
+    task_id uuid NOT NULL,
+    number integer NOT NULL,
+    text text NOT NULL,
+    policy public.message_policy NOT NULL,
+    author text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    step integer,
+    read_at timestamp with time zone,
+    CONSTRAINT task_messages_number_positive CHECK ((number >= 1)),
+    CONSTRAINT task_messages_read_whole CHECK (((step IS NULL) = (read_at IS NULL)))
+);
+CREATE TABLE public.tasks (
+    id uuid NOT NULL,
+    project_id uuid NOT NULL,
+    title text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    duty text,
+    repository_url text,
+    base_ref text,
+    base_commit text,
+    acceptance jsonb DEFAULT '[]'::jsonb NOT NULL,
+    context jsonb DEFAULT '{}'::jsonb NOT NULL,
+    labels jsonb DEFAULT '{}'::jsonb NOT NULL,
+    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
+    model text,
+    on_dependency_failure public.dependency_policy DEFAULT 'fail'::public.dependency_policy NOT NULL,
+    max_attempts integer DEFAULT 3 NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    assigned_agent_id uuid,
+    agent_version integer,
+    priority smallint DEFAULT 5 NOT NULL,
+    status public.task_status NOT NULL,
+    status_reason public.status_reason,
+    status_detail text,
+    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    verify_only boolean DEFAULT false NOT NULL,
+    epoch bigint DEFAULT 0 NOT NULL,
+    worker text,
+    lease_until timestamp with time zone,
+    announced_at timestamp with time zone,
+    next_seq integer DEFAULT 1 NOT NULL,
+    event_seq bigint DEFAULT 0 NOT NULL,
+    result jsonb,
+    input_tokens bigint DEFAULT 0 NOT NULL,
+    output_tokens bigint DEFAULT 0 NOT NULL,
+    cache_read_tokens bigint DEFAULT 0 NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone,
+    claimed_at timestamp with time zone,
+    run_seconds double precision DEFAULT 0 NOT NULL,
+    completed_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    session_id uuid,
+    parent_id uuid,
+    deadline timestamp with time zone,
+    concurrency_key text,
+    redriven_from uuid,
+    forked_from uuid,
+    forked_at integer,
+    deaths integer DEFAULT 0 NOT NULL,
+    isolated boolean DEFAULT false NOT NULL,
+    journal_format smallint,
+    error_class text,
+    depth smallint DEFAULT 0 NOT NULL,
+    messages_sent integer DEFAULT 0 NOT NULL,
+    messages_read integer DEFAULT 0 NOT NULL,
+    CONSTRAINT tasks_agent_or_duty CHECK (((duty IS NULL) = (assigned_agent_id IS NOT NULL))),
+    CONSTRAINT tasks_completed_only_at_end CHECK (((status = ANY (ARRAY['succeeded'::public.task_status, 'failed'::public.task_status, 'cancelled'::public.task_status, 'dead'::public.task_status])) = (completed_at IS NOT NULL))),
+    CONSTRAINT tasks_concurrency_key_length CHECK (((char_length(concurrency_key) >= 1) AND (char_length(concurrency_key) <= 255))),
+    CONSTRAINT tasks_depth_range CHECK (((depth >= 0) AND (depth <= 5))),
+    CONSTRAINT tasks_duty_known CHECK ((duty = 'noop'::text)),
+    CONSTRAINT tasks_fork_whole CHECK (((forked_from IS NULL) = (forked_at IS NULL))),
+    CONSTRAINT tasks_forked_at_positive CHECK ((forked_at >= 1)),
+    CONSTRAINT tasks_lease_only_while_running CHECK ((((status = 'running'::public.task_status) = (lease_until IS NOT NULL)) AND ((status = 'running'::public.task_status) = (worker IS NOT NULL)))),
+    CONSTRAINT tasks_max_attempts_range CHECK (((max_attempts >= 1) AND (max_attempts <= 100))),
+    CONSTRAINT tasks_messages_order CHECK (((messages_read >= 0) AND (messages_read <= messages_sent))),
+    CONSTRAINT tasks_not_its_parent CHECK ((parent_id <> id)),
+    CONSTRAINT tasks_priority_range CHECK (((priority >= 1) AND (priority <= 9))),
+    CONSTRAINT tasks_reason_where_needed CHECK (((status_reason IS NOT NULL) OR (status <> ALL (ARRAY['pending'::public.task_status, 'waiting'::public.task_status, 'failed'::public.task_status, 'cancelled'::public.task_status, 'dead'::public.task_status])))),
+    CONSTRAINT tasks_repository_whole CHECK ((num_nulls(repository_url, base_ref, base_commit) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT tasks_title_length CHECK (((char_length(title) >= 1) AND (char_length(title) <= 255)))
+)
+WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.05');
+CREATE TABLE public.workers (
+    name text NOT NULL,
+    host text NOT NULL,
+    version text NOT NULL,
+    slots integer NOT NULL,
+    isolated boolean NOT NULL,
+    draining boolean DEFAULT false NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL
+);
+ALTER TABLE ONLY public.events ATTACH PARTITION public.events_2025w45 FOR VALUES FROM ('019a4703-7400-0000-0000-000000000000') TO ('019a6b0f-f800-0000-0000-000000000000');
+ALTER TABLE ONLY public.events ATTACH PARTITION public.events_2025w48 FOR VALUES FROM ('019ab329-0000-0000-0000-000000000000') TO ('019ad735-8400-0000-0000-000000000000');
+ALTER TABLE ONLY public.events ATTACH PARTITION public.events_2025w51 FOR VALUES FROM ('019b1f4e-8c00-0000-0000-000000000000') TO ('019b435b-1000-0000-0000-000000000000');
+ALTER TABLE ONLY public.events ATTACH PARTITION public.events_2026w02 FOR VALUES FROM ('019b8b74-1800-0000-0000-000000000000') TO ('019baf80-9c00-0000-0000-000000000000');
+ALTER TABLE ONLY public.events ATTACH PARTITION public.events_default DEFAULT;
+ALTER TABLE ONLY public.llm_calls ATTACH PARTITION public.llm_calls_2025w45 FOR VALUES FROM ('019a4703-7400-0000-0000-000000000000') TO ('019a6b0f-f800-0000-0000-000000000000');
+ALTER TABLE ONLY public.llm_calls ATTACH PARTITION public.llm_calls_2025w48 FOR VALUES FROM ('019ab329-0000-0000-0000-000000000000') TO ('019ad735-8400-0000-0000-000000000000');
+ALTER TABLE ONLY public.llm_calls ATTACH PARTITION public.llm_calls_2025w51 FOR VALUES FROM ('019b1f4e-8c00-0000-0000-000000000000') TO ('019b435b-1000-0000-0000-000000000000');
+ALTER TABLE ONLY public.llm_calls ATTACH PARTITION public.llm_calls_2026w02 FOR VALUES FROM ('019b8b74-1800-0000-0000-000000000000') TO ('019baf80-9c00-0000-0000-000000000000');
+ALTER TABLE ONLY public.llm_calls ATTACH PARTITION public.llm_calls_default DEFAULT;
+ALTER TABLE ONLY public.steps ATTACH PARTITION public.steps_2025w45 FOR VALUES FROM ('019a4703-7400-0000-0000-000000000000') TO ('019a6b0f-f800-0000-0000-000000000000');
+ALTER TABLE ONLY public.steps ATTACH PARTITION public.steps_2025w48 FOR VALUES FROM ('019ab329-0000-0000-0000-000000000000') TO ('019ad735-8400-0000-0000-000000000000');
+ALTER TABLE ONLY public.steps ATTACH PARTITION public.steps_2025w51 FOR VALUES FROM ('019b1f4e-8c00-0000-0000-000000000000') TO ('019b435b-1000-0000-0000-000000000000');
+ALTER TABLE ONLY public.steps ATTACH PARTITION public.steps_2026w02 FOR VALUES FROM ('019b8b74-1800-0000-0000-000000000000') TO ('019baf80-9c00-0000-0000-000000000000');
+ALTER TABLE ONLY public.steps ATTACH PARTITION public.steps_default DEFAULT;
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (1, 'projects agents', '2026-01-05 12:00:00+00', true, '\xd05eb8626664905f89f43b64ee5eac30ca9e677ede88511538b4974b69e2e2dde6563110b14b494eef6f151079c896cc', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (10, 'submission', '2026-01-05 12:00:00+00', true, '\x64851695cde3b93200063104332d2eb27f88e60ce3de6e86f5fa3e166eb9ead50079a8bec701625f89f5f687a7813244', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (12, 'journal kinds', '2026-01-05 12:00:00+00', true, '\x003c539e193c1872685d1f5dccf994a2767483f9d5ca669ae408ccc90d7955318d12e894636da2e993c29fcffeef0c1a', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (13, 'messages', '2026-01-05 12:00:00+00', true, '\x531adadf3fe2bbd054c9385aebe9c8288a92b6feae3e4cee78cb245ae81c6d17ba6d22bacb079b7abf39cf78b2e6b963', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (14, 'schedules', '2026-01-05 12:00:00+00', true, '\xbed8754e5d88923cbf43771b30b0f981382551d61e716326dd3c48f5104aa54f0da5cd93e6d4ae8c768e8b620bbca2c9', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (15, 'journal weeks', '2026-01-05 12:00:00+00', true, '\xf517971c81157f26c4506f5c51ce2bc2aec310e21bc74d1e05b820987fe214447621843e378b2333e916939e68a85d0d', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (17, 'missed slots', '2026-01-05 12:00:00+00', true, '\x1b76c9e52c6abc49bf77ef2f624d105b40925485e0569d03cb9871dd61b2efc77141adf793d324dec08c691f16d91aae', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (18, 'whole slots', '2026-01-05 12:00:00+00', true, '\xdf0107b1f80eeb5df128cbcabebfe91e935d90a32b109298b0e24cd89bac08d3676219a86c06c009393e20b13408251b', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (2, 'tasks', '2026-01-05 12:00:00+00', true, '\x9176126dfc753e72fd5809466de0c526d33949b9e639c88ac9b279c52f3b72bbc148b36fc23aba8d0388102a10de52ec', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (3, 'journal', '2026-01-05 12:00:00+00', true, '\xeef07a7acd86aa7897189d6924ff8ce8062124e852060c4db359212290c323cfe9f10632bfe4bb33d380839abd50436d', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (4, 'events', '2026-01-05 12:00:00+00', true, '\x93f12a873093f536c8d4c18d66c1073fa81b74f6e5fb5e21728e8cf6f79ed73cfc621a056c506cb642e64c1ece20ff3f', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (5, 'operation reasons', '2026-01-05 12:00:00+00', true, '\x3c57d924fe6f0298fef2e1b0e5b9511bd6c58957f6bff7af65180d401dc790094b5f8b5433f018708a8dc7560d4d7aff', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (6, 'operations', '2026-01-05 12:00:00+00', true, '\x49d584c7722827b5f634057c74e47750018ba7bbb806352467526a31911433fd5d88bc75f676d877ef127d0b3ecf3ee1', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (7, 'gates', '2026-01-05 12:00:00+00', true, '\xc8d76bcdb05246bf34e11f0a83c90ffe4be67bd464cb5277f390d27aac29571164453a347a0538e21f6843c834228e3f', 0);
+INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00');
+INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000a2', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00');
+INSERT INTO public.agents (id, project_id, type, created_at, name, status, version, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-7000-8000-000000000001', 'backend', '2026-01-05 12:00:00+00', 'Ada', 'active', 1, '2026-01-05 12:00:00+00');
+INSERT INTO public.agents (id, project_id, type, created_at, name, status, version, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000a2', '00000000-0000-7000-8000-000000000001', 'frontend', '2026-01-05 12:00:00+00', 'Grace', 'active', 1, '2026-01-05 12:00:00+00');
+INSERT INTO public.artifacts (sha256, bytes, body, created_at) VALUES ('\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 5, '\x77686f6c65', '2026-01-05 12:00:00+00');
+INSERT INTO public.cron_slots (schedule_id, slot, manual, outcome, task_id, order_id, detail, created_at, fired_at) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '2026-01-04 02:00:00+00', false, 'missed', NULL, NULL, NULL, '2026-01-05 12:00:00+00', NULL);
+INSERT INTO public.cron_slots (schedule_id, slot, manual, outcome, task_id, order_id, detail, created_at, fired_at) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '2026-01-05 02:00:00+00', false, 'fired', NULL, '019b8c00-0000-7000-8000-0000000000f1', NULL, '2026-01-05 12:00:00+00', '2026-01-05 02:00:00+00');
+INSERT INTO public.events_2025w45 (task_id, seq, kind, data, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 1, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2025w45 (task_id, seq, kind, data, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 2, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2025w45 (task_id, seq, kind, data, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 3, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2025w48 (task_id, seq, kind, data, created_at) VALUES ('019ac008-e600-7000-8000-000000000002', 1, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2025w48 (task_id, seq, kind, data, created_at) VALUES ('019ac008-e600-7000-8000-000000000002', 2, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2025w48 (task_id, seq, kind, data, created_at) VALUES ('019ac008-e600-7000-8000-000000000002', 3, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2025w51 (task_id, seq, kind, data, created_at) VALUES ('019b2708-1600-7000-8000-000000000001', 1, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2025w51 (task_id, seq, kind, data, created_at) VALUES ('019b2708-1600-7000-8000-000000000001', 2, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2025w51 (task_id, seq, kind, data, created_at) VALUES ('019b2708-1600-7000-8000-000000000001', 3, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2026w02 (task_id, seq, kind, data, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 1, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2026w02 (task_id, seq, kind, data, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 2, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2026w02 (task_id, seq, kind, data, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 3, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2026w02 (task_id, seq, kind, data, created_at) VALUES ('019b8e07-4600-7000-8000-000000000000', 1, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2026w02 (task_id, seq, kind, data, created_at) VALUES ('019b8e07-4600-7000-8000-000000000000', 2, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_2026w02 (task_id, seq, kind, data, created_at) VALUES ('019b8e07-4600-7000-8000-000000000000', 3, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_default (task_id, seq, kind, data, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 1, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_default (task_id, seq, kind, data, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 2, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.events_default (task_id, seq, kind, data, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 3, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.housekeeping_orders (id, duty, dry_run, keep_days, ordered_by, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000f1', 'records', false, NULL, 'schedule nightly', '2026-01-05 12:00:00+00');
+INSERT INTO public.housekeeping_runs (order_id, host, started_at, state, finished_at, removed_rows, removed_bytes, report, error) VALUES ('019b8c00-0000-7000-8000-0000000000f1', '', '2026-01-05 12:00:00+00', 'done', '2026-01-05 02:00:00+00', 3, 0, '{}', NULL);
+INSERT INTO public.housekeeping_successes (duty, host, at) VALUES ('records', '', '2026-01-05 02:00:00+00');
+INSERT INTO public.idempotency_keys (owner, key, fingerprint, created_at, status, location, body) VALUES ('ada', 'once', '\x9aee6b1bcdf617d8e39bb1f2b624c68ea33deb9d48e0364aeaded836d3d00293', '2026-01-05 12:00:00+00', 201, '/api/v1/tasks/1', '{"id": 1}');
+INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2025-11-03 00:00:00+00', '2025w45', '019a4703-7400-0000-0000-000000000000', '019a6b0f-f800-0000-0000-000000000000', NULL, NULL);
+INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2025-11-24 00:00:00+00', '2025w48', '019ab329-0000-0000-0000-000000000000', '019ad735-8400-0000-0000-000000000000', NULL, NULL);
+INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2025-12-15 00:00:00+00', '2025w51', '019b1f4e-8c00-0000-0000-000000000000', '019b435b-1000-0000-0000-000000000000', NULL, NULL);
+INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2026-01-05 00:00:00+00', '2026w02', '019b8b74-1800-0000-0000-000000000000', '019baf80-9c00-0000-0000-000000000000', NULL, NULL);
+INSERT INTO public.llm_calls_2025w45 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019a5909-b600-7000-8000-000000000003', '019a5909-b600-7000-8000-000000000003', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
+INSERT INTO public.llm_calls_2025w48 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019ac008-e600-7000-8000-000000000002', '019ac008-e600-7000-8000-000000000002', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
+INSERT INTO public.llm_calls_2025w51 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019b2708-1600-7000-8000-000000000001', '019b2708-1600-7000-8000-000000000001', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
+INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '019b8c00-0000-7000-8000-0000000000c1', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
+INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
+INSERT INTO public.llm_calls_default (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 'ffffffff-0000-4000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'intent', NULL, NULL, 0, 0, 0, 0, 0, NULL);
+INSERT INTO public.pauses (scope, name, mode, reason, until, created_by, created_at) VALUES ('lane', 'low', 'drain', 'a quiet night', '2026-01-06 00:00:00+00', 'ada', '2026-01-05 12:00:00+00');
+INSERT INTO public.projects (id, created_at, name) VALUES ('00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 'default');
+INSERT INTO public.schedules (id, project_id, system, created_by, created_at, name, cron, time_zone, overlap, catch_up, catch_up_limit, enabled, task, duty, options, version, updated_at, last_slot, next_slot, last_task_id, last_order_id, last_error, slots_since) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '00000000-0000-7000-8000-000000000001', false, 'ada', '2026-01-05 12:00:00+00', 'nightly', '0 3 * * *', 'Europe/Berlin', 'queue', 'one', 1, false, NULL, 'records', '{}', 1, '2026-01-05 12:00:00+00', '2026-01-05 02:00:00+00', '2026-01-06 02:00:00+00', NULL, NULL, NULL, '2026-01-05 12:00:00+00');
+INSERT INTO public.sessions (id, project_id, created_at, created_by, name) VALUES ('019b8c00-0000-7000-8000-0000000000b1', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 'ada', 'a session');
+INSERT INTO public.steps_2025w45 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_2025w45 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_2025w48 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019ac008-e600-7000-8000-000000000002', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_2025w48 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019ac008-e600-7000-8000-000000000002', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_2025w51 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019b2708-1600-7000-8000-000000000001', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_2025w51 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019b2708-1600-7000-8000-000000000001', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_2026w02 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_2026w02 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_2026w02 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019b8e07-4600-7000-8000-000000000000', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_2026w02 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019b8e07-4600-7000-8000-000000000000', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_default (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.steps_default (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.task_action_items (action_id, task_id) VALUES ('019b8c00-0000-7000-8000-0000000000d1', '019b8c00-0000-7000-8000-0000000000c1');
+INSERT INTO public.task_actions (id, kind, filter, priority, matched, created_by, created_at, status, done, skipped, cascaded, finished_at) VALUES ('019b8c00-0000-7000-8000-0000000000d1', 'reprioritise', '{"status": ["ready"]}', 2, 1, 'ada', '2026-01-05 12:00:00+00', 'working', 0, 0, 0, NULL);
+INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
+INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019ac008-e600-7000-8000-000000000002', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
+INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019b2708-1600-7000-8000-000000000001', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
+INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
+INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019b8e07-4600-7000-8000-000000000000', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
+INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
+INSERT INTO public.task_dependencies (task_id, depends_on, resolved) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '019b8e07-4600-7000-8000-000000000000', true);
+INSERT INTO public.task_dependencies (task_id, depends_on, resolved) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 'ffffffff-0000-4000-8000-000000000000', true);
+INSERT INTO public.task_limits (kind, name, max_running, max_starts, per_seconds, starts, updated_at) VALUES ('key', 'one at a time', 1, 2, 60, '{"2026-01-05 12:00:00+00"}', '2026-01-05 12:00:00+00');
+INSERT INTO public.task_messages (task_id, number, text, policy, author, created_at, step, read_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 1, 'Use tabs.', 'interrupt', 'ada', '2026-01-05 12:00:00+00', 2, '2026-01-05 12:00:00+00');
+INSERT INTO public.task_messages (task_id, number, text, policy, author, created_at, step, read_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 2, 'And then stop.', 'enqueue', 'ada', '2026-01-05 12:00:00+00', NULL, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019a5909-b600-7000-8000-000000000003', '00000000-0000-7000-8000-000000000001', 'task 3', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-06 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-06 12:00:00+00', NULL, 0, '2025-11-06 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019ac008-e600-7000-8000-000000000002', '00000000-0000-7000-8000-000000000001', 'task 2', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-26 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-26 12:00:00+00', NULL, 0, '2025-11-26 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019b2708-1600-7000-8000-000000000001', '00000000-0000-7000-8000-000000000001', 'task 1', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-12-16 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-12-16 12:00:00+00', NULL, 0, '2025-12-16 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '00000000-0000-7000-8000-000000000001', 'waits', 'at length', NULL, 'file:///srv/git/shop.git', 'main', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', '[{"name": "tests", "command": "true", "timeout_seconds": 60}]', '{"ticket": 7}', '{}', '{"max_turns": 5}', 'work', 'fail', 3, 'ada', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000a1', 1, 2, 'waiting', 'retry', 'the provider was away', '2026-01-05 13:00:00+00', 1, false, 4, NULL, NULL, NULL, 3, 3, NULL, 5, 0, 0, 0, 70, NULL, NULL, 0, NULL, '2026-01-05 12:00:00+00', NULL, '019b8e07-4600-7000-8000-000000000000', '2026-02-01 00:00:00+00', 'one at a time', '019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, false, 1, 'overloaded', 0, 2, 1);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019b8e07-4600-7000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'task 0', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('ffffffff-0000-4000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'odd', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 0, NULL, NULL, NULL, 3, 3, NULL, 0, 0, 0, 0, 0, NULL, NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
+INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
+ALTER TABLE ONLY public._sqlx_migrations
+    ADD CONSTRAINT _sqlx_migrations_pkey PRIMARY KEY (version);
+ALTER TABLE ONLY public.agent_versions
+    ADD CONSTRAINT agent_versions_pkey PRIMARY KEY (agent_id, version);
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_name_key UNIQUE (project_id, name);
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.artifacts
+    ADD CONSTRAINT artifacts_pkey PRIMARY KEY (sha256);
+ALTER TABLE ONLY public.cron_slots
+    ADD CONSTRAINT cron_slots_pkey PRIMARY KEY (schedule_id, slot);
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.events_2025w45
+    ADD CONSTRAINT events_2025w45_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.events_2025w48
+    ADD CONSTRAINT events_2025w48_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.events_2025w51
+    ADD CONSTRAINT events_2025w51_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.events_2026w02
+    ADD CONSTRAINT events_2026w02_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.events_default
+    ADD CONSTRAINT events_default_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.housekeeping_orders
+    ADD CONSTRAINT housekeeping_orders_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.housekeeping_runs
+    ADD CONSTRAINT housekeeping_runs_pkey PRIMARY KEY (order_id, host);
+ALTER TABLE ONLY public.housekeeping_successes
+    ADD CONSTRAINT housekeeping_successes_pkey PRIMARY KEY (duty, host);
+ALTER TABLE ONLY public.idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (owner, key);
+ALTER TABLE ONLY public.journal_weeks
+    ADD CONSTRAINT journal_weeks_pkey PRIMARY KEY (monday);
+ALTER TABLE ONLY public.llm_calls
+    ADD CONSTRAINT llm_calls_pkey PRIMARY KEY (task_id, id);
+ALTER TABLE ONLY public.llm_calls_2025w45
+    ADD CONSTRAINT llm_calls_2025w45_pkey PRIMARY KEY (task_id, id);
+ALTER TABLE ONLY public.llm_calls_2025w48
+    ADD CONSTRAINT llm_calls_2025w48_pkey PRIMARY KEY (task_id, id);
+ALTER TABLE ONLY public.llm_calls_2025w51
+    ADD CONSTRAINT llm_calls_2025w51_pkey PRIMARY KEY (task_id, id);
+ALTER TABLE ONLY public.llm_calls_2026w02
+    ADD CONSTRAINT llm_calls_2026w02_pkey PRIMARY KEY (task_id, id);
+ALTER TABLE ONLY public.llm_calls_default
+    ADD CONSTRAINT llm_calls_default_pkey PRIMARY KEY (task_id, id);
+ALTER TABLE ONLY public.pauses
+    ADD CONSTRAINT pauses_pkey PRIMARY KEY (scope, name);
+ALTER TABLE ONLY public.projects
+    ADD CONSTRAINT projects_name_key UNIQUE (name);
+ALTER TABLE ONLY public.projects
+    ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_name_key UNIQUE (project_id, name);
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.steps
+    ADD CONSTRAINT steps_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.steps_2025w45
+    ADD CONSTRAINT steps_2025w45_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.steps_2025w48
+    ADD CONSTRAINT steps_2025w48_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.steps_2025w51
+    ADD CONSTRAINT steps_2025w51_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.steps_2026w02
+    ADD CONSTRAINT steps_2026w02_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.steps_default
+    ADD CONSTRAINT steps_default_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.task_action_items
+    ADD CONSTRAINT task_action_items_pkey PRIMARY KEY (action_id, task_id);
+ALTER TABLE ONLY public.task_actions
+    ADD CONSTRAINT task_actions_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.task_artifacts
+    ADD CONSTRAINT task_artifacts_pkey PRIMARY KEY (task_id, name);
+ALTER TABLE ONLY public.task_dependencies
+    ADD CONSTRAINT task_dependencies_pkey PRIMARY KEY (task_id, depends_on);
+ALTER TABLE ONLY public.task_limits
+    ADD CONSTRAINT task_limits_pkey PRIMARY KEY (kind, name);
+ALTER TABLE ONLY public.task_messages
+    ADD CONSTRAINT task_messages_pkey PRIMARY KEY (task_id, number);
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (name);
+CREATE INDEX agents_by_type ON public.agents USING btree (project_id, type, created_at) WHERE (status = 'active'::public.agent_status);
+CREATE INDEX cron_slots_by_age ON public.cron_slots USING btree (created_at);
+CREATE UNIQUE INDEX cron_slots_waiting ON public.cron_slots USING btree (schedule_id) WHERE (outcome = 'waiting'::public.slot_outcome);
+CREATE INDEX housekeeping_orders_recent ON public.housekeeping_orders USING btree (created_at);
+CREATE INDEX idempotency_keys_by_age ON public.idempotency_keys USING btree (created_at);
+CREATE INDEX llm_calls_open ON ONLY public.llm_calls USING btree (created_at) WHERE (state = 'intent'::public.call_state);
+CREATE INDEX llm_calls_2025w45_created_at_idx ON public.llm_calls_2025w45 USING btree (created_at) WHERE (state = 'intent'::public.call_state);
+CREATE INDEX llm_calls_by_task ON ONLY public.llm_calls USING btree (task_id, seq);
+CREATE INDEX llm_calls_2025w45_task_id_seq_idx ON public.llm_calls_2025w45 USING btree (task_id, seq);
+CREATE INDEX llm_calls_2025w48_created_at_idx ON public.llm_calls_2025w48 USING btree (created_at) WHERE (state = 'intent'::public.call_state);
+CREATE INDEX llm_calls_2025w48_task_id_seq_idx ON public.llm_calls_2025w48 USING btree (task_id, seq);
+CREATE INDEX llm_calls_2025w51_created_at_idx ON public.llm_calls_2025w51 USING btree (created_at) WHERE (state = 'intent'::public.call_state);
+CREATE INDEX llm_calls_2025w51_task_id_seq_idx ON public.llm_calls_2025w51 USING btree (task_id, seq);
+CREATE INDEX llm_calls_2026w02_created_at_idx ON public.llm_calls_2026w02 USING btree (created_at) WHERE (state = 'intent'::public.call_state);
+CREATE INDEX llm_calls_2026w02_task_id_seq_idx ON public.llm_calls_2026w02 USING btree (task_id, seq);
+CREATE INDEX llm_calls_default_created_at_idx ON public.llm_calls_default USING btree (created_at) WHERE (state = 'intent'::public.call_state);
+CREATE INDEX llm_calls_default_task_id_seq_idx ON public.llm_calls_default USING btree (task_id, seq);
+CREATE INDEX schedules_due ON public.schedules USING btree (next_slot) WHERE enabled;
+CREATE INDEX sessions_by_project ON public.sessions USING btree (project_id, id DESC);
+CREATE INDEX task_actions_open ON public.task_actions USING btree (id) WHERE (status = 'working'::public.task_action_status);
+CREATE INDEX task_artifacts_by_content ON public.task_artifacts USING btree (sha256);
+CREATE INDEX task_dependencies_open ON public.task_dependencies USING btree (depends_on, task_id) WHERE (NOT resolved);
+CREATE INDEX tasks_at_key ON public.tasks USING btree (concurrency_key) WHERE ((status = 'pending'::public.task_status) AND (status_reason = 'concurrency'::public.status_reason));
+CREATE INDEX tasks_by_agent ON public.tasks USING btree (assigned_agent_id, id DESC) WHERE (assigned_agent_id IS NOT NULL);
+CREATE INDEX tasks_by_deadline ON public.tasks USING btree (deadline) WHERE ((deadline IS NOT NULL) AND (status <> ALL (ARRAY['succeeded'::public.task_status, 'failed'::public.task_status, 'cancelled'::public.task_status, 'dead'::public.task_status])));
+CREATE INDEX tasks_by_key ON public.tasks USING btree (concurrency_key, priority, id) WHERE ((concurrency_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::public.task_status, 'ready'::public.task_status, 'running'::public.task_status])));
+CREATE INDEX tasks_by_label ON public.tasks USING gin (labels jsonb_path_ops) WHERE (labels <> '{}'::jsonb);
+CREATE INDEX tasks_by_origin ON public.tasks USING btree (redriven_from) WHERE (redriven_from IS NOT NULL);
+CREATE INDEX tasks_by_parent ON public.tasks USING btree (parent_id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX tasks_by_project ON public.tasks USING btree (project_id, id DESC);
+CREATE INDEX tasks_by_session ON public.tasks USING btree (session_id, id DESC) WHERE (session_id IS NOT NULL);
+CREATE INDEX tasks_by_status ON public.tasks USING btree (status, id DESC);
+CREATE INDEX tasks_isolated ON public.tasks USING btree (id) WHERE ((status = 'ready'::public.task_status) AND isolated);
+CREATE INDEX tasks_parked ON public.tasks USING btree (run_at) WHERE ((status = ANY (ARRAY['pending'::public.task_status, 'waiting'::public.task_status])) AND (status_reason <> ALL (ARRAY['dependencies'::public.status_reason, 'concurrency'::public.status_reason, 'outcome_unknown'::public.status_reason, 'journal_format'::public.status_reason])));
+CREATE INDEX tasks_ready ON public.tasks USING btree (priority, run_at, id) WHERE (status = 'ready'::public.task_status);
+CREATE INDEX tasks_ready_oldest ON public.tasks USING btree (run_at) WHERE (status = 'ready'::public.task_status);
+ALTER INDEX public.events_pkey ATTACH PARTITION public.events_2025w45_pkey;
+ALTER INDEX public.events_pkey ATTACH PARTITION public.events_2025w48_pkey;
+ALTER INDEX public.events_pkey ATTACH PARTITION public.events_2025w51_pkey;
+ALTER INDEX public.events_pkey ATTACH PARTITION public.events_2026w02_pkey;
+ALTER INDEX public.events_pkey ATTACH PARTITION public.events_default_pkey;
+ALTER INDEX public.llm_calls_open ATTACH PARTITION public.llm_calls_2025w45_created_at_idx;
+ALTER INDEX public.llm_calls_pkey ATTACH PARTITION public.llm_calls_2025w45_pkey;
+ALTER INDEX public.llm_calls_by_task ATTACH PARTITION public.llm_calls_2025w45_task_id_seq_idx;
+ALTER INDEX public.llm_calls_open ATTACH PARTITION public.llm_calls_2025w48_created_at_idx;
+ALTER INDEX public.llm_calls_pkey ATTACH PARTITION public.llm_calls_2025w48_pkey;
+ALTER INDEX public.llm_calls_by_task ATTACH PARTITION public.llm_calls_2025w48_task_id_seq_idx;
+ALTER INDEX public.llm_calls_open ATTACH PARTITION public.llm_calls_2025w51_created_at_idx;
+ALTER INDEX public.llm_calls_pkey ATTACH PARTITION public.llm_calls_2025w51_pkey;
+ALTER INDEX public.llm_calls_by_task ATTACH PARTITION public.llm_calls_2025w51_task_id_seq_idx;
+ALTER INDEX public.llm_calls_open ATTACH PARTITION public.llm_calls_2026w02_created_at_idx;
+ALTER INDEX public.llm_calls_pkey ATTACH PARTITION public.llm_calls_2026w02_pkey;
+ALTER INDEX public.llm_calls_by_task ATTACH PARTITION public.llm_calls_2026w02_task_id_seq_idx;
+ALTER INDEX public.llm_calls_open ATTACH PARTITION public.llm_calls_default_created_at_idx;
+ALTER INDEX public.llm_calls_pkey ATTACH PARTITION public.llm_calls_default_pkey;
+ALTER INDEX public.llm_calls_by_task ATTACH PARTITION public.llm_calls_default_task_id_seq_idx;
+ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2025w45_pkey;
+ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2025w48_pkey;
+ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2025w51_pkey;
+ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2026w02_pkey;
+ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_default_pkey;
+CREATE TRIGGER tasks_are_kept BEFORE DELETE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.refuse_to_delete_tasks();
+ALTER TABLE ONLY public.agent_versions
+    ADD CONSTRAINT agent_versions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_version_exists FOREIGN KEY (id, version) REFERENCES public.agent_versions(agent_id, version) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.cron_slots
+    ADD CONSTRAINT cron_slots_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.housekeeping_orders(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.cron_slots
+    ADD CONSTRAINT cron_slots_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES public.schedules(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.cron_slots
+    ADD CONSTRAINT cron_slots_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.housekeeping_runs
+    ADD CONSTRAINT housekeeping_runs_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.housekeeping_orders(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_last_task_id_fkey FOREIGN KEY (last_task_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.schedules
+    ADD CONSTRAINT schedules_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.sessions
+    ADD CONSTRAINT sessions_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.task_action_items
+    ADD CONSTRAINT task_action_items_action_id_fkey FOREIGN KEY (action_id) REFERENCES public.task_actions(id);
+ALTER TABLE ONLY public.task_artifacts
+    ADD CONSTRAINT task_artifacts_sha256_fkey FOREIGN KEY (sha256) REFERENCES public.artifacts(sha256);
+ALTER TABLE ONLY public.task_artifacts
+    ADD CONSTRAINT task_artifacts_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.task_dependencies
+    ADD CONSTRAINT task_dependencies_depends_on_fkey FOREIGN KEY (depends_on) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.task_dependencies
+    ADD CONSTRAINT task_dependencies_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.task_messages
+    ADD CONSTRAINT task_messages_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_assigned_agent_id_fkey FOREIGN KEY (assigned_agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_forked_from_fkey FOREIGN KEY (forked_from) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_pinned_version FOREIGN KEY (assigned_agent_id, agent_version) REFERENCES public.agent_versions(agent_id, version);
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_redriven_from_fkey FOREIGN KEY (redriven_from) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id);
