@@ -29,7 +29,8 @@ CREATE TYPE public.housekeeping_state AS ENUM (
 CREATE TYPE public.message_policy AS ENUM (
     'enqueue',
     'interrupt',
-    'reject'
+    'reject',
+    'rollback'
 );
 CREATE TYPE public.overlap_policy AS ENUM (
     'allow',
@@ -97,7 +98,8 @@ CREATE TYPE public.step_kind AS ENUM (
     'checks',
     'message',
     'intent',
-    'outcome'
+    'outcome',
+    'rollback'
 );
 CREATE TYPE public.task_action_kind AS ENUM (
     'cancel',
@@ -106,7 +108,8 @@ CREATE TYPE public.task_action_kind AS ENUM (
 );
 CREATE TYPE public.task_action_status AS ENUM (
     'working',
-    'done'
+    'done',
+    'failed'
 );
 CREATE TYPE public.task_status AS ENUM (
     'proposed',
@@ -603,8 +606,12 @@ CREATE TABLE public.task_actions (
     skipped bigint DEFAULT 0 NOT NULL,
     cascaded bigint DEFAULT 0 NOT NULL,
     finished_at timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    retry_at timestamp with time zone DEFAULT now() NOT NULL,
+    error text,
     CONSTRAINT task_actions_counts CHECK (((done + skipped) <= matched)),
-    CONSTRAINT task_actions_finished CHECK (((status = 'done'::public.task_action_status) = (finished_at IS NOT NULL))),
+    CONSTRAINT task_actions_failed CHECK (((status <> 'failed'::public.task_action_status) OR ((failures > 0) AND (error IS NOT NULL)))),
+    CONSTRAINT task_actions_finished CHECK (((status = 'working'::public.task_action_status) = (finished_at IS NULL))),
     CONSTRAINT task_actions_priority_of_kind CHECK (((kind = 'reprioritise'::public.task_action_kind) = (priority IS NOT NULL))),
     CONSTRAINT task_actions_priority_range CHECK (((priority >= 1) AND (priority <= 9)))
 );
@@ -757,6 +764,8 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (17, 'missed slots', '2026-01-05 12:00:00+00', true, '\x1b76c9e52c6abc49bf77ef2f624d105b40925485e0569d03cb9871dd61b2efc77141adf793d324dec08c691f16d91aae', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (18, 'whole slots', '2026-01-05 12:00:00+00', true, '\xdf0107b1f80eeb5df128cbcabebfe91e935d90a32b109298b0e24cd89bac08d3676219a86c06c009393e20b13408251b', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (2, 'tasks', '2026-01-05 12:00:00+00', true, '\x9176126dfc753e72fd5809466de0c526d33949b9e639c88ac9b279c52f3b72bbc148b36fc23aba8d0388102a10de52ec', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (20, 'rollback', '2026-01-05 12:00:00+00', true, '\x87d6486ef3754536f93a055715085039d9f882c81b124453a18ea933c5116914412f51ec10292ec2f0e097d8eaf7ebdc', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (21, 'action failures', '2026-01-05 12:00:00+00', true, '\xa4f84da0798ff2e7a37d8e737d0a20c5191674adc8fd5c8fbe5e41a3481105a76dd37e5e1be0ce143600149b1bfddd68', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (3, 'journal', '2026-01-05 12:00:00+00', true, '\xeef07a7acd86aa7897189d6924ff8ce8062124e852060c4db359212290c323cfe9f10632bfe4bb33d380839abd50436d', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (4, 'events', '2026-01-05 12:00:00+00', true, '\x93f12a873093f536c8d4c18d66c1073fa81b74f6e5fb5e21728e8cf6f79ed73cfc621a056c506cb642e64c1ece20ff3f', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (5, 'operation reasons', '2026-01-05 12:00:00+00', true, '\x3c57d924fe6f0298fef2e1b0e5b9511bd6c58957f6bff7af65180d401dc790094b5f8b5433f018708a8dc7560d4d7aff', 0);
@@ -818,7 +827,7 @@ INSERT INTO public.steps_2026w02 (task_id, seq, epoch, kind, body, commit_hash, 
 INSERT INTO public.steps_default (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
 INSERT INTO public.steps_default (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
 INSERT INTO public.task_action_items (action_id, task_id) VALUES ('019b8c00-0000-7000-8000-0000000000d1', '019b8c00-0000-7000-8000-0000000000c1');
-INSERT INTO public.task_actions (id, kind, filter, priority, matched, created_by, created_at, status, done, skipped, cascaded, finished_at) VALUES ('019b8c00-0000-7000-8000-0000000000d1', 'reprioritise', '{"status": ["ready"]}', 2, 1, 'ada', '2026-01-05 12:00:00+00', 'working', 0, 0, 0, NULL);
+INSERT INTO public.task_actions (id, kind, filter, priority, matched, created_by, created_at, status, done, skipped, cascaded, finished_at, failures, retry_at, error) VALUES ('019b8c00-0000-7000-8000-0000000000d1', 'reprioritise', '{"status": ["ready"]}', 2, 1, 'ada', '2026-01-05 12:00:00+00', 'working', 0, 0, 0, NULL, 0, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
 INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019ac008-e600-7000-8000-000000000002', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
 INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019b2708-1600-7000-8000-000000000001', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
