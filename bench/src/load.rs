@@ -6,21 +6,18 @@ use anyhow::{Context, bail};
 use futures::{StreamExt, stream};
 use serde_json::{Map, Value, json};
 
-use crate::{disk, fleet::Fleet, limit, percentile::Times};
+use hive_local::RedisData;
+
+use crate::{Options, disk, fleet::Fleet, limit, percentile::Times, scale};
 
 /// Connections that post at the same time.
 const POSTERS: usize = 64;
 /// How long a workload may take before the run counts as failed.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs everything; the figures by the names of the JSON line.
-pub(crate) async fn measure(
-    workers: usize,
-    noops: usize,
-    agent_tasks: usize,
-    backlog: usize,
-    probes: usize,
-) -> anyhow::Result<Map<String, Value>> {
+pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Value>> {
+    let &Options { workers, noops, agent_tasks, backlog, finished, probes } = options;
     let mut figures = Map::new();
     let mut note = |name: &str, value: f64| {
         println!("{name:<24} {value}");
@@ -73,15 +70,28 @@ pub(crate) async fn measure(
     note("post_p99_ms", posts.percentile(99));
     load.all_succeeded().await?;
 
+    fleet.stores.kill_redis();
+    let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
+    let start = Instant::now();
+    load.post_many(noops, &noop()).await?;
+    load.drained().await?;
+    let without = per_second(noops, start.elapsed());
+    note("without_redis_tasks_per_second", without);
+    note("without_redis_share", (without / rate * 1e3).round() / 1e3);
+    fleet.stores.start_redis(RedisData::Keep)?;
+
     fleet.stop_workers();
     let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
-    load.post_many(backlog, &noop()).await?;
+    load.submit(scale::requests(backlog)).await?;
     let start = Instant::now();
     let redis_url = fleet.stores.redis_url().context("no Redis")?.to_owned();
     fleet.start_workers(&redis_url)?;
     let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
+    load.drained_to(backlog * 9 / 10).await?;
+    let early = fleet.rss_mib("hive-worker");
     load.drained().await?;
     note("backlog_tasks_per_second", per_second(backlog, start.elapsed()));
+    note("backlog_growth_mib", ((fleet.rss_mib("hive-worker") - early) * 10.0).round() / 10.0);
     for (name, process) in [
         ("worker_rss_mib", "hive-worker"),
         ("api_rss_mib", "hive-api"),
@@ -90,6 +100,11 @@ pub(crate) async fn measure(
         note(name, fleet.rss_mib(process));
     }
     load.all_succeeded().await?;
+
+    fleet.stop_workers();
+    let claims = scale::claims(&fleet.pool, &fleet.database_url, finished).await?;
+    note("claim_p50_ms", claims.percentile(50));
+    note("claim_p99_ms", claims.percentile(99));
     Ok(figures)
 }
 
@@ -113,24 +128,40 @@ impl Load<'_> {
         Ok(())
     }
 
+    /// Submits many tasks with each request.
+    async fn submit(&self, requests: Vec<Value>) -> anyhow::Result<()> {
+        let url = format!("{}/bulk", self.url);
+        let posts = requests.iter().map(|body| self.client.post(&url).json(body).send());
+        let mut posts = stream::iter(posts).buffer_unordered(4);
+        while let Some(posted) = posts.next().await {
+            posted?.error_for_status()?;
+        }
+        Ok(())
+    }
+
     async fn count(&self, sql: &'static str) -> anyhow::Result<i64> {
         Ok(sqlx::query_scalar(sql).fetch_one(&self.fleet.pool).await?)
     }
 
-    async fn is_drained(&self) -> anyhow::Result<bool> {
-        let open = "SELECT count(*) FROM tasks WHERE status IN ('pending', 'ready', 'running', 'waiting')";
-        Ok(self.count(open).await? == 0)
+    async fn drained(&self) -> anyhow::Result<()> {
+        self.drained_to(0).await
     }
 
-    async fn drained(&self) -> anyhow::Result<()> {
+    /// Waits until at most so many tasks are open.
+    async fn drained_to(&self, most: usize) -> anyhow::Result<()> {
+        let open = "SELECT count(*) FROM tasks WHERE status IN ('pending', 'ready', 'running', 'waiting')";
         let deadline = Instant::now() + PATIENCE;
-        while !self.is_drained().await? {
+        loop {
+            let more = u64::try_from(self.count(open).await?)?.saturating_sub(most as u64);
+            if more == 0 {
+                return Ok(());
+            }
             if Instant::now() > deadline {
                 bail!("the work is not done after {} s", PATIENCE.as_secs());
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            // Counting many costs what is measured: it is done more often near the end.
+            tokio::time::sleep(Duration::from_millis(10 + more / 100)).await;
         }
-        Ok(())
     }
 
     async fn all_succeeded(&self) -> anyhow::Result<()> {

@@ -5,36 +5,38 @@ mod fleet;
 mod limit;
 mod load;
 mod percentile;
+mod scale;
 
 use clap::Parser;
 
 /// How much is measured.
 #[derive(Parser)]
 #[command(name = "hive-bench", version)]
-struct Options {
+pub(crate) struct Options {
     /// Worker processes; they share 100 places.
     #[arg(long, default_value_t = 2)]
-    workers: usize,
+    pub(crate) workers: usize,
     /// No-op tasks of the throughput run.
     #[arg(long, default_value_t = 6_000)]
-    noops: usize,
+    pub(crate) noops: usize,
     /// Tasks with three model calls of 50 ms each.
     #[arg(long, default_value_t = 1_000)]
-    agent_tasks: usize,
+    pub(crate) agent_tasks: usize,
     /// Tasks that are queued while no worker runs.
-    #[arg(long, default_value_t = 20_000)]
-    backlog: usize,
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) backlog: usize,
+    /// Finished tasks beside which a claim is timed.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) finished: i64,
     /// Probes of the idle system.
     #[arg(long, default_value_t = 300)]
-    probes: usize,
+    pub(crate) probes: usize,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let figures =
-        load::measure(options.workers, options.noops, options.agent_tasks, options.backlog, options.probes)
-            .await?;
+    let figures = load::measure(&options).await?;
     println!("{}", serde_json::Value::Object(figures));
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::{
 
 pub(crate) const TOKEN: &str = "chaos-token-of-one-run";
 /// Tasks that one worker runs at a time.
-pub(crate) const SLOTS: usize = 8;
+pub(crate) const SLOTS: usize = 6;
 /// Ordinary workers; one more takes what they died over.
 const WORKERS: usize = 3;
 /// How many of each.

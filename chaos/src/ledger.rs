@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use hive_double::Call;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -15,6 +15,9 @@ pub(crate) struct Compared {
     pub(crate) answered: usize,
     /// Answers that the provider cut and that the journal knows with what they cost.
     pub(crate) cut_and_known: usize,
+    /// Answers that the provider charged and whose line it cut before it named them: the journal knows a failed call of
+    /// that time, and not what it cost.
+    pub(crate) cut_and_nameless: usize,
     /// Charged, and nobody knows the outcome: paid for twice, since the step was asked for again.
     pub(crate) duplicates: usize,
     /// Charged for a step whose answer had been committed before.
@@ -35,12 +38,25 @@ pub(crate) async fn compare(pool: &PgPool, ledger: &[Call]) -> anyhow::Result<Co
     )
     .fetch_all(pool)
     .await?;
-    Ok(weigh(ledger, &known, &replies))
+    let nameless: Vec<Nameless> = sqlx::query_as(
+        "SELECT task_id, created_at, finished_at FROM llm_calls
+         WHERE state = 'failed' AND request_id IS NULL AND finished_at IS NOT NULL",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(weigh(ledger, &known, nameless, &replies))
 }
+
+/// A failed call without an id of the provider: its task, and from when to when it was made.
+type Nameless = (Uuid, DateTime<Utc>, DateTime<Utc>);
+
+/// Between the clock of the database and that of the double, which are one machine's.
+const SKEW: TimeDelta = TimeDelta::milliseconds(20);
 
 fn weigh(
     ledger: &[Call],
     known: &[(Option<String>, String)],
+    mut nameless: Vec<Nameless>,
     replies: &[(Uuid, i64, DateTime<Utc>)],
 ) -> Compared {
     let of = |state: &str| -> HashSet<&str> {
@@ -59,6 +75,12 @@ fn weigh(
             compared.answered += 1;
         } else if failed.contains(call.request_id.as_str()) {
             compared.cut_and_known += 1;
+        } else if let Some(at) = nameless.iter().position(|(task, from, to)| {
+            call.user_id.as_deref() == Some(task.to_string().as_str())
+                && (*from - SKEW..=*to + SKEW).contains(&call.at)
+        }) {
+            nameless.swap_remove(at);
+            compared.cut_and_nameless += 1;
         } else {
             compared.duplicates += 1;
         }
@@ -102,7 +124,12 @@ mod tests {
             (None, "failed".to_owned()),
         ];
         let replies = [(task, 0, "2026-01-01T00:00:03Z".parse().expect("a time"))];
-        let compared = weigh(&ledger, &known, &replies);
+        let nameless = |from: &str| {
+            vec![(task, from.parse().expect("a time"), "2026-01-01T00:00:01.5Z".parse().expect("a time"))]
+        };
+        let cut = weigh(&ledger, &known, nameless("2026-01-01T00:00:00.5Z"), &replies);
+        assert_eq!((cut.cut_and_nameless, cut.duplicates), (1, 1), "the call of that second");
+        let compared = weigh(&ledger, &known, nameless("2026-01-01T00:00:01.4Z"), &replies);
         assert_eq!((compared.charged, compared.answered, compared.cut_and_known), (4, 1, 1));
         assert_eq!((compared.duplicates, compared.invented), (2, 1));
         assert_eq!(compared.repeated, [format!("task {task}, turn 0")]);

@@ -11,7 +11,7 @@ pub(crate) const MUST_MOVE: [&str; 5] = [
     "hive_tasks_orphaned_total",
     "hive_tickets_reannounced_total",
     "hive_leases_lost_total",
-    "hive_model_errors_total",
+    "hive_llm_calls_total, not ok",
     "hive_queue_announce_failed_total",
 ];
 
@@ -51,6 +51,9 @@ fn read(page: &str) -> BTreeMap<String, f64> {
         {
             let name = series.split('{').next().unwrap_or(series);
             *counters.entry(name.to_owned()).or_insert(0.0) += value;
+            if series.contains("outcome=\"") && !series.contains("outcome=\"ok\"") {
+                *counters.entry(format!("{name}, not ok")).or_insert(0.0) += value;
+            }
         }
     }
     counters
@@ -62,10 +65,12 @@ mod tests {
 
     #[test]
     fn labels_are_summed_and_lives_are_kept() {
-        let page = "# HELP a b\n# TYPE a counter\na{lane=\"x y\"} 2\na{lane=\"z\"} 3\nb 1.5\n";
+        let page = "# HELP a b\n# TYPE a counter\na{lane=\"x y\"} 2\na{lane=\"z\"} 3\nb 1.5\n\
+                    d{outcome=\"ok\"} 7\nd{outcome=\"late\"} 2\n";
         let mut counters = Counters::default();
         counters.lives.insert(("worker-1".to_owned(), 1), read(page));
         counters.lives.insert(("worker-1".to_owned(), 2), read("a 4\n"));
+        assert_eq!((counters.sum("d"), counters.sum("d, not ok")), (9.0, 2.0));
         assert_eq!((counters.sum("a"), counters.sum("b"), counters.sum("c")), (9.0, 1.5, 0.0));
     }
 }

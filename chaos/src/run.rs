@@ -266,6 +266,7 @@ async fn judge_money(
     figures.note("charged_calls", compared.charged);
     figures.note("answered_calls", compared.answered);
     figures.note("cut_by_the_provider", compared.cut_and_known);
+    figures.note("cut_before_a_name", compared.cut_and_nameless);
     figures.note("duplicate_charges", compared.duplicates);
     // A run whose lease went to another without a strike, as on a machine that is too busy, was in flight as well.
     let in_flight = fire.struck.in_flight() + fire.counters.sum("hive_leases_lost_total") as usize;

@@ -12,10 +12,13 @@ use hive_domain::{MessagePolicy, TaskId};
 use hive_queue::{Notice, Queue};
 use hive_store::{Store, WorkerReport, lease::RENEW_EVERY};
 use serde::Deserialize;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::meter;
 
+/// What takes longer waits on a connection that is no more.
+const RENEW_WITHIN: Duration = Duration::from_secs(2);
 /// The pause before leases are offered again to a database that is away.
 const OFFER_AGAIN: Duration = Duration::from_millis(100);
 
@@ -69,10 +72,26 @@ impl Leases {
         self.with(|runs| runs.values().for_each(|held| held.control.halt.cancel()));
     }
 
-    /// Renews all leases every three seconds, until `stop`. A database that is away costs nothing but time: every
+    /// Keeps renewing until `stop`, whatever happens to one renewal.
+    pub(crate) async fn keep_renewed(
+        self,
+        store: Store,
+        report: WorkerReport,
+        drain: CancellationToken,
+        stop: CancellationToken,
+    ) {
+        while !stop.is_cancelled() {
+            let renewing = self.clone().renew(store.clone(), report.clone(), drain.clone(), stop.clone());
+            if let Err(error) = tokio::spawn(renewing).await {
+                tracing::error!("the renewal of leases ended and begins anew: {error}");
+            }
+        }
+    }
+
+    /// Renews all leases every [`RENEW_EVERY`], until `stop`. A database that is away costs nothing but time: every
     /// write is fenced, and a lease that ran out meanwhile is noticed by the next renewal. It is asked again at once,
     /// so that it learns of the living before somebody takes their tasks for orphans.
-    pub(crate) async fn renew(
+    async fn renew(
         self,
         store: Store,
         mut report: WorkerReport,
@@ -87,8 +106,10 @@ impl Leases {
                 () = stop.cancelled() => return,
             }
             report.draining = drain.is_cancelled();
-            if let Err(error) = store.report_worker(&report).await {
-                tracing::debug!("the worker could not report itself: {error}");
+            match timeout(RENEW_WITHIN, store.report_worker(&report)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => tracing::debug!("the worker could not report itself: {error}"),
+                Err(_) => tracing::debug!("the worker could not report itself in time"),
             }
             let held: Vec<(TaskId, i64)> =
                 self.with(|runs| runs.iter().map(|(task, held)| (*task, held.epoch)).collect());
@@ -96,16 +117,20 @@ impl Leases {
                 continue;
             }
             fail_point!("renew::before", |_| std::process::abort());
-            match store.renew(&held).await {
-                Ok(renewed) => {
+            match timeout(RENEW_WITHIN, store.renew(&held)).await {
+                Ok(Ok(renewed)) => {
                     fail_point!("renew::committed", |_| std::process::abort());
                     let renewed: std::collections::HashSet<TaskId> = renewed.into_iter().collect();
                     for (task, epoch) in held.into_iter().filter(|(task, _)| !renewed.contains(task)) {
                         self.lose(task, Some(epoch), "it was taken over or has ended");
                     }
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     tracing::warn!("leases could not be renewed and are offered again: {error}");
+                    tick.reset_after(OFFER_AGAIN);
+                }
+                Err(_) => {
+                    tracing::warn!("leases could not be renewed in time and are offered again");
                     tick.reset_after(OFFER_AGAIN);
                 }
             }

@@ -78,7 +78,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         slots: slots.into(),
         draining: false,
     };
-    tokio::spawn(leases.clone().renew(store.clone(), report, drain.clone(), finished.clone()));
+    tokio::spawn(leases.clone().keep_renewed(store.clone(), report, drain.clone(), finished.clone()));
     tokio::spawn(leases.clone().listen(queue.clone()));
     tokio::spawn(housekeeping::keep_house(
         store.clone(),

@@ -10,7 +10,7 @@ use crate::{error::Result, pool::Store};
 /// How long a lease lasts without renewal, in seconds of the database's clock.
 pub const LEASE_SECONDS: f64 = 10.0;
 /// How often a worker renews.
-pub const RENEW_EVERY: Duration = Duration::from_secs(3);
+pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 impl Store {
     /// Renews many leases in one statement; returns those that are still held. The others are lost for good.

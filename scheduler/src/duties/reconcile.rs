@@ -14,6 +14,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{Doors, duty::Duty};
 
 const EVERY: Duration = Duration::from_secs(1);
+/// A pass that takes longer is given up: it waits on a connection that is no more, and orphans wait for it.
+const WITHIN: Duration = Duration::from_secs(3);
+/// How often Postgres is asked whether it is back.
+const ASK_EVERY: Duration = Duration::from_millis(250);
 /// Tickets of one pass and lane at most: half of what a lane takes, and two calls of Redis.
 const TICKETS: u64 = 1_000;
 /// With fewer tickets than this in Redis, tasks that are ready are not left waiting for an old ticket.
@@ -123,7 +127,7 @@ fn ticket(of: &Announcement) -> Ticket {
 
 /// A pass each second until `stop`, and sooner while a backlog can be fed.
 pub(crate) async fn keep_reconciled(doors: Doors, health: Health, stop: CancellationToken) {
-    let mut duty = Duty::new("reconcile", EVERY);
+    let mut duty = Duty::new("reconcile", EVERY).within(WITHIN);
     while !stop.is_cancelled() {
         let pass = duty
             .attempt({
@@ -153,7 +157,7 @@ pub(crate) async fn keep_reconciled(doors: Doors, health: Health, stop: Cancella
 /// nobody could: a pass right at its return would take the tasks of living workers for orphans.
 async fn holders_renew(doors: &Doors) {
     loop {
-        sleep(EVERY).await;
+        sleep(ASK_EVERY).await;
         if doors.store.ping().await.is_ok() {
             return sleep(RENEW_EVERY).await;
         }
