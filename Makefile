@@ -7,6 +7,8 @@ SHELL := /bin/sh
 CARGO ?= cargo
 STATE ?=
 PORT ?=
+# What chaos strikes: release or debug.
+BUILT ?= release
 # What `hive dev` is told besides.
 ARGS ?=
 
@@ -47,7 +49,7 @@ bench: ## Measure the release build; ends with one JSON line.
 	$(CARGO) build --locked --release --workspace --bins
 	target/release/hive-bench $(ARGS)
 
-# SEED chooses the strikes, LONG=1 the long form, FAILPOINTS=1 the walk through the fail points. The programs with fail
+# SEED chooses the strikes, BUILT=debug takes the build without optimisation, LONG=1 the long form, FAILPOINTS=1 the walk through the fail points. The programs with fail
 # points in them are built beside the others and laid aside, so that one target directory serves both.
 chaos: ## Kill, freeze and flood the release build; ends with one JSON line.
 ifdef FAILPOINTS
@@ -57,8 +59,8 @@ ifdef FAILPOINTS
 	cd target/debug && cp hive hive-worker hive-api hive-scheduler hive-sandbox ../failpoints/
 	target/debug/hive-chaos --fail-points target/failpoints $(ARGS)
 else
-	$(CARGO) build --locked --release --workspace --bins
-	target/release/hive-chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(ARGS)
+	$(CARGO) build --locked $(if $(filter release,$(BUILT)),--release) --workspace --bins
+	target/$(BUILT)/hive-chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(ARGS)
 endif
 
 prepare: ## Record the store's statements in .sqlx, after a change of SQL or schema.

@@ -1,5 +1,5 @@
-//! Three workers and an isolated one, two apis, two schedulers, stores of their own, and the double with its faults: the product as it is
-//! run, with a proxy before everything foreign.
+//! Three workers and an isolated one, two apis, two schedulers, stores of their own, and the double with its faults: the
+//! product as it is run, with a proxy before everything foreign.
 
 use std::{
     collections::BTreeMap, net::TcpListener, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration,

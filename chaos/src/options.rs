@@ -25,11 +25,14 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 33)]
     pub(crate) files_every: usize,
     /// The least share of the normal rate that must go on while Redis is down.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.5)]
     pub(crate) least_without_redis: f64,
     /// Whether two tasks for one submission fail the run.
     #[arg(long)]
     pub(crate) submissions_once: bool,
+    /// Times may be this many times as long: for a machine that others use as well, or a build without optimisation.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) patience: f64,
     /// Go through the fail points instead, with the programs of this directory, which were built with `fail/failpoints`.
     #[arg(long)]
     pub(crate) fail_points: Option<std::path::PathBuf>,
@@ -56,7 +59,7 @@ impl Options {
 
     /// When everything must have ended, from the start of the work.
     pub(crate) fn within(&self) -> Duration {
-        Duration::from_secs(if self.long { 600 } else { 240 })
+        Duration::from_secs(if self.long { 600 } else { 240 }).mul_f64(self.patience)
     }
 
     /// Before the first byte of an answer, and between its events: a kill falls into both.

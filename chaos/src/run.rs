@@ -82,7 +82,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
     figures.note("open_at_the_end", open);
     judge_tasks(&mut figures, &fleet, &accepted, options).await?;
     judge_money(&mut figures, &fleet, &fire, accepted.len(), options).await?;
-    judge_recovery(&mut figures, &fleet, &fire, &accepted).await?;
+    judge_recovery(&mut figures, &fleet, &fire, &accepted, options).await?;
 
     fleet.double.set_faults(None);
     let (with, without) = redis_down::rates(&mut fleet, &client).await?;
@@ -300,7 +300,9 @@ async fn judge_recovery(
     fleet: &Fleet,
     fire: &Fire,
     accepted: &[Accepted],
+    options: &Options,
 ) -> anyhow::Result<()> {
+    let (recovers, flows) = (RECOVERS_WITHIN * options.patience, FLOWS_WITHIN * options.patience);
     let struck = &fire.struck;
     figures.note("kills", struck.kills);
     figures.note("kills_in_flight", struck.kills_in_flight());
@@ -314,14 +316,16 @@ async fn judge_recovery(
     figures.note_number("taken_back_p99_s", recovery::percentile(&taken_back, 99));
     let p99 = recovery::percentile(&recovered, 99);
     figures.note_number("recovery_p99_s", p99);
-    figures.must(p99 <= RECOVERS_WITHIN, || {
-        format!("an orphan is claimed again after {p99:.1} s, and {RECOVERS_WITHIN} s are allowed")
+    figures.must(p99 <= recovers, || {
+        format!("an orphan is claimed again after {p99:.1} s, and {recovers} s are allowed")
     });
     figures.note("redis_forgot", struck.forgot.len());
     let gap = recovery::after_forgetting(&fleet.pool, struck).await?;
     figures.note_number("flow_gap_s", gap);
-    figures.must(gap <= FLOWS_WITHIN, || {
-        format!("after Redis forgot everything, nothing was claimed for {gap:.1} s, and {FLOWS_WITHIN} s are allowed")
+    figures.must(gap <= flows, || {
+        format!(
+            "after Redis forgot everything, nothing was claimed for {gap:.1} s, and {flows} s are allowed"
+        )
     });
     for name in MUST_MOVE {
         let sum = fire.counters.sum(name);

@@ -34,14 +34,14 @@ pub(crate) struct Question {
 }
 
 impl Activation<'_> {
-    /// What the transcript stands for; an end when it cannot be asked.
-    pub(crate) fn question(&self) -> Result<Question, Outcome> {
+    /// What the transcript stands for; why it cannot be asked, when it cannot.
+    pub(crate) fn question(&self) -> Result<Question, (StatusReason, String)> {
         let task = &self.lease.leased;
         let model = task.model.as_deref().unwrap_or(&self.definition.model);
         let model = self.agent.models.resolve(model).to_owned();
         if hive_claude::cost(&model, &hive_claude::Usage::default()).is_none() {
             let detail = format!("no price is known for model {model}, so its cost could not be counted");
-            return Err(failed(StatusReason::ModelNotFound, detail));
+            return Err((StatusReason::ModelNotFound, detail));
         }
         let request = conversation::request(
             &self.opening,
@@ -51,9 +51,9 @@ impl Activation<'_> {
             &model,
             self.agent.max_output_tokens,
         );
-        let refused = |error: serde_json::Error| failed(StatusReason::InvalidRequest, error.to_string());
+        let refused = |error: serde_json::Error| (StatusReason::InvalidRequest, error.to_string());
         let request = request.map_err(refused)?;
-        let body = request.body().map_err(|error| failed(StatusReason::InvalidRequest, error.to_string()))?;
+        let body = request.body().map_err(|error| (StatusReason::InvalidRequest, error.to_string()))?;
         Ok(Question { model, digest: Sha256::digest(&body).into(), request })
     }
 
@@ -63,7 +63,7 @@ impl Activation<'_> {
             Some((call, question)) => (Some(call), question),
             None => match self.question() {
                 Ok(question) => (None, question),
-                Err(end) => return Ok(Some(end)),
+                Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
             },
         };
         let Question { model, request, digest } = question;

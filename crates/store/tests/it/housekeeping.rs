@@ -163,7 +163,7 @@ async fn messages_go_when_they_were_read_and_their_journal_is_gone() {
             bed.store.send_message(id, &new).await.unwrap();
         };
         say("read").await;
-        bed.store.read_messages(&mut lease).await.unwrap();
+        bed.store.read_messages(&mut lease, &hive_store::Undo::Nothing).await.unwrap();
         say("missed").await;
         if ends {
             bed.settle_with(&lease, &crate::bed::outcome("fail")).await;
