@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use hive_local::RedisData;
 
-use crate::{Options, disk, fleet::Fleet, limit, percentile::Times, scale};
+use crate::{disk, fleet::Fleet, limit, options::Options, percentile::Times, scale};
 
 /// Connections that post at the same time.
 const POSTERS: usize = 64;

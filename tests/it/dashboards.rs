@@ -44,7 +44,7 @@ fn queries() -> Vec<Query> {
 fn script() -> hive_double::Script {
     let overloaded = json!({ "name": "o", "when": { "first_text": "Works" }, "times": 1, "fault": 529 });
     let limited = json!({ "name": "l", "when": { "first_text": "Parks" }, "fault": { "status": 429, "retry_after": 60 } });
-    let hangs = json!({ "name": "h", "when": { "first_text": "Kills" }, "times": 1, "delay_ms": 60_000 });
+    let hangs = json!({ "name": "h", "when": { "first_text": "Kills" }, "times": 1, "delay_ms": 25_000 });
     let slow = json!({ "name": "shell", "input": { "command": "sleep 30", "timeout_seconds": 1 } });
     rules(json!([
         overloaded,

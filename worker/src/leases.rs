@@ -105,34 +105,35 @@ impl Leases {
                 _ = tick.tick() => {}
                 () = stop.cancelled() => return,
             }
+            let held: Vec<(TaskId, i64)> =
+                self.with(|runs| runs.iter().map(|(task, held)| (*task, held.epoch)).collect());
+            if !held.is_empty() {
+                fail_point!("renew::before", |_| std::process::abort());
+                match timeout(RENEW_WITHIN, store.renew(&held)).await {
+                    Ok(Ok(renewed)) => {
+                        fail_point!("renew::committed", |_| std::process::abort());
+                        let renewed: std::collections::HashSet<TaskId> = renewed.into_iter().collect();
+                        for (task, epoch) in held.into_iter().filter(|(task, _)| !renewed.contains(task)) {
+                            self.lose(task, Some(epoch), "it was taken over or has ended");
+                        }
+                    }
+                    Ok(Err(error)) => {
+                        tracing::warn!("leases could not be renewed and are offered again: {error}");
+                        tick.reset_after(OFFER_AGAIN);
+                        continue;
+                    }
+                    Err(_) => {
+                        tracing::warn!("leases could not be renewed in time and are offered again");
+                        tick.reset_after(OFFER_AGAIN);
+                        continue;
+                    }
+                }
+            }
             report.draining = drain.is_cancelled();
             match timeout(RENEW_WITHIN, store.report_worker(&report)).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::debug!("the worker could not report itself: {error}"),
                 Err(_) => tracing::debug!("the worker could not report itself in time"),
-            }
-            let held: Vec<(TaskId, i64)> =
-                self.with(|runs| runs.iter().map(|(task, held)| (*task, held.epoch)).collect());
-            if held.is_empty() {
-                continue;
-            }
-            fail_point!("renew::before", |_| std::process::abort());
-            match timeout(RENEW_WITHIN, store.renew(&held)).await {
-                Ok(Ok(renewed)) => {
-                    fail_point!("renew::committed", |_| std::process::abort());
-                    let renewed: std::collections::HashSet<TaskId> = renewed.into_iter().collect();
-                    for (task, epoch) in held.into_iter().filter(|(task, _)| !renewed.contains(task)) {
-                        self.lose(task, Some(epoch), "it was taken over or has ended");
-                    }
-                }
-                Ok(Err(error)) => {
-                    tracing::warn!("leases could not be renewed and are offered again: {error}");
-                    tick.reset_after(OFFER_AGAIN);
-                }
-                Err(_) => {
-                    tracing::warn!("leases could not be renewed in time and are offered again");
-                    tick.reset_after(OFFER_AGAIN);
-                }
             }
         }
     }

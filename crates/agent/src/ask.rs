@@ -79,6 +79,8 @@ impl Activation<'_> {
                         .await?;
                     fail_point!("begin_call::committed", |_| std::process::abort());
                     if !begun {
+                        // An earlier offer of it may have been noted before they wrote, its answer lost.
+                        self.noted_but_not_sent(call).await?;
                         // A person wrote before the call was sent: the model is asked with what they wrote.
                         self.read_messages().await?;
                         return Ok(None);
@@ -128,7 +130,9 @@ impl Activation<'_> {
                     let reply = journal_reply(&model, reply);
                     let answers = self.answer_here(&reply).await?;
                     let entries = [Some(Entry::Reply(reply)), answers].into_iter().flatten().collect();
-                    self.write(entries, &Marks { call: Some(call), ..Marks::default() }).await?;
+                    let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
+                    let marks = Marks { call: Some(call), sandbox: level.as_deref(), ..Marks::default() };
+                    self.write(entries, &marks).await?;
                     return Ok(None);
                 }
                 Err(error) => error,

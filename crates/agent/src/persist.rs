@@ -79,7 +79,12 @@ impl Activation<'_> {
     /// The call that comes next, when nothing stands between.
     fn foresee(&self) -> Option<(Uuid, Question)> {
         let asks = matches!(self.transcript.next(self.has_checks), Next::AskModel);
-        if !asks || self.control.drain.is_cancelled() || self.limit_reached().is_some() {
+        // A run that only verifies asks nothing.
+        if !asks
+            || self.lease.leased.verify_only
+            || self.control.drain.is_cancelled()
+            || self.limit_reached().is_some()
+        {
             return None;
         }
         // What cannot be asked is told where it is asked.
@@ -88,8 +93,15 @@ impl Activation<'_> {
 
     /// Closes the intent of a call that was foreseen and is not made.
     pub(crate) async fn withdraw(&mut self) -> Result<(), Stopped> {
-        let Some((call, _)) = self.noted.take() else { return Ok(()) };
-        let error = "it was not sent: the run ended before".to_owned();
+        match self.noted.take() {
+            Some((call, _)) => self.noted_but_not_sent(call).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Closes an intent, if there is one.
+    pub(crate) async fn noted_but_not_sent(&self, call: Uuid) -> Result<(), Stopped> {
+        let error = "it was not sent".to_owned();
         let outcome = CallOutcome { error, request_id: None, usage: Usage::default() };
         self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await
     }
@@ -100,7 +112,7 @@ impl Activation<'_> {
         self.agent.queue.notify(TASK_UPDATES, &nudge).await;
     }
 
-    /// The same for any other verb.
+    /// Offers any other verb to a database that is away, until it is back.
     pub(crate) async fn persist<T, F>(&self, verb: impl Fn() -> F) -> Result<T, Stopped>
     where
         F: Future<Output = hive_store::Result<T>>,

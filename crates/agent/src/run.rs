@@ -219,9 +219,12 @@ impl Agent {
             seconds_before: lease.leased.running_seconds,
             lease,
         };
-        match activation.go().await {
+        let went = match activation.go().await {
+            Ok(outcome) => activation.withdraw().await.map(|()| outcome),
+            Err(stopped) => Err(stopped),
+        };
+        match went {
             Ok(outcome) => {
-                activation.withdraw().await?;
                 fail_point!("close::before", |_| std::process::abort());
                 activation.close(outcome).await
             }

@@ -101,7 +101,7 @@ impl Transcript {
         &self.entries
     }
 
-    /// Adds an entry that was committed.
+    /// Adds an entry that was committed, or is committed next: a run whose commit fails ends.
     pub fn push(&mut self, entry: Entry) {
         if let Entry::Rollback(rollback) = &entry {
             self.leave_out(rollback);

@@ -94,8 +94,10 @@ impl Store {
     async fn written_before(&self, append: &Append) -> Result<Edge> {
         let edge = sqlx::query!(
             r#"SELECT t.messages_read < t.messages_sent AS "unread!",
-                      EXISTS (SELECT 1 FROM llm_calls c WHERE c.task_id = t.id AND c.id = $5) AS "begun!"
-               FROM tasks t
+                      EXISTS (SELECT 1 FROM llm_calls c WHERE c.task_id = t.id AND c.id = $5) AS "begun!",
+                      covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
+                          AS "halted!"
+               FROM tasks t CROSS JOIN halting_pauses p
                WHERE t.id = $1 AND t.epoch = $3 AND t.status = 'running' AND t.next_seq = $2::integer + $4::integer
                  AND EXISTS (SELECT 1 FROM steps s
                              WHERE s.task_id = $1 AND s.seq = $2::integer + $4::integer - 1 AND s.epoch = $3)"#,
@@ -106,8 +108,7 @@ impl Store {
             append.next.as_ref().map(|next| next.id),
         );
         let edge = edge.fetch_optional(&self.pool).await?;
-        // Another step may not be written before the next edge, where the pause is looked at again.
-        edge.map(|edge| Edge { halted: false, unread: edge.unread, begun: edge.begun })
+        edge.map(|edge| Edge { halted: edge.halted && !edge.begun, unread: edge.unread, begun: edge.begun })
             .ok_or(Error::Fenced { task: append.task, epoch: append.epoch })
     }
 }
@@ -154,7 +155,7 @@ impl Append {
         next: Option<NextCall<'_>>,
     ) -> Result<Self> {
         let replies = steps.iter().filter_map(|step| match step.entry {
-            Entry::Reply(reply) => Some((step.call, reply)),
+            Entry::Reply(reply) => Some(reply),
             _ => None,
         });
         let replies: Vec<_> = replies.collect();
@@ -174,14 +175,14 @@ impl Append {
                 outline: storable_json(outline(seq, step)),
             })
         };
-        let (call, reply) = replies.first().map_or((None, None), |(call, reply)| (*call, Some(reply)));
+        let reply = replies.first();
         let request_id = reply.and_then(|reply| reply.request_id.as_deref()).map(storable);
         Ok(Self {
             task,
             epoch,
             seq,
             steps: steps.iter().zip(seq..).map(row).collect::<Result<_>>()?,
-            call,
+            call: steps.iter().find_map(|step| step.call),
             request_id: request_id.map(std::borrow::Cow::into_owned),
             usage: reply.map(|reply| reply.usage).unwrap_or_default(),
             next: next.map(|next| Next {

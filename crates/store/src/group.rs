@@ -25,6 +25,10 @@ const MOST: usize = 128;
 /// The least time between two statements of one kind. A request that comes within it lingers, and no other.
 const PACE: Duration = Duration::from_millis(8);
 
+/// How long an answer is waited for: a little longer than Postgres lets a statement run. What takes longer waits on a
+/// connection that is no more, and may be asked again.
+const ANSWER_WITHIN: Duration = Duration::from_secs(7);
+
 /// Sends a group in one statement; the answers in the order of the requests.
 type Send<Q, A> = fn(PgPool, Arc<[Q]>) -> BoxFuture<'static, Result<Vec<Result<A>>>>;
 
@@ -150,7 +154,7 @@ where
     metrics::histogram!("hive_group_size").record(group.len() as f64);
     let (requests, senders): (Vec<Q>, Vec<_>) = group.into_iter().unzip();
     let requests: Arc<[Q]> = requests.into();
-    match send(pool.clone(), Arc::clone(&requests)).await {
+    match answered(send(pool.clone(), Arc::clone(&requests))).await {
         Ok(answers) => {
             for (sender, answer) in senders.into_iter().zip(answers) {
                 // Whoever asked may have stopped waiting.
@@ -160,7 +164,7 @@ where
         // One request that the database refuses must not fail its neighbours: each is asked alone.
         Err(error) if requests.len() > 1 && !error.is_unavailable() => {
             for (sender, request) in senders.into_iter().zip(requests.iter()) {
-                let alone = send(pool.clone(), Arc::from([request.clone()])).await;
+                let alone = answered(send(pool.clone(), Arc::from([request.clone()]))).await;
                 let _ = sender.send(alone.and_then(first));
             }
         }
@@ -171,6 +175,10 @@ where
             }
         }
     }
+}
+
+async fn answered<T>(sent: BoxFuture<'static, Result<T>>) -> Result<T> {
+    tokio::time::timeout(ANSWER_WITHIN, sent).await.unwrap_or_else(|_| Err(Error::passing()))
 }
 
 fn first<A>(answers: Vec<Result<A>>) -> Result<A> {

@@ -13,7 +13,8 @@ pub const LEASE_SECONDS: f64 = 10.0;
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 
 impl Store {
-    /// Renews many leases in one statement; returns those that are still held. The others are lost for good.
+    /// Renews many leases in one statement; returns those that are still held. The others are lost for good. One whose
+    /// row is locked is held and not renewed this time.
     ///
     /// # Errors
     /// When Postgres refuses; nothing is known then, and the leases run on until they end.
@@ -24,11 +25,16 @@ impl Store {
             "WITH held AS (
                  SELECT t.id FROM unnest($1::uuid[], $2::bigint[]) AS held (id, epoch)
                  JOIN tasks t ON t.id = held.id AND t.epoch = held.epoch
-                 WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($1) ORDER BY t.id FOR NO KEY UPDATE OF t
+                 WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($1)
+                 -- A row that somebody holds, if only a step that is being written, must not cost the others their leases.
+                 ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED
+             ), renewed AS (
+                 UPDATE tasks SET lease_until = now() + make_interval(secs => $3)
+                 FROM held WHERE tasks.id = held.id AND tasks.id = ANY ($1)
              )
-             UPDATE tasks SET lease_until = now() + make_interval(secs => $3)
-             FROM held WHERE tasks.id = held.id AND tasks.id = ANY ($1)
-             RETURNING tasks.id",
+             SELECT t.id FROM unnest($1::uuid[], $2::bigint[]) AS held (id, epoch)
+             JOIN tasks t ON t.id = held.id AND t.epoch = held.epoch
+             WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($1)",
             &ids,
             &epochs,
             LEASE_SECONDS,

@@ -9,13 +9,23 @@ use std::time::Duration;
 
 use fail::fail_point;
 use hive_domain::{DEATHS, TaskId, event::EventKind};
+use tokio::time::timeout;
 
-use crate::{dependents::BATCH, error::Result, pool::Store, settle::Announcement, tickets::Room};
+use crate::{
+    dependents::BATCH,
+    error::{Error, Result},
+    pool::Store,
+    settle::Announcement,
+    tickets::Room,
+};
 
 /// A ready task whose ticket is older than this gets another.
 const TICKET_PATIENCE: Duration = Duration::from_secs(5);
 /// One that has aged goes to the head of its lane with each pass: a ticket of a moment ago may lie anywhere in it.
 const AGED_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long taking tasks back may take.
+const EXPIRE_WITHIN: Duration = Duration::from_secs(2);
 
 /// What one pass may do.
 #[derive(Clone, Debug)]
@@ -47,7 +57,9 @@ impl Store {
     /// # Errors
     /// When Postgres refuses; what was committed so far stays, the next pass does the rest.
     pub async fn reconcile(&self, look: &Look) -> Result<Reconciled> {
-        let orphaned = self.expire_leases().await?;
+        // First, and with a bound of its own: orphans wait for it, and a connection that is no more must not hold it up.
+        let orphaned =
+            timeout(EXPIRE_WITHIN, self.expire_leases()).await.unwrap_or_else(|_| Err(Error::passing()))?;
         fail_point!("reconcile::expired", |_| std::process::abort());
         let overdue = self.expire_deadlines().await?;
         let mut released = Vec::new();

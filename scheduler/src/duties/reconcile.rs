@@ -14,8 +14,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{Doors, duty::Duty};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// A pass that takes longer is given up: it waits on a connection that is no more, and orphans wait for it.
-const WITHIN: Duration = Duration::from_secs(3);
 /// How often Postgres is asked whether it is back.
 const ASK_EVERY: Duration = Duration::from_millis(250);
 /// Tickets of one pass and lane at most: half of what a lane takes, and two calls of Redis.
@@ -127,7 +125,7 @@ fn ticket(of: &Announcement) -> Ticket {
 
 /// A pass each second until `stop`, and sooner while a backlog can be fed.
 pub(crate) async fn keep_reconciled(doors: Doors, health: Health, stop: CancellationToken) {
-    let mut duty = Duty::new("reconcile", EVERY).within(WITHIN);
+    let mut duty = Duty::new("reconcile", EVERY);
     while !stop.is_cancelled() {
         let pass = duty
             .attempt({

@@ -21,7 +21,7 @@ const USAGE: Usage = Usage {
 /// Content whose spaces, order, escapes and number must come back as they are.
 const CONTENT: &str = r#"[ {"type":"text","text":"b\u00e9\u0000"}, {"type":"tool_use","name":"shell","id":"t1","input":{"z":1.0,"a":1e2, "z":2}} ]"#;
 
-fn reply(usage: Usage) -> Entry {
+pub(crate) fn reply(usage: Usage) -> Entry {
     Entry::Reply(Reply {
         content: RawValue::from_string(CONTENT.to_owned()).unwrap(),
         stop: Stop::ToolUse,

@@ -4,6 +4,7 @@
 mod actions;
 mod agents;
 mod append;
+mod append_all;
 mod artifacts;
 mod bed;
 mod bulk;

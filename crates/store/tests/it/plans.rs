@@ -286,6 +286,16 @@ async fn a_worker_that_planned_on_empty_tables_looks_rows_up() {
             vec!["Of two ends of one run"],
             "ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::float8[], ARRAY[]::jsonb[], ARRAY[]::boolean[], ARRAY[]::text[], ARRAY[]::jsonb[], ARRAY[]::text[]",
         ),
+        (
+            "append",
+            vec!["Of two tries of one step"],
+            "ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::integer[], ARRAY[]::uuid[], ARRAY[]::text[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::uuid[], ARRAY[]::text[], ARRAY[]::bytea[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::jsonb[], 10, 'e', NULL, NULL",
+        ),
+        (
+            "begin_call",
+            vec!["AS g (id, task_id, epoch, seq, model, request_sha256)"],
+            "ARRAY[]::uuid[], ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::text[], ARRAY[]::bytea[]",
+        ),
     ] {
         let plan = plan(&bed, &recorded(&words), LOOKUPS, arguments).await;
         let lines: Vec<&str> = plan.lines().collect();
