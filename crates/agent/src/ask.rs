@@ -24,6 +24,9 @@ use crate::{
     steer::interrupted,
 };
 
+/// How long after it was noted a call may still be sent: well within the lease that the note was written under.
+const SURE: Duration = Duration::from_secs(5);
+
 /// What the model is asked.
 pub(crate) struct Question {
     /// Its id.
@@ -60,7 +63,7 @@ impl Activation<'_> {
     /// Asks and appends the reply; `Some` when the run ends or parks instead.
     pub(crate) async fn ask(&mut self, until: Option<Instant>) -> Result<Option<Outcome>, Stopped> {
         let (mut noted, question) = match self.noted.take() {
-            Some((call, question)) => (Some(call), question),
+            Some((call, asked, question)) => (Some((call, asked)), question),
             None => match self.question() {
                 Ok(question) => (None, question),
                 Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
@@ -68,25 +71,32 @@ impl Activation<'_> {
         };
         let Question { model, request, digest } = question;
         for attempt in 1.. {
-            let call = match noted.take() {
-                Some(call) => call,
-                None => {
-                    fail_point!("begin_call::before", |_| std::process::abort());
-                    // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
-                    let call = Uuid::now_v7();
-                    let begun = self
-                        .persist(|| self.agent.store.note_call(self.lease, call, &model, &digest))
-                        .await?;
-                    fail_point!("begin_call::committed", |_| std::process::abort());
-                    if !begun {
-                        // An earlier offer of it may have been noted before they wrote, its answer lost.
-                        self.noted_but_not_sent(call).await?;
-                        // A person wrote before the call was sent: the model is asked with what they wrote.
-                        self.read_messages().await?;
-                        return Ok(None);
+            let call = loop {
+                let (call, asked) = match noted.take() {
+                    Some(noted) => noted,
+                    None => {
+                        fail_point!("begin_call::before", |_| std::process::abort());
+                        // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
+                        let (call, asked) = (Uuid::now_v7(), Instant::now());
+                        let begun = self
+                            .persist(|| self.agent.store.note_call(self.lease, call, &model, &digest))
+                            .await?;
+                        fail_point!("begin_call::committed", |_| std::process::abort());
+                        if !begun {
+                            // An earlier offer of it may have been noted before they wrote, its answer lost.
+                            self.noted_but_not_sent(call).await?;
+                            // A person wrote before the call was sent: the model is asked with what they wrote.
+                            self.read_messages().await?;
+                            return Ok(None);
+                        }
+                        (call, asked)
                     }
-                    call
+                };
+                if asked.elapsed() < SURE {
+                    break call;
                 }
+                // Frozen since: another run may have asked, and been answered. The database knows.
+                self.noted_but_not_sent(call).await?;
             };
             let started = Instant::now();
             let mut seen = None;

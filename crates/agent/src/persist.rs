@@ -58,11 +58,13 @@ impl Activation<'_> {
             .collect();
         let deadline = Instant::now() + STORE_PATIENCE;
         fail_point!("append::before", |_| std::process::abort());
+        let mut asked = Instant::now();
         let edge = loop {
             match self.agent.store.append_all(self.lease, &steps, call).await {
                 Ok(edge) => break edge,
                 Err(error) => pause_or_stop(error, deadline).await?,
             }
+            asked = Instant::now();
         };
         fail_point!("append::committed", |_| std::process::abort());
         for entry in entries {
@@ -71,7 +73,7 @@ impl Activation<'_> {
         }
         self.halted = edge.halted;
         self.unread = Some(edge.unread);
-        self.noted = next.filter(|_| edge.begun);
+        self.noted = next.filter(|_| edge.begun).map(|(call, question)| (call, asked, question));
         self.nudge().await;
         Ok(())
     }
@@ -94,7 +96,7 @@ impl Activation<'_> {
     /// Closes the intent of a call that was foreseen and is not made.
     pub(crate) async fn withdraw(&mut self) -> Result<(), Stopped> {
         match self.noted.take() {
-            Some((call, _)) => self.noted_but_not_sent(call).await,
+            Some((call, ..)) => self.noted_but_not_sent(call).await,
             None => Ok(()),
         }
     }

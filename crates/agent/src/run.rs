@@ -118,8 +118,8 @@ pub(crate) struct Activation<'a> {
     pub(crate) halted: bool,
     /// Whether a message was unread at the last step edge; before the first nobody looked.
     pub(crate) unread: Option<bool>,
-    /// The next call, whose intent is in the journal already.
-    pub(crate) noted: Option<(Uuid, Question)>,
+    /// The next call, whose intent is in the journal already, and when that was asked for.
+    pub(crate) noted: Option<(Uuid, Instant, Question)>,
     /// The bounds of the task and its agent.
     limits: Limits,
     /// The tools that the agent has here.
