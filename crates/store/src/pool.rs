@@ -50,8 +50,8 @@ pub struct Config {
     pub statement_timeout: Duration,
     /// Whether Postgres refuses every write of this process.
     pub read_only: bool,
-    /// Whether all statements of this process find few rows by their keys. They are planned once then, and always as
-    /// lookups: what the statistics of a table that was empty a minute ago suggest is not asked.
+    /// Whether the statements of this process find rows by their keys, or few in the order of an index. They are planned
+    /// once then, and always so: what the statistics of a table that was empty a minute ago suggest is not asked.
     pub lookups: bool,
 }
 

@@ -117,6 +117,15 @@ fn assert_uses(plan: &str, what: &str, indexes: &[&str]) {
     }
 }
 
+/// An index that is read from end to end is a table that is.
+fn assert_bounded(plan: &str, what: &str) {
+    let lines: Vec<&str> = plan.lines().collect();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.contains("tasks_pkey")) {
+        let bounded = lines.iter().skip(at + 1).take(2).any(|line| line.contains("Index Cond"));
+        assert!(bounded, "{what} reads all of tasks: {line}\n{plan}");
+    }
+}
+
 fn without_weeks(plan: &str) -> String {
     let words = plan.split_inclusive(char::is_whitespace).map(|word| {
         let week = ["events_", "steps_", "llm_calls_"].iter().find_map(|journal| {
@@ -264,7 +273,9 @@ async fn hot_statements_use_their_indexes() {
         let statement = recorded(words);
         for mode in ["force_generic_plan", "force_custom_plan", LOOKUPS] {
             let plan = plan(&bed, &statement, mode, &arguments).await;
-            assert_uses(&plan, &format!("{what}, {mode}"), indexes);
+            let what = format!("{what}, {mode}");
+            assert_uses(&plan, &what, indexes);
+            assert_bounded(&plan, &what);
         }
     }
 }
