@@ -146,6 +146,8 @@ impl ModelTask {
         if allowed {
             self.comes_due();
             (self.attempt, self.verify_only, self.due, self.announced) = (0, true, true, true);
+            // Somebody vouches for it: what its workers died of counts anew.
+            (self.deaths, self.isolated) = (0, false);
         }
         allowed
     }
