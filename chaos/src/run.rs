@@ -263,19 +263,9 @@ async fn judge_money(
     let compared = ledger::compare(&fleet.pool, &fleet.double.ledger()).await?;
     let steps: i64 = sqlx::query_scalar("SELECT count(*) FROM steps").fetch_one(&fleet.pool).await?;
     figures.note("journal_steps", steps);
-    let errors: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT count(*), left(error, 80) FROM llm_calls WHERE state = 'failed' AND request_id IS NULL
-         GROUP BY 2 ORDER BY 1 DESC LIMIT 5",
-    )
-    .fetch_all(&fleet.pool)
-    .await?;
-    for (count, error) in errors {
-        println!("{count:>6} calls without a name: {error}");
-    }
     figures.note("charged_calls", compared.charged);
     figures.note("answered_calls", compared.answered);
     figures.note("cut_by_the_provider", compared.cut_and_known);
-    figures.note("cut_before_a_name", compared.cut_and_nameless);
     figures.note("duplicate_charges", compared.duplicates);
     // A run whose lease went to another without a strike, as on a machine that is too busy, was in flight as well.
     let in_flight = fire.struck.in_flight() + fire.counters.sum("hive_leases_lost_total") as usize;

@@ -99,11 +99,11 @@ impl Activation<'_> {
                 self.noted_but_not_sent(call).await?;
             };
             let started = Instant::now();
-            let mut seen = None;
-            let heard = |progress: Progress<'_>| {
-                if let Progress::Usage(usage) = progress {
-                    seen = Some(usage);
-                }
+            let mut seen = hive_claude::Partial::default();
+            let heard = |progress: Progress<'_>| match progress {
+                Progress::Accepted { request_id } => seen.request_id = Some(request_id.to_owned()),
+                Progress::Usage(usage) => seen.usage = Some(usage),
+                _ => {}
             };
             let answer = tokio::select! {
                 answer = self.agent.claude.create(&request, heard) => Ok(answer),
@@ -116,10 +116,10 @@ impl Activation<'_> {
                 Ok(answer) => answer,
                 Err(cut) => {
                     // What was streamed before is charged, whoever cut it.
-                    let usage = seen.map_or_else(Usage::default, |usage| usage_of(&model, &usage));
+                    let usage = seen.usage.map_or_else(Usage::default, |usage| usage_of(&model, &usage));
                     meter::call(&model, &Ended::Cut, started.elapsed());
                     meter::charged(&model, &usage);
-                    let outcome = CallOutcome { error: cut.to_string(), request_id: None, usage };
+                    let outcome = CallOutcome { error: cut.to_string(), request_id: seen.request_id, usage };
                     self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
                     return match cut {
                         Cut::Lost => Err(Stopped::Lost),

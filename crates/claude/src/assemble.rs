@@ -22,6 +22,11 @@ const MAX_REPLY_BYTES: usize = 32 * 1024 * 1024;
 /// What a stream brings while it runs, for people who watch. It must not be acted on: the reply may still fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress<'a> {
+    /// The service took the request, under this id. From here on it may charge.
+    Accepted {
+        /// The service's id of the call.
+        request_id: &'a str,
+    },
     /// The reply began.
     Started {
         /// The service's id of the reply.

@@ -5,7 +5,8 @@ use std::ops::Deref;
 use reqwest::Response;
 use tokio::time::{Duration, Instant, timeout_at};
 
-use crate::error::{Error, Phase};
+use crate::error::{Error, Partial, Phase};
+use crate::rate_limit;
 use crate::wire::usage::Usage;
 
 /// The largest body that is read as one document.
@@ -17,6 +18,7 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// The body of one response.
 pub(crate) struct Body {
     response: Response,
+    request_id: Option<String>,
     idle: Duration,
     quiet_until: Instant,
     deadline: Instant,
@@ -25,7 +27,8 @@ pub(crate) struct Body {
 impl Body {
     /// Reads `response` until `deadline`, and never waits longer than `idle` between two signs of life.
     pub(crate) fn new(response: Response, idle: Duration, deadline: Instant) -> Self {
-        Self { response, idle, quiet_until: Instant::now() + idle, deadline }
+        let request_id = rate_limit::request_id(response.headers());
+        Self { response, request_id, idle, quiet_until: Instant::now() + idle, deadline }
     }
 
     /// Starts the idle time anew. The reader calls this for what it counts as content.
@@ -33,18 +36,23 @@ impl Body {
         self.quiet_until = Instant::now() + self.idle;
     }
 
+    /// What an error carries that comes now, when the stream reported `usage`.
+    pub(crate) fn partial(&self, usage: Option<Usage>) -> Partial {
+        Partial { request_id: self.request_id.clone(), usage }
+    }
+
     /// The next bytes; `None` at the orderly end. `usage` is what an error will carry.
     pub(crate) async fn next(
         &mut self,
-        partial_usage: Option<Usage>,
+        usage: Option<Usage>,
     ) -> Result<Option<impl Deref<Target = [u8]> + use<>>, Error> {
         match timeout_at(self.quiet_until.min(self.deadline), self.response.chunk()).await {
             Ok(Ok(bytes)) => Ok(bytes),
-            Ok(Err(source)) => Err(Error::Cut { partial_usage, source: Some(source) }),
+            Ok(Err(source)) => Err(Error::Cut { partial: self.partial(usage), source: Some(source) }),
             Err(_) if self.quiet_until < self.deadline => {
-                Err(Error::Idle { after: self.idle, partial_usage })
+                Err(Error::Idle { after: self.idle, partial: self.partial(usage) })
             }
-            Err(_) => Err(Error::Timeout { phase: Phase::Total, partial_usage }),
+            Err(_) => Err(Error::Timeout { phase: Phase::Total, partial: self.partial(usage) }),
         }
     }
 
@@ -54,7 +62,7 @@ impl Body {
         while let Some(bytes) = self.next(None).await? {
             if document.len() + bytes.len() > MAX_DOCUMENT_BYTES {
                 let message = format!("the answer is larger than {MAX_DOCUMENT_BYTES} bytes");
-                return Err(Error::Protocol { message, partial_usage: None });
+                return Err(Error::Protocol { message, partial: self.partial(None) });
             }
             document.extend_from_slice(&bytes);
             self.alive();

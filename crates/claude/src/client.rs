@@ -8,7 +8,7 @@ use url::Url;
 use crate::assemble::Progress;
 use crate::body::Body;
 use crate::config::Config;
-use crate::error::{Error, ErrorBody, Phase};
+use crate::error::{Error, ErrorBody, Partial, Phase};
 use crate::head::Head;
 use crate::rate_limit::RateLimits;
 use crate::reading;
@@ -93,6 +93,9 @@ impl Claude {
             .body(body);
         let response = self.send(call, deadline).await?;
         let head = Head::of(&response);
+        if let Some(request_id) = &head.request_id {
+            on_event(Progress::Accepted { request_id });
+        }
         let is_stream = head.content_type.starts_with("text/event-stream");
         let mut body = Body::new(response, self.idle_timeout, deadline);
         let (message, content_json, usage) = if is_stream {
@@ -137,11 +140,11 @@ impl Claude {
             Ok(Err(error)) if error.is_builder() => return Err(Error::Config(error.to_string())),
             Ok(Err(error)) if error.is_connect() => return Err(Error::Connect(error)),
             Ok(Err(error)) => {
-                return Err(Error::Cut { partial_usage: None, source: Some(error) });
+                return Err(Error::Cut { partial: Partial::default(), source: Some(error) });
             }
             Err(_) => {
                 let phase = if headers_by < deadline { Phase::Headers } else { Phase::Total };
-                return Err(Error::Timeout { phase, partial_usage: None });
+                return Err(Error::Timeout { phase, partial: Partial::default() });
             }
         };
         if response.status() == StatusCode::OK {
@@ -157,7 +160,7 @@ impl Claude {
 }
 
 fn garbage(message: String) -> Error {
-    Error::Protocol { message, partial_usage: None }
+    Error::Protocol { message, partial: Partial::default() }
 }
 
 fn headers(config: &Config) -> Result<HeaderMap, Error> {

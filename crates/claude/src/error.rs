@@ -24,22 +24,22 @@ pub enum Error {
     Timeout {
         /// Which wait it was.
         phase: Phase,
-        /// What the stream had reported so far.
-        partial_usage: Option<Usage>,
+        /// What was known by then.
+        partial: Partial,
     },
     /// The stream was open but brought no content; pings do not count as content.
     #[error("the stream brought no content for {after:?}")]
     Idle {
         /// The configured limit.
         after: Duration,
-        /// What the stream had reported so far.
-        partial_usage: Option<Usage>,
+        /// What was known by then.
+        partial: Partial,
     },
     /// The connection ended before the reply did. Nothing of the reply may be acted on.
     #[error("the connection ended before the reply did")]
     Cut {
-        /// What the stream had reported so far.
-        partial_usage: Option<Usage>,
+        /// What was known by then.
+        partial: Partial,
         /// What the connection said; `None` for an orderly end.
         #[source]
         source: Option<reqwest::Error>,
@@ -52,8 +52,8 @@ pub enum Error {
     Protocol {
         /// What was wrong.
         message: String,
-        /// What the stream had reported so far.
-        partial_usage: Option<Usage>,
+        /// What was known by then.
+        partial: Partial,
     },
 }
 
@@ -63,21 +63,34 @@ impl Error {
     pub fn partial_usage(&self) -> Option<&Usage> {
         match self {
             Self::Config(_) | Self::Request(_) | Self::Connect(_) => None,
-            Self::Timeout { partial_usage, .. }
-            | Self::Idle { partial_usage, .. }
-            | Self::Cut { partial_usage, .. }
-            | Self::Protocol { partial_usage, .. } => partial_usage.as_ref(),
+            Self::Timeout { partial, .. }
+            | Self::Idle { partial, .. }
+            | Self::Cut { partial, .. }
+            | Self::Protocol { partial, .. } => partial.usage.as_ref(),
             Self::Api(error) => error.partial_usage.as_ref(),
         }
     }
 
-    /// The service's id of the call, for a question to its operators.
+    /// The service's id of the call, by which its operators and its bills know it. `None` when no headers came.
     pub fn request_id(&self) -> Option<&str> {
         match self {
+            Self::Config(_) | Self::Request(_) | Self::Connect(_) => None,
+            Self::Timeout { partial, .. }
+            | Self::Idle { partial, .. }
+            | Self::Cut { partial, .. }
+            | Self::Protocol { partial, .. } => partial.request_id.as_deref(),
             Self::Api(error) => error.request_id.as_deref(),
-            _ => None,
         }
     }
+}
+
+/// What is known of a call that broke off.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Partial {
+    /// The service's id of the call, from the response headers.
+    pub request_id: Option<String>,
+    /// What the stream had reported so far.
+    pub usage: Option<Usage>,
 }
 
 /// Which wait ran out.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 
-use crate::error::{ApiError, ErrorBody, ErrorKind};
+use crate::error::{ApiError, ErrorBody, ErrorKind, Partial};
 use crate::rate_limit::{self, RateLimits};
 use crate::wire::usage::Usage;
 
@@ -34,6 +34,11 @@ impl Head {
             retry_after: rate_limit::retry_after(headers, SystemTime::now()),
             should_retry: rate_limit::should_retry(headers),
         }
+    }
+
+    /// What an error carries that comes after this head, when `usage` was reported.
+    pub(crate) fn partial(&self, usage: Option<Usage>) -> Partial {
+        Partial { request_id: self.request_id.clone(), usage }
     }
 
     pub(crate) fn error(&self, body: ErrorBody, partial_usage: Option<Usage>) -> ApiError {

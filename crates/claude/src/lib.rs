@@ -24,7 +24,7 @@ mod wire;
 pub use assemble::Progress;
 pub use client::{Claude, Reply};
 pub use config::{Config, Secret};
-pub use error::{ApiError, Error, ErrorKind, Phase};
+pub use error::{ApiError, Error, ErrorKind, Partial, Phase};
 pub use price::{NanoUsd, PriceError, PriceTable, cost};
 pub use rate_limit::{RateLimits, Window};
 pub use retry::{EndReason, RetryPolicy, Verdict, WaitReason, verdict};

@@ -27,8 +27,8 @@ pub(crate) async fn stream(
         });
         match outcome {
             Ok(Step::Done) => {
-                let partial_usage = assembler.usage();
-                return assembler.finish().map_err(|message| Error::Protocol { message, partial_usage });
+                let partial = body.partial(assembler.usage());
+                return assembler.finish().map_err(|message| Error::Protocol { message, partial });
             }
             Ok(Step::Content) => body.alive(),
             Ok(Step::Nothing) => {}
@@ -36,14 +36,14 @@ pub(crate) async fn stream(
                 return Err(Error::Api(Box::new(head.error(error, assembler.usage()))));
             }
             Err(Failure::Protocol(message)) => {
-                return Err(Error::Protocol { message, partial_usage: assembler.usage() });
+                return Err(Error::Protocol { message, partial: body.partial(assembler.usage()) });
             }
         }
         if let Err(error) = decoded {
-            return Err(Error::Protocol { message: error.to_string(), partial_usage: assembler.usage() });
+            return Err(Error::Protocol { message: error.to_string(), partial: body.partial(assembler.usage()) });
         }
     }
-    Err(Error::Cut { partial_usage: assembler.usage(), source: None })
+    Err(Error::Cut { partial: body.partial(assembler.usage()), source: None })
 }
 
 /// Reads the answer of a server that does not stream.
@@ -57,10 +57,10 @@ pub(crate) fn whole(
     }
     let envelope: Envelope = serde_json::from_slice(document).map_err(|error| {
         let message = format!("content type {:?}: {error}", head.content_type);
-        Error::Protocol { message, partial_usage: None }
+        Error::Protocol { message, partial: head.partial(None) }
     })?;
-    let partial_usage = Some(envelope.usage);
-    let whole = assemble::whole(envelope).map_err(|message| Error::Protocol { message, partial_usage })?;
+    let partial = head.partial(Some(envelope.usage));
+    let whole = assemble::whole(envelope).map_err(|message| Error::Protocol { message, partial })?;
     on_event(Progress::Started { message_id: &whole.0.id, model: &whole.0.model });
     on_event(Progress::Usage(whole.2));
     Ok(whole)

@@ -50,6 +50,14 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// True when the answer begins and does not reach its end.
+    pub(crate) fn breaks_the_body(&self) -> bool {
+        match self {
+            Self::CutAfterEvents(_) | Self::ErrorEvent { .. } | Self::Garbage | Self::StallAfterEvents(_) => true,
+            Self::Status { .. } | Self::CutBeforeHeaders | Self::Delay(_) => false,
+        }
+    }
+
     /// The refusal that a status fault answers with.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         let Self::Status { status, kind, message, headers } = self else {

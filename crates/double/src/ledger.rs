@@ -52,6 +52,9 @@ pub struct Call {
     pub stream: bool,
     /// The answer did not reach its end (yet).
     pub cut: bool,
+    /// A fault that was scripted or drawn breaks this answer: whoever asked did not end it.
+    #[serde(default)]
+    pub broken: bool,
     /// Rule of the script that answered, or `default part`.
     pub rule: String,
     /// SHA-256 of the request body, in hex: equal for a repeated call.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::error::Phase;
+use crate::error::{Partial, Phase};
 use crate::rate_limit::RateLimits;
 
 fn seconds(seconds: f64) -> Duration {
@@ -132,10 +132,10 @@ async fn each_failure_of_the_connection() {
     drop(listener);
     let refused =
         reqwest::Client::builder().no_proxy().build().unwrap().get(closed).send().await.unwrap_err();
-    let garbage = || Error::Protocol { message: "garbage".to_owned(), partial_usage: None };
-    let idle = || Error::Idle { after: seconds(60.0), partial_usage: None };
-    let total = || Error::Timeout { phase: Phase::Total, partial_usage: None };
-    let cut = || Error::Cut { partial_usage: None, source: None };
+    let garbage = || Error::Protocol { message: "garbage".to_owned(), partial: Partial::default() };
+    let idle = || Error::Idle { after: seconds(60.0), partial: Partial::default() };
+    let total = || Error::Timeout { phase: Phase::Total, partial: Partial::default() };
+    let cut = || Error::Cut { partial: Partial::default(), source: None };
     let not_json = serde_json::from_str::<u8>("x").unwrap_err();
     let rows = [
         ("no connection", Error::Connect(refused), 1, again(0.25)),
@@ -144,7 +144,7 @@ async fn each_failure_of_the_connection() {
         ("cut, sixth", cut(), 6, unavailable(60.0)),
         ("idle", idle(), 1, again(0.25)),
         ("idle, second", idle(), 2, unavailable(60.0)),
-        ("no headers", Error::Timeout { phase: Phase::Headers, partial_usage: None }, 1, again(0.25)),
+        ("no headers", Error::Timeout { phase: Phase::Headers, partial: Partial::default() }, 1, again(0.25)),
         ("too long in total, second", total(), 2, unavailable(60.0)),
         ("garbage", garbage(), 1, again(0.25)),
         ("garbage, second", garbage(), 2, end(EndReason::Protocol)),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hive_claude::{EndReason, Error, ErrorKind, Phase, RetryPolicy, Verdict, verdict};
+use hive_claude::{EndReason, Error, ErrorKind, Partial, Phase, RetryPolicy, Verdict, verdict};
 use tokio::net::TcpListener;
 
 use crate::server::{Act, STREAM_HEAD, Server, WEATHER, answer, client, request, streamed};
@@ -114,6 +114,7 @@ async fn a_stream_cut_anywhere_is_no_reply() {
         let error = failure(streamed(&WEATHER[..floor(cut)])).await;
         assert!(matches!(error, Error::Cut { source: None, .. }), "cut at {cut}: {error:?}");
         assert_eq!(error.partial_usage().is_some(), cut >= started, "cut at {cut}");
+        assert_eq!(error.request_id(), Some("req_head"), "cut at {cut}");
     }
     let ended = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n";
     let error = failure(streamed(format!("{}{ended}", until("message_stop")))).await;
@@ -133,10 +134,10 @@ fn floor(mut cut: usize) -> usize {
 async fn a_connection_that_breaks_is_a_cut() {
     let head = [STREAM_HEAD, "transfer-encoding: chunked\r\n\r\nfff\r\n", until("message_delta")].concat();
     let error = failure(head.into_bytes()).await;
-    assert!(matches!(error, Error::Cut { source: Some(_), partial_usage: Some(_) }), "{error:?}");
+    assert!(matches!(error, Error::Cut { source: Some(_), partial: Partial { usage: Some(_), .. } }), "{error:?}");
 
     let error = failure(Vec::new()).await;
-    assert!(matches!(error, Error::Cut { source: Some(_), partial_usage: None }), "{error:?}");
+    assert!(matches!(error, Error::Cut { source: Some(_), partial: Partial { usage: None, .. } }), "{error:?}");
 }
 
 #[tokio::test]
@@ -149,7 +150,8 @@ async fn pings_are_no_content() {
     });
     let began = Instant::now();
     let error = claude.create(&request(), |_| ()).await.unwrap_err();
-    assert!(matches!(error, Error::Idle { partial_usage: Some(_), .. }), "{error:?}");
+    assert_eq!(error.request_id(), Some("req_head"));
+    assert!(matches!(error, Error::Idle { partial: Partial { usage: Some(_), .. }, .. }), "{error:?}");
     assert!(began.elapsed() >= Duration::from_millis(300));
     assert_eq!(server.requests().await.len(), 1, "and the connection is closed");
 }
@@ -167,7 +169,8 @@ async fn content_keeps_a_stream_alive_up_to_the_total_limit() {
     });
     let began = Instant::now();
     let error = claude.create(&request(), |_| ()).await.unwrap_err();
-    assert!(matches!(error, Error::Timeout { phase: Phase::Total, partial_usage: Some(_) }), "{error:?}");
+    assert_eq!(error.request_id(), Some("req_head"));
+    assert!(matches!(error, Error::Timeout { phase: Phase::Total, partial: Partial { usage: Some(_), .. } }), "{error:?}");
     assert!(began.elapsed() >= Duration::from_millis(2000));
 }
 

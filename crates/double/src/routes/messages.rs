@@ -128,6 +128,7 @@ async fn perform(stage: &Stage, given: &Given, cutter: &Cutter, id: &RequestId) 
         usage: message.usage,
         stream: given.checked.stream,
         cut: false,
+        broken: fault.as_ref().is_some_and(Fault::breaks_the_body),
         rule: answer.rule.clone(),
         request_sha256: sha256,
     };
