@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hive_tests::{Repo, TestHive, answer, branch, finish, rules, shell, within};
+use hive_tests::{Gate, Repo, TestHive, answer, branch, finish, rules, shell, within};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -71,4 +71,52 @@ async fn what_a_thawed_worker_wants_to_write_is_refused() {
     }
     let metrics = hive.page(hive.workers[0].url(), "/metrics").await;
     assert!(metrics.contains("hive_leases_lost_total 2"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_call_that_was_noted_before_a_freeze_is_not_sent_after_it() {
+    const TASKS: usize = 8;
+    let script = rules(json!([
+        answer("Noted", 0, json!([shell("echo begun > begun")])),
+        answer("Noted", 1, json!([finish("Asked once.")])),
+    ]));
+    let mut hive = TestHive::builder().script(script).workers(0).slots(TASKS).start().await;
+    let gate = Gate::before_postgres(&hive).await;
+    hive.set_worker_env("DATABASE_URL", &gate.url(&hive));
+    hive.start_worker().await;
+    hive.set_worker_env("DATABASE_URL", &hive.store_urls()[0]);
+    let repo = hive.repo("files", &[("README", "Files.\n")]);
+
+    // In some tasks the results and the note of the next call stand in Postgres; the worker has not heard of it when
+    // it freezes.
+    let noted = "FROM llm_calls c WHERE state = 'intent' AND 2 = (SELECT count(*) FROM steps s WHERE s.task_id = c.task_id)";
+    gate.close_when(&format!("EXISTS (SELECT 1 {noted})"));
+    let mut tasks = Vec::new();
+    for _ in 0..TASKS {
+        tasks.push(hive.post_task(json!({ "title": "Noted", "repository": repo.json() })).await);
+    }
+    within(Duration::from_secs(30), "a next call is noted", async || {
+        let count: i64 =
+            sqlx::query_scalar(&format!("SELECT count(*) {noted}")).fetch_one(&hive.pool).await.unwrap();
+        (count > 0).then_some(())
+    })
+    .await;
+    hive.workers[0].freeze();
+    gate.open();
+    hive.start_worker().await;
+    for id in &tasks {
+        hive.wait_succeeded(*id, 60).await;
+    }
+    hive.workers[0].thaw();
+    let trees = hive.path("data/host/workspaces/tasks");
+    within(Duration::from_secs(20), "the thawed worker gives its trees up", async || {
+        std::fs::read_dir(&trees).unwrap().next().is_none().then_some(())
+    })
+    .await;
+    let lost = hive.page(hive.workers[0].url(), "/metrics").await;
+    assert!(lost.contains("hive_leases_lost_total ") && !lost.contains("hive_leases_lost_total 0"), "{lost}");
+    for id in tasks {
+        assert_eq!(hive.calls(id).len(), 2, "what another run asked was not asked again");
+        hive.assert_whole(id).await;
+    }
 }

@@ -6,6 +6,7 @@
 
 mod builder;
 mod command;
+mod gate;
 mod hive;
 mod http;
 mod journal;
@@ -22,6 +23,7 @@ mod stores;
 mod wait;
 
 pub use builder::Builder;
+pub use gate::Gate;
 pub use hive::TestHive;
 pub use journal::Charged;
 pub use log::LogLine;

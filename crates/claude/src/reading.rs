@@ -40,7 +40,10 @@ pub(crate) async fn stream(
             }
         }
         if let Err(error) = decoded {
-            return Err(Error::Protocol { message: error.to_string(), partial: body.partial(assembler.usage()) });
+            return Err(Error::Protocol {
+                message: error.to_string(),
+                partial: body.partial(assembler.usage()),
+            });
         }
     }
     Err(Error::Cut { partial: body.partial(assembler.usage()), source: None })

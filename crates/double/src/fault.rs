@@ -53,7 +53,9 @@ impl Fault {
     /// True when the answer begins and does not reach its end.
     pub(crate) fn breaks_the_body(&self) -> bool {
         match self {
-            Self::CutAfterEvents(_) | Self::ErrorEvent { .. } | Self::Garbage | Self::StallAfterEvents(_) => true,
+            Self::CutAfterEvents(_) | Self::ErrorEvent { .. } | Self::Garbage | Self::StallAfterEvents(_) => {
+                true
+            }
             Self::Status { .. } | Self::CutBeforeHeaders | Self::Delay(_) => false,
         }
     }

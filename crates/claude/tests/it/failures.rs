@@ -134,10 +134,16 @@ fn floor(mut cut: usize) -> usize {
 async fn a_connection_that_breaks_is_a_cut() {
     let head = [STREAM_HEAD, "transfer-encoding: chunked\r\n\r\nfff\r\n", until("message_delta")].concat();
     let error = failure(head.into_bytes()).await;
-    assert!(matches!(error, Error::Cut { source: Some(_), partial: Partial { usage: Some(_), .. } }), "{error:?}");
+    assert!(
+        matches!(error, Error::Cut { source: Some(_), partial: Partial { usage: Some(_), .. } }),
+        "{error:?}"
+    );
 
     let error = failure(Vec::new()).await;
-    assert!(matches!(error, Error::Cut { source: Some(_), partial: Partial { usage: None, .. } }), "{error:?}");
+    assert!(
+        matches!(error, Error::Cut { source: Some(_), partial: Partial { usage: None, .. } }),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -170,7 +176,10 @@ async fn content_keeps_a_stream_alive_up_to_the_total_limit() {
     let began = Instant::now();
     let error = claude.create(&request(), |_| ()).await.unwrap_err();
     assert_eq!(error.request_id(), Some("req_head"));
-    assert!(matches!(error, Error::Timeout { phase: Phase::Total, partial: Partial { usage: Some(_), .. } }), "{error:?}");
+    assert!(
+        matches!(error, Error::Timeout { phase: Phase::Total, partial: Partial { usage: Some(_), .. } }),
+        "{error:?}"
+    );
     assert!(began.elapsed() >= Duration::from_millis(2000));
 }
 
