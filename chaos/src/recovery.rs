@@ -1,17 +1,32 @@
 //! How long work stood still, by the database's clock.
 
+use std::fmt::Write;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::strike::Struck;
 
 /// How long after Redis forgot is looked at.
 const AFTERWARDS: TimeDelta = TimeDelta::seconds(20);
 
-/// Seconds from each kill of a worker to the next `event` of each task it was running, in order: the pass that takes it
+/// A task whose worker was killed, and how long it took until somebody went on with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Recovery {
+    pub(crate) task: Uuid,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) seconds: f64,
+}
+
+/// From each kill of a worker to the next `event` of each task it was running, the fastest first: the pass that takes it
 /// back, or the claim that follows, which also waits for a free place.
-pub(crate) async fn after_kills(pool: &PgPool, struck: &Struck, event: &str) -> anyhow::Result<Vec<f64>> {
-    let mut seconds = Vec::new();
+pub(crate) async fn after_kills(
+    pool: &PgPool,
+    struck: &Struck,
+    event: &str,
+) -> anyhow::Result<Vec<Recovery>> {
+    let mut recoveries = Vec::new();
     for hit in struck.hits.iter().filter(|hit| hit.killed) {
         for (task, epoch) in &hit.running {
             let next: Option<DateTime<Utc>> = sqlx::query_scalar(
@@ -26,11 +41,33 @@ pub(crate) async fn after_kills(pool: &PgPool, struck: &Struck, event: &str) -> 
             .fetch_one(pool)
             .await?;
             // Without a next claim it had settled in the last moment.
-            seconds.extend(next.map(|next| (next - hit.at).as_seconds_f64()));
+            recoveries.extend(next.map(|next| Recovery {
+                task: *task,
+                at: hit.at,
+                seconds: (next - hit.at).as_seconds_f64(),
+            }));
         }
     }
-    seconds.sort_by(f64::total_cmp);
-    Ok(seconds)
+    recoveries.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
+    Ok(recoveries)
+}
+
+/// What happened to a task from the kill to its next claim, for who wants to know why it took long.
+pub(crate) async fn story(pool: &PgPool, recovery: &Recovery) -> anyhow::Result<String> {
+    let events: Vec<(DateTime<Utc>, String, Option<String>)> = sqlx::query_as(
+        "SELECT created_at, kind, data ->> 'reason' FROM events
+         WHERE task_id = $1 AND created_at >= $2 ORDER BY seq LIMIT 6",
+    )
+    .bind(recovery.task)
+    .bind(recovery.at)
+    .fetch_all(pool)
+    .await?;
+    let mut told = format!("task {} killed", recovery.task);
+    for (at, kind, reason) in events {
+        let after = (at - recovery.at).as_seconds_f64();
+        write!(told, ", {after:.1} s {kind} {}", reason.unwrap_or_default())?;
+    }
+    Ok(told)
 }
 
 /// The longest time without a claim in the seconds after Redis forgot everything.
@@ -54,8 +91,8 @@ pub(crate) async fn after_forgetting(pool: &PgPool, struck: &Struck) -> anyhow::
     Ok(longest)
 }
 
-/// Nearest rank; 0 of nothing.
-pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
+/// Seconds by nearest rank; 0 of nothing.
+pub(crate) fn percentile(sorted: &[Recovery], percent: usize) -> f64 {
     let index = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(index).copied().unwrap_or_default()
+    sorted.get(index).map(|recovery| recovery.seconds).unwrap_or_default()
 }

@@ -302,6 +302,9 @@ async fn judge_recovery(
     let recovered = recovery::after_kills(&fleet.pool, struck, "task.started").await?;
     figures.note("recoveries", recovered.len());
     figures.note_number("recovery_p50_s", recovery::percentile(&recovered, 50));
+    for slow in recovered.iter().rev().take(5) {
+        println!("  {}", recovery::story(&fleet.pool, slow).await?);
+    }
     let taken_back = recovery::after_kills(&fleet.pool, struck, "task.orphaned").await?;
     figures.note_number("taken_back_p99_s", recovery::percentile(&taken_back, 99));
     let p99 = recovery::percentile(&recovered, 99);

@@ -57,7 +57,7 @@ impl Store {
              ), event AS (
                  INSERT INTO events (task_id, seq, kind) SELECT id, event_seq, $2 FROM task
              )
-             SELECT id, epoch, priority, isolated, false AS "aged!" FROM task"#,
+             SELECT id, epoch, priority, isolated, false AS "first!" FROM task"#,
             keys,
             EventKind::Ready.as_str(),
         )

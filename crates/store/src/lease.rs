@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{error::Result, pool::Store};
 
 /// How long a lease lasts without renewal, in seconds of the database's clock.
-pub const LEASE_SECONDS: f64 = 10.0;
+pub const LEASE_SECONDS: f64 = 8.0;
 /// How often a worker renews.
 pub const RENEW_EVERY: Duration = Duration::from_secs(2);
 

@@ -49,6 +49,8 @@ pub struct Reconciled {
     pub released: Vec<TaskId>,
     /// Ready tasks that want a ticket.
     pub announce: Vec<Announcement>,
+    /// How many of these have waited longer than a task should.
+    pub aged: usize,
 }
 
 impl Store {
@@ -80,15 +82,20 @@ impl Store {
         // A task whose last dependency ended and whose time had come was moved by both.
         released.sort_unstable();
         released.dedup();
-        let mut announce = Vec::new();
+        let (mut announce, mut aged) = (Vec::new(), 0);
         if look.rooms.iter().any(|room| room.places > 0) {
-            announce.extend(self.aged_tickets(look.ageing, AGED_PATIENCE).await?);
+            let old = self.aged_tickets(look.ageing, AGED_PATIENCE).await?;
+            aged = old.len();
+            announce.extend(old);
+            if !orphaned.is_empty() {
+                announce.extend(self.orphan_tickets(&orphaned).await?);
+            }
         }
         announce.extend(self.stale_tickets(&look.rooms, TICKET_PATIENCE).await?);
         if look.isolated > 0 {
             announce.extend(self.isolated_tickets(look.isolated, TICKET_PATIENCE).await?);
         }
-        Ok(Reconciled { orphaned, overdue, released, announce })
+        Ok(Reconciled { orphaned, overdue, released, announce, aged })
     }
 
     /// Takes tasks back from workers that stopped renewing. A death costs no attempt, since it may be another task's

@@ -32,8 +32,8 @@ pub struct Announcement {
     pub priority: Priority,
     /// Goes to the isolated lane whatever its priority.
     pub isolated: bool,
-    /// It has waited longer than a task should, and goes before all others of whatever priority.
-    pub aged: bool,
+    /// It has waited longer than a task should, or was taken from a dead worker, and goes to the head of its lane.
+    pub first: bool,
 }
 
 /// What a settled task became.
@@ -238,7 +238,7 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
             let priority = Priority::try_from(i64::from(row.priority))
                 .map_err(|e| Error::inconsistent("tasks", "priority", task, e))?;
             let again =
-                Announcement { task, epoch: row.epoch, priority, isolated: row.isolated, aged: false };
+                Announcement { task, epoch: row.epoch, priority, isolated: row.isolated, first: false };
             settled.insert(
                 (task, row.epoch),
                 Settled {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hive_domain::Priority;
+use hive_domain::{Priority, TaskId};
 use uuid::Uuid;
 
 use crate::{
@@ -30,7 +30,7 @@ pub(crate) struct Row {
     pub(crate) epoch: i64,
     pub(crate) priority: i16,
     pub(crate) isolated: bool,
-    pub(crate) aged: bool,
+    pub(crate) first: bool,
 }
 
 impl TryFrom<Row> for Announcement {
@@ -39,8 +39,8 @@ impl TryFrom<Row> for Announcement {
     fn try_from(row: Row) -> Result<Self> {
         let priority = Priority::try_from(i64::from(row.priority))
             .map_err(|e| Error::inconsistent("tasks", "priority", row.id, e))?;
-        let Row { id, epoch, isolated, aged, .. } = row;
-        Ok(Self { task: id.into(), epoch, priority, isolated, aged })
+        let Row { id, epoch, isolated, first, .. } = row;
+        Ok(Self { task: id.into(), epoch, priority, isolated, first })
     }
 }
 
@@ -74,7 +74,7 @@ impl Store {
                    UPDATE tasks SET announced_at = now() FROM stale WHERE tasks.id = stale.id
                    RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.isolated, tasks.run_at
                )
-               SELECT id, epoch, priority, isolated, false AS "aged!" FROM task ORDER BY priority, run_at, id"#,
+               SELECT id, epoch, priority, isolated, false AS "first!" FROM task ORDER BY priority, run_at, id"#,
             &rooms.iter().map(|room| room.from).collect::<Vec<_>>(),
             &rooms.iter().map(|room| room.to).collect::<Vec<_>>(),
             &rooms.iter().map(|room| room.places).collect::<Vec<_>>(),
@@ -99,7 +99,7 @@ impl Store {
                    ORDER BY t.id LIMIT greatest($1::bigint, 0) FOR NO KEY UPDATE OF t SKIP LOCKED
                )
                UPDATE tasks SET announced_at = now() FROM stale WHERE tasks.id = stale.id
-               RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.isolated, false AS "aged!""#,
+               RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.isolated, false AS "first!""#,
             places,
             patience.as_secs_f64(),
         );
@@ -126,10 +126,35 @@ impl Store {
                    UPDATE tasks SET announced_at = now() FROM aged WHERE tasks.id = aged.id
                    RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.isolated, tasks.run_at
                )
-               SELECT id, epoch, priority, isolated, true AS "aged!" FROM task ORDER BY run_at, id"#,
+               SELECT id, epoch, priority, isolated, true AS "first!" FROM task ORDER BY run_at, id"#,
             ageing.as_secs_f64(),
             patience.as_secs_f64(),
             AGED,
+        );
+        rows.fetch_all(&self.pool).await?.into_iter().map(Announcement::try_from).collect()
+    }
+
+    /// Those of these tasks that are ready and in an ordinary lane, the longest accepted first: they stood still for a
+    /// lease already, and go to the head. They are marked as announced. What a pause covers gets none.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub(crate) async fn orphan_tickets(&self, orphans: &[TaskId]) -> Result<Vec<Announcement>> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"WITH orphan AS (
+                   SELECT t.id FROM tasks t CROSS JOIN open_pauses p
+                   WHERE t.id = ANY ($1) AND t.status = 'ready' AND NOT t.isolated AND t.announced_at IS NULL
+                     AND NOT p.fleet
+                     AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id,
+                                    t.session_id)
+                   ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED
+               ), task AS (
+                   UPDATE tasks SET announced_at = now() FROM orphan WHERE tasks.id = orphan.id
+                   RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.isolated
+               )
+               SELECT id, epoch, priority, isolated, true AS "first!" FROM task ORDER BY id"#,
+            &orphans.iter().map(|id| id.uuid()).collect::<Vec<_>>(),
         );
         rows.fetch_all(&self.pool).await?.into_iter().map(Announcement::try_from).collect()
     }

@@ -65,12 +65,12 @@ pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
         let more = doors.store.stale_tickets(&left, SHORT_PATIENCE).await;
         announce.extend(more.context("Postgres could not be asked for ready tasks")?);
     }
-    let (aged, others): (Vec<_>, Vec<_>) = announce.into_iter().partition(|announcement| announcement.aged);
+    let (first, others): (Vec<_>, Vec<_>) = announce.into_iter().partition(|announcement| announcement.first);
     // The last one put at a head stands first there.
-    let aged: Vec<_> = aged.iter().rev().map(ticket).collect();
+    let first: Vec<_> = first.iter().rev().map(ticket).collect();
     let tickets: Vec<_> = others.iter().map(ticket).collect();
     fail_point!("reconcile::marked", |_| std::process::abort());
-    doors.queue.announce_first(&aged).await;
+    doors.queue.announce_first(&first).await;
     doors.queue.announce(&tickets).await;
     fail_point!("reconcile::announced", |_| std::process::abort());
     for task in found.orphaned.iter().chain(&found.overdue).chain(&found.released) {
@@ -79,7 +79,7 @@ pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
     metrics::counter!("hive_tasks_orphaned_total").increment(found.orphaned.len() as u64);
     metrics::counter!("hive_tasks_overdue_total").increment(found.overdue.len() as u64);
     metrics::counter!("hive_tasks_released_total").increment(found.released.len() as u64);
-    metrics::counter!("hive_tasks_aged_total").increment(aged.len() as u64);
+    metrics::counter!("hive_tasks_aged_total").increment(found.aged as u64);
     metrics::counter!("hive_tickets_reannounced_total").increment(tickets.len() as u64);
     for task in &found.orphaned {
         tracing::warn!(task.id = %task, "Took task {task} back: its worker stopped renewing the lease");
@@ -91,7 +91,7 @@ pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
     Ok(Pass {
         orphaned: found.orphaned.len(),
         released: found.released.len(),
-        announced: tickets.len() + aged.len(),
+        announced: tickets.len() + first.len(),
         backlog: Lane::ORDINARY.iter().copied().find(full),
     })
 }

@@ -66,7 +66,7 @@ async fn a_step_comes_back_byte_for_byte_with_everything_that_belongs_to_it() {
     assert!(
         bed.row_holds(
             id,
-            "lease_until BETWEEN now() + interval '8 s' AND now() + interval '10 s' AND next_seq = 2"
+            "lease_until BETWEEN now() + interval '6 s' AND now() + interval '8 s' AND next_seq = 2"
         )
         .await,
         "a step renews the lease"

@@ -54,7 +54,7 @@ async fn a_claim_counts_and_tells() {
         bed.row_holds(
             id,
             "worker = 'worker-1' AND started_at IS NOT NULL AND status_reason IS NULL
-             AND lease_until BETWEEN now() + interval '8 s' AND now() + interval '10 s'"
+             AND lease_until BETWEEN now() + interval '6 s' AND now() + interval '8 s'"
         )
         .await
     );
@@ -123,7 +123,7 @@ async fn renewal_keeps_what_is_held_and_names_only_that() {
     let renewed = bed.store.renew(&[(lost, 1), (held, 1), (settled, 1), (ready, 0)]).await.unwrap();
     assert_eq!(renewed, [held]);
     assert!(
-        bed.row_holds(held, "lease_until BETWEEN now() + interval '8 s' AND now() + interval '10 s'").await
+        bed.row_holds(held, "lease_until BETWEEN now() + interval '6 s' AND now() + interval '8 s'").await
     );
     assert_eq!([bed.rows(lost).await, bed.rows(settled).await, bed.rows(ready).await], before);
     assert!(bed.store.renew(&[]).await.unwrap().is_empty());

@@ -114,7 +114,7 @@ async fn a_suspects_ticket_is_for_the_lane_of_suspects() {
     let mut alone = look(0);
     alone.isolated = 1;
     let [ticket] = <[_; 1]>::try_from(bed.store.reconcile(&alone).await.unwrap().announce).unwrap();
-    assert_eq!((ticket.task, ticket.isolated, ticket.aged), (id, true, false));
+    assert_eq!((ticket.task, ticket.isolated, ticket.first), (id, true, false));
     assert!(bed.store.reconcile(&alone).await.unwrap().announce.is_empty(), "and not twice");
     let lease = bed.claim_isolated(id).await;
     let again = bed.store.settle(&lease, &crate::bed::outcome("yield")).await.unwrap().again.unwrap();

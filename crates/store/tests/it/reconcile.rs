@@ -33,8 +33,8 @@ async fn a_dead_workers_task_is_ready_again() {
         ("task.orphaned", json!({ "worker": WORKER, "deaths": 1, "reason": "orphaned" }))
     );
     let ticket =
-        Announcement { task: lost, epoch: 1, priority: Priority::default(), isolated: false, aged: false };
-    assert_eq!(pass.announce, [ticket], "the ticket follows in the same pass");
+        Announcement { task: lost, epoch: 1, priority: Priority::default(), isolated: false, first: true };
+    assert_eq!(pass.announce, [ticket], "the ticket follows in the same pass, and stands first");
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ async fn yielding_hands_the_task_back_at_once() {
     let lease = bed.claim(id).await;
     let settled = bed.store.settle(&lease, &Outcome::Yield).await.unwrap();
     let priority = hive_domain::Priority::try_from(2).unwrap();
-    let ticket = Announcement { task: id, epoch: 1, priority, isolated: false, aged: false };
+    let ticket = Announcement { task: id, epoch: 1, priority, isolated: false, first: false };
     assert_eq!((settled.status, settled.again), (TaskStatus::Ready, Some(ticket)));
     let task = bed.task(id).await;
     assert_eq!((task.reason, task.attempt, task.completed_at), (Some(StatusReason::Drained), 0, None));

@@ -40,7 +40,7 @@ async fn a_full_lane_takes_no_room_from_the_others() {
     let first = bed.store.stale_tickets(&lanes([0, 2, -3, 3]), PATIENCE).await.unwrap();
     let expected: Vec<TaskId> = in_lane[1][..2].iter().chain(&in_lane[3][..3]).copied().collect();
     assert_eq!(tasks(&first), expected, "in each lane the oldest, as many as it has room for");
-    assert!(first.iter().all(|ticket| !ticket.aged && !ticket.isolated));
+    assert!(first.iter().all(|ticket| !ticket.first && !ticket.isolated));
     let rest = bed.store.stale_tickets(&lanes([100, 100, 100, 100]), PATIENCE).await.unwrap();
     assert_eq!(rest.len(), 16 - 5, "and the others when there is room");
     assert!(bed.store.stale_tickets(&lanes([100; 4]), PATIENCE).await.unwrap().is_empty());
@@ -58,8 +58,8 @@ async fn what_has_waited_too_long_goes_first_whatever_its_priority() {
     let look = Look { rooms: lanes([100; 4]), isolated: 0, ageing };
     let announced = bed.store.reconcile(&look).await.unwrap().announce;
     assert_eq!(tasks(&announced), [oldest, middle, youngest, young]);
-    let aged: Vec<bool> = announced.iter().map(|ticket| ticket.aged).collect();
-    assert_eq!(aged, [true, true, true, false]);
+    let first: Vec<bool> = announced.iter().map(|ticket| ticket.first).collect();
+    assert_eq!(first, [true, true, true, false]);
     assert!(bed.store.reconcile(&look).await.unwrap().announce.is_empty(), "each has a fresh ticket");
     bed.execute("UPDATE tasks SET announced_at = now() - interval '6 s'").await;
     assert_eq!(tasks(&bed.store.aged_tickets(ageing, PATIENCE).await.unwrap()), [oldest, middle, youngest]);
