@@ -29,7 +29,7 @@ pub(crate) async fn claims(pool: &PgPool, url: &str, finished: i64) -> anyhow::R
              SELECT (left(replace(first_id_of(now() - random() * interval '1 day')::text, '-', ''), 12)
                      || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
                     project_id, 'finished', 'noop', 'bench', 'succeeded', now(), now()
-             FROM (SELECT project_id FROM tasks LIMIT 1) AS some, generate_series(1, 50000)",
+             FROM (SELECT project_id FROM tasks LIMIT 1) AS project, generate_series(1, 50000)",
         )
         .execute(pool)
         .await?;
@@ -39,7 +39,7 @@ pub(crate) async fn claims(pool: &PgPool, url: &str, finished: i64) -> anyhow::R
          SELECT (left(replace(first_id_of(now())::text, '-', ''), 12)
                  || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
                 project_id, 'claimed', 'noop', 'bench', 'ready', now() + interval '1 hour'
-         FROM (SELECT project_id FROM tasks LIMIT 1) AS some, generate_series(1, $1)
+         FROM (SELECT project_id FROM tasks LIMIT 1) AS project, generate_series(1, $1)
          RETURNING id",
     )
     .bind(i32::try_from(CLAIMS)?)

@@ -18,7 +18,10 @@ const METRICS: [Description; 11] = [
         "hive_tickets_stale_total",
         "Tickets whose task was not there to be claimed any more",
     ),
-    Description::counter("hive_polled_claims_total", "Tasks claimed without a ticket, while none came"),
+    Description::counter(
+        "hive_polled_claims_total",
+        "Tasks claimed without a ticket, while none or very many came",
+    ),
     Description::histogram("hive_claim_seconds", "How long Postgres took to grant a claim"),
     Description::histogram(
         "hive_task_wait_seconds",

@@ -1,66 +1,55 @@
-//! Work without tickets: while none comes, ready tasks are looked for in Postgres itself. So the fleet goes on when
-//! Redis is away, and a wake that got lost costs a second.
+//! Work without tickets: ready tasks are looked for in Postgres itself while no ticket comes, so that the fleet goes on
+//! when Redis is away and a wake that got lost costs a second; and while tickets come in a rush, so that a backlog is
+//! taken many tasks at a time.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use hive_queue::Lane;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{jobs::run_task::RunTask, meter, slots::Slots};
+use crate::{flow::Flow, jobs::run_task::RunTask, meter, slots::Slots};
 
-/// Silence of the lanes after which Postgres is asked, and the pause between two questions that find nothing.
-const QUIET: Duration = Duration::from_secs(1);
+/// The pause between two questions that find nothing.
+const NOTHING: Duration = Duration::from_secs(1);
+/// The least time between two questions; places that get free meanwhile are filled by the second.
+const PACE: Duration = Duration::from_millis(8);
 /// Tasks that one question claims at most, so that other workers find some, too.
 const MOST: usize = 16;
 /// Every this many questions the oldest task goes first, so that the least urgent never starves.
 const AGEING: u64 = 8;
 
-/// When the last ticket came. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct LastTicket(Arc<Mutex<Instant>>);
-
-impl LastTicket {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
-
-    pub(crate) fn came(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    async fn quiet(&self) {
-        loop {
-            let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner) + QUIET;
-            if until <= Instant::now() {
-                return;
-            }
-            sleep_until(until).await;
-        }
-    }
+/// Why Postgres is asked.
+#[derive(Clone, Copy, PartialEq)]
+enum Why {
+    Quiet,
+    Rush,
+    /// The question before found as much as it asked for.
+    More,
 }
 
 /// Claims and runs what no ticket led to, until `stop`.
-pub(crate) async fn poll(
-    job: RunTask,
-    slots: Slots,
-    runs: TaskTracker,
-    last_ticket: LastTicket,
-    stop: CancellationToken,
-) {
+pub(crate) async fn poll(job: RunTask, slots: Slots, runs: TaskTracker, flow: Flow, stop: CancellationToken) {
     let least = if job.claimant.isolated { Lane::Isolated } else { Lane::Low };
+    let (mut known, mut next) = (None, Instant::now());
     for question in 1_u64.. {
         let wanted = async {
-            last_ticket.quiet().await;
-            slots.acquire(least).await
+            let why = match known {
+                Some(why) => why,
+                None => tokio::select! {
+                    () = flow.quiet() => Why::Quiet,
+                    () = flow.rush() => Why::Rush,
+                },
+            };
+            let place = slots.acquire(least).await;
+            sleep_until(next).await;
+            (why, place)
         };
-        let mut places = tokio::select! {
-            place = wanted => vec![place],
+        let (why, mut places) = tokio::select! {
+            (why, place) = wanted => (why, vec![place]),
             () = stop.cancelled() => return,
         };
+        next = Instant::now() + PACE;
         while places.len() < MOST
             && let Some(place) = slots.take_free()
         {
@@ -75,14 +64,19 @@ pub(crate) async fn poll(
                 Vec::new()
             }
         };
-        if leases.is_empty() {
+        let more = oldest && !leases.is_empty() || leases.len() == places.len();
+        known = more.then_some(Why::More);
+        flow.hold(more);
+        if leases.is_empty() && why != Why::Rush {
             drop(places);
             // Spread, so that a fleet does not ask in step.
-            let pause = QUIET.mul_f64(rand::random_range(0.8..1.2));
+            let pause = NOTHING.mul_f64(rand::random_range(0.8..1.2));
             tokio::select! {
-                () = sleep(pause) => continue,
+                () = sleep(pause) => {}
+                () = flow.rush() => known = Some(Why::Rush),
                 () = stop.cancelled() => return,
             }
+            continue;
         }
         meter::polled(leases.len());
         for (lease, place) in leases.into_iter().zip(places) {

@@ -15,11 +15,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Config, SandboxMode},
+    flow::Flow,
     housekeeping,
     jobs::run_task::RunTask,
     leases::Leases,
     meter,
-    poll::{LastTicket, poll},
+    poll::poll,
     slots::Slots,
 };
 
@@ -95,15 +96,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         claimant,
     };
     meter::slots(slots);
-    let (slots, runs, last_ticket) = (Slots::new(slots.into()), TaskTracker::new(), LastTicket::new());
-    let polling = poll(job.clone(), slots.clone(), runs.clone(), last_ticket.clone(), stop.clone());
+    let (slots, runs, flow) = (Slots::new(slots.into()), TaskTracker::new(), Flow::new());
+    let polling = poll(job.clone(), slots.clone(), runs.clone(), flow.clone(), stop.clone());
     let polling = tokio::spawn(polling);
     let handler = {
         let runs = runs.clone();
         move |ticket: Ticket| {
-            last_ticket.came();
-            let (slots, runs, job) = (slots.clone(), runs.clone(), job.clone());
+            flow.came();
+            let (slots, runs, job, flow) = (slots.clone(), runs.clone(), job.clone(), flow.clone());
             async move {
+                flow.passes().await;
                 let slot = slots.acquire(ticket.lane).await;
                 // Detached: the ticket is spent at once, and nothing that happens to Redis touches the run.
                 runs.spawn(async move {

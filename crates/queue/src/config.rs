@@ -11,7 +11,9 @@ pub struct Config {
     /// First part of every key and channel, so that several hives share one Redis. Default `hive`.
     pub prefix: String,
     /// Tickets that may wait in one lane; further ones are skipped and announced again later by the
-    /// reconciler, in priority order. Default 2,000: a quarter of the 8,000 at which apalis' own scripts break.
+    /// reconciler, in priority order. Default 500: workers
+    /// that find more to do than tickets lead to ask Postgres for many tasks at once, and tickets beyond that cost more
+    /// than they tell. (At 8,000 apalis' own scripts break.)
     pub feed_cap: usize,
 }
 
@@ -19,7 +21,7 @@ impl Config {
     /// The defaults, for the Redis at `url`.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), prefix: "hive".to_owned(), feed_cap: 2_000 }
+        Self { url: url.into(), prefix: "hive".to_owned(), feed_cap: 500 }
     }
 }
 

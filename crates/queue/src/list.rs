@@ -6,7 +6,7 @@ use redis::FromRedisValue;
 
 use crate::{Error, Lane, Queue, Ticket, scripts};
 
-/// Tickets of a lane that are shown at most; a lane takes 2,000 unless told otherwise.
+/// Tickets of a lane that are shown at most; a lane takes 500 unless told otherwise.
 const MOST: usize = 10_000;
 
 /// What lies in one lane.

@@ -1,7 +1,7 @@
 //! Taking tasks: by a ticket, or without one in the order of urgency.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::Arc,
 };
 
@@ -83,8 +83,9 @@ impl Store {
     pub async fn claim(&self, task: TaskId, epoch: i64, claimant: &Claimant) -> Result<Option<Lease<Task>>> {
         let claim = Claim { task, epoch, claimant: claimant.clone() };
         match self.groups.claims.submit(&self.pool, claim).await? {
-            Some(lease) => Ok(Some(lease)),
-            None => self.claim_rated(task, epoch, claimant).await,
+            Followed::Claimed(lease) => Ok(Some(*lease)),
+            Followed::Rated => self.claim_rated(task, epoch, claimant).await,
+            Followed::Stale => Ok(None),
         }
     }
 
@@ -139,11 +140,16 @@ impl Store {
     }
 }
 
-/// What became of each ticket.
-type Claimed = Vec<Result<Option<Lease<Task>>>>;
+/// What became of one ticket.
+pub(crate) enum Followed {
+    Claimed(Box<Lease<Task>>),
+    /// Its task has a rate, and is claimed alone under the lock of its limit.
+    Rated,
+    Stale,
+}
 
 /// Follows many tickets in one statement.
-pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Result<Claimed>> {
+pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Result<Vec<Result<Followed>>>> {
     Box::pin(async move {
         let ids: Vec<Uuid> = claims.iter().map(|claim| claim.task.uuid()).collect();
         let epochs: Vec<i64> = claims.iter().map(|claim| claim.epoch).collect();
@@ -175,17 +181,34 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
         );
         let rows = rows.fetch_all(&pool).await?;
         let mut claimed: HashMap<Uuid, TaskRow> = rows.into_iter().map(|row| (row.id, row)).collect();
+        let others: Vec<Uuid> = ids.into_iter().filter(|id| !claimed.contains_key(id)).collect();
+        let rated = if others.is_empty() { HashSet::new() } else { rated(&pool, &others).await? };
         // Taken out, and only by the ticket that was good: of several for one task, one finds it.
         let mut answer = |claim: &Claim| match claimed.entry(claim.task.uuid()) {
             Entry::Occupied(row)
                 if row.get().epoch == claim.epoch + 1 && row.get().isolated == claim.claimant.isolated =>
             {
-                lease(row.remove()).map(Some)
+                lease(row.remove()).map(|lease| Followed::Claimed(Box::new(lease)))
             }
-            _ => Ok(None),
+            _ if rated.contains(&claim.task.uuid()) => Ok(Followed::Rated),
+            _ => Ok(Followed::Stale),
         };
         Ok(claims.iter().map(&mut answer).collect())
     })
+}
+
+/// Those of these tasks that are ready and have a rate.
+async fn rated(pool: &PgPool, tasks: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let rated = sqlx::query_scalar!(
+        "SELECT t.id FROM tasks t
+         WHERE (t.status = 'ready') IS TRUE AND t.id = ANY ($1)
+           AND EXISTS (SELECT 1 FROM task_limits l
+                       WHERE l.max_starts IS NOT NULL
+                         AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text
+                              OR l.kind = 'key' AND l.name = t.concurrency_key))",
+        tasks,
+    );
+    Ok(rated.fetch_all(pool).await?.into_iter().collect())
 }
 
 pub(crate) fn lease(row: TaskRow) -> Result<Lease<Task>> {

@@ -3,10 +3,7 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use hive_domain::{
-    Lease,
-    task::{NewTask, Task},
-};
+use hive_domain::task::{NewTask, Task};
 use sqlx::{
     Connection, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
@@ -80,7 +77,7 @@ pub struct Store {
 /// Where the requests of this process meet; see [`Group`].
 #[derive(Debug)]
 pub(crate) struct Groups {
-    pub(crate) claims: Group<claim::Claim, Option<Lease<Task>>>,
+    pub(crate) claims: Group<claim::Claim, claim::Followed>,
     pub(crate) steps: Group<append::Append, Option<append::Edge>>,
     pub(crate) intents: Group<calls::Intent, bool>,
     pub(crate) settlements: Group<settle::Change, Settled>,

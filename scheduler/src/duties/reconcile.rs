@@ -16,10 +16,10 @@ use crate::{Doors, duty::Duty};
 const EVERY: Duration = Duration::from_secs(1);
 /// How often Postgres is asked whether it is back.
 const ASK_EVERY: Duration = Duration::from_millis(250);
-/// Tickets of one pass and lane at most: half of what a lane takes, and two calls of Redis.
+/// Tickets of one pass and lane at most: two calls of Redis.
 const TICKETS: u64 = 1_000;
 /// With fewer tickets than this in Redis, tasks that are ready are not left waiting for an old ticket.
-const NEARLY_EMPTY: u64 = 500;
+const NEARLY_EMPTY: u64 = 200;
 /// How old a ticket is then, before another is written. The same one again changes nothing.
 const SHORT_PATIENCE: Duration = Duration::from_millis(500);
 /// Redis has this long to say how full the lanes are; the part in Postgres does not wait for it any longer.
