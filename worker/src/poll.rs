@@ -15,7 +15,7 @@ const NOTHING: Duration = Duration::from_secs(1);
 /// The least time between two questions; places that get free meanwhile are filled by the second.
 const PACE: Duration = Duration::from_millis(8);
 /// Tasks that one question claims at most, so that other workers find some, too.
-const MOST: usize = 16;
+const MOST: usize = 32;
 /// Every this many questions the oldest task goes first, so that the least urgent never starves.
 const AGEING: u64 = 8;
 
