@@ -30,6 +30,7 @@ mod refusals;
 mod retries;
 mod rollback;
 mod rolling_restart;
+mod rush;
 mod steering;
 mod timers;
 mod unknown_outcome;

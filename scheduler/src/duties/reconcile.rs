@@ -16,8 +16,8 @@ use crate::{Doors, duty::Duty};
 const EVERY: Duration = Duration::from_secs(1);
 /// How often Postgres is asked whether it is back.
 const ASK_EVERY: Duration = Duration::from_millis(250);
-/// Tickets of one pass and lane at most: two calls of Redis.
-const TICKETS: u64 = 1_000;
+/// Tickets of one pass and lane at most. A lane that is less than half full gets the next ones in the next moment.
+const TICKETS: u64 = 100;
 /// With fewer tickets than this in Redis, tasks that are ready are not left waiting for an old ticket.
 const NEARLY_EMPTY: u64 = 200;
 /// How old a ticket is then, before another is written. The same one again changes nothing.

@@ -124,17 +124,17 @@ async fn two_schedulers_release_each_task_once() {
 async fn a_backlog_comes_in_portions_that_the_lanes_can_take() {
     let stage = Stage::set().await;
     let doors = stage.doors();
-    ready_without_ticket(&doors, &[(5, 1_200)]).await;
+    ready_without_ticket(&doors, &[(5, 150)]).await;
     let narrow = Doors { feed_cap: 10, ..doors.clone() };
     let pass = reconcile(&narrow).await.unwrap();
     assert_eq!(pass.announced, 10, "the room of its lane, and of no other");
 
     let pass = reconcile(&doors).await.unwrap();
-    assert_eq!(pass.announced, 1_000);
+    assert_eq!(pass.announced, 100);
     assert_eq!(pass.backlog, Some(Lane::Normal), "more wait, all for the normal lane");
     let pass = reconcile(&doors).await.unwrap();
-    assert_eq!((pass.announced, pass.backlog), (190, None));
-    assert_eq!(tickets(&doors).await, 1_200);
+    assert_eq!((pass.announced, pass.backlog), (40, None));
+    assert_eq!(tickets(&doors).await, 150);
 }
 
 #[tokio::test]
