@@ -60,7 +60,7 @@ ifdef FAILPOINTS
 	target/debug/hive-chaos --fail-points target/failpoints $(ARGS)
 else
 	$(CARGO) build --locked $(if $(filter release,$(BUILT)),--release) --workspace --bins
-	target/$(BUILT)/hive-chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(ARGS)
+	target/$(BUILT)/hive-chaos $(if $(SEED),--seed $(SEED)) $(if $(LONG),--long) $(if $(ROLL),--roll) $(ARGS)
 endif
 
 prepare: ## Record the store's statements in .sqlx, after a change of SQL or schema.

@@ -9,7 +9,10 @@ use std::{
 };
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use reqwest::{StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    StatusCode,
+    header::{IF_MATCH, RETRY_AFTER},
+};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
@@ -160,6 +163,22 @@ impl Client {
             eprintln!("hive-chaos: {} refuses {key}: {}", api, answer.text().await.unwrap_or_default());
         }
         Err(asked.map_or(soon, Duration::from_secs).min(Duration::from_secs(5)))
+    }
+
+    /// Makes something under this path of the API.
+    pub(crate) async fn create(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let answer = self.http.post(format!("{}/api/v1/{path}", self.apis[0])).json(body).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// Stops a schedule.
+    pub(crate) async fn disable(&self, schedule: &Value) -> anyhow::Result<()> {
+        let url =
+            format!("{}/api/v1/schedules/{}", self.apis[0], schedule["id"].as_str().unwrap_or_default());
+        let version = format!("W/\"{}\"", schedule["version"]);
+        let change = self.http.patch(url).header(IF_MATCH, version).json(&json!({ "enabled": false }));
+        change.send().await?.error_for_status()?;
+        Ok(())
     }
 
     async fn look_up(&self, api: &str, label: &str) -> Option<Uuid> {

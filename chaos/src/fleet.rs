@@ -23,7 +23,7 @@ pub(crate) const TOKEN: &str = "chaos-token-of-one-run";
 /// Tasks that one worker runs at a time.
 pub(crate) const SLOTS: usize = 6;
 /// Ordinary workers; one more takes what they died over.
-const WORKERS: usize = 3;
+pub(crate) const WORKERS: usize = 3;
 /// How many of each.
 const FLEET: [(Kind, usize); 3] = [(Kind::Worker, WORKERS + 1), (Kind::Api, 2), (Kind::Scheduler, 2)];
 
@@ -81,7 +81,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    fn add(&mut self, kind: Kind, number: usize) -> anyhow::Result<()> {
+    pub(crate) fn add(&mut self, kind: Kind, number: usize) -> anyhow::Result<()> {
         let listen = free_address()?;
         let name = format!("{}-{number}", kind.program().trim_start_matches("hive-"));
         // Each as on a host of its own: a task that moves to another finds its files at the repository.
@@ -101,7 +101,7 @@ impl Fleet {
                 ("HIVE_WORKER_LISTEN", listen.clone()),
                 ("HIVE_WORKER_NAME", name.clone()),
                 ("HIVE_SLOTS", SLOTS.to_string()),
-                ("HIVE_ISOLATED", (number > WORKERS).to_string()),
+                ("HIVE_ISOLATED", (number == WORKERS + 1).to_string()),
                 ("HIVE_DRAIN_SECONDS", "10".to_owned()),
                 ("ANTHROPIC_BASE_URL", format!("http://{}", self.claude.address)),
                 ("ANTHROPIC_API_KEY", "no-key-is-set".to_owned()),
@@ -140,22 +140,27 @@ impl Fleet {
 
     /// Starts what has ended, and waits until everything answers that it is ready.
     pub(crate) async fn all_ready(&mut self, patience: Duration) -> anyhow::Result<()> {
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
-        let deadline = tokio::time::Instant::now() + patience;
         for index in 0..self.places.len() {
-            loop {
-                self.places[index].revive()?;
-                let ready = client.get(format!("{}/health/ready", self.places[index].url)).send().await;
-                if ready.is_ok_and(|answer| answer.status().is_success()) {
-                    break;
-                }
-                if tokio::time::Instant::now() > deadline {
-                    bail!("{} is not ready after {} s", self.places[index].name, patience.as_secs());
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            self.ready(index, patience).await?;
         }
         Ok(())
+    }
+
+    /// Starts it when it has ended, and waits until it answers that it is ready.
+    pub(crate) async fn ready(&mut self, index: usize, patience: Duration) -> anyhow::Result<()> {
+        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build()?;
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            self.places[index].revive()?;
+            let ready = client.get(format!("{}/health/ready", self.places[index].url)).send().await;
+            if ready.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            if tokio::time::Instant::now() > deadline {
+                bail!("{} is not ready after {} s", self.places[index].name, patience.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 }
 

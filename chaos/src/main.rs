@@ -14,6 +14,7 @@ mod proxy;
 mod recovery;
 mod redis_down;
 mod repository;
+mod roll;
 mod run;
 mod strike;
 mod verify;
@@ -27,6 +28,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     let options = options::Options::parse();
     let figures = match &options.fail_points {
         Some(programs) => failpoints::run(&options, programs).await?,
+        None if options.roll => roll::run(&options).await?,
         None => run::run(&options).await?,
     };
     println!("{}", figures.line());

@@ -33,6 +33,10 @@ pub(crate) struct Options {
     /// Times may be this many times as long: for a machine that others use as well, or a build without optimisation.
     #[arg(long, default_value_t = 1.0)]
     pub(crate) patience: f64,
+    /// Scale and upgrade under load instead: workers come and go and each process is replaced in turn.
+    #[arg(long, env = "ROLL", value_parser = BoolishValueParser::new(), num_args = 0..=1,
+          default_value = "false", default_missing_value = "true")]
+    pub(crate) roll: bool,
     /// Go through the fail points instead, with the programs of this directory, which were built with `fail/failpoints`.
     #[arg(long)]
     pub(crate) fail_points: Option<std::path::PathBuf>,

@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use crate::{process::Kind, proxy::Harm};
 
-/// Beyond the lease of 10 s, and the pass that takes the tasks back.
+/// Beyond the lease of 8 s, and the pass that takes the tasks back.
 const FREEZE: Duration = Duration::from_secs(14);
 /// Nothing but kills happens at the beginning and the end.
 const MARGIN: Duration = Duration::from_secs(4);

@@ -107,7 +107,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
     Ok(figures)
 }
 
-fn urls(fleet: &Fleet) -> Vec<String> {
+pub(crate) fn urls(fleet: &Fleet) -> Vec<String> {
     fleet.of(Kind::Api).into_iter().map(|index| fleet.places[index].url.clone()).collect()
 }
 

@@ -37,13 +37,8 @@ async fn what_a_thawed_worker_wants_to_write_is_refused() {
     let repo = hive.repo("files", &[("README", "Files.\n")]);
     let post = async |title: &str| hive.post_task(json!({ "title": title, "repository": repo.json() })).await;
     let (call, tool) = (post("Call").await, post("Tool").await);
-    let in_both = async || {
-        let asked = hive.double.requests();
-        let asked =
-            asked.iter().filter(|request| request.user_id.as_deref() == Some(&call.to_string())).count();
-        (asked == 2 && hive.step_count(tool).await == 3).then_some(())
-    };
-    within(Duration::from_secs(30), "one task in a call, one in a command", in_both).await;
+    hive.wait_asked(call, 30, 2).await;
+    hive.wait_steps(tool, 30, 3).await;
     hive.workers[0].freeze();
     hive.start_worker().await;
     for id in [call, tool] {

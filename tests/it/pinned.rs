@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hive_tests::{TestHive, answer, branch, finish, rules, within, write};
+use hive_tests::{TestHive, answer, branch, finish, rules, write};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -43,12 +43,7 @@ async fn a_task_ends_on_the_version_that_it_began_with() {
     let id = hive.post_task(json!({ "title": "Pinned", "repository": repo.json() })).await;
     hive.wait_steps(id, 30, 2).await;
     assert_eq!(roll_out(&hive, &backend, "Prompt four.").await, 4);
-    within(Duration::from_secs(20), "the call that hangs is under way", async || {
-        let requests = hive.double.requests();
-        let ours = requests.iter().filter(|request| request.user_id.as_deref() == Some(&id.to_string()));
-        (ours.count() == 2).then_some(())
-    })
-    .await;
+    hive.wait_asked(id, 20, 2).await;
     hive.workers[0].kill9();
     hive.start_worker().await;
     let task = hive.wait_succeeded(id, 60).await;

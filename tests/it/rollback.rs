@@ -27,15 +27,6 @@ async fn post(hive: &TestHive, repo: &Repo, title: &str) -> Uuid {
     hive.post_task(json!({ "title": title, "agent_type": "devops", "repository": repo.json() })).await
 }
 
-/// Waits until the third call of the task is under way.
-async fn in_third_call(hive: &TestHive, id: Uuid) {
-    let begun = "SELECT count(*) FROM llm_calls WHERE task_id = $1 AND state = 'intent' AND seq = 5";
-    within(Duration::from_secs(60), "the third call is in flight", async || {
-        (hive.count(begun, id).await == 1).then_some(())
-    })
-    .await;
-}
-
 /// What holds of [`two_turns`] after the wish, however it went.
 async fn assert_second_turn_undone(hive: &TestHive, repo: &Repo, id: Uuid) {
     let task = hive.wait_succeeded(id, 90).await;
@@ -85,7 +76,7 @@ async fn the_last_turn_is_undone_in_the_files_and_in_the_conversation() {
     let repo = hive.repo("undo", &[("README", "Undo.\n")]);
     let call = post(&hive, &repo, "Call").await;
     let tool = post(&hive, &repo, "Tool").await;
-    in_third_call(&hive, call).await;
+    hive.wait_asked(call, 60, 3).await;
     assert_eq!(repo.files(&branch(call)), ["README", "kept", "wrong"], "the turn was pushed");
     let tree = hive.path(&format!("data/host/workspaces/tasks/{tool}/tree/wrong"));
     within(Duration::from_secs(60), "the command runs", async || tree.exists().then_some(())).await;
@@ -113,7 +104,7 @@ async fn a_kill_before_or_in_the_middle_changes_nothing() {
     let repo = hive.repo("kill", &[("README", "Kill.\n")]);
     let (before, middle) = (post(&hive, &repo, "Before").await, post(&hive, &repo, "Middle").await);
     for id in [before, middle] {
-        in_third_call(&hive, id).await;
+        hive.wait_asked(id, 60, 3).await;
     }
     hive.workers[0].kill9();
     for id in [before, middle] {
@@ -175,11 +166,7 @@ async fn what_took_place_outside_stands_and_is_said_and_nothing_more_is_sent() {
 
     // Stopped at the edge between the reply and its call: the wish is there before the call is.
     let unsent = post(&hive, &repo, "Unsent").await;
-    let begun = "SELECT count(*) FROM llm_calls WHERE task_id = $1";
-    within(Duration::from_secs(60), "the call is in flight", async || {
-        (hive.count(begun, unsent).await == 1).then_some(())
-    })
-    .await;
+    hive.wait_asked(unsent, 60, 1).await;
     let all = json!({ "scope": "fleet" });
     assert_eq!(hive.post("/api/v1/queue/pause", &all).await.0, 200);
     hive.wait_for(unsent, 60, "paused", |task| task["status_reason"] == "paused").await;

@@ -83,11 +83,7 @@ async fn an_interruption_ends_the_call_or_the_command_in_flight() {
     let repo = hive.repo("interrupt", &[("README", "Now.\n")]);
     let call = hive.post_task(json!({ "title": "Call", "repository": repo.json() })).await;
     let tool = hive.post_task(json!({ "title": "Tool", "repository": repo.json() })).await;
-    let begun = "SELECT count(*) FROM llm_calls WHERE task_id = $1 AND state = 'intent'";
-    within(Duration::from_secs(30), "the call is in flight", async || {
-        (hive.count(begun, call).await == 1).then_some(())
-    })
-    .await;
+    hive.wait_asked(call, 30, 1).await;
     let tree = hive.path(&format!("data/host/workspaces/tasks/{tool}/tree/begun"));
     within(Duration::from_secs(30), "the command runs", async || tree.exists().then_some(())).await;
 
@@ -165,11 +161,7 @@ async fn an_interruption_whose_nudge_was_lost_is_found() {
     let script = rules(json!([slow, told("Lost", 0, "now", &json!([finish("Heard.")]))]));
     let hive = TestHive::builder().script(script).start().await;
     let id = hive.post_task(json!({ "title": "Lost" })).await;
-    let begun = "SELECT count(*) FROM llm_calls WHERE task_id = $1 AND state = 'intent'";
-    within(Duration::from_secs(30), "the call is in flight", async || {
-        (hive.count(begun, id).await == 1).then_some(())
-    })
-    .await;
+    hive.wait_asked(id, 30, 1).await;
     // Past the door, which would tell the worker.
     let store = Store::connect_lazy(&hive_store::Config::new(hive.store_urls()[0].clone())).unwrap();
     let new = NewMessage { text: "Stop that now.", policy: MessagePolicy::Interrupt, author: "ada" };

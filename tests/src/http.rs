@@ -115,6 +115,17 @@ impl TestHive {
         task
     }
 
+    /// Waits until the model was asked `count` times for the task, if only by a call that hangs.
+    pub async fn wait_asked(&self, id: Uuid, seconds: u64, count: usize) {
+        let user = id.to_string();
+        within(Duration::from_secs(seconds), &format!("task {id}: model call {count}"), async || {
+            let requests = self.double.requests();
+            let ours = requests.iter().filter(|request| request.user_id.as_ref() == Some(&user));
+            (ours.count() >= count).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until `count` steps of the task are in the journal.
     pub async fn wait_steps(&self, id: Uuid, seconds: u64, count: i64) {
         let what = format!("{count} steps of task {id}");

@@ -204,9 +204,9 @@ impl Activation<'_> {
     /// Stores a text under a name, as much of it as an artifact holds.
     pub(crate) async fn keep_text(&self, name: &str, text: &str) -> Result<(), Stopped> {
         let body = cut_middle(text, hive_store::artifacts::MAX_ARTIFACT_BYTES);
-        let task = self.lease.task();
+        let (task, epoch) = (self.lease.task(), self.lease.epoch());
         self.persist(|| {
-            self.agent.store.put_artifact(task, name, "text/plain; charset=utf-8", body.as_bytes())
+            self.agent.store.put_artifact(task, epoch, name, "text/plain; charset=utf-8", body.as_bytes())
         })
         .await?;
         Ok(())

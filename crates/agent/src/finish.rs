@@ -74,9 +74,9 @@ impl Activation<'_> {
                 return Ok(outcome);
             }
         };
-        let task = self.lease.task();
+        let (task, epoch) = (self.lease.task(), self.lease.epoch());
         self.persist(|| {
-            self.agent.store.put_artifact(task, "diff", "text/x-diff; charset=utf-8", diff.as_bytes())
+            self.agent.store.put_artifact(task, epoch, "diff", "text/x-diff; charset=utf-8", diff.as_bytes())
         })
         .await?;
         fail_point!("close::evidence", |_| std::process::abort());

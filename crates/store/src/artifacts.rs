@@ -28,14 +28,16 @@ pub struct Artifact {
 }
 
 impl Store {
-    /// Stores `body` and shows it as `name` under `task`. Repeating it changes nothing; a new body takes the name over.
-    /// Returns the SHA-256 in hex.
+    /// Stores `body` and shows it as `name` under `task`, which runs with this epoch. Repeating it changes nothing; a new
+    /// body takes the name over. Returns the SHA-256 in hex.
     ///
     /// # Errors
+    /// [`Error::Fenced`] when the lease is lost: nothing was stored.
     /// [`Error::Invalid`] when the body is over [`MAX_ARTIFACT_BYTES`].
     pub async fn put_artifact(
         &self,
         task: TaskId,
+        epoch: i64,
         name: &str,
         media_type: &str,
         body: &[u8],
@@ -47,13 +49,15 @@ impl Store {
             });
         }
         let sha256 = Sha256::digest(body).to_vec();
-        sqlx::query!(
-            "WITH stored AS (
-                 INSERT INTO artifacts (sha256, bytes, body) VALUES ($1, $2, $3)
+        let shown = sqlx::query!(
+            "WITH held AS (
+                 SELECT id FROM tasks WHERE id = $4 AND epoch = $7 AND status = 'running' FOR SHARE
+             ), stored AS (
+                 INSERT INTO artifacts (sha256, bytes, body) SELECT $1, $2, $3 FROM held
                  -- Touched, so that housekeeping does not take it for one that nobody shows.
                  ON CONFLICT (sha256) DO UPDATE SET created_at = now()
              )
-             INSERT INTO task_artifacts (task_id, name, sha256, media_type) VALUES ($4, $5, $1, $6)
+             INSERT INTO task_artifacts (task_id, name, sha256, media_type) SELECT id, $5, $1, $6 FROM held
              ON CONFLICT (task_id, name) DO UPDATE SET sha256 = excluded.sha256, media_type = excluded.media_type",
             sha256,
             i64::try_from(body.len()).unwrap_or(i64::MAX),
@@ -61,9 +65,13 @@ impl Store {
             task.uuid(),
             name,
             media_type,
+            epoch,
         )
         .execute(&self.pool)
         .await?;
+        if shown.rows_affected() == 0 {
+            return Err(Error::Fenced { task, epoch });
+        }
         Ok(hex::encode(sha256))
     }
 

@@ -54,7 +54,9 @@ macro_rules! claim_tasks {
                      agent_version = coalesce(agent_version,
                                               (SELECT version FROM agents WHERE agents.id = assigned_agent_id)),
                      journal_format = coalesce(journal_format, $3),
-                     started_at = coalesce(started_at, now()), claimed_at = now(), event_seq = event_seq + 1,
+                     -- A statement may begin before what it finds was made, and its clock says when it began.
+                     started_at = coalesce(started_at, greatest(now(), created_at)),
+                     claimed_at = greatest(now(), created_at), event_seq = event_seq + 1,
                      updated_at = now()
                  -- By the ids also, since a plan of an empty table would read all of it.
                  FROM picked WHERE tasks.id = picked.id AND tasks.id = ANY (ARRAY(SELECT picked.id FROM picked))

@@ -89,7 +89,11 @@ print('done')
         let mut job = place.python(script);
         job.limits.processes = 100;
         // Four hundred orphans fit below a hundred only when somebody collects them.
-        let patient = script.replace("    if os.fork() == 0:\n", "    pid = None\n    while pid is None:\n        try: pid = os.fork()\n        except BlockingIOError: pass\n    if pid == 0:\n");
+        let patient = script.replace(
+            "    if os.fork() == 0:\n",
+            "    pid = None\n    while pid is None:\n        try: pid = os.fork()\n\
+             \x20       except BlockingIOError: pass\n    if pid == 0:\n",
+        );
         job.command[2] = patient.replace(
             "        if os.fork() == 0: os._exit(0)\n",
             "        try: os.fork()\n        except BlockingIOError: pass\n",

@@ -141,7 +141,8 @@ impl Store {
             "UPDATE schedules
              SET name = $2, cron = $3, time_zone = $4, overlap = $5::text::overlap_policy,
                  catch_up = $6::text::catch_up_policy, catch_up_limit = $7, enabled = $8, task = $9, duty = $10,
-                 options = $11, next_slot = $12, slots_since = CASE WHEN $13 THEN slots_since ELSE now() END, version = version + 1, last_error = NULL, updated_at = now()
+                 options = $11, next_slot = $12, slots_since = CASE WHEN $13 THEN slots_since ELSE now() END,
+                 version = version + 1, last_error = NULL, updated_at = now()
              WHERE id = $1",
             id.uuid(),
             plan.name,

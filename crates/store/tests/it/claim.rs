@@ -162,3 +162,12 @@ async fn what_another_build_wrote_waits_for_a_worker_that_reads_it() {
     assert_eq!(bed.event_kinds(known).await.last().unwrap(), "task.ready");
     assert!(bed.store.wake_readable().await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_claim_whose_statement_began_before_the_task_was_made_does_not_precede_it() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    bed.execute("UPDATE tasks SET created_at = now() + interval '3 s'").await;
+    bed.claim(id).await;
+    assert!(bed.row_holds(id, "started_at = created_at AND claimed_at = created_at").await);
+}

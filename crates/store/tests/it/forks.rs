@@ -60,9 +60,9 @@ async fn original(bed: &Bed) -> TaskId {
     }
     let intent = Intent { tool_use_id: "t9".to_owned(), tool: "notify_person".to_owned() };
     bed.store.append(&mut lease, &NewStep::plain(&Entry::Intent(intent))).await.unwrap();
-    bed.store.put_artifact(id, "step-2-t1", "text/plain", b"long").await.unwrap();
-    bed.store.put_artifact(id, "step-6-t1", "text/plain", b"longer").await.unwrap();
-    bed.store.put_artifact(id, "diff", "text/plain", b"diff").await.unwrap();
+    bed.store.put_artifact(id, 1, "step-2-t1", "text/plain", b"long").await.unwrap();
+    bed.store.put_artifact(id, 1, "step-6-t1", "text/plain", b"longer").await.unwrap();
+    bed.store.put_artifact(id, 1, "diff", "text/plain", b"diff").await.unwrap();
     id
 }
 

@@ -79,7 +79,8 @@ async fn pauses_whose_time_has_passed_go() {
 async fn artifacts_that_nothing_shows_go_after_an_hour() {
     let bed = Bed::make().await;
     let task = bed.enqueue().await;
-    let put = async |body: &[u8]| bed.store.put_artifact(task, "diff", "text/plain", body).await.unwrap();
+    bed.claim(task).await;
+    let put = async |body: &[u8]| bed.store.put_artifact(task, 1, "diff", "text/plain", body).await.unwrap();
     put(b"first").await;
     put(b"second").await;
     bed.execute("UPDATE artifacts SET created_at = now() - interval '2 hours'").await;
@@ -209,9 +210,11 @@ async fn messages_go_when_they_were_read_and_their_journal_is_gone() {
 async fn an_output_that_a_step_names_is_kept() {
     let bed = Bed::make().await;
     let task = bed.enqueue().await;
-    bed.store.put_artifact(task, "step-2-toolu_1", "text/plain", b"whole").await.unwrap();
+    bed.claim(task).await;
+    bed.store.put_artifact(task, 1, "step-2-toolu_1", "text/plain", b"whole").await.unwrap();
     let fork_like = bed.enqueue().await;
-    bed.store.put_artifact(fork_like, "step-2-toolu_1", "text/plain", b"whole").await.unwrap();
+    bed.claim(fork_like).await;
+    bed.store.put_artifact(fork_like, 1, "step-2-toolu_1", "text/plain", b"whole").await.unwrap();
     bed.execute("UPDATE artifacts SET created_at = now() - interval '200 days'").await;
     assert_eq!(bed.keep_house("artifacts_retention", false).await.removed_rows, 0);
     bed.execute(&format!("DELETE FROM task_artifacts WHERE task_id = '{task}'")).await;

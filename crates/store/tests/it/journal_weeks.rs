@@ -26,7 +26,7 @@ impl Bed {
         let mut lease = self.claim(id).await;
         self.append_note(&mut lease, "a step").await;
         for name in ["diff", "step-1-toolu_1"] {
-            self.store.put_artifact(id, name, "text/plain", name.as_bytes()).await.unwrap();
+            self.store.put_artifact(id, 1, name, "text/plain", name.as_bytes()).await.unwrap();
         }
         self.settle_with(
             &lease,
