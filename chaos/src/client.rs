@@ -149,6 +149,12 @@ impl Client {
         None
     }
 
+    /// One submission to one of the apis: the task, or how long to wait before the next try.
+    pub(crate) async fn post_to(&self, api: usize, name: &str, task: &Value) -> Result<Uuid, Duration> {
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        self.post(&self.apis[api % self.apis.len()], &self.label(name), task).await
+    }
+
     /// The task, or how long to wait before the next try.
     async fn post(&self, api: &str, key: &str, task: &Value) -> Result<Uuid, Duration> {
         let soon = Duration::from_millis(200);
