@@ -37,6 +37,8 @@ const MOST_WORKERS: usize = 8;
 /// No-op tasks per second that must be done, and the time within which 95 of 100 submissions are answered.
 const LEAST_RATE: f64 = 100.0;
 const ANSWERED_WITHIN: f64 = 0.1;
+/// Between two replacements, as whoever upgrades looks at the new one before going on.
+const BREATH: Duration = Duration::from_secs(1);
 /// How long one submission is tried.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two kills.
@@ -169,7 +171,13 @@ impl Roll {
             self.meanwhile(fleet, index)?;
             sleep(Duration::from_millis(20)).await;
         }
-        fleet.ready(index, Duration::from_secs(60)).await
+        fleet.ready(index, Duration::from_secs(60)).await?;
+        let breath = Instant::now();
+        while breath.elapsed() < BREATH {
+            self.meanwhile(fleet, index)?;
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     /// SIGTERM, and no next life.

@@ -263,7 +263,7 @@ async fn connections_are_bounded_in_what_they_may_hold() {
          CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN
              INSERT INTO limits SELECT name, setting FROM pg_settings
-             WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout');
+             WHERE name IN ('jit', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout');
              RETURN NULL;
          END $$;
          CREATE TRIGGER look AFTER INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION look();",
@@ -276,8 +276,9 @@ async fn connections_are_bounded_in_what_they_may_hold() {
         limits.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let expected = [
         ("idle_in_transaction_session_timeout", "10000"),
+        ("jit", "off"),
         ("lock_timeout", "2000"),
         ("statement_timeout", "5000"),
     ];
-    assert_eq!(limits, expected, "in milliseconds");
+    assert_eq!(limits, expected, "times in milliseconds");
 }
