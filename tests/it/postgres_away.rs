@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hive_tests::{TestHive, answer, branch, finish, rules, say, shell, within};
+use hive_tests::{Gate, TestHive, answer, branch, finish, rules, say, shell, within};
 use serde_json::{Value, json};
 
 async fn all_answer(hive: &TestHive, code: u16) {
@@ -70,5 +70,27 @@ async fn a_postgres_that_crashes_under_load_loses_no_work() {
     for id in noops {
         hive.wait_succeeded(id, 30).await;
         hive.assert_whole(id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_went_dead_stops_neither_the_worker_nor_its_end() {
+    let mut hive = TestHive::builder().workers(0).slots(8).start().await;
+    let gate = Gate::before_postgres(&hive).await;
+    hive.set_worker_env("DATABASE_URL", &gate.url(&hive));
+    // The search for tasks without tickets holds all free places while it waits.
+    let words = "ORDER BY t.priority, t.run_at, t.id LIMIT $6 FOR NO KEY UPDATE OF t SKIP LOCKED";
+    for is_stopped in [false, true] {
+        gate.swallow(words);
+        let worker = hive.start_worker().await;
+        within(Duration::from_secs(20), "a question is lost", async || gate.has_swallowed().then_some(()))
+            .await;
+        if is_stopped {
+            hive.workers[worker].ask_to_end();
+            assert!(hive.workers[worker].ends(Duration::from_secs(20)).await.success());
+        } else {
+            let id = hive.post_task(json!({ "title": "Nothing", "duty": "noop" })).await;
+            hive.wait_succeeded(id, 30).await;
+        }
     }
 }

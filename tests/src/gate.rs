@@ -1,6 +1,9 @@
 //! A way to a story's Postgres that keeps back what Postgres answers.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use sqlx::{PgPool, postgres::PgConnectOptions};
 use tokio::{
@@ -12,10 +15,14 @@ use tokio::{
 
 use crate::TestHive;
 
+/// A piece of the statement whose connection is to go dead; taken by the first that carries it.
+type Swallows = Arc<Mutex<Option<&'static str>>>;
+
 /// A proxy before Postgres. It still carries statements there when it keeps back their answers.
 pub struct Gate {
     address: SocketAddr,
     closes_when: watch::Sender<Option<String>>,
+    swallows: Swallows,
     accepting: JoinHandle<()>,
 }
 
@@ -29,6 +36,8 @@ impl Gate {
         let address = listener.local_addr().unwrap();
         let (closes_when, seen) = watch::channel(None);
         let pool = hive.pool.clone();
+        let swallows = Swallows::default();
+        let swallowing = Arc::clone(&swallows);
         let options: PgConnectOptions = hive.store_urls()[0].parse().unwrap();
         let directory = options.get_socket().expect("the stores of a story listen on sockets");
         let socket = directory.join(format!(".s.PGSQL.{}", options.get_port()));
@@ -39,11 +48,12 @@ impl Gate {
             let listener = TcpListener::from_std(listener).unwrap();
             while let Ok((client, _)) = listener.accept().await {
                 if let Ok(server) = UnixStream::connect(&socket).await {
-                    runtime.spawn(carry(client, server, seen.clone(), pool.clone()));
+                    let carried = carry(client, server, seen.clone(), pool.clone(), Arc::clone(&swallowing));
+                    runtime.spawn(carried);
                 }
             }
         });
-        Self { address, closes_when, accepting }
+        Self { address, closes_when, swallows, accepting }
     }
 
     /// The database behind the gate, for who is to come through it.
@@ -64,6 +74,23 @@ impl Gate {
         self.closes_when.send_replace(Some(format!("SELECT {condition}")));
     }
 
+    /// Lets the connection of the next statement with these words go dead: it stands, and nothing arrives any more.
+    ///
+    /// # Panics
+    /// When a connection of this gate has panicked.
+    pub fn swallow(&self, words: &'static str) {
+        *self.swallows.lock().unwrap() = Some(words);
+    }
+
+    /// Whether that statement came.
+    ///
+    /// # Panics
+    /// When a connection of this gate has panicked.
+    #[must_use]
+    pub fn has_swallowed(&self) -> bool {
+        self.swallows.lock().unwrap().is_none()
+    }
+
     /// Lets answers through, those that were kept first.
     pub fn open(&self) {
         self.closes_when.send_replace(None);
@@ -81,11 +108,28 @@ async fn carry(
     server: UnixStream,
     mut closes_when: watch::Receiver<Option<String>>,
     pool: PgPool,
+    swallows: Swallows,
 ) {
     client.set_nodelay(true).unwrap();
     let (mut client_read, mut client_write) = client.into_split();
     let (mut server_read, mut server_write) = server.into_split();
-    let asking = async { tokio::io::copy(&mut client_read, &mut server_write).await.map(drop) };
+    let asking = async {
+        let (mut piece, mut read) = (vec![0; 64 * 1024], Vec::new());
+        loop {
+            let length = client_read.read(&mut piece).await?;
+            if length == 0 {
+                return Ok(());
+            }
+            read.extend_from_slice(&piece[..length]);
+            if swallows.lock().unwrap().take_if(|words| contains(&read, words)).is_some() {
+                return std::future::pending().await;
+            }
+            // What was kept back is at most one statement.
+            let kept = read.len().saturating_sub(8 * 1024);
+            read.drain(..kept);
+            server_write.write_all(&piece[..length]).await?;
+        }
+    };
     let answering = async {
         let mut piece = vec![0; 64 * 1024];
         loop {
@@ -105,4 +149,8 @@ async fn carry(
     };
     let ended: std::io::Result<()> = tokio::select! { ended = asking => ended, ended = answering => ended };
     drop(ended);
+}
+
+fn contains(bytes: &[u8], words: &str) -> bool {
+    bytes.windows(words.len()).any(|window| window == words.as_bytes())
 }

@@ -12,6 +12,10 @@ use crate::{flow::Flow, jobs::run_task::RunTask, meter, slots::Slots};
 
 /// The pause between two questions that find nothing.
 const NOTHING: Duration = Duration::from_secs(1);
+/// The same after a rush of tickets that led to nothing.
+const RUSH_FOR_NOTHING: Duration = Duration::from_millis(100);
+/// A question that takes longer is not asked for the sake of a rush.
+const SHORT: Duration = Duration::from_millis(50);
 /// The least time between two questions; places that get free meanwhile are filled by the second.
 const PACE: Duration = Duration::from_millis(8);
 /// Tasks that one question claims at most, so that other workers find some, too.
@@ -57,27 +61,32 @@ pub(crate) async fn poll(job: RunTask, slots: Slots, runs: TaskTracker, flow: Fl
         }
         // Never cut: a lease that is granted must be held by a run.
         let oldest = question.is_multiple_of(AGEING);
+        let asked = Instant::now();
         let leases = match job.store.claim_next(&job.claimant, places.len(), oldest).await {
             Ok(leases) => leases,
             Err(error) => {
-                tracing::debug!("Postgres could not be asked for tasks: {error}");
+                tracing::warn!("Postgres could not be asked for tasks: {error}");
                 Vec::new()
             }
         };
         let more = oldest && !leases.is_empty() || leases.len() == places.len();
         known = more.then_some(Why::More);
         flow.hold(more);
-        if leases.is_empty() && why != Why::Rush {
+        let took = asked.elapsed();
+        if leases.is_empty() {
             drop(places);
-            // Spread, so that a fleet does not ask in step.
-            let pause = NOTHING.mul_f64(rand::random_range(0.8..1.2));
+            // Where very many tasks are ready and must not start, a question takes long: it is asked seldom then. Spread,
+            // so that a fleet does not ask in step.
+            let pause = if why == Why::Rush { RUSH_FOR_NOTHING } else { NOTHING }.max(took * 20);
+            let pause = pause.mul_f64(rand::random_range(0.8..1.2));
             tokio::select! {
                 () = sleep(pause) => {}
-                () = flow.rush() => known = Some(Why::Rush),
+                () = flow.rush(), if why == Why::Quiet && took < SHORT => known = Some(Why::Rush),
                 () = stop.cancelled() => return,
             }
             continue;
         }
+        meter::claim(took);
         meter::polled(leases.len());
         for (lease, place) in leases.into_iter().zip(places) {
             let job = job.clone();

@@ -118,12 +118,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(slots = config.slots, isolated = config.isolated, "Worker {name} takes tickets");
     let lanes = if config.isolated { Lane::ISOLATED } else { Lane::ORDINARY };
     queue.run(WorkerConfig { name: name.clone(), lanes }, handler, stop).await?;
-    // A claim that is on its way when the worker stops still gets its run, which hands the task back.
-    polling.await.context("the search for tasks ended in a panic")?;
-
     health.draining();
     tracing::info!(running = leases.count(), "Draining");
     drain.cancel();
+    // A claim that is on its way when the worker stops still gets its run, which hands the task back.
+    polling.await.context("the search for tasks ended in a panic")?;
     runs.close();
     if tokio::time::timeout(Duration::from_secs(config.drain_seconds), runs.wait()).await.is_err() {
         tracing::warn!(

@@ -1,5 +1,6 @@
 //! Stored texts of a task: listed without their bodies, shown whole by name.
 
+use hive_store::Claimant;
 use serde_json::{Value, json};
 
 use crate::hive::Hive;
@@ -14,10 +15,11 @@ async fn a_stored_text_is_listed_by_name_and_shown_whole() {
     assert_eq!(api.get(&path).await.body, json!({ "items": [], "next_cursor": null }));
 
     let large = "0123456789".repeat(1_000_000);
+    let lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
     // A name is whatever the model's provider calls a tool use.
     for name in ["step-2-toolu_1", "step-2-a/b c?%", "diff"] {
         let body = if name == "diff" { b"+++ b\n" } else { large.as_bytes() };
-        hive.store.put_artifact(id, name, "text/plain; charset=utf-8", body).await.unwrap();
+        hive.store.put_artifact(id, lease.epoch(), name, "text/plain; charset=utf-8", body).await.unwrap();
     }
     let first = api.get(&format!("{path}?limit=2")).await;
     let items = first.body["items"].as_array().unwrap();

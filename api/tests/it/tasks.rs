@@ -168,7 +168,7 @@ async fn a_run_is_shown_with_its_steps_result_and_diff() {
             NewStep { commit: (n == 2).then_some("abc"), sandbox: Some("floor"), ..NewStep::plain(&note) };
         hive.store.append(&mut lease, &step).await.unwrap();
     }
-    hive.store.put_artifact(id, "diff", "text/x-diff", b"--- a\n+++ b\n").await.unwrap();
+    hive.store.put_artifact(id, lease.epoch(), "diff", "text/x-diff", b"--- a\n+++ b\n").await.unwrap();
     let check = CheckResult {
         name: "tests".to_owned(),
         command: "true".to_owned(),

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long after it was noted a call may still be sent: well within the lease that the note was written under.
-const SURE: Duration = Duration::from_secs(5);
+const SURE: Duration = Duration::from_secs(2);
 
 /// What the model is asked.
 pub(crate) struct Question {

@@ -58,13 +58,13 @@ impl Activation<'_> {
             .collect();
         let deadline = Instant::now() + STORE_PATIENCE;
         fail_point!("append::before", |_| std::process::abort());
-        let mut asked = Instant::now();
+        // Before the first offer: it may be the one that was committed.
+        let asked = Instant::now();
         let edge = loop {
             match self.agent.store.append_all(self.lease, &steps, call).await {
                 Ok(edge) => break edge,
                 Err(error) => pause_or_stop(error, deadline).await?,
             }
-            asked = Instant::now();
         };
         fail_point!("append::committed", |_| std::process::abort());
         for entry in entries {

@@ -3,13 +3,16 @@
 -- ARGV: feed cap, wake channel, wake message, RPUSH or LPUSH, then ticket ids (an id is its own payload)
 -- Returns: announced, already there, over the cap
 local data, active, meta, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local room = tonumber(ARGV[1]) - redis.call('LLEN', active)
+-- What goes first was waited for already: it finds room in a full lane as well, half as much again.
+local cap = tonumber(ARGV[1])
+if ARGV[4] == 'LPUSH' then cap = cap + math.floor(cap / 2) end
+local room = cap - redis.call('LLEN', active)
 local now = redis.call('TIME')[1]
 local sent, there, over = 0, 0, 0
 
 for i = 5, #ARGV do
   local id = ARGV[i]
-  if room <= 0 then
+  if room <= 0 and not (ARGV[4] == 'LPUSH' and redis.call('HEXISTS', data, id) == 1) then
     over = over + 1
   else
     local fresh = redis.call('HSETNX', data, id, id) == 1

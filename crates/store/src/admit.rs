@@ -6,7 +6,7 @@
 
 use hive_domain::event::EventKind;
 
-use crate::{error::Result, pool::Store, settle::Announcement, tickets::Row};
+use crate::{error::Result, group::answered, pool::Store, settle::Announcement, tickets::Row};
 
 /// Keys that one pass looks at.
 const KEYS: i64 = 500;
@@ -21,6 +21,10 @@ impl Store {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
+        answered(self.admit_now(keys)).await
+    }
+
+    async fn admit_now(&self, keys: &[String]) -> Result<Vec<Announcement>> {
         let mut tx = self.pool.begin().await?;
         // In one order, so that no two admissions wait for each other in a circle.
         sqlx::query!(

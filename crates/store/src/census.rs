@@ -22,6 +22,8 @@ pub struct Standing {
     pub oldest_seconds: f64,
     /// How many of them are running and hold a lease that has ended.
     pub lapsed: i64,
+    /// How many of them are dead and were tried again as another task: nobody has to look after them any more.
+    pub redriven: i64,
 }
 
 impl Store {
@@ -33,7 +35,10 @@ impl Store {
         let rows = sqlx::query!(
             r#"SELECT status::text AS "status!", status_reason::text AS reason, priority, count(*) AS "count!",
                       extract(epoch FROM max(now() - updated_at))::double precision AS "oldest!",
-                      count(*) FILTER (WHERE lease_until < now()) AS "lapsed!"
+                      count(*) FILTER (WHERE lease_until < now()) AS "lapsed!",
+                      count(*) FILTER (WHERE status = 'dead'
+                                         AND id IN (SELECT redriven_from FROM tasks WHERE redriven_from IS NOT NULL))
+                          AS "redriven!"
                FROM tasks
                -- One state after the other, so that the index of states is used also when most tasks are at their end.
                WHERE status = ANY (ARRAY['proposed', 'pending', 'ready', 'running', 'waiting', 'dead']::task_status[])
@@ -58,6 +63,7 @@ impl Store {
                     count: row.count,
                     oldest_seconds: row.oldest,
                     lapsed: row.lapsed,
+                    redriven: row.redriven,
                 })
             })
             .collect()

@@ -11,7 +11,8 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
+    group::answered,
     lease::LEASE_SECONDS,
     pool::Store,
     tasks::{TaskRow, select_tasks},
@@ -86,7 +87,7 @@ impl Store {
         let claim = Claim { task, epoch, claimant: claimant.clone() };
         match self.groups.claims.submit(&self.pool, claim).await? {
             Followed::Claimed(lease) => Ok(Some(*lease)),
-            Followed::Rated => self.claim_rated(task, epoch, claimant).await,
+            Followed::Rated => answered(self.claim_rated(task, epoch, claimant)).await,
             Followed::Stale => Ok(None),
         }
     }
@@ -103,13 +104,22 @@ impl Store {
         most: usize,
         oldest: bool,
     ) -> Result<Vec<Lease<Task>>> {
-        if oldest {
-            return self.claim_oldest(claimant).await;
-        }
+        answered(async {
+            if oldest { self.claim_oldest(claimant).await } else { self.claim_urgent(claimant, most).await }
+        })
+        .await
+    }
+
+    async fn claim_urgent(&self, claimant: &Claimant, most: usize) -> Result<Vec<Lease<Task>>> {
         let rows = claim_tasks!(
             "SELECT t.id, $4::text AS worker
              FROM tasks t CROSS JOIN open_pauses p
-             WHERE t.status = 'ready' AND t.isolated = $5
+             -- What can be known before any task is looked at: there may be very many that must not start.
+             WHERE NOT p.fleet
+               AND (NOT $5 OR EXISTS (SELECT 1 FROM tasks i WHERE i.status = 'ready' AND i.isolated))
+               AND t.status = 'ready' AND t.isolated = $5
+               -- What is late does not start: the reconciler ends it.
+               AND (t.deadline IS NULL OR t.deadline > now())
                AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
                AND NOT EXISTS (SELECT 1 FROM task_limits l
                                WHERE l.max_starts IS NOT NULL
@@ -127,7 +137,12 @@ impl Store {
         let rows = claim_tasks!(
             "SELECT t.id, $4::text AS worker
              FROM tasks t CROSS JOIN open_pauses p
-             WHERE t.status = 'ready' AND t.isolated = $5
+             -- What can be known before any task is looked at: there may be very many that must not start.
+             WHERE NOT p.fleet
+               AND (NOT $5 OR EXISTS (SELECT 1 FROM tasks i WHERE i.status = 'ready' AND i.isolated))
+               AND t.status = 'ready' AND t.isolated = $5
+               -- What is late does not start: the reconciler ends it.
+               AND (t.deadline IS NULL OR t.deadline > now())
                AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
                AND NOT EXISTS (SELECT 1 FROM task_limits l
                                WHERE l.max_starts IS NOT NULL
@@ -169,6 +184,8 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
              CROSS JOIN open_pauses p
              -- So written, no index of what is ready is tempting: a ticket names its row.
              WHERE (t.status = 'ready') IS TRUE AND t.id = ANY ($4)
+               -- What is late does not start: the reconciler ends it.
+               AND (t.deadline IS NULL OR t.deadline > now())
                AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
                -- What has a rate is claimed alone, under the lock of its limit.
                AND NOT EXISTS (SELECT 1 FROM task_limits l
@@ -184,7 +201,8 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
         let rows = rows.fetch_all(&pool).await?;
         let mut claimed: HashMap<Uuid, TaskRow> = rows.into_iter().map(|row| (row.id, row)).collect();
         let others: Vec<Uuid> = ids.into_iter().filter(|id| !claimed.contains_key(id)).collect();
-        let rated = if others.is_empty() { HashSet::new() } else { rated(&pool, &others).await? };
+        // Whatever becomes of this question, those that were claimed have their lease.
+        let rated = if others.is_empty() { Ok(HashSet::new()) } else { rated(&pool, &others).await };
         // Taken out, and only by the ticket that was good: of several for one task, one finds it.
         let mut answer = |claim: &Claim| match claimed.entry(claim.task.uuid()) {
             Entry::Occupied(row)
@@ -192,8 +210,11 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
             {
                 lease(row.remove()).map(|lease| Followed::Claimed(Box::new(lease)))
             }
-            _ if rated.contains(&claim.task.uuid()) => Ok(Followed::Rated),
-            _ => Ok(Followed::Stale),
+            _ => match &rated {
+                Ok(rated) if rated.contains(&claim.task.uuid()) => Ok(Followed::Rated),
+                Ok(_) => Ok(Followed::Stale),
+                Err(_) => Err(Error::passing()),
+            },
         };
         Ok(claims.iter().map(&mut answer).collect())
     })
@@ -203,7 +224,7 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
 async fn rated(pool: &PgPool, tasks: &[Uuid]) -> Result<HashSet<Uuid>> {
     let rated = sqlx::query_scalar!(
         "SELECT t.id FROM tasks t
-         WHERE (t.status = 'ready') IS TRUE AND t.id = ANY ($1)
+         WHERE (t.status = 'ready') IS TRUE AND t.id = ANY ($1) AND (t.deadline IS NULL OR t.deadline > now())
            AND EXISTS (SELECT 1 FROM task_limits l
                        WHERE l.max_starts IS NOT NULL
                          AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text

@@ -4,7 +4,7 @@ use fail::fail_point;
 use hive_domain::{TaskId, event::EventKind};
 use uuid::Uuid;
 
-use crate::{error::Result, pool::Store};
+use crate::{error::Result, group::answered, pool::Store};
 
 /// Rows that one pass touches at most; the rest waits for the next pass.
 pub(crate) const BATCH: i64 = 1_000;
@@ -16,6 +16,10 @@ impl Store {
     /// # Errors
     /// When Postgres refuses.
     pub async fn release_dependents(&self, parent: Option<TaskId>) -> Result<Vec<TaskId>> {
+        answered(self.release_now(parent)).await
+    }
+
+    async fn release_now(&self, parent: Option<TaskId>) -> Result<Vec<TaskId>> {
         let mut tx = self.pool.begin().await?;
         // The children are locked first, in the order of their ids: two parents that end at the same moment look one
         // after the other, so that the second sees the edge of the first, and neither waits for the other in a circle.

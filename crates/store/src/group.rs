@@ -177,7 +177,8 @@ where
     }
 }
 
-async fn answered<T>(sent: BoxFuture<'static, Result<T>>) -> Result<T> {
+/// The answer, or an error that passes when none comes: a connection that is no more must not hold up who waits.
+pub(crate) async fn answered<T>(sent: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(ANSWER_WITHIN, sent).await.unwrap_or_else(|_| Err(Error::passing()))
 }
 

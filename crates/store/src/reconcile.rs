@@ -32,6 +32,8 @@ const EXPIRE_WITHIN: Duration = Duration::from_secs(2);
 pub struct Look {
     /// What each lane can take.
     pub rooms: Vec<Room>,
+    /// Whether Redis takes tickets at the head of a lane, which it does of a full one as well.
+    pub heads: bool,
     /// What the isolated lane can take.
     pub isolated: i64,
     /// How long a ready task may wait before it goes to the head of its lane.
@@ -83,7 +85,9 @@ impl Store {
         released.sort_unstable();
         released.dedup();
         let (mut announce, mut aged) = (Vec::new(), 0);
-        if look.rooms.iter().any(|room| room.places > 0) {
+        if look.heads {
+            // First in line, full as the lanes may be.
+            announce.extend(self.rated_tickets(TICKET_PATIENCE).await?);
             let old = self.aged_tickets(look.ageing, AGED_PATIENCE).await?;
             aged = old.len();
             announce.extend(old);
@@ -118,7 +122,8 @@ impl Store {
                      deaths = CASE WHEN suspect AND NOT isolated THEN 0 ELSE deaths + 1 END,
                      isolated = isolated OR suspect,
                      run_seconds = run_seconds + extract(epoch FROM lease_until - claimed_at),
-                     worker = NULL, lease_until = NULL, announced_at = NULL, run_at = now(),
+                     -- run_at stays: it has waited since then, and goes before what came later.
+                     worker = NULL, lease_until = NULL, announced_at = NULL,
                      event_seq = event_seq + 1, updated_at = now()
                  FROM expired WHERE tasks.id = expired.id
                  RETURNING tasks.id, tasks.event_seq, tasks.status, tasks.status_reason, expired.worker, tasks.deaths

@@ -14,6 +14,9 @@ use crate::{
 /// Tickets of tasks that have waited too long, in one pass.
 const AGED: i64 = 200;
 
+/// Tickets of tasks with a rate, in one pass.
+const RATED: i64 = 50;
+
 /// What one lane can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -130,6 +133,37 @@ impl Store {
             ageing.as_secs_f64(),
             patience.as_secs_f64(),
             AGED,
+        );
+        rows.fetch_all(&self.pool).await?.into_iter().map(Announcement::try_from).collect()
+    }
+
+    /// Ready tasks with a rate that have no ticket of the last `patience`, the most urgent first. Only a ticket leads to
+    /// them, and a full lane would never take one. They are marked as announced.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub(crate) async fn rated_tickets(&self, patience: Duration) -> Result<Vec<Announcement>> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"WITH rated AS (
+                   SELECT t.id FROM tasks t CROSS JOIN open_pauses p
+                   WHERE EXISTS (SELECT 1 FROM task_limits l WHERE l.max_starts IS NOT NULL)
+                     AND t.status = 'ready' AND NOT t.isolated AND NOT p.fleet
+                     AND (t.announced_at IS NULL OR t.announced_at < now() - make_interval(secs => $1))
+                     AND EXISTS (SELECT 1 FROM task_limits l
+                                 WHERE l.max_starts IS NOT NULL
+                                   AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text
+                                        OR l.kind = 'key' AND l.name = t.concurrency_key))
+                     AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id,
+                                    t.session_id)
+                   ORDER BY t.priority, t.run_at, t.id LIMIT $2 FOR NO KEY UPDATE OF t SKIP LOCKED
+               ), task AS (
+                   UPDATE tasks SET announced_at = now() FROM rated WHERE tasks.id = rated.id
+                   RETURNING tasks.id, tasks.epoch, tasks.priority, tasks.isolated, tasks.run_at
+               )
+               SELECT id, epoch, priority, isolated, true AS "first!" FROM task ORDER BY priority, run_at, id"#,
+            patience.as_secs_f64(),
+            RATED,
         );
         rows.fetch_all(&self.pool).await?.into_iter().map(Announcement::try_from).collect()
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use hive_domain::TaskStatus;
 use hive_queue::Lane;
 use hive_store::Standing;
 use hive_telemetry::metrics::Description;
@@ -28,7 +29,10 @@ pub(crate) const METRICS: [Description; 6] = [
         "hive_ready_oldest_seconds",
         "How long the ready task has waited that has waited longest, by lane; 0 when none is ready",
     ),
-    Description::gauge("hive_dead_letters", "Tasks that are dead and wait for a person"),
+    Description::gauge(
+        "hive_dead_letters",
+        "Tasks that are dead and were not tried again: they wait for a person",
+    ),
     Description::gauge(
         "hive_running_without_lease",
         "Tasks that count as running although their lease has ended",
@@ -62,7 +66,9 @@ impl Shown {
         }
         let lapsed: i64 = standings.iter().map(|standing| standing.lapsed).sum();
         metrics::gauge!("hive_running_without_lease").set(lapsed as f64);
-        metrics::gauge!("hive_dead_letters").set(states["dead"] as f64);
+        let dead = standings.iter().filter(|standing| standing.status == TaskStatus::Dead);
+        let letters: i64 = dead.map(|standing| standing.count - standing.redriven).sum();
+        metrics::gauge!("hive_dead_letters").set(letters as f64);
         for (state, count) in states {
             metrics::gauge!("hive_tasks", "status" => state.to_owned()).set(count as f64);
         }

@@ -47,10 +47,11 @@ pub struct Pass {
 /// # Errors
 /// Postgres is away; what was committed so far stays, the next pass does the rest.
 pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
-    let room = room(doors).await;
+    let seen = room(doors).await;
+    let room = seen.unwrap_or_default();
     let rooms = Lane::ORDINARY.iter().map(|lane| space(*lane, room[lane.index()])).collect();
-    let look =
-        Look { rooms, isolated: room[Lane::Isolated.index()].min(TICKETS) as i64, ageing: doors.ageing };
+    let isolated = room[Lane::Isolated.index()].min(TICKETS) as i64;
+    let look = Look { rooms, heads: seen.is_some(), isolated, ageing: doors.ageing };
     let found = doors.store.reconcile(&look).await.context("Postgres could not be reconciled")?;
     let mut announce = found.announce;
     let waiting = (doors.feed_cap * Lane::COUNT as u64).saturating_sub(room.iter().sum::<u64>());
@@ -80,7 +81,7 @@ pub async fn reconcile(doors: &Doors) -> anyhow::Result<Pass> {
     metrics::counter!("hive_tasks_overdue_total").increment(found.overdue.len() as u64);
     metrics::counter!("hive_tasks_released_total").increment(found.released.len() as u64);
     metrics::counter!("hive_tasks_aged_total").increment(found.aged as u64);
-    metrics::counter!("hive_tickets_reannounced_total").increment(tickets.len() as u64);
+    metrics::counter!("hive_tickets_reannounced_total").increment((tickets.len() + first.len()) as u64);
     for task in &found.orphaned {
         tracing::warn!(task.id = %task, "Took task {task} back: its worker stopped renewing the lease");
     }
@@ -102,19 +103,19 @@ fn space(lane: Lane, room: u64) -> Room {
     Room { from, to, places: room.min(TICKETS) as i64 }
 }
 
-/// What each lane can still take: nothing while Redis is away, since a ticket that is marked as written and was not
-/// is found again only seconds later.
-async fn room(doors: &Doors) -> [u64; Lane::COUNT] {
+/// What each lane can still take: `None` while Redis is away, since a ticket that is marked as written and was not is
+/// found again only seconds later.
+async fn room(doors: &Doors) -> Option<[u64; Lane::COUNT]> {
     match timeout(ROOM_WITHIN, doors.room()).await {
-        Ok(Ok(room)) => room,
+        Ok(Ok(room)) => Some(room),
         // Health watches Redis and says so once.
         Ok(Err(error)) => {
             tracing::debug!(%error, "No tickets in this pass");
-            [0; Lane::COUNT]
+            None
         }
         Err(_) => {
             tracing::debug!("No tickets in this pass: Redis did not answer in time");
-            [0; Lane::COUNT]
+            None
         }
     }
 }
@@ -168,7 +169,7 @@ async fn hungry(doors: &Doors, backlog: Option<Lane>) {
     let Some(lane) = backlog else {
         return std::future::pending().await;
     };
-    while room(doors).await[lane.index()] < doors.feed_cap / 2 {
+    while room(doors).await.unwrap_or_default()[lane.index()] < doors.feed_cap / 2 {
         sleep(LOOK_EVERY).await;
     }
 }

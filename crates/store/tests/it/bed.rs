@@ -238,7 +238,7 @@ pub(crate) fn outcome(name: &str) -> Outcome {
 /// A pass over one wide lane that takes this many tickets, in which an hour does not age a task.
 pub(crate) fn look(places: i64) -> Look {
     let rooms = vec![Room { from: 1, to: 9, places }];
-    Look { rooms, isolated: places, ageing: Duration::from_secs(24 * 3600) }
+    Look { rooms, heads: places > 0, isolated: places, ageing: Duration::from_secs(24 * 3600) }
 }
 
 /// Asks until it holds.

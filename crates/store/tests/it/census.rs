@@ -1,6 +1,7 @@
 //! What stands where is counted as it is, and what is at its end is not.
 
 use hive_domain::{StatusReason, TaskStatus};
+use hive_store::{Attempt, KeptAnswer};
 
 use crate::bed::Bed;
 
@@ -33,4 +34,22 @@ async fn tasks_are_counted_by_state_reason_and_priority() {
         ]
     );
     assert!((90.0..120.0).contains(&census[1].oldest_seconds), "{census:?}");
+}
+
+#[tokio::test]
+async fn a_dead_task_that_was_tried_again_waits_for_nobody() {
+    let bed = Bed::make().await;
+    let (one, other) = (bed.enqueue().await, bed.enqueue().await);
+    bed.execute(
+        "UPDATE tasks SET status = 'dead', status_reason = 'attempts_exhausted', completed_at = now()",
+    )
+    .await;
+    let Attempt::First(mut once) = bed.store.attempt(None).await.unwrap() else {
+        panic!("no key, no answer")
+    };
+    once.redrive(one, "ada").await.unwrap();
+    once.finish(&KeptAnswer { status: 201, location: None, body: String::new() }).await.unwrap();
+    let census = bed.store.census().await.unwrap();
+    let dead = census.iter().find(|standing| standing.status == TaskStatus::Dead).unwrap();
+    assert_eq!((dead.count, dead.redriven), (2, 1), "{other} waits");
 }

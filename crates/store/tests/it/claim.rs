@@ -171,3 +171,17 @@ async fn a_claim_whose_statement_began_before_the_task_was_made_does_not_precede
     bed.claim(id).await;
     assert!(bed.row_holds(id, "started_at = created_at AND claimed_at = created_at").await);
 }
+
+#[tokio::test]
+async fn what_is_past_its_deadline_does_not_start() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    bed.execute("UPDATE tasks SET deadline = now() - interval '1 ms'").await;
+    let worker = Claimant::ordinary(WORKER);
+    assert!(bed.store.claim(id, 0, &worker).await.unwrap().is_none());
+    for oldest in [false, true] {
+        assert!(bed.store.claim_next(&worker, 8, oldest).await.unwrap().is_empty());
+    }
+    bed.execute("UPDATE tasks SET deadline = now() + interval '1 min'").await;
+    assert_eq!(bed.store.claim_next(&worker, 8, false).await.unwrap().len(), 1);
+}

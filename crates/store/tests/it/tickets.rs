@@ -55,7 +55,7 @@ async fn what_has_waited_too_long_goes_first_whatever_its_priority() {
     let young = ready(&bed, 1, 290).await;
     let (oldest, middle, youngest) =
         (ready(&bed, 9, 900).await, ready(&bed, 2, 600).await, ready(&bed, 6, 310).await);
-    let look = Look { rooms: lanes([100; 4]), isolated: 0, ageing };
+    let look = Look { rooms: lanes([100; 4]), heads: true, isolated: 0, ageing };
     let announced = bed.store.reconcile(&look).await.unwrap().announce;
     assert_eq!(tasks(&announced), [oldest, middle, youngest, young]);
     let first: Vec<bool> = announced.iter().map(|ticket| ticket.first).collect();
@@ -65,7 +65,11 @@ async fn what_has_waited_too_long_goes_first_whatever_its_priority() {
     assert_eq!(tasks(&bed.store.aged_tickets(ageing, PATIENCE).await.unwrap()), [oldest, middle, youngest]);
     bed.execute("UPDATE tasks SET announced_at = NULL").await;
     let full = Look { rooms: lanes([0; 4]), ..look };
-    assert!(bed.store.reconcile(&full).await.unwrap().announce.is_empty(), "no lane has room");
+    let heads = bed.store.reconcile(&full).await.unwrap().announce;
+    assert_eq!(tasks(&heads), [oldest, middle, youngest], "no lane has room, but at its head");
+    bed.execute("UPDATE tasks SET announced_at = NULL").await;
+    let away = Look { heads: false, ..full };
+    assert!(bed.store.reconcile(&away).await.unwrap().announce.is_empty(), "nobody takes tickets");
 }
 
 #[tokio::test]
