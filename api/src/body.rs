@@ -1,6 +1,7 @@
 //! Reading a JSON body: bounded, typed, and with a pointer to what does not fit.
 
 mod nul;
+pub mod object;
 mod parse;
 
 use axum::{

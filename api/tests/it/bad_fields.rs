@@ -123,3 +123,31 @@ async fn a_bad_field_is_pointed_to_and_no_row_is_left() {
     assert!(hive.tasks().await.is_empty());
     assert_eq!(hive.queue.depth().await.unwrap(), [0; 5]);
 }
+
+#[tokio::test]
+async fn an_array_is_no_object_anywhere() {
+    let hive = Hive::start().await;
+    let api = hive.api().await;
+    hive.agent("backend", "Ada").await;
+    let task = |field: &str, value: Value| json!({ "title": "T", field: value });
+    let plan =
+        |field: &str, value: Value| json!({ "name": "n", "cron": "@daily", "duty": "records", field: value });
+    for (path, body, pointer) in [
+        ("tasks", task("repository", json!(["file:///srv/git", null])), "/repository"),
+        ("tasks", task("limits", json!([5, 1.0, null, 9])), "/limits"),
+        ("tasks", task("acceptance", json!([["n", "true", 5]])), "/acceptance/0"),
+        ("tasks/bulk", json!({ "tasks": [["r", "T"]] }), "/tasks/0"),
+        ("tasks/actions", json!({ "action": "cancel", "filter": [] }), "/filter"),
+        ("schedules", plan("options", json!([true, null])), "/options"),
+        ("schedules", json!({ "name": "n", "cron": "@daily", "task": [null, "T"] }), "/task"),
+        ("agents", json!({ "name": "B", "type": "backend", "limits": [1, 1, 1, 1] }), "/limits"),
+    ] {
+        let answer = api.post(&format!("/api/v1/{path}"), body).await;
+        answer.problem(422, "validation_failed");
+        assert_eq!(answer.places(), [pointer], "{answer:?}");
+        assert!(answer.body["errors"][0]["detail"].as_str().unwrap().contains("object"), "{answer:?}");
+    }
+    let rate = json!({ "kind": "key", "name": "k", "rate": [1, 2] });
+    assert_eq!(api.put("/api/v1/limits", rate).await.places(), ["/rate"]);
+    assert_eq!(api.get("/api/v1/tasks").await.body["items"], json!([]), "nothing is left behind");
+}

@@ -41,7 +41,7 @@ pub enum UrlError {
     #[error("the address contains credentials; configure them on the worker instead")]
     Credentials,
     /// A path that is not below any configured file root, be it by a symbolic link.
-    #[error("the path does not lie below a configured file root ({})", list(.roots))]
+    #[error("the path does not lie below a configured file root ({}); HIVE_REPO_ROOTS names others", list(.roots))]
     OutsideRoots {
         /// The configured roots.
         roots: Vec<PathBuf>,

@@ -58,7 +58,7 @@ pub struct Introduction {
     #[serde(default)]
     capabilities: Vec<String>,
     /// Narrows the limits of each task; not at all unless given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::body::object::only")]
     limits: AgentLimits,
 }
 

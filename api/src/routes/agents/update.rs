@@ -45,6 +45,7 @@ pub struct Change {
     /// What it can do.
     capabilities: Option<Vec<String>>,
     /// Narrows the limits of each task.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
     limits: Option<AgentLimits>,
 }
 

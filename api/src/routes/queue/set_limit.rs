@@ -30,6 +30,7 @@ pub struct NewTaskLimit {
     #[schema(minimum = 1, maximum = 100_000)]
     max_running: Option<i32>,
     /// Tasks that may start in a time.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
     rate: Option<NewRate>,
 }
 

@@ -64,10 +64,12 @@ pub struct Timetable {
     project_id: Option<Uuid>,
     /// The task that each slot makes, in the form of `POST /api/v1/tasks`. The base of its repository is looked up
     /// anew for each slot.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
     task: Option<Submission>,
     /// Or the duty of housekeeping that it orders.
     duty: Option<String>,
     /// How the duty is done.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
     options: Option<Options>,
 }
 

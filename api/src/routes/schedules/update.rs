@@ -49,10 +49,12 @@ pub struct Change {
     /// Whether it fires.
     enabled: Option<bool>,
     /// Another task, whole.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
     task: Option<Submission>,
     /// Another duty.
     duty: Option<String>,
     /// How the duty is done.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
     options: Option<Options>,
 }
 

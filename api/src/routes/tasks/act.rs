@@ -31,7 +31,7 @@ pub struct NewAction {
     #[schema(value_type = String)]
     action: ActionKind,
     /// Which tasks. Without `status` those that the action is for; `redrive` then leaves cancelled ones alone.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::body::object::only")]
     filter: FilterBody,
     /// Must be true when the filter is empty, since that means every task.
     #[serde(default)]

@@ -35,6 +35,7 @@ const MAX_FAULTS: usize = 100;
 pub struct NewTasks {
     /// 1 to 1,000. They may name each other in `dependencies` by their `ref`.
     #[schema(min_items = 1, max_items = 1000)]
+    #[serde(deserialize_with = "crate::body::object::each")]
     tasks: Vec<Submission>,
 }
 

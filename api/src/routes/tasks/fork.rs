@@ -44,6 +44,7 @@ pub struct Forking {
     /// And at length, at most 32,000 bytes. The agent is told.
     description: Option<String>,
     /// What the fork's own steps may use up.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
     limits: Option<TaskLimits>,
     /// What the agent reads before it goes on, at most 32,000 bytes.
     message: Option<String>,

@@ -70,9 +70,10 @@ pub struct Submission {
     #[schema(schema_with = dependency_policy)]
     on_dependency_failure: DependencyPolicy,
     /// Its files. A task without is pure conversation: its result is the text.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
     repository: Option<Base>,
     /// What decides that it is done, at most 20. Needs a repository.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::body::object::each")]
     acceptance: Vec<Check>,
     /// Facts shown to the agent, at most 64,000 bytes.
     #[serde(default)]
@@ -88,7 +89,7 @@ pub struct Submission {
     #[schema(minimum = 1, maximum = 100, default = 3)]
     max_attempts: i32,
     /// What it may use up.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::body::object::only")]
     limits: TaskLimits,
     /// A model class or a model id, instead of the agent's.
     #[schema(max_length = 100)]

@@ -60,7 +60,11 @@ impl Tool for Shell {
 }
 
 fn ended(limit: Limit, output: &Output) -> String {
-    format!("the command was ended after {:.1} s: it reached its limit of {limit}", output.wall.as_secs_f64())
+    let after = output.wall.as_secs_f64();
+    match limit {
+        Limit::Cancelled => format!("the command was ended after {after:.1} s: the run was told to stop it"),
+        _ => format!("the command was ended after {after:.1} s: it reached its limit of {limit}"),
+    }
 }
 
 /// What a command printed, as people and models read it.
