@@ -32,9 +32,6 @@ async fn main() -> anyhow::Result<ExitCode> {
         None => run::run(&options).await?,
     };
     println!("{}", figures.line());
-    let missed = figures.missed();
-    for must in &missed {
-        eprintln!("hive-chaos: {must}");
-    }
-    Ok(if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    figures.missed().iter().for_each(|must| eprintln!("hive-chaos: {must}"));
+    Ok(ExitCode::from(u8::from(!figures.missed().is_empty())))
 }

@@ -44,13 +44,22 @@ async fn begin(bed: &Bed, kind: ActionKind, filter: &TaskFilter, priority: Optio
     action
 }
 
-/// Works until nothing is left; returns every task that was told of.
+/// Works until nothing is left, as a scheduler does; returns every task that was told of. A slice that takes too long on a
+/// busy machine is smaller the next time, and too many of these end the action as failed.
 async fn work(bed: &Bed) -> Vec<TaskId> {
     let mut told = Vec::new();
-    while let Some(slice) = bed.store.work_on_bulk_actions().await.unwrap() {
-        told.extend(slice.changed.into_iter().map(|changed| changed.task));
+    loop {
+        match bed.store.work_on_bulk_actions().await {
+            Ok(Some(slice)) => told.extend(slice.changed.into_iter().map(|changed| changed.task)),
+            Ok(None)
+                if bed.number("SELECT count(*) FROM task_actions WHERE status = 'working'").await == 0 =>
+            {
+                return told;
+            }
+            Ok(None) => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
+            Err(error) => println!("a slice failed: {error:?}"),
+        }
     }
-    told
 }
 
 async fn counts(bed: &Bed, id: ActionId) -> (ActionStatus, [i64; 4]) {
