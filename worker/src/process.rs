@@ -22,6 +22,7 @@ use crate::{
     meter,
     poll::poll,
     slots::Slots,
+    strays::Strays,
 };
 
 /// How long a process waits at its start for Postgres.
@@ -69,6 +70,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let name = format!("{}-{}", config.name, std::process::id());
     let (drain, finished) = (CancellationToken::new(), CancellationToken::new());
     let leases = Leases::default();
+    let strays = Strays::new(Arc::from(name.as_str()), store.now().await?);
     let claimant = Claimant { name: Arc::from(name.as_str()), isolated: config.isolated };
     // Alone with a suspect: nothing else dies with it.
     let slots = if config.isolated { 1 } else { config.slots };
@@ -81,6 +83,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     tokio::spawn(leases.clone().keep_renewed(store.clone(), report, drain.clone(), finished.clone()));
     tokio::spawn(leases.clone().listen(queue.clone()));
+    let looking = strays.clone();
+    tokio::spawn(looking.keep_handing_back(store.clone(), queue.clone(), leases.clone(), finished.clone()));
     tokio::spawn(housekeeping::keep_house(
         store.clone(),
         agent.workspaces.clone(),
@@ -92,6 +96,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         queue: queue.clone(),
         agent: Arc::new(agent),
         leases: leases.clone(),
+        strays: strays.clone(),
         drain: drain.clone(),
         claimant,
     };
@@ -137,6 +142,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
     }
     finished.cancel();
+    strays.leave(&store, &queue, &leases).await;
     if let Err(error) = store.forget_worker(&name).await {
         tracing::debug!("the worker is forgotten when it has been silent: {error}");
     }

@@ -43,6 +43,7 @@ mod schedules;
 mod schema;
 mod sessions;
 mod settle;
+mod strays;
 mod tickets;
 mod transitions;
 mod verify;
