@@ -152,8 +152,7 @@ async fn work(connection: &mut PgConnection, action: &Action) -> Result<Vec<Chan
             return Err(Error::inconsistent("task_actions", "priority", action.id, "none is given"));
         }
         (ActionKind::Redrive, _) => {
-            let repeats = redrive::Repeats::Skipped;
-            let made = redrive::redrive_all(connection, &ids, &action.created_by, repeats).await?;
+            let made = redrive::redrive_all(connection, &ids, &action.created_by).await?;
             let done = made.len();
             (made, done, 0)
         }
