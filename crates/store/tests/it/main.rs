@@ -21,6 +21,7 @@ mod enqueue_many;
 mod events;
 mod fencing;
 mod forks;
+mod frozen;
 mod groups;
 mod housekeeping;
 mod impossible_rows;
