@@ -97,7 +97,7 @@ impl Ground {
         let mut small = self.start(number, case).await?;
         let apis = small.places.iter().filter(|place| place.kind == Kind::Api).map(|place| place.url.clone());
         let client = Arc::new(Client::new(apis.collect(), &format!("case-{number}"))?);
-        let submitting = tokio::spawn(submit(client, self.repository.json(), case.wants_rollback()));
+        let submitting = tokio::spawn(submit(client, self.repository.json(), *case));
         let outcome = small.until_done(case, submitting).await;
         let judged = match outcome {
             Ok(files) => self.judge(&small, case, files).await,
@@ -237,21 +237,21 @@ impl Small {
     }
 }
 
-/// A task with files, and one that waits for it. With a rollback, the first turn of the files is undone.
+/// A task with files, and one that waits for it. Where the point asks for it, the first turn of the files is undone.
 async fn submit(
     client: Arc<Client>,
     repository: serde_json::Value,
-    with_rollback: bool,
+    case: Case,
 ) -> anyhow::Result<(Uuid, Uuid)> {
     let mut task = with_files("Files of a case", &repository);
     task["labels"] = json!({ LABEL: client.label("files") });
     let files = client.submit_task("files", 0, &task).await.context("a task was not accepted")?;
     let words = json!({
-        "title": "Words", "agent_type": "strategic_partner", "dependencies": [files], "max_attempts": 100,
+        "title": case.words(), "agent_type": "strategic_partner", "dependencies": [files], "max_attempts": 100,
         "labels": { LABEL: client.label("words") },
     });
     let words = client.submit_task("words", 0, &words).await.context("a task was not accepted")?;
-    if with_rollback {
+    if case.wants_rollback() {
         roll_back(&client, files).await?;
     }
     Ok((files, words))

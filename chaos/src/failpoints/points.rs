@@ -91,6 +91,11 @@ impl Case {
         self.point.starts_with("rollback::")
     }
 
+    /// The title of the second task. A renewal is met only by a task that runs longer than it takes to come.
+    pub(crate) fn words(&self) -> &'static str {
+        if self.point.starts_with("renew") { "Slow words" } else { "Words" }
+    }
+
     /// Whether the next life of the process meets the point again.
     pub(crate) fn lasts(&self) -> bool {
         self.kind == Kind::Scheduler
