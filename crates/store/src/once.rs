@@ -12,9 +12,6 @@ use crate::{
 
 /// How long a request waits for others, in milliseconds.
 const PATIENCE_MS: &str = "15000";
-/// How long a request may be silent between two of its statements, in milliseconds: it waits for nothing there, and a
-/// process that is frozen must not keep rows from others.
-const IDLE_MS: &str = "3000";
 /// A key may be forgotten between two looks at it; that does not happen twice in a row.
 const LOOKS: usize = 3;
 
@@ -101,10 +98,8 @@ impl Store {
     async fn begin_patiently(&self) -> Result<Transaction<'static, Postgres>> {
         let mut tx = self.pool.begin().await?;
         sqlx::query!(
-            "SELECT set_config('lock_timeout', $1, true) AS lock, set_config('statement_timeout', $1, true) AS statement,
-                    set_config('idle_in_transaction_session_timeout', $2, true) AS idle",
+            "SELECT set_config('lock_timeout', $1, true) AS lock, set_config('statement_timeout', $1, true) AS statement",
             PATIENCE_MS,
-            IDLE_MS,
         )
         .fetch_one(&mut *tx)
         .await?;
