@@ -77,7 +77,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let name = format!("{}-{}", config.name, std::process::id());
     let (drain, finished) = (CancellationToken::new(), CancellationToken::new());
     let leases = Leases::default();
-    let strays = Strays::new(Arc::from(name.as_str()), store.now().await?);
+    let since = loop {
+        match store.now().await {
+            Err(error) if error.is_unavailable() && Instant::now() < patient_until => {
+                sleep(Duration::from_millis(200)).await;
+            }
+            outcome => break outcome.context("Postgres does not say what time it is")?,
+        }
+    };
+    let strays = Strays::new(Arc::from(name.as_str()), since);
     let claimant = Claimant { name: Arc::from(name.as_str()), isolated: config.isolated };
     // Alone with a suspect: nothing else dies with it.
     let slots = if config.isolated { 1 } else { config.slots };
