@@ -93,6 +93,7 @@ async fn a_hive_is_whole_until_somebody_breaks_it() {
     hive.start_worker().await;
     let mended = async || (verify(&hive, "300").await.0 == Some(0)).then_some(());
     within(Duration::from_secs(60), "the hive is whole again", mended).await;
+    hive.wait_succeeded(lost, 60).await;
 }
 
 #[tokio::test]
