@@ -49,8 +49,9 @@ bench: ## Measure the release build; ends with one JSON line.
 	$(CARGO) build --locked --release --workspace --bins
 	target/release/hive-bench $(ARGS)
 
-# SEED chooses the strikes, BUILT=debug takes the build without optimisation, LONG=1 the long form, FAILPOINTS=1 the walk through the fail points. The programs with fail
-# points in them are built beside the others and laid aside, so that one target directory serves both.
+# SEED chooses the strikes, BUILT=debug takes the build without optimisation, LONG=1 the long form, ROLL=1 the upgrade under
+# load, FAILPOINTS=1 the walk through the fail points. The programs with fail points in them are built beside the others and
+# laid aside, so that one target directory serves both.
 chaos: ## Kill, freeze and flood the release build; ends with one JSON line.
 ifdef FAILPOINTS
 	$(CARGO) build --locked --package hive-worker --package hive-api --package hive-scheduler --features fail/failpoints
