@@ -101,7 +101,8 @@ async fn our_client_speaks_with_a_server_that_others_wrote() {
     assert_eq!(plain.message.stop_reason, StopReason::EndTurn);
 
     let mut pieces = Vec::new();
-    let streamed = client.create(&request("speak"), |progress| {
+    let spoken = request("speak");
+    let streamed = client.create(&spoken, |progress| {
         if let Progress::Text(piece) = progress {
             pieces.push(piece.to_owned());
         }
