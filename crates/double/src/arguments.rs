@@ -67,7 +67,12 @@ impl Arguments {
             }
             None => None,
         };
-        let recording = self.recording.as_deref().map(Recording::load).transpose()?;
+        let recording = match &self.recording {
+            Some(path) => {
+                Some(Recording::load(path).with_context(|| format!("recording {}", path.display()))?)
+            }
+            None => None,
+        };
         Ok(DoubleConfig {
             address: SocketAddr::new(self.host, self.port),
             script,

@@ -83,7 +83,7 @@ impl Meter {
     fn with<T>(&self, model: &str, act: impl FnOnce(&mut Held) -> T) -> T {
         let named = |held: &&Mutex<Held>| {
             let held = held.lock().unwrap_or_else(PoisonError::into_inner);
-            held.group.models.iter().any(|name| *name == model)
+            held.group.models.contains(&model)
         };
         let place = self.groups.iter().position(|held| named(&held)).unwrap_or(self.groups.len() - 1);
         act(&mut self.groups[place].lock().unwrap_or_else(PoisonError::into_inner))

@@ -44,10 +44,10 @@ fn write(value: &Value, text: &mut String) {
 
 /// Where two values first differ, as a JSON pointer and what stands there in each; `None` where they do not.
 pub(super) fn first(recorded: &Value, sent: &Value) -> Option<String> {
-    at(Some(recorded), Some(sent), String::new())
+    at(Some(recorded), Some(sent), "")
 }
 
-fn at(recorded: Option<&Value>, sent: Option<&Value>, path: String) -> Option<String> {
+fn at(recorded: Option<&Value>, sent: Option<&Value>, path: &str) -> Option<String> {
     match (recorded, sent) {
         (Some(Value::Object(recorded)), Some(Value::Object(sent))) => {
             let mut names: Vec<_> = recorded.keys().chain(sent.keys()).collect();
@@ -56,10 +56,10 @@ fn at(recorded: Option<&Value>, sent: Option<&Value>, path: String) -> Option<St
             let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
             names
                 .into_iter()
-                .find_map(|name| at(recorded.get(name), sent.get(name), format!("{path}/{}", escaped(name))))
+                .find_map(|name| at(recorded.get(name), sent.get(name), &format!("{path}/{}", escaped(name))))
         }
         (Some(Value::Array(recorded)), Some(Value::Array(sent))) => (0..recorded.len().max(sent.len()))
-            .find_map(|place| at(recorded.get(place), sent.get(place), format!("{path}/{place}"))),
+            .find_map(|place| at(recorded.get(place), sent.get(place), &format!("{path}/{place}"))),
         (recorded, sent) if recorded == sent => None,
         (recorded, sent) => Some(format!("{path}: recorded {}, sent {}", shown(recorded), shown(sent))),
     }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::Value;
 
-use super::page::Page;
+use super::page::{Page, Pairs};
 use super::{RequestId, body};
 use crate::batches;
 use crate::check::{self, Sent};
@@ -52,12 +52,13 @@ pub(super) async fn list(
     State(stage): State<Arc<Stage>>,
     Extension(id): Extension<RequestId>,
     headers: HeaderMap,
-    Query(page): Query<Page>,
+    Query(pairs): Query<Pairs>,
 ) -> Response {
     let listed = allowed(&stage, &headers).and_then(|_| {
+        let page = Page::read(pairs, &[])?;
         let all = stage.list_batches(&base(&headers));
         let all: Vec<_> = all.iter().map(|(id, view)| (id.as_str(), view.clone())).collect();
-        page.of(&all)
+        Ok(page.of(&all))
     });
     answered(listed, &id)
 }

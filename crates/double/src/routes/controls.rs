@@ -31,7 +31,11 @@ pub(super) async fn health(State(stage): State<Arc<Stage>>) -> Response {
     let (calls, unmatched) = stage.ledger.counts();
     Json(json!({
         "status": "ok",
-        "plays": if stage.script().is_some() { "script" } else { "default part" },
+        "plays": match (&stage.recording, stage.script()) {
+            (Some(_), _) => "recording",
+            (None, Some(_)) => "script",
+            (None, None) => "default part",
+        },
         "requests": stage.requests.total(),
         "calls": calls,
         "unmatched": unmatched,

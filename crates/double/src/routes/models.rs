@@ -9,8 +9,8 @@ use axum::{Extension, Json};
 use serde_json::Value;
 
 use super::RequestId;
-use super::page::Page;
-use crate::catalogue;
+use super::page::{Page, Pairs};
+use crate::catalogue::{self, Model};
 use crate::check;
 use crate::refusal::Refusal;
 use crate::stage::Stage;
@@ -19,20 +19,26 @@ pub(super) async fn list(
     State(stage): State<Arc<Stage>>,
     Extension(id): Extension<RequestId>,
     headers: HeaderMap,
-    Query(page): Query<Page>,
+    Query(pairs): Query<Pairs>,
 ) -> Response {
-    match check::headers(&headers, &stage.keys).and_then(|_| listed(&page)) {
+    match check::headers(&headers, &stage.keys).and_then(|_| listed(&stage, pairs)) {
         Ok(body) => Json(body).into_response(),
         Err(refusal) => refusal.into_response(&id.0),
     }
 }
 
-fn listed(page: &Page) -> Result<Value, Refusal> {
-    // The double knows active models alone.
-    let shown =
-        |model: &&catalogue::Model| page.lifecycle.as_deref().is_none_or(|asked| asked == model.lifecycle);
-    let all: Vec<_> = catalogue::all().iter().filter(shown).map(|model| (model.id, model.view())).collect();
-    page.of(&all)
+fn listed(stage: &Stage, pairs: Pairs) -> Result<Value, Refusal> {
+    let page = Page::read(pairs, &["lifecycle"])?;
+    let asked = |model: &&Model| {
+        page.lifecycles.is_empty() || page.lifecycles.iter().any(|lifecycle| lifecycle == model.lifecycle)
+    };
+    let windows = stage.windows.get();
+    let all: Vec<_> = catalogue::all()
+        .iter()
+        .filter(asked)
+        .map(|model| (model.id, model.view(windows.of(model))))
+        .collect();
+    Ok(page.of(&all))
 }
 
 pub(super) async fn one(
@@ -46,7 +52,7 @@ pub(super) async fn one(
         catalogue::find(&model).ok_or_else(missing)
     });
     match found {
-        Ok(found) => Json(found.view()).into_response(),
+        Ok(found) => Json(found.view(stage.windows.get().of(found))).into_response(),
         Err(refusal) => refusal.into_response(&id.0),
     }
 }

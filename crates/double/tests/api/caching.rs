@@ -95,6 +95,7 @@ async fn entries_live_as_long_as_their_marker_says() {
 async fn a_window_is_what_a_test_says_it_is() {
     let api = Api::playing("rules: [{ say: \"one two three four five\" }]").await;
     api.direct("windows", "{ claude-sonnet-5-5: 12 }").await;
+    assert_eq!(api.get("/v1/models/claude-sonnet-5-5").await["max_input_tokens"], 12);
     let fits =
         api.ask(&hello_with(json!({ "messages": [{ "role": "user", "content": "0123456789" }] }))).await;
     assert_eq!(fits["stop_reason"], "end_turn");
