@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
+mod aimock;
 mod blocked_trees;
 mod bulk;
 mod cancelling;
@@ -34,6 +35,7 @@ mod rolling_restart;
 mod rush;
 mod steering;
 mod timers;
+mod typescript_sdk;
 mod unknown_outcome;
 mod verdicts;
 mod verify;

@@ -34,7 +34,7 @@ pub(crate) struct Model {
     line: &'static str,
     /// Release time; the epoch where it is not known, as the real API does.
     created_at: &'static str,
-    lifecycle: &'static str,
+    pub(crate) lifecycle: &'static str,
     /// Tokens of prompt and answer together.
     pub(crate) context: u64,
     /// Upper bound of `max_tokens`.
@@ -214,8 +214,8 @@ pub(crate) fn all() -> &'static [Model] {
 }
 
 impl Model {
-    /// The model object of `GET /v1/models`.
-    pub(crate) fn view(&self) -> Value {
+    /// The model object of `GET /v1/models`, with a window of so many tokens.
+    pub(crate) fn view(&self, window: u64) -> Value {
         let leaf = |supported: bool| json!({ "supported": supported });
         let types: serde_json::Map<String, Value> = Thinking::ALL
             .iter()
@@ -230,10 +230,10 @@ impl Model {
             "deprecated_at": null,
             "retires_at": null,
             "line": self.line,
-            "max_input_tokens": self.context,
+            "max_input_tokens": window,
             "max_tokens": self.max_output,
             "capabilities": {
-                "batch": leaf(false),
+                "batch": leaf(true),
                 "citations": leaf(false),
                 "code_execution": leaf(false),
                 "context_management": leaf(false),

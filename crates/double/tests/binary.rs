@@ -66,3 +66,17 @@ fn a_script_that_cannot_be_played_is_named_and_nothing_starts() {
     let path = script.path().display().to_string();
     assert!(said.contains(&path) && said.contains("{{nobody}} is captured by none"), "{said}");
 }
+
+#[test]
+fn limits_and_recordings_that_cannot_be_used_are_named_too() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file is made");
+    file.write_all(b"groups: [{ name: a, models: [claude-2] }]").expect("the file can be written");
+    for option in ["--limits", "--recording"] {
+        let output = claude_double().arg(option).arg(file.path()).output().expect("the double runs");
+        assert!(!output.status.success());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(&file.path().display().to_string()), "{option}: {said}");
+    }
+    let both = claude_double().arg("--recording").arg(file.path()).arg("--default-part").output();
+    assert!(!both.expect("the double runs").status.success(), "a recording is played alone");
+}
