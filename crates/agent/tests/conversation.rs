@@ -68,6 +68,7 @@ fn task(with_files: bool) -> Task {
         deaths: 0,
         isolated: false,
         journal_format: None,
+        routing_version: None,
         error_class: None,
         created_by: "test".to_owned(),
         created_at: DateTime::<Utc>::UNIX_EPOCH,
