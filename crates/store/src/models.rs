@@ -108,6 +108,15 @@ impl Store {
         })
     }
 
+    /// When the list was last taken over.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn models_refreshed_at(&self) -> Result<Option<DateTime<Utc>>> {
+        let at = sqlx::query_scalar!("SELECT refreshed_at FROM model_refresh");
+        Ok(at.fetch_one(&self.pool).await?)
+    }
+
     /// Asks for a list that is newer than the one that is there; a worker fetches it within seconds. Returns when that
     /// was.
     ///
@@ -156,7 +165,10 @@ impl Store {
             Err(error) => return self.fail_model_refresh(worker, error).await,
         };
         let of = |field: fn(&ReportedModel) -> Option<&String>| {
-            listed.iter().map(|model| field(model).map(|text| storable(text).into_owned())).collect::<Vec<_>>()
+            listed
+                .iter()
+                .map(|model| field(model).map(|text| storable(text).into_owned()))
+                .collect::<Vec<_>>()
         };
         let capabilities =
             listed.iter().map(|model| model.capabilities.clone().map(storable_json)).collect::<Vec<_>>();
@@ -271,6 +283,10 @@ impl Store {
             let user = kind.parse().map_err(|e| Error::inconsistent("models", "kind", &name, e))?;
             Ok(ModelUse { user, name, model })
         };
-        rows.fetch_all(&self.pool).await?.into_iter().map(|row| named(row.kind, row.name, row.model)).collect()
+        rows.fetch_all(&self.pool)
+            .await?
+            .into_iter()
+            .map(|row| named(row.kind, row.name, row.model))
+            .collect()
     }
 }

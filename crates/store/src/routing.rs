@@ -106,8 +106,8 @@ impl Store {
         note: &str,
         actor: &str,
     ) -> Result<RoutingVersion> {
-        let rules =
-            serde_json::to_value(rules).map_err(|e| Error::inconsistent("routing_rules", "rules", "new", e))?;
+        let rules = serde_json::to_value(rules)
+            .map_err(|e| Error::inconsistent("routing_rules", "rules", "new", e))?;
         let row = sqlx::query_as!(
             Row,
             r#"WITH one_at_a_time AS MATERIALIZED (SELECT version FROM active_routing FOR UPDATE)
@@ -165,8 +165,8 @@ impl Store {
         let rows = rows.fetch_all(&self.pool).await?;
         let route = |seq: i32, model, reason: Option<String>, version| {
             let reason = reason.map(|reason| reason.parse()).transpose();
-            let reason = reason
-                .map_err(|e| Error::inconsistent("llm_calls", "route", format!("{task}/{seq}"), e))?;
+            let reason =
+                reason.map_err(|e| Error::inconsistent("llm_calls", "route", format!("{task}/{seq}"), e))?;
             Ok((seq, StepRoute { model, reason, version }))
         };
         rows.into_iter().map(|row| route(row.seq, row.model, row.route, row.routing_version)).collect()

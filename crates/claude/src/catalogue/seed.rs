@@ -70,7 +70,9 @@ pub(super) fn parse(text: &str) -> Result<Seed, CatalogueError> {
         for id in &entry.ids {
             // Dated ids are the alias and a day.
             let dated = id.rsplit_once('-').filter(|(alias, day)| {
-                day.len() == 8 && day.bytes().all(|byte| byte.is_ascii_digit()) && entry.ids.iter().any(|id| id == alias)
+                day.len() == 8
+                    && day.bytes().all(|byte| byte.is_ascii_digit())
+                    && entry.ids.iter().any(|id| id == alias)
             });
             if let Some((alias, _)) = dated {
                 seed.aliases.insert(id.clone(), alias.to_owned());
@@ -83,16 +85,8 @@ pub(super) fn parse(text: &str) -> Result<Seed, CatalogueError> {
 
 impl Entry {
     fn facts(&self, id: &str) -> ModelFacts {
-        let said = [
-            "line",
-            "lifecycle",
-            "thinking",
-            "effort",
-            "forced_tool",
-            "prefill",
-            "sampling",
-            "system_turns",
-        ];
+        let said =
+            ["line", "lifecycle", "thinking", "effort", "forced_tool", "prefill", "sampling", "system_turns"];
         let sometimes = [
             ("retires_at", self.retires_on.is_some()),
             ("successor", self.successor.is_some()),

@@ -125,8 +125,7 @@ fn what_the_service_says_goes_before_what_the_build_knows_field_by_field() {
 
 #[test]
 fn what_is_said_of_a_model_holds_under_its_dated_id() {
-    let retired =
-        ReportedModel { lifecycle: Some(Lifecycle::Retired), ..reported("claude-haiku-4-5") };
+    let retired = ReportedModel { lifecycle: Some(Lifecycle::Retired), ..reported("claude-haiku-4-5") };
     let catalogue = Catalogue::new(&[retired], today());
     assert_eq!(catalogue.standing("claude-haiku-4-5-20251001").as_str(), "retired");
 }
@@ -196,10 +195,7 @@ fn places_that_name_what_ends_are_found() {
     let findings = Catalogue::new(&[], today()).findings(&uses, &classes);
     let found: Vec<_> = findings.iter().map(|f| (f.used.name.as_str(), f.standing.as_str())).collect();
     assert_eq!(found, [("Old", "retired"), ("Through", "ending"), ("Odd", "unknown")]);
-    assert_eq!(
-        findings[0].sentence(),
-        "agent Old: claude-opus-4-1 is retired; use claude-opus-5-5"
-    );
+    assert_eq!(findings[0].sentence(), "agent Old: claude-opus-4-1 is retired; use claude-opus-5-5");
 }
 
 #[test]
