@@ -70,8 +70,17 @@ async fn a_model_that_has_ended_is_told_at_the_start_refused_at_the_door_and_nev
     sqlx::query(change).bind(ENDED.0).execute(&hive.pool).await.unwrap();
     hive.start_worker().await;
 
-    let log = hive.workers[0].log_text();
-    let told = log.lines().find(|line| line.contains(ENDED.0)).expect("the worker tells");
+    // It is ready while it still looks through what is named.
+    let told = within(Duration::from_secs(30), "the worker tells", async || {
+        let log = hive.workers[0].log_text();
+        log.lines().find(|line| line.contains(ENDED.0)).map(str::to_owned)
+    })
+    .await;
+    within(Duration::from_secs(10), "health knows", async || {
+        let (_, health) = hive.health(hive.workers[0].url()).await;
+        (health["components"]["models"]["state"] == "degraded").then_some(())
+    })
+    .await;
     assert!(told.contains("WARN") && told.contains("retired") && told.contains(ENDED.1), "{told}");
     let (code, health) = hive.health(hive.workers[0].url()).await;
     let models = &health["components"]["models"];

@@ -26,7 +26,7 @@ pub struct StepView {
     commit: Option<String>,
     /// The sandbox level its commands ran under.
     sandbox: Option<String>,
-    /// The model that answered it, and why it was asked; of replies only.
+    /// The model that answered it, and why it was asked; of replies that the task's own runs asked for.
     route: Option<StepRouteView>,
     /// The entry itself; its shape goes with `kind`.
     #[schema(value_type = Object)]
