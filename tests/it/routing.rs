@@ -85,7 +85,8 @@ async fn the_kind_of_step_and_the_role_choose_the_model_and_how_it_is_asked() {
     let qa = hive.post_task(json!({ "title": "Plain", "agent_type": "qa" })).await;
     hive.wait_succeeded(qa, 30).await;
     assert_eq!(routes(&hive, qa).await, [route("claude-opus-5-5", "rule", version)]);
-    let body = json!({ "name": "Own", "type": "own", "model": "claude-sonnet-5" });
+    let body =
+        json!({ "name": "Own", "type": "own", "model": "claude-sonnet-5", "system_prompt": "You work." });
     assert_eq!(hive.post("/api/v1/agents", &body).await.0, 201);
     let own = hive.post_task(json!({ "title": "Plain", "agent_type": "own" })).await;
     hive.wait_succeeded(own, 30).await;
