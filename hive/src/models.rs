@@ -68,7 +68,7 @@ fn table(list: &Value) {
     let models = list["items"].as_array().cloned().unwrap_or_default();
     let row = |model: &Value| {
         let price = &model["prices"][0];
-        vec![
+        [
             output::text(&model["id"]),
             output::text(&model["standing"]),
             output::text(&model["retires_at"]).chars().take(10).collect(),

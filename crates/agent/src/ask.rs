@@ -63,7 +63,7 @@ impl Activation<'_> {
         let mut request = request.map_err(refused)?;
         let catalogue = self.agent.models.catalogue();
         choice.apply(&mut request, &catalogue);
-        catalogue.check(&request).map_err(unsendable)?;
+        catalogue.check(&request).map_err(|why| unsendable(&why))?;
         let body = request.body().map_err(|error| (StatusReason::InvalidRequest, error.to_string()))?;
         Ok(Question { model, choice, digest: Sha256::digest(&body).into(), request })
     }
@@ -208,7 +208,7 @@ impl Activation<'_> {
 }
 
 /// A request that its model would refuse ends the task as the refusal would have.
-fn unsendable(why: Unsendable) -> (StatusReason, String) {
+fn unsendable(why: &Unsendable) -> (StatusReason, String) {
     let reason = match why {
         Unsendable::Model(_) => StatusReason::ModelNotFound,
         Unsendable::Rule { .. } => StatusReason::InvalidRequest,

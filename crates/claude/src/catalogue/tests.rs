@@ -153,7 +153,7 @@ fn ends_are_told_before_and_after_they_come() {
 
     // A service that lists it as one that answers knows better than the day in the file.
     let listed = ReportedModel { lifecycle: Some(Lifecycle::Active), ..reported("claude-opus-5") };
-    assert_eq!(standing(&[listed.clone()], "claude-opus-5", day(2028, 1, 1)).as_str(), "ending");
+    assert_eq!(standing(std::slice::from_ref(&listed), "claude-opus-5", day(2028, 1, 1)).as_str(), "ending");
     let ended = ReportedModel { retires_at: Some(day(2026, 11, 1)), ..listed.clone() };
     assert_eq!(standing(&[ended], "claude-opus-5", today()).as_str(), "retired");
     let gone = ReportedModel { vanished_at: Some(today()), ..listed };
