@@ -57,10 +57,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ..hive_queue::Config::new(&config.redis_url)
     };
     let queue = Queue::connect(queue).context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
+    let patient_until = Instant::now() + START_PATIENCE;
     store.wait_ready(START_PATIENCE).await?;
     // The reconciler announces them.
-    let readable =
-        store.wake_readable().await.context("tasks that wait for this build cannot be looked for")?;
+    let readable = loop {
+        match store.wake_readable().await {
+            Err(error) if error.is_unavailable() && Instant::now() < patient_until => {
+                sleep(Duration::from_millis(200)).await;
+            }
+            outcome => break outcome.context("tasks that wait for this build cannot be looked for")?,
+        }
+    };
     if !readable.is_empty() {
         tracing::info!("{} tasks waited for a build that reads their journal", readable.len());
     }
