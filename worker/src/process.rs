@@ -76,8 +76,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let name = format!("{}-{}", config.name, std::process::id());
     let claude = hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()));
     let claude = Claude::new(claude).context("ANTHROPIC_BASE_URL or ANTHROPIC_API_KEY cannot be used")?;
-    let models =
-        ModelList::open(store.clone(), claude.clone(), name.clone(), &config.models, health.clone()).await?;
+    let models = loop {
+        let (store, claude, health) = (store.clone(), claude.clone(), health.clone());
+        match ModelList::open(store, claude, name.clone(), &config.models, health).await {
+            Err(error) if error.is_unavailable() && Instant::now() < patient_until => {
+                sleep(Duration::from_millis(200)).await;
+            }
+            outcome => break outcome.context("what is known of models cannot be read")?,
+        }
+    };
     let agent = agent(&config, &store, &queue, claude, models.book()).await?;
     let (drain, finished) = (CancellationToken::new(), CancellationToken::new());
     let leases = Leases::default();
