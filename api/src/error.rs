@@ -73,6 +73,7 @@ impl ApiError {
             "schedule" => "schedule_not_found",
             "duty" => "duty_not_found",
             "order" => "order_not_found",
+            "version" => "version_not_found",
             _ => "not_found",
         };
         Self::new(StatusCode::NOT_FOUND, code, format!("{what} {id} does not exist"))

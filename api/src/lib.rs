@@ -12,6 +12,7 @@ mod etag;
 mod faults;
 mod idempotency;
 mod ids;
+mod known_models;
 mod live;
 mod load;
 mod observe;

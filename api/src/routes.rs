@@ -3,7 +3,9 @@
 mod agents;
 mod dead_letters;
 mod housekeeping;
+mod models;
 mod queue;
+mod routing_rules;
 mod schedules;
 mod sessions;
 mod system;
@@ -59,6 +61,12 @@ endpoints! {
     agents::show,
     agents::update,
     agents::deactivate,
+    models::list,
+    models::refresh,
+    routing_rules::list,
+    routing_rules::create,
+    routing_rules::show,
+    routing_rules::activate,
     sessions::create,
     sessions::list,
     sessions::show,

@@ -6,9 +6,11 @@ mod artifact;
 mod housekeeping;
 mod limits;
 mod message;
+mod model;
 mod names;
 mod queue;
 mod result;
+mod routing;
 mod schedule;
 mod session;
 mod step;
@@ -20,10 +22,13 @@ pub use artifact::ArtifactView;
 pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
 pub use message::MessageView;
+pub use model::{ModelFindingView, ModelRefreshView, ModelView};
 pub use names::{
-    agent_status, catch_up, dependency_policy, message_policy, overlap, pause_mode, task_status,
+    agent_status, call_kind, catch_up, dependency_policy, effort, message_policy, overlap, pause_mode,
+    task_status,
 };
 pub use queue::{PauseView, TaskLimitView};
+pub use routing::RoutingView;
 pub use schedule::{ScheduleView, SlotView};
 pub use session::SessionView;
 pub use step::StepView;

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, probe, queue, schedule, session,
-    settings::Connection, task, verify,
+    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, models, models::routing, probe, queue,
+    schedule, session, settings::Connection, task, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -68,6 +68,20 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Look at the models that there are.
+    Models {
+        #[command(subcommand)]
+        command: models::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Say which model answers which role and kind of step.
+    Routing {
+        #[command(subcommand)]
+        command: routing::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Make tasks by the clock.
     Schedule {
         #[command(subcommand)]
@@ -107,6 +121,8 @@ impl Cli {
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
+            Command::Models { command, common } => models::run(command, &common, self.json).await,
+            Command::Routing { command, common } => routing::run(command, &common, self.json).await,
             Command::Schedule { command, common } => schedule::run(command, &common, self.json).await,
             Command::Housekeeping { command, common } => housekeeping::run(command, &common, self.json).await,
         }

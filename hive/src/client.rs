@@ -47,6 +47,15 @@ impl Client {
         self.send(self.request(Method::DELETE, path)?.timeout(Duration::from_secs(30))).await.map(drop)
     }
 
+    /// A POST without a body, carried out only while the thing has this version.
+    pub(crate) async fn post_matching(&self, path: &str, version: Option<i32>) -> Result<Value, Failure> {
+        let mut request = self.request(Method::POST, path)?.timeout(Duration::from_secs(30));
+        if let Some(version) = version {
+            request = request.header("if-match", format!("W/\"{version}\""));
+        }
+        self.read(request).await
+    }
+
     /// A POST whose answer has no body.
     pub(crate) async fn post_empty(&self, path: &str, body: &Value) -> Result<(), Failure> {
         let request = self.request(Method::POST, path)?.json(body).timeout(Duration::from_secs(30));

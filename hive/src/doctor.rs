@@ -78,11 +78,11 @@ async fn sandbox() -> Finding {
 /// What the server says of itself; and why it says nothing, which decides the exit code.
 async fn server(connection: &Connection) -> (Vec<Finding>, Option<Failure>) {
     let finding = |what, well, text: String| Finding { what, well, essential: false, text };
-    let answer = match Client::new(connection) {
-        Ok(client) => client.get("/api/v1/system/health").await,
-        Err(failure) => Err(failure),
+    let client = match Client::new(connection) {
+        Ok(client) => client,
+        Err(failure) => return (vec![finding("server", false, failure.to_string())], Some(failure)),
     };
-    let health = match answer {
+    let health = match client.get("/api/v1/system/health").await {
         Ok(health) => health,
         Err(failure) => return (vec![finding("server", false, failure.to_string())], Some(failure)),
     };
@@ -93,5 +93,29 @@ async fn server(connection: &Connection) -> (Vec<Finding>, Option<Failure>) {
         let text = format!("{name} is {state} {}", output::text(&component["reason"]));
         finding("server", state == "up", text.trim().to_owned())
     }));
+    match client.get("/api/v1/models").await {
+        Ok(list) => found.extend(models(&list)),
+        Err(failure) => found.push(finding("models", false, failure.to_string())),
+    }
     (found, None)
+}
+
+/// Models that are named and do not answer much longer; one line when there are none.
+fn models(list: &serde_json::Value) -> Vec<Finding> {
+    let finding = |well, text: String| Finding { what: "models", well, essential: false, text };
+    let mut found: Vec<Finding> = Vec::new();
+    for named in list["findings"].as_array().into_iter().flatten() {
+        found.push(finding(false, output::text(&named["detail"])));
+    }
+    if let Some(error) = list["refresh"]["error"].as_str() {
+        found.push(finding(false, format!("the service did not list its models: {error}")));
+    }
+    if found.is_empty() {
+        let listed = match list["refresh"]["refreshed_at"].as_str() {
+            Some(at) => format!("listed by the service at {at}"),
+            None => "not listed by the service yet".to_owned(),
+        };
+        found.push(finding(true, format!("all that are named answer; {listed}")));
+    }
+    found
 }

@@ -9,6 +9,7 @@ mod doctor;
 mod failure;
 mod housekeeping;
 mod migrate;
+mod models;
 mod output;
 mod probe;
 mod queue;

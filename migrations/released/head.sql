@@ -32,6 +32,11 @@ CREATE TYPE public.message_policy AS ENUM (
     'reject',
     'rollback'
 );
+CREATE TYPE public.model_lifecycle AS ENUM (
+    'active',
+    'deprecated',
+    'retired'
+);
 CREATE TYPE public.overlap_policy AS ENUM (
     'allow',
     'skip',
@@ -40,6 +45,13 @@ CREATE TYPE public.overlap_policy AS ENUM (
 CREATE TYPE public.pause_mode AS ENUM (
     'pause',
     'drain'
+);
+CREATE TYPE public.route_reason AS ENUM (
+    'task',
+    'agent',
+    'rule',
+    'default',
+    'fallback'
 );
 CREATE TYPE public.slot_outcome AS ENUM (
     'fired',
@@ -181,6 +193,9 @@ BEGIN
     END LOOP;
     RETURN true;
 END $_$;
+CREATE FUNCTION public.next_routing_version() RETURNS integer
+    LANGUAGE sql
+    AS $$ SELECT coalesce(max(version), 0) + 1 FROM routing_rules $$;
 CREATE FUNCTION public.refuse_to_delete_tasks() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -203,6 +218,13 @@ CREATE TABLE public._sqlx_migrations (
     success boolean NOT NULL,
     checksum bytea NOT NULL,
     execution_time bigint NOT NULL
+);
+CREATE TABLE public.active_routing (
+    only_row boolean DEFAULT true NOT NULL,
+    version integer NOT NULL,
+    activated_by text NOT NULL,
+    activated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT active_routing_only_row CHECK (only_row)
 );
 CREATE TABLE public.agent_versions (
     agent_id uuid NOT NULL,
@@ -370,6 +392,8 @@ CREATE TABLE public.llm_calls (
     cache_write_tokens bigint DEFAULT 0 NOT NULL,
     cost_nano_usd bigint DEFAULT 0 NOT NULL,
     finished_at timestamp with time zone,
+    route public.route_reason,
+    routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
 )
 PARTITION BY RANGE (task_id);
@@ -390,6 +414,8 @@ CREATE TABLE public.llm_calls_2025w45 (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    route public.route_reason,
+    routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
 );
 CREATE TABLE public.llm_calls_2025w48 (
@@ -409,6 +435,8 @@ CREATE TABLE public.llm_calls_2025w48 (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    route public.route_reason,
+    routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
 );
 CREATE TABLE public.llm_calls_2025w51 (
@@ -428,6 +456,8 @@ CREATE TABLE public.llm_calls_2025w51 (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    route public.route_reason,
+    routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
 );
 CREATE TABLE public.llm_calls_2026w02 (
@@ -447,6 +477,8 @@ CREATE TABLE public.llm_calls_2026w02 (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    route public.route_reason,
+    routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
 );
 CREATE TABLE public.llm_calls_default (
@@ -466,7 +498,44 @@ CREATE TABLE public.llm_calls_default (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    route public.route_reason,
+    routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
+);
+CREATE TABLE public.model_classes (
+    name text NOT NULL,
+    model text NOT NULL,
+    reported_by text NOT NULL,
+    reported_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT model_classes_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100)))
+);
+CREATE TABLE public.model_refresh (
+    only_row boolean DEFAULT true NOT NULL,
+    requested_at timestamp with time zone,
+    holder text,
+    free_at timestamp with time zone,
+    refreshed_at timestamp with time zone,
+    refreshed_by text,
+    error text,
+    CONSTRAINT model_refresh_held CHECK (((holder IS NULL) OR (free_at IS NOT NULL))),
+    CONSTRAINT model_refresh_only_row CHECK (only_row)
+);
+CREATE TABLE public.models (
+    id text NOT NULL,
+    first_listed_at timestamp with time zone DEFAULT now() NOT NULL,
+    display_name text,
+    line text,
+    lifecycle public.model_lifecycle,
+    deprecated_at timestamp with time zone,
+    retires_at timestamp with time zone,
+    max_input_tokens bigint,
+    max_output_tokens bigint,
+    capabilities jsonb,
+    refreshed_at timestamp with time zone NOT NULL,
+    vanished_at timestamp with time zone,
+    CONSTRAINT models_id_length CHECK (((char_length(id) >= 1) AND (char_length(id) <= 200))),
+    CONSTRAINT models_input_positive CHECK ((max_input_tokens > 0)),
+    CONSTRAINT models_output_positive CHECK ((max_output_tokens > 0))
 );
 CREATE VIEW public.open_pauses AS
  SELECT COALESCE(bool_or((scope = 'fleet'::text)), false) AS fleet,
@@ -480,6 +549,15 @@ CREATE TABLE public.projects (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     name text NOT NULL,
     CONSTRAINT projects_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+);
+CREATE TABLE public.routing_rules (
+    version integer NOT NULL,
+    rules jsonb NOT NULL,
+    note text DEFAULT ''::text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT routing_rules_list CHECK ((jsonb_typeof(rules) = 'array'::text)),
+    CONSTRAINT routing_rules_positive CHECK ((version >= 1))
 );
 CREATE TABLE public.schedules (
     id uuid NOT NULL,
@@ -713,6 +791,7 @@ CREATE TABLE public.tasks (
     depth smallint DEFAULT 0 NOT NULL,
     messages_sent integer DEFAULT 0 NOT NULL,
     messages_read integer DEFAULT 0 NOT NULL,
+    routing_version integer,
     CONSTRAINT tasks_agent_or_duty CHECK (((duty IS NULL) = (assigned_agent_id IS NOT NULL))),
     CONSTRAINT tasks_completed_only_at_end CHECK (((status = ANY (ARRAY['succeeded'::public.task_status, 'failed'::public.task_status, 'cancelled'::public.task_status, 'dead'::public.task_status])) = (completed_at IS NOT NULL))),
     CONSTRAINT tasks_concurrency_key_length CHECK (((char_length(concurrency_key) >= 1) AND (char_length(concurrency_key) <= 255))),
@@ -767,10 +846,13 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (20, 'rollback', '2026-01-05 12:00:00+00', true, '\x87d6486ef3754536f93a055715085039d9f882c81b124453a18ea933c5116914412f51ec10292ec2f0e097d8eaf7ebdc', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (21, 'action failures', '2026-01-05 12:00:00+00', true, '\xa4f84da0798ff2e7a37d8e737d0a20c5191674adc8fd5c8fbe5e41a3481105a76dd37e5e1be0ce143600149b1bfddd68', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (3, 'journal', '2026-01-05 12:00:00+00', true, '\xeef07a7acd86aa7897189d6924ff8ce8062124e852060c4db359212290c323cfe9f10632bfe4bb33d380839abd50436d', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (36, 'models', '2026-01-05 12:00:00+00', true, '\x57bf69636c017f025c4af0bf0e5cfa53c3fec656627a3867f4f91a6c2dac4bb1b1d69981cb01914aba0cee7507089d7e', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (37, 'routing', '2026-01-05 12:00:00+00', true, '\x139045f35a4b2c63bf74539490fcd67c5ff17992a4cd6d805f061f1204f4f7c0eeb26f8f1de46325f2d08011c50676ab', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (4, 'events', '2026-01-05 12:00:00+00', true, '\x93f12a873093f536c8d4c18d66c1073fa81b74f6e5fb5e21728e8cf6f79ed73cfc621a056c506cb642e64c1ece20ff3f', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (5, 'operation reasons', '2026-01-05 12:00:00+00', true, '\x3c57d924fe6f0298fef2e1b0e5b9511bd6c58957f6bff7af65180d401dc790094b5f8b5433f018708a8dc7560d4d7aff', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (6, 'operations', '2026-01-05 12:00:00+00', true, '\x49d584c7722827b5f634057c74e47750018ba7bbb806352467526a31911433fd5d88bc75f676d877ef127d0b3ecf3ee1', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (7, 'gates', '2026-01-05 12:00:00+00', true, '\xc8d76bcdb05246bf34e11f0a83c90ffe4be67bd464cb5277f390d27aac29571164453a347a0538e21f6843c834228e3f', 0);
+INSERT INTO public.active_routing (only_row, version, activated_by, activated_at) VALUES (true, 2, 'ada', '2026-01-05 12:00:00+00');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000a2', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00');
 INSERT INTO public.agents (id, project_id, type, created_at, name, status, version, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-7000-8000-000000000001', 'backend', '2026-01-05 12:00:00+00', 'Ada', 'active', 1, '2026-01-05 12:00:00+00');
@@ -804,14 +886,19 @@ INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, b
 INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2025-11-24 00:00:00+00', '2025w48', '019ab329-0000-0000-0000-000000000000', '019ad735-8400-0000-0000-000000000000', NULL, NULL);
 INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2025-12-15 00:00:00+00', '2025w51', '019b1f4e-8c00-0000-0000-000000000000', '019b435b-1000-0000-0000-000000000000', NULL, NULL);
 INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2026-01-05 00:00:00+00', '2026w02', '019b8b74-1800-0000-0000-000000000000', '019baf80-9c00-0000-0000-000000000000', NULL, NULL);
-INSERT INTO public.llm_calls_2025w45 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019a5909-b600-7000-8000-000000000003', '019a5909-b600-7000-8000-000000000003', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
-INSERT INTO public.llm_calls_2025w48 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019ac008-e600-7000-8000-000000000002', '019ac008-e600-7000-8000-000000000002', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
-INSERT INTO public.llm_calls_2025w51 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019b2708-1600-7000-8000-000000000001', '019b2708-1600-7000-8000-000000000001', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
-INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '019b8c00-0000-7000-8000-0000000000c1', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
-INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00');
-INSERT INTO public.llm_calls_default (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 'ffffffff-0000-4000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'intent', NULL, NULL, 0, 0, 0, 0, 0, NULL);
+INSERT INTO public.llm_calls_2025w45 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019a5909-b600-7000-8000-000000000003', '019a5909-b600-7000-8000-000000000003', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
+INSERT INTO public.llm_calls_2025w48 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019ac008-e600-7000-8000-000000000002', '019ac008-e600-7000-8000-000000000002', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
+INSERT INTO public.llm_calls_2025w51 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019b2708-1600-7000-8000-000000000001', '019b2708-1600-7000-8000-000000000001', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
+INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '019b8c00-0000-7000-8000-0000000000c1', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
+INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
+INSERT INTO public.llm_calls_default (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', 'ffffffff-0000-4000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'intent', NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL);
+INSERT INTO public.model_classes (name, model, reported_by, reported_at) VALUES ('work', 'claude-sonnet-5-5', 'worker-1', '2026-01-05 12:00:00+00');
+INSERT INTO public.model_refresh (only_row, requested_at, holder, free_at, refreshed_at, refreshed_by, error) VALUES (true, NULL, NULL, NULL, '2026-01-05 12:00:00+00', 'worker-1', NULL);
+INSERT INTO public.models (id, first_listed_at, display_name, line, lifecycle, deprecated_at, retires_at, max_input_tokens, max_output_tokens, capabilities, refreshed_at, vanished_at) VALUES ('claude-sonnet-5-5', '2026-01-05 12:00:00+00', 'Claude Sonnet 5.5', 'sonnet', 'active', NULL, NULL, 1000000, 128000, '{"batch": {"supported": true}}', '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.pauses (scope, name, mode, reason, until, created_by, created_at) VALUES ('lane', 'low', 'drain', 'a quiet night', '2026-01-06 00:00:00+00', 'ada', '2026-01-05 12:00:00+00');
 INSERT INTO public.projects (id, created_at, name) VALUES ('00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 'default');
+INSERT INTO public.routing_rules (version, rules, note, created_by, created_at) VALUES (1, '[]', 'Each agent is answered by the class that it names.', 'migration', '2026-01-05 12:00:00+00');
+INSERT INTO public.routing_rules (version, rules, note, created_by, created_at) VALUES (2, '[{"role": "qa", "step": "*", "model": "hard"}]', 'Better eyes', 'ada', '2026-01-05 12:00:00+00');
 INSERT INTO public.schedules (id, project_id, system, created_by, created_at, name, cron, time_zone, overlap, catch_up, catch_up_limit, enabled, task, duty, options, version, updated_at, last_slot, next_slot, last_task_id, last_order_id, last_error, slots_since) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '00000000-0000-7000-8000-000000000001', false, 'ada', '2026-01-05 12:00:00+00', 'nightly', '0 3 * * *', 'Europe/Berlin', 'queue', 'one', 1, false, NULL, 'records', '{}', 1, '2026-01-05 12:00:00+00', '2026-01-05 02:00:00+00', '2026-01-06 02:00:00+00', NULL, NULL, NULL, '2026-01-05 12:00:00+00');
 INSERT INTO public.sessions (id, project_id, created_at, created_by, name) VALUES ('019b8c00-0000-7000-8000-0000000000b1', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 'ada', 'a session');
 INSERT INTO public.steps_2025w45 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
@@ -839,15 +926,17 @@ INSERT INTO public.task_dependencies (task_id, depends_on, resolved) VALUES ('01
 INSERT INTO public.task_limits (kind, name, max_running, max_starts, per_seconds, starts, updated_at) VALUES ('key', 'one at a time', 1, 2, 60, '{"2026-01-05 12:00:00+00"}', '2026-01-05 12:00:00+00');
 INSERT INTO public.task_messages (task_id, number, text, policy, author, created_at, step, read_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 1, 'Use tabs.', 'interrupt', 'ada', '2026-01-05 12:00:00+00', 2, '2026-01-05 12:00:00+00');
 INSERT INTO public.task_messages (task_id, number, text, policy, author, created_at, step, read_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 2, 'And then stop.', 'enqueue', 'ada', '2026-01-05 12:00:00+00', NULL, NULL);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019a5909-b600-7000-8000-000000000003', '00000000-0000-7000-8000-000000000001', 'task 3', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-06 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-06 12:00:00+00', NULL, 0, '2025-11-06 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019ac008-e600-7000-8000-000000000002', '00000000-0000-7000-8000-000000000001', 'task 2', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-26 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-26 12:00:00+00', NULL, 0, '2025-11-26 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019b2708-1600-7000-8000-000000000001', '00000000-0000-7000-8000-000000000001', 'task 1', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-12-16 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-12-16 12:00:00+00', NULL, 0, '2025-12-16 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '00000000-0000-7000-8000-000000000001', 'waits', 'at length', NULL, 'file:///srv/git/shop.git', 'main', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', '[{"name": "tests", "command": "true", "timeout_seconds": 60}]', '{"ticket": 7}', '{}', '{"max_turns": 5}', 'work', 'fail', 3, 'ada', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000a1', 1, 2, 'waiting', 'retry', 'the provider was away', '2026-01-05 13:00:00+00', 1, false, 4, NULL, NULL, NULL, 3, 3, NULL, 5, 0, 0, 0, 70, NULL, NULL, 0, NULL, '2026-01-05 12:00:00+00', NULL, '019b8e07-4600-7000-8000-000000000000', '2026-02-01 00:00:00+00', 'one at a time', '019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, false, 1, 'overloaded', 0, 2, 1);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('019b8e07-4600-7000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'task 0', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read) VALUES ('ffffffff-0000-4000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'odd', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 0, NULL, NULL, NULL, 3, 3, NULL, 0, 0, 0, 0, 0, NULL, NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019a5909-b600-7000-8000-000000000003', '00000000-0000-7000-8000-000000000001', 'task 3', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-06 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-06 12:00:00+00', NULL, 0, '2025-11-06 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019ac008-e600-7000-8000-000000000002', '00000000-0000-7000-8000-000000000001', 'task 2', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-26 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-26 12:00:00+00', NULL, 0, '2025-11-26 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019b2708-1600-7000-8000-000000000001', '00000000-0000-7000-8000-000000000001', 'task 1', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-12-16 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-12-16 12:00:00+00', NULL, 0, '2025-12-16 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '00000000-0000-7000-8000-000000000001', 'waits', 'at length', NULL, 'file:///srv/git/shop.git', 'main', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', '[{"name": "tests", "command": "true", "timeout_seconds": 60}]', '{"ticket": 7}', '{}', '{"max_turns": 5}', 'work', 'fail', 3, 'ada', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000a1', 1, 2, 'waiting', 'retry', 'the provider was away', '2026-01-05 13:00:00+00', 1, false, 4, NULL, NULL, NULL, 3, 3, NULL, 5, 0, 0, 0, 70, NULL, NULL, 0, NULL, '2026-01-05 12:00:00+00', NULL, '019b8e07-4600-7000-8000-000000000000', '2026-02-01 00:00:00+00', 'one at a time', '019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, false, 1, 'overloaded', 0, 2, 1, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019b8e07-4600-7000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'task 0', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'odd', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 0, NULL, NULL, NULL, 3, 3, NULL, 0, 0, 0, 0, 0, NULL, NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
 ALTER TABLE ONLY public._sqlx_migrations
     ADD CONSTRAINT _sqlx_migrations_pkey PRIMARY KEY (version);
+ALTER TABLE ONLY public.active_routing
+    ADD CONSTRAINT active_routing_pkey PRIMARY KEY (only_row);
 ALTER TABLE ONLY public.agent_versions
     ADD CONSTRAINT agent_versions_pkey PRIMARY KEY (agent_id, version);
 ALTER TABLE ONLY public.agents
@@ -892,12 +981,20 @@ ALTER TABLE ONLY public.llm_calls_2026w02
     ADD CONSTRAINT llm_calls_2026w02_pkey PRIMARY KEY (task_id, id);
 ALTER TABLE ONLY public.llm_calls_default
     ADD CONSTRAINT llm_calls_default_pkey PRIMARY KEY (task_id, id);
+ALTER TABLE ONLY public.model_classes
+    ADD CONSTRAINT model_classes_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY public.model_refresh
+    ADD CONSTRAINT model_refresh_pkey PRIMARY KEY (only_row);
+ALTER TABLE ONLY public.models
+    ADD CONSTRAINT models_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.pauses
     ADD CONSTRAINT pauses_pkey PRIMARY KEY (scope, name);
 ALTER TABLE ONLY public.projects
     ADD CONSTRAINT projects_name_key UNIQUE (name);
 ALTER TABLE ONLY public.projects
     ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.routing_rules
+    ADD CONSTRAINT routing_rules_pkey PRIMARY KEY (version);
 ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_name_key UNIQUE (project_id, name);
 ALTER TABLE ONLY public.schedules
@@ -994,6 +1091,8 @@ ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2025w51_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2026w02_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_default_pkey;
 CREATE TRIGGER tasks_are_kept BEFORE DELETE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.refuse_to_delete_tasks();
+ALTER TABLE ONLY public.active_routing
+    ADD CONSTRAINT active_routing_version_fkey FOREIGN KEY (version) REFERENCES public.routing_rules(version);
 ALTER TABLE ONLY public.agent_versions
     ADD CONSTRAINT agent_versions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
 ALTER TABLE ONLY public.agents

@@ -6,6 +6,7 @@ mod housekeeping;
 mod jobs;
 mod leases;
 mod meter;
+mod model_list;
 mod poll;
 mod process;
 mod slots;

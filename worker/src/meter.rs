@@ -7,7 +7,7 @@ use hive_queue::Lane;
 use hive_sandbox::Level;
 use hive_telemetry::metrics::{Description, describe};
 
-const METRICS: [Description; 12] = [
+const METRICS: [Description; 13] = [
     Description::gauge("hive_worker_slots", "Tasks that this worker can run at the same time"),
     Description::gauge("hive_worker_running", "Tasks that this worker holds a lease of"),
     Description::gauge(
@@ -33,6 +33,14 @@ const METRICS: [Description; 12] = [
     Description::counter(
         "hive_tasks_settled_total",
         "Runs that were settled, by what the task became and why",
+    ),
+    Description::gauge(
+        "hive_model_findings",
+        "Places that name a model which does not stand well, by how it stands: ending, vanished, retired, unpriced, unknown",
+    ),
+    Description::counter(
+        "hive_model_lists_total",
+        "Times that this worker asked the service for its models, by outcome",
     ),
     Description::counter(
         "hive_leases_lost_total",
@@ -66,6 +74,15 @@ pub(crate) fn running(count: usize) {
 
 pub(crate) fn sandbox(level: &Level) {
     metrics::gauge!("hive_sandbox_info", "level" => level.to_string()).set(1.0);
+}
+
+pub(crate) fn model_findings(standing: &'static str, count: usize) {
+    metrics::gauge!("hive_model_findings", "standing" => standing).set(count as f64);
+}
+
+pub(crate) fn models_listed(is_listed: bool) {
+    let outcome = if is_listed { "ok" } else { "failed" };
+    metrics::counter!("hive_model_lists_total", "outcome" => outcome).increment(1);
 }
 
 pub(crate) fn stale() {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_agent::{Agent, Definitions, Notifier};
+use hive_agent::{Agent, Definitions, ModelBook, Notifier};
 use hive_claude::{Claude, RetryPolicy, Secret};
 use hive_queue::{Lane, Queue, Ticket, WorkerConfig};
 use hive_sandbox::{Mode, Sandbox};
@@ -20,6 +20,7 @@ use crate::{
     jobs::run_task::RunTask,
     leases::Leases,
     meter,
+    model_list::ModelList,
     poll::poll,
     slots::Slots,
     strays::Strays,
@@ -73,8 +74,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     watch(&health, &store, &queue);
 
-    let agent = agent(&config, &store, &queue).await?;
     let name = format!("{}-{}", config.name, std::process::id());
+    let claude = hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()));
+    let claude = Claude::new(claude).context("ANTHROPIC_BASE_URL or ANTHROPIC_API_KEY cannot be used")?;
+    let models = loop {
+        let (store, claude, health) = (store.clone(), claude.clone(), health.clone());
+        match ModelList::open(store, claude, name.clone(), &config.models, health).await {
+            Err(error) if error.is_unavailable() && Instant::now() < patient_until => {
+                sleep(Duration::from_millis(200)).await;
+            }
+            outcome => break outcome.context("what is known of models cannot be read")?,
+        }
+    };
+    let agent = agent(&config, &store, &queue, claude, models.book()).await?;
     let (drain, finished) = (CancellationToken::new(), CancellationToken::new());
     let leases = Leases::default();
     let since = loop {
@@ -100,6 +112,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(leases.clone().listen(queue.clone()));
     let looking = strays.clone();
     tokio::spawn(looking.keep_handing_back(store.clone(), queue.clone(), leases.clone(), finished.clone()));
+    tokio::spawn(models.keep(drain.clone()));
     tokio::spawn(housekeeping::keep_house(
         store.clone(),
         agent.workspaces.clone(),
@@ -166,7 +179,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<Agent> {
+async fn agent(
+    config: &Config,
+    store: &Store,
+    queue: &Queue,
+    claude: Claude,
+    models: Arc<ModelBook>,
+) -> anyhow::Result<Agent> {
     let sandbox = hive_sandbox::Config {
         read_only: config.sandbox_paths.clone(),
         path: config.sandbox_path.clone(),
@@ -193,15 +212,14 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
     };
     let notifier =
         config.notify_url.clone().map(|url| Notifier::new(url, config.notify_idempotent)).transpose();
-    let claude = hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()));
     Ok(Agent {
         store: store.clone(),
         queue: queue.clone(),
-        claude: Claude::new(claude).context("ANTHROPIC_BASE_URL or ANTHROPIC_API_KEY cannot be used")?,
+        claude,
         workspaces: Workspaces::new(files.clone()).await.context("HIVE_DATA cannot be used")?,
         workspace_config: files,
         sandbox,
-        models: config.models.clone(),
+        models,
         max_output_tokens: config.max_output_tokens,
         retry: RetryPolicy::default(),
         notifier: notifier.map_err(|error| anyhow::anyhow!("HIVE_NOTIFY_URL cannot be used: {error}"))?,

@@ -1,7 +1,8 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
 use hive_domain::{
-    AgentStatus, CatchUp, MessagePolicy, Overlap, PauseMode, SlotOutcome, TaskStatus, task::DependencyPolicy,
+    AgentStatus, CallKind, CatchUp, Effort, MessagePolicy, Overlap, PauseMode, SlotOutcome, TaskStatus,
+    routing::ANY, task::DependencyPolicy,
 };
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
@@ -48,6 +49,16 @@ pub fn slot_outcome() -> Schema {
 /// What a message does to a run at work.
 pub fn message_policy() -> Schema {
     one_of(MessagePolicy::ALL.iter().map(|name| name.as_str()))
+}
+
+/// The kinds of step that routing rules tell apart, and what stands for all of them.
+pub fn call_kind() -> Schema {
+    one_of(CallKind::ALL.iter().map(|name| name.as_str()).chain([ANY]))
+}
+
+/// How hard a model tries.
+pub fn effort() -> Schema {
+    one_of(Effort::ALL.iter().map(|name| name.as_str()))
 }
 
 /// The kinds of journal entries.

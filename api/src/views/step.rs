@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use hive_domain::TaskId;
-use hive_store::Step;
+use hive_store::{Step, StepRoute};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::names;
+use super::{names, routing::StepRouteView};
 
 /// One entry of a task's journal.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,17 +26,19 @@ pub struct StepView {
     commit: Option<String>,
     /// The sandbox level its commands ran under.
     sandbox: Option<String>,
+    /// The model that answered it, and why it was asked; of replies that the task's own runs asked for.
+    route: Option<StepRouteView>,
     /// The entry itself; its shape goes with `kind`.
     #[schema(value_type = Object)]
     content: Box<RawValue>,
 }
 
 impl StepView {
-    /// A step of `task`.
+    /// A step of `task`, with the model that answered it.
     ///
     /// # Errors
     /// When the entry cannot be written as JSON, which a stored one can.
-    pub fn new(task: TaskId, step: Step) -> serde_json::Result<Self> {
+    pub fn new(task: TaskId, step: Step, route: Option<StepRoute>) -> serde_json::Result<Self> {
         Ok(Self {
             seq: step.seq,
             kind: step.entry.kind(),
@@ -45,6 +47,7 @@ impl StepView {
             content: RawValue::from_string(step.entry.body()?)?,
             commit: step.commit,
             sandbox: step.sandbox,
+            route: route.map(Into::into),
         })
     }
 }

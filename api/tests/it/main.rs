@@ -19,6 +19,7 @@ mod programs;
 mod queue;
 mod retrying;
 mod robust;
+mod routing_rules;
 mod schedules;
 mod sessions;
 mod task_actions;

@@ -4,7 +4,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use fail::fail_point;
-use hive_claude::{Block, Error, Progress, Request, StopReason, ToolInput, Verdict, WaitReason, verdict};
+use hive_claude::{
+    Block, Error, Progress, Request, StopReason, ToolInput, Unsendable, Verdict, WaitReason, verdict,
+};
 use hive_domain::{
     NanoUsd, Outcome, StatusReason, Usage,
     journal::{Entry, Reply, Stop, TaskResult},
@@ -17,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     act::Acted,
+    choice::Choice,
     conversation,
     meter::{self, Ended},
     persist::Marks,
@@ -31,6 +34,8 @@ const SURE: Duration = Duration::from_secs(2);
 pub(crate) struct Question {
     /// Its id.
     pub(crate) model: String,
+    /// Why it is that one, and what may be asked in its place.
+    pub(crate) choice: Choice,
     request: Request,
     /// The SHA-256 of the request's bytes.
     pub(crate) digest: [u8; 32],
@@ -40,8 +45,8 @@ impl Activation<'_> {
     /// What the transcript stands for; why it cannot be asked, when it cannot.
     pub(crate) fn question(&self) -> Result<Question, (StatusReason, String)> {
         let task = &self.lease.leased;
-        let model = task.model.as_deref().unwrap_or(&self.definition.model);
-        let model = self.agent.models.resolve(model).to_owned();
+        let choice = self.choose(self.turn_kind());
+        let model = choice.model.clone();
         if hive_claude::cost(&model, &hive_claude::Usage::default()).is_none() {
             let detail = format!("no price is known for model {model}, so its cost could not be counted");
             return Err((StatusReason::ModelNotFound, detail));
@@ -55,9 +60,12 @@ impl Activation<'_> {
             self.agent.max_output_tokens,
         );
         let refused = |error: serde_json::Error| (StatusReason::InvalidRequest, error.to_string());
-        let request = request.map_err(refused)?;
+        let mut request = request.map_err(refused)?;
+        let catalogue = self.agent.models.catalogue();
+        choice.apply(&mut request, &catalogue);
+        catalogue.check(&request).map_err(|why| unsendable(&why))?;
         let body = request.body().map_err(|error| (StatusReason::InvalidRequest, error.to_string()))?;
-        Ok(Question { model, digest: Sha256::digest(&body).into(), request })
+        Ok(Question { model, choice, digest: Sha256::digest(&body).into(), request })
     }
 
     /// Asks and appends the reply; `Some` when the run ends or parks instead.
@@ -69,7 +77,7 @@ impl Activation<'_> {
                 Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
             },
         };
-        let Question { model, request, digest } = question;
+        let Question { model, choice, request, digest } = question;
         for attempt in 1.. {
             let call = loop {
                 let (call, asked) = match noted.take() {
@@ -79,7 +87,15 @@ impl Activation<'_> {
                         // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
                         let (call, asked) = (Uuid::now_v7(), Instant::now());
                         let begun = self
-                            .persist(|| self.agent.store.note_call(self.lease, call, &model, &digest))
+                            .persist(|| {
+                                self.agent.store.note_call(
+                                    self.lease,
+                                    call,
+                                    &model,
+                                    &digest,
+                                    Some(choice.route),
+                                )
+                            })
                             .await?;
                         fail_point!("begin_call::committed", |_| std::process::abort());
                         if !begun {
@@ -189,6 +205,15 @@ impl Activation<'_> {
             Acted::Park(_) => Ok(None),
         }
     }
+}
+
+/// A request that its model would refuse ends the task as the refusal would have.
+fn unsendable(why: &Unsendable) -> (StatusReason, String) {
+    let reason = match why {
+        Unsendable::Model(_) => StatusReason::ModelNotFound,
+        Unsendable::Rule { .. } => StatusReason::InvalidRequest,
+    };
+    (reason, why.to_string())
 }
 
 fn failed(reason: StatusReason, detail: String) -> Outcome {

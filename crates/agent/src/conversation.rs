@@ -86,11 +86,11 @@ pub fn request(
     ];
     request.messages.push(RequestMessage::user(text_block(opening)?));
     let mut pending: Vec<serde_json::Value> = Vec::new();
-    for (index, entry) in transcript.conversation() {
+    for (_, entry) in transcript.conversation() {
         match entry {
             Entry::Reply(reply) => {
-                // Thinking is signed for the model that thought: a fork that asks another one leaves it out.
-                let is_foreign = index < transcript.shared() && !reply.model.starts_with(model);
+                // Thinking is signed for the model that thought: whoever asks another one leaves it out.
+                let is_foreign = !reply.model.starts_with(model);
                 if let Some(content) = sendable(&reply.content, is_foreign)? {
                     flush(&mut pending, &mut request.messages)?;
                     request.messages.push(RequestMessage::assistant(content));

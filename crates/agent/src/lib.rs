@@ -4,6 +4,7 @@
 mod act;
 mod ask;
 pub mod checks;
+mod choice;
 pub mod conversation;
 mod definitions;
 mod doze;
@@ -11,6 +12,7 @@ mod excerpt;
 mod files;
 mod finish;
 mod meter;
+mod model_book;
 pub mod models;
 mod notifier;
 mod outside;
@@ -21,8 +23,10 @@ mod steer;
 pub mod tools;
 mod turn;
 
+pub use choice::Choice;
 pub use definitions::Definitions;
 pub use meter::METRICS;
+pub use model_book::ModelBook;
 pub use models::Models;
 pub use notifier::Notifier;
 pub use roster::roster;

@@ -14,6 +14,18 @@ impl Models {
     pub fn resolve<'a>(&'a self, name: &'a str) -> &'a str {
         self.classes.get(name).map_or(name, String::as_str)
     }
+
+    /// Whether a name is a class.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.classes.contains_key(name)
+    }
+
+    /// Model ids by class.
+    #[must_use]
+    pub const fn all(&self) -> &BTreeMap<String, String> {
+        &self.classes
+    }
 }
 
 impl FromStr for Models {

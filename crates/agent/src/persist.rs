@@ -47,6 +47,7 @@ impl Activation<'_> {
             id: *id,
             model: &question.model,
             request_sha256: &question.digest,
+            route: Some(question.choice.route),
         });
         let entries = self.transcript.entries().get(before..).unwrap_or_default();
         let steps: Vec<NewStep<'_>> = entries

@@ -22,10 +22,11 @@ use crate::{
     act,
     ask::{HOST_TROUBLE, Question},
     checks,
+    choice::Rules,
     conversation::{self, tools_of},
     definitions::Definitions,
     files::{Files, FilesError},
-    models::Models,
+    model_book::ModelBook,
     notifier::Notifier,
     outside,
     persist::Marks,
@@ -50,8 +51,8 @@ pub struct Agent {
     pub workspace_config: hive_workspace::Config,
     /// Where commands run.
     pub sandbox: Sandbox,
-    /// Model ids by class.
-    pub models: Models,
+    /// Which models there are, and which answers what.
+    pub models: Arc<ModelBook>,
     /// Tokens that one reply may have.
     pub max_output_tokens: u32,
     /// How patient calls are.
@@ -108,6 +109,8 @@ pub(crate) struct Activation<'a> {
     pub(crate) lease: &'a mut Lease<Task>,
     pub(crate) control: &'a Control,
     pub(crate) definition: Arc<AgentDefinition>,
+    /// Which models answer it.
+    pub(crate) rules: Rules,
     pub(crate) transcript: Transcript,
     pub(crate) files: Option<Files>,
     /// What the conversation begins with.
@@ -179,6 +182,7 @@ impl Agent {
         }
         let definition =
             self.definitions.get(&self.store, agent.id, agent.version).await.map_err(Stopped::Store)?;
+        let rules = Rules::read(&self.store, &self.models, task).await.map_err(Stopped::Store)?;
         let opening = conversation::opening(&self.store.opener(task).await.map_err(Stopped::Store)?);
         let (transcript, last_commit) =
             if begins { (Transcript::default(), None) } else { self.replay(task).await? };
@@ -214,6 +218,7 @@ impl Agent {
             offered: tools_of(task, &definition),
             has_checks: !task.acceptance.is_empty(),
             definition,
+            rules,
             started: Instant::now(),
             last_step: Instant::now(),
             seconds_before: lease.leased.running_seconds,

@@ -68,6 +68,7 @@ fn task(with_files: bool) -> Task {
         deaths: 0,
         isolated: false,
         journal_format: None,
+        routing_version: None,
         error_class: None,
         created_by: "test".to_owned(),
         created_at: DateTime::<Utc>::UNIX_EPOCH,
@@ -216,7 +217,11 @@ fn a_fork_sends_the_thinking_of_another_model_to_nobody() {
     let own = json!([{ "type": "thinking", "thinking": "own", "signature": "b3du" }, { "type": "text", "text": "No." }]);
     let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
     let sent = |model: &str| {
-        let transcript = Transcript::forked(vec![reply(&thought), reply(&own)], 1);
+        let mut mine = reply(&own);
+        if let Entry::Reply(reply) = &mut mine {
+            reply.model = model.to_owned();
+        }
+        let transcript = Transcript::forked(vec![reply(&thought), mine], 1);
         let task = task(true);
         let request = conversation::request("Go on.", &task, &backend.definition, &transcript, model, 100);
         String::from_utf8(request.unwrap().body().unwrap()).unwrap()

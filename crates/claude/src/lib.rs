@@ -9,6 +9,7 @@
 
 mod assemble;
 mod body;
+mod catalogue;
 mod client;
 mod config;
 mod error;
@@ -22,10 +23,11 @@ mod sse;
 mod wire;
 
 pub use assemble::Progress;
+pub use catalogue::{Catalogue, CatalogueError, Finding, ModelFacts, Source, Standing, Unsendable};
 pub use client::{Claude, Reply};
 pub use config::{Config, Secret};
 pub use error::{ApiError, Error, ErrorKind, Partial, Phase};
-pub use price::{NanoUsd, PriceError, PriceTable, cost};
+pub use price::{ListedPrice, NanoUsd, PriceError, PriceTable, cost};
 pub use rate_limit::{RateLimits, Window};
 pub use retry::{EndReason, RetryPolicy, Verdict, WaitReason, verdict};
 pub use wire::message::{Block, Message, ToolInput};

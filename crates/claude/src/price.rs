@@ -1,7 +1,10 @@
 //! What a call costs.
 
+mod listed;
+
 use std::sync::LazyLock;
 
+pub use listed::ListedPrice;
 use serde::Deserialize;
 
 use crate::wire::usage::Usage;

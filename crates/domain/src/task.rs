@@ -234,6 +234,8 @@ pub struct Task {
     pub isolated: bool,
     /// How its steps are written; set by the first claim.
     pub journal_format: Option<i16>,
+    /// The version of the routing rules that it keeps; set by the first claim.
+    pub routing_version: Option<i32>,
     /// The class of the last failed try.
     pub error_class: Option<String>,
     /// Who asked.

@@ -2,7 +2,7 @@
 
 mod statement;
 
-use hive_domain::{Lease, TaskId, Usage, journal::Entry};
+use hive_domain::{Lease, Route, TaskId, Usage, journal::Entry};
 pub(crate) use statement::send;
 use uuid::Uuid;
 
@@ -43,6 +43,8 @@ pub struct NextCall<'a> {
     pub model: &'a str,
     /// Of the request's bytes.
     pub request_sha256: &'a [u8],
+    /// Why this model.
+    pub route: Option<Route>,
 }
 
 /// What holds at the edge after a step.
@@ -144,6 +146,7 @@ struct Next {
     id: Uuid,
     model: String,
     request_sha256: Vec<u8>,
+    route: Option<Route>,
 }
 
 impl Append {
@@ -189,6 +192,7 @@ impl Append {
                 id: next.id,
                 model: next.model.to_owned(),
                 request_sha256: next.request_sha256.to_vec(),
+                route: next.route,
             }),
         })
     }

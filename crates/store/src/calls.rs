@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use futures::future::BoxFuture;
-use hive_domain::{Lease, TaskId, Usage};
+use hive_domain::{Lease, Route, TaskId, Usage};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ impl Store {
         request_sha256: &[u8],
     ) -> Result<Option<Uuid>> {
         let call = Uuid::now_v7();
-        Ok(self.note_call(lease, call, model, request_sha256).await?.then_some(call))
+        Ok(self.note_call(lease, call, model, request_sha256, None).await?.then_some(call))
     }
 
     /// The same under an id that the caller chose: offered again because the answer was lost, it is noted once. False:
@@ -51,6 +51,7 @@ impl Store {
         call: Uuid,
         model: &str,
         request_sha256: &[u8],
+        route: Option<Route>,
     ) -> Result<bool> {
         let (task, epoch) = (lease.task(), lease.epoch());
         let intent = Intent {
@@ -60,6 +61,7 @@ impl Store {
             seq: lease.next_seq(),
             model: model.to_owned(),
             request_sha256: request_sha256.to_vec(),
+            route,
         };
         let begun = self.groups.intents.submit(&self.pool, intent).await?;
         match begun {
@@ -120,16 +122,18 @@ pub(crate) struct Intent {
     seq: i32,
     model: String,
     request_sha256: Vec<u8>,
+    route: Option<Route>,
 }
 
 /// Notes many in one statement. False: the lease is lost, or a person's message is to be read first.
 pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, Result<Vec<Result<bool>>>> {
     Box::pin(async move {
         let begun = sqlx::query_scalar!(
-            "INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256)
-             SELECT g.id, t.id, g.seq, t.epoch, g.model, g.request_sha256
-             FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::text[], $6::bytea[])
-                      AS g (id, task_id, epoch, seq, model, request_sha256)
+            "INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256, route, routing_version)
+             SELECT g.id, t.id, g.seq, t.epoch, g.model, g.request_sha256, g.route::route_reason, g.routing_version
+             FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::text[], $6::bytea[], $7::text[],
+                         $8::integer[])
+                      AS g (id, task_id, epoch, seq, model, request_sha256, route, routing_version)
              JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
              WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent
              ON CONFLICT (task_id, id) DO UPDATE SET state = llm_calls.state
@@ -140,6 +144,9 @@ pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, R
             &intents.iter().map(|i| i.seq).collect::<Vec<_>>(),
             &intents.iter().map(|i| i.model.clone()).collect::<Vec<_>>(),
             &intents.iter().map(|i| i.request_sha256.clone()).collect::<Vec<_>>(),
+            &intents.iter().map(|i| i.route.map(|r| r.reason.to_string())).collect::<Vec<_>>()
+                as &[Option<String>],
+            &intents.iter().map(|i| i.route.map(|r| r.version)).collect::<Vec<_>>() as &[Option<i32>],
         );
         let begun: HashSet<Uuid> = begun.fetch_all(&pool).await?.into_iter().collect();
         Ok(intents.iter().map(|intent| Ok(begun.contains(&intent.id))).collect())

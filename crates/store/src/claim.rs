@@ -55,6 +55,7 @@ macro_rules! claim_tasks {
                      agent_version = coalesce(agent_version,
                                               (SELECT version FROM agents WHERE agents.id = assigned_agent_id)),
                      journal_format = coalesce(journal_format, $3),
+                     routing_version = coalesce(routing_version, (SELECT version FROM active_routing)),
                      -- A statement may begin before what it finds was made, and its clock says when it began.
                      started_at = coalesce(started_at, greatest(now(), created_at)),
                      claimed_at = greatest(now(), created_at), event_seq = event_seq + 1,

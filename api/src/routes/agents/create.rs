@@ -100,7 +100,9 @@ pub async fn handle(
     State(app): State<Arc<App>>,
     Body(introduction): Body<Introduction>,
 ) -> Result<impl IntoResponse> {
-    let agent = app.store.create_agent(&introduction.check()?).await?;
+    let new = introduction.check()?;
+    definition::check_model(&app.store, &new.definition.model).await?;
+    let agent = app.store.create_agent(&new).await?;
     let location = [(LOCATION, format!("/api/v1/agents/{}", agent.id))];
     let tag = [(ETAG, etag::of(agent.version))];
     Ok((StatusCode::CREATED, location, tag, Json(AgentView::from(agent))))

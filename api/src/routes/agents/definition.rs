@@ -1,8 +1,9 @@
 //! What an agent's definition must be like.
 
 use hive_domain::{AgentDefinition, ToolName};
+use hive_store::Store;
 
-use crate::{faults::Faults, views::check_limits};
+use crate::{error::Result, faults::Faults, known_models::KnownModels, views::check_limits};
 
 /// Longest name and type, in characters; the schema of the store says the same.
 const MAX_NAME: usize = 255;
@@ -52,4 +53,14 @@ pub fn check(definition: &AgentDefinition, faults: &mut Faults) {
         faults.demand_text(capability, MAX_CAPABILITY, format!("/capabilities/{index}"));
     }
     check_limits(&definition.limits, faults);
+}
+
+/// Refuses a model that does not answer calls to come.
+///
+/// # Errors
+/// 422 that names the field and, for a model that has ended, what to name instead.
+pub async fn check_model(store: &Store, model: &str) -> Result<()> {
+    let mut faults = Faults::default();
+    KnownModels::read(store).await?.check(model, "/model", &mut faults);
+    faults.finish()
 }

@@ -1,9 +1,10 @@
 //! `GET /api/v1/tasks/{id}/steps`
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State, http::StatusCode};
 use hive_domain::TaskId;
+use hive_store::Step;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -48,7 +49,15 @@ pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<TaskId>, query: Quer
     let more = steps.len() > limit;
     steps.truncate(limit);
     let next_cursor = steps.last().filter(|_| more).map(|step| step.seq.to_string());
-    let views: serde_json::Result<Vec<_>> = steps.into_iter().map(|step| StepView::new(id, step)).collect();
+    let mut routes = match (steps.first(), steps.last()) {
+        (Some(first), Some(last)) => app.store.step_routes(id, first.seq, last.seq).await?,
+        _ => BTreeMap::new(),
+    };
+    let view = |step: Step| {
+        let route = routes.remove(&step.seq);
+        StepView::new(id, step, route)
+    };
+    let views: serde_json::Result<Vec<_>> = steps.into_iter().map(view).collect();
     Ok(Json(StepList { items: views.map_err(|error| ApiError::internal(&error))?, next_cursor }))
 }
 

@@ -232,6 +232,30 @@ pub enum Effort {
     Max,
 }
 
+impl From<Effort> for hive_domain::Effort {
+    fn from(effort: Effort) -> Self {
+        match effort {
+            Effort::Low => Self::Low,
+            Effort::Medium => Self::Medium,
+            Effort::High => Self::High,
+            Effort::Xhigh => Self::Xhigh,
+            Effort::Max => Self::Max,
+        }
+    }
+}
+
+impl From<hive_domain::Effort> for Effort {
+    fn from(effort: hive_domain::Effort) -> Self {
+        match effort {
+            hive_domain::Effort::Low => Self::Low,
+            hive_domain::Effort::Medium => Self::Medium,
+            hive_domain::Effort::High => Self::High,
+            hive_domain::Effort::Xhigh => Self::Xhigh,
+            hive_domain::Effort::Max => Self::Max,
+        }
+    }
+}
+
 /// The shape of the text output.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", rename = "json_schema")]

@@ -20,6 +20,7 @@ pub(crate) fn send(
         let ids: Vec<Uuid> = appends.iter().map(|a| a.task.uuid()).collect();
         let (first_id, last_id) = (ids.iter().min().copied(), ids.iter().max().copied());
         let next = appends.iter().map(|a| a.next.as_ref());
+        let routes = next.clone().map(|next| next.and_then(|next| next.route));
         let steps: Vec<_> =
             appends.iter().zip(1_i64..).flat_map(|(a, nth)| a.steps.iter().map(move |s| (nth, s))).collect();
         let numbers = appends.iter().flat_map(|a| (a.seq..).zip(&a.steps).map(|(seq, _)| seq));
@@ -29,9 +30,10 @@ pub(crate) fn send(
                    SELECT DISTINCT ON (id, epoch, seq) *
                    FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::integer[], $5::uuid[], $6::text[],
                                $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::uuid[],
-                               $13::text[], $14::bytea[]) WITH ORDINALITY
+                               $13::text[], $14::bytea[], $26::text[], $27::integer[]) WITH ORDINALITY
                        AS g (id, epoch, seq, steps, call, request_id, input_tokens, output_tokens, cache_read_tokens,
-                             cache_write_tokens, cost_nano_usd, next_call, next_model, next_sha256, nth)
+                             cache_write_tokens, cost_nano_usd, next_call, next_model, next_sha256, next_route,
+                             next_routing, nth)
                    ORDER BY id, epoch, seq, nth
                ), held AS (
                    SELECT g.* FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch AND t.next_seq = g.seq
@@ -78,8 +80,10 @@ pub(crate) fn send(
                           covers(p.fleet, p.lanes, p.agents, p.sessions, priority, assigned_agent_id, session_id) AS halted
                    FROM task CROSS JOIN halting_pauses p
                ), next AS (
-                   INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256)
-                   SELECT next_call, id, seq + steps, epoch, next_model, next_sha256 FROM edge
+                   INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256, route, routing_version)
+                   SELECT next_call, id, seq + steps, epoch, next_model, next_sha256, next_route::route_reason,
+                          next_routing
+                   FROM edge
                    WHERE next_call IS NOT NULL AND NOT halted AND NOT unread
                )
                SELECT id AS "id!", epoch AS "epoch!", seq AS "seq!", halted AS "halted!", unread AS "unread!",
@@ -98,7 +102,8 @@ pub(crate) fn send(
             &column(|usage| usage.cost.0),
             &next.clone().map(|n| n.map(|n| n.id)).collect::<Vec<_>>() as &[Option<Uuid>],
             &next.clone().map(|n| n.map(|n| n.model.clone())).collect::<Vec<_>>() as &[Option<String>],
-            &next.map(|n| n.map(|n| n.request_sha256.clone())).collect::<Vec<_>>() as &[Option<Vec<u8>>],
+            &next.clone().map(|n| n.map(|n| n.request_sha256.clone())).collect::<Vec<_>>()
+                as &[Option<Vec<u8>>],
             &steps.iter().map(|(nth, _)| *nth).collect::<Vec<_>>(),
             &numbers.collect::<Vec<_>>(),
             &steps.iter().map(|(_, s)| s.kind.to_owned()).collect::<Vec<_>>(),
@@ -110,6 +115,9 @@ pub(crate) fn send(
             EventKind::Step.as_str(),
             first_id,
             last_id,
+            &routes.clone().map(|r| r.map(|r| r.reason.to_string())).collect::<Vec<_>>()
+                as &[Option<String>],
+            &routes.map(|r| r.map(|r| r.version)).collect::<Vec<_>>() as &[Option<i32>],
         );
         let rows = rows.fetch_all(&pool).await?;
         let written: HashMap<(Uuid, i64, i32), Edge> = rows

@@ -70,6 +70,7 @@ pub(super) fn accepted(new: &NewTask, row: Accepted) -> Result<Task> {
         deaths: 0,
         isolated: false,
         journal_format: None,
+        routing_version: None,
         error_class: None,
         created_by: new.created_by.clone(),
         created_at: row.created_at,

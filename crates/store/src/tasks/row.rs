@@ -60,6 +60,7 @@ pub(crate) struct TaskRow {
     pub deaths: i32,
     pub isolated: bool,
     pub journal_format: Option<i16>,
+    pub routing_version: Option<i32>,
     pub error_class: Option<String>,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
@@ -92,6 +93,7 @@ macro_rules! select_tasks {
                        AS "running_seconds!",
                    t.session_id, t.parent_id, t.deadline, t.concurrency_key, t.redriven_from, t.forked_from,
                    t.forked_at, t.deaths AS "deaths!", t.isolated AS "isolated!", t.journal_format, t.error_class,
+                   t.routing_version,
                    t.created_by AS "created_by!", t.created_at AS "created_at!",
                    t.started_at, t.completed_at
             FROM "# + $source + r#" t LEFT JOIN agents a ON a.id = t.assigned_agent_id
@@ -171,6 +173,7 @@ impl TryFrom<TaskRow> for Task {
             deaths: row.deaths,
             isolated: row.isolated,
             journal_format: row.journal_format,
+            routing_version: row.routing_version,
             error_class: row.error_class,
             created_by: row.created_by,
             created_at: row.created_at,

@@ -31,6 +31,7 @@ mod keys;
 mod list;
 mod messages;
 mod model;
+mod models;
 mod once;
 mod outcomes;
 mod pauses;

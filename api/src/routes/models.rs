@@ -1,0 +1,4 @@
+//! `/api/v1/models`
+
+pub mod list;
+pub mod refresh;
