@@ -34,6 +34,8 @@ pub(crate) struct Question {
     request: Request,
     /// The SHA-256 of the request's bytes.
     pub(crate) digest: [u8; 32],
+    /// What the call may cost at most.
+    pub(crate) worst_case: NanoUsd,
 }
 
 impl Activation<'_> {
@@ -57,7 +59,8 @@ impl Activation<'_> {
         let refused = |error: serde_json::Error| (StatusReason::InvalidRequest, error.to_string());
         let request = request.map_err(refused)?;
         let body = request.body().map_err(|error| (StatusReason::InvalidRequest, error.to_string()))?;
-        Ok(Question { model, digest: Sha256::digest(&body).into(), request })
+        let worst_case = worst_case(&model, &body, request.max_tokens);
+        Ok(Question { model, digest: Sha256::digest(&body).into(), request, worst_case })
     }
 
     /// Asks and appends the reply; `Some` when the run ends or parks instead.
@@ -69,7 +72,7 @@ impl Activation<'_> {
                 Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
             },
         };
-        let Question { model, request, digest } = question;
+        let Question { model, request, digest, worst_case } = question;
         for attempt in 1.. {
             let call = loop {
                 let (call, asked) = match noted.take() {
@@ -79,7 +82,9 @@ impl Activation<'_> {
                         // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
                         let (call, asked) = (Uuid::now_v7(), Instant::now());
                         let begun = self
-                            .persist(|| self.agent.store.note_call(self.lease, call, &model, &digest))
+                            .persist(|| {
+                                self.agent.store.note_call(self.lease, call, &model, &digest, worst_case)
+                            })
                             .await?;
                         fail_point!("begin_call::committed", |_| std::process::abort());
                         if !begun {
@@ -255,8 +260,14 @@ fn usage_of(model: &str, usage: &hive_claude::Usage) -> Usage {
         output_tokens: count(usage.output_tokens),
         cache_read_tokens: count(usage.cache_read_input_tokens),
         cache_write_tokens: count(usage.cache_creation_input_tokens),
+        cache_write_1h_tokens: count(usage.cache_creation.ephemeral_1h_input_tokens),
         cost: NanoUsd(hive_claude::cost(model, usage).map_or(0, |cost| cost.0.clamp(0, MOST * 100))),
     }
+}
+
+/// What is reserved for a call. A model without a price is not asked.
+fn worst_case(model: &str, body: &[u8], max_tokens: u32) -> NanoUsd {
+    NanoUsd(hive_claude::worst_case(model, body, max_tokens).map_or(0, |cost| cost.0.max(0)))
 }
 
 /// The error and its causes in one line, for the task. Without secrets: a provider may repeat what it was sent.

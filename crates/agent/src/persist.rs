@@ -47,6 +47,7 @@ impl Activation<'_> {
             id: *id,
             model: &question.model,
             request_sha256: &question.digest,
+            worst_case: question.worst_case,
         });
         let entries = self.transcript.entries().get(before..).unwrap_or_default();
         let steps: Vec<NewStep<'_>> = entries

@@ -2,7 +2,7 @@
 
 mod statement;
 
-use hive_domain::{Lease, TaskId, Usage, journal::Entry};
+use hive_domain::{Lease, NanoUsd, TaskId, Usage, journal::Entry};
 pub(crate) use statement::send;
 use uuid::Uuid;
 
@@ -43,6 +43,8 @@ pub struct NextCall<'a> {
     pub model: &'a str,
     /// Of the request's bytes.
     pub request_sha256: &'a [u8],
+    /// What it may cost at most.
+    pub worst_case: NanoUsd,
 }
 
 /// What holds at the edge after a step.
@@ -52,8 +54,8 @@ pub struct Edge {
     pub halted: bool,
     /// A person's message is not yet in the journal.
     pub unread: bool,
-    /// The intent of the next call is noted, and the call may be sent. False when none was offered, and when the task is
-    /// halted or a message is to be read first.
+    /// The intent of the next call is noted, and the call may be sent. False when none was offered, when the task is
+    /// halted or a message is to be read first, and for a task with budgets: see [`Store::note_call`].
     pub begun: bool,
 }
 
@@ -144,6 +146,7 @@ struct Next {
     id: Uuid,
     model: String,
     request_sha256: Vec<u8>,
+    worst_case: NanoUsd,
 }
 
 impl Append {
@@ -189,6 +192,7 @@ impl Append {
                 id: next.id,
                 model: next.model.to_owned(),
                 request_sha256: next.request_sha256.to_vec(),
+                worst_case: next.worst_case,
             }),
         })
     }
