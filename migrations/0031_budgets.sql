@@ -14,6 +14,8 @@ CREATE TABLE budgets (
     reserved_nano_usd bigint      NOT NULL DEFAULT 0, -- what open calls may cost at most
     day               date        NOT NULL,           -- UTC; of what is spent, when the period is a day
     raised_at         timestamptz NOT NULL DEFAULT now(),
+    set_day           date        NOT NULL,           -- UTC, on which a person last set the cap
+    set_used_nano_usd bigint      NOT NULL DEFAULT 0, -- what was spent and reserved then: a cap may be set below it
     updated_at        timestamptz NOT NULL DEFAULT now(),
     -- Ids are unique over all kinds, so the target alone finds what covers a task.
     CONSTRAINT budgets_key UNIQUE (target, scope, period),

@@ -3,6 +3,7 @@
 mod agents;
 mod dead_letters;
 mod housekeeping;
+mod money;
 mod queue;
 mod schedules;
 mod sessions;
@@ -97,6 +98,10 @@ endpoints! {
     queue::limits,
     queue::set_limit,
     queue::drop_limit,
+    money::budgets,
+    money::set_budget,
+    money::remove_budget,
+    money::usage,
     tasks::retry,
     tasks::depend,
     dead_letters::list,

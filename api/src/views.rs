@@ -6,6 +6,7 @@ mod artifact;
 mod housekeeping;
 mod limits;
 mod message;
+mod money;
 mod names;
 mod queue;
 mod result;
@@ -20,6 +21,7 @@ pub use artifact::ArtifactView;
 pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
 pub use message::MessageView;
+pub use money::{BudgetView, UsageSumView};
 pub use names::{
     agent_status, catch_up, dependency_policy, message_policy, overlap, pause_mode, task_status,
 };

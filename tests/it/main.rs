@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod blocked_trees;
+mod budgets;
 mod bulk;
 mod cancelling;
 mod circles;
@@ -34,6 +35,7 @@ mod rush;
 mod steering;
 mod timers;
 mod unknown_outcome;
+mod usage;
 mod verdicts;
 mod verify;
 mod waiting;

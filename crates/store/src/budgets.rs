@@ -101,6 +101,7 @@ impl Store {
             BudgetRow,
             r#"UPDATE budgets
                SET raised_at = CASE WHEN $4 > cap_nano_usd THEN now() ELSE raised_at END, cap_nano_usd = $4,
+                   set_day = (now() AT TIME ZONE 'UTC')::date, set_used_nano_usd = spent_nano_usd + reserved_nano_usd,
                    updated_at = now()
                WHERE scope = $1 AND target = $2 AND period = $3
                RETURNING id, scope, target, period, cap_nano_usd, reserved_nano_usd,
@@ -122,14 +123,14 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         sqlx::query!("LOCK TABLE ONLY llm_calls IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
         let made = sqlx::query!(
-            "INSERT INTO budgets (id, scope, target, period, cap_nano_usd, spent_nano_usd, day, created_by)
+            "INSERT INTO budgets (id, scope, target, period, cap_nano_usd, spent_nano_usd, day, set_day, created_by)
              SELECT $1, $2, $3, $4, $5,
                     CASE WHEN $2 = 'task' THEN spent_of_tree($3, $4 = 'day')
                          ELSE (SELECT coalesce(sum(cost_nano_usd + unknown_nano_usd), 0) FROM usage_days
                                WHERE ($4 = 'total' OR day = (now() AT TIME ZONE 'UTC')::date)
                                  AND ($2 = 'org' OR $2 = 'agent' AND agent_id = $3 OR $2 = 'session' AND session_id = $3))
                     END,
-                    (now() AT TIME ZONE 'UTC')::date, $6
+                    (now() AT TIME ZONE 'UTC')::date, (now() AT TIME ZONE 'UTC')::date, $6
              ON CONFLICT (target, scope, period) DO NOTHING",
             id,
             key.scope.as_str(),
@@ -147,6 +148,12 @@ impl Store {
                    AND $2 = ANY (budget_targets(t.id, t.parent_id, t.assigned_agent_id, t.session_id))",
                 id,
                 key.target,
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query!(
+                "UPDATE budgets SET set_used_nano_usd = spent_nano_usd + reserved_nano_usd WHERE id = $1",
+                id
             )
             .execute(&mut *tx)
             .await?;

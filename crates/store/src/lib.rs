@@ -34,12 +34,13 @@ pub mod task_limits;
 pub mod tasks;
 mod text;
 pub mod tickets;
+pub mod usage;
 pub mod verify;
 pub mod workers;
 
 pub use agents::{Agent, NewAgent};
 pub use append::{Edge, NewStep, NextCall};
-pub use budgets::BudgetKey;
+pub use budgets::{BudgetCensus, BudgetKey, ListedBudget};
 pub use calls::CallOutcome;
 pub use census::Standing;
 pub use claim::Claimant;
@@ -65,4 +66,5 @@ pub use tasks::{
     dead::{DeadLetter, DeadLetters},
 };
 pub use tickets::Room;
+pub use usage::{GroupBy, UsageSum};
 pub use workers::{LiveWorkers, WorkerReport};
