@@ -30,7 +30,7 @@ pub struct BudgetList {
     ),
     responses((status = 200, body = BudgetList, description = "A part of the list."))
 )]
-pub async fn handle(State(app): State<Arc<App>>, mut query: Query) -> Result<Json<BudgetList>> {
+pub async fn handle(State(app): State<Arc<App>>, query: Query) -> Result<Json<BudgetList>> {
     let page = query.page::<Uuid>()?;
     let mut budgets = app.store.budgets(page.cursor, page.limit + 1).await?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
