@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, budget, dead, dev, doctor, failure::Failure, housekeeping, migrate, probe, queue, schedule, session,
-    settings::Connection, task, usage, verify,
+    agent, budget, dead, dev, doctor, failure::Failure, housekeeping, migrate, probe, queue, schedule,
+    session, settings::Connection, task, usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.

@@ -84,8 +84,17 @@ pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure>
         items.iter().map(|item| row(item, output::plain(&output::text(&item["key"])))).collect();
     rows.push(row(&total, "all".to_owned()));
     let key = by.to_uppercase();
-    let headings =
-        [key.as_str(), "CALLS", "INPUT", "OUTPUT", "CACHE READ", "CACHE WRITE", "COST $", "UNKNOWN", "AT MOST $"];
+    let headings = [
+        key.as_str(),
+        "CALLS",
+        "INPUT",
+        "OUTPUT",
+        "CACHE READ",
+        "CACHE WRITE",
+        "COST $",
+        "UNKNOWN",
+        "AT MOST $",
+    ];
     output::table(&headings, &rows);
     Ok(())
 }

@@ -30,7 +30,8 @@ fn added(sums: &BTreeMap<String, Value>, field: &str) -> i64 {
 
 /// What the output of a call costs.
 fn output_cost(call: &hive_double::Call) -> i64 {
-    let usage = hive_claude::Usage { output_tokens: call.usage.output_tokens, ..hive_claude::Usage::default() };
+    let usage =
+        hive_claude::Usage { output_tokens: call.usage.output_tokens, ..hive_claude::Usage::default() };
     hive_claude::cost(&call.model, &usage).unwrap().0
 }
 
@@ -82,11 +83,21 @@ async fn every_way_of_adding_up_agrees_with_the_double() {
     let cut: Vec<_> = ids.iter().flat_map(|id| hive.calls(*id)).filter(|call| call.cut).collect();
     assert!(!cut.is_empty(), "an answer was cut");
     let unheard: i64 = cut.iter().map(|call| output_cost(call)).sum();
-    assert!(charged <= known + unknown + unheard, "the rest is bounded: {charged}, {known} + {unknown} + {unheard}");
+    assert!(
+        charged <= known + unknown + unheard,
+        "the rest is bounded: {charged}, {known} + {unknown} + {unheard}"
+    );
     assert!(total["unknown_calls"].as_i64().unwrap() > 0, "the worker was killed in a call: {total:#}");
     for by in KEYS {
         let sums = sums(&hive, by).await;
-        for field in ["calls", "input_tokens", "output_tokens", "cache_read_tokens", "cost_nano_usd", "unknown_nano_usd"] {
+        for field in [
+            "calls",
+            "input_tokens",
+            "output_tokens",
+            "cache_read_tokens",
+            "cost_nano_usd",
+            "unknown_nano_usd",
+        ] {
             assert_eq!(added(&sums, field), total[field].as_i64().unwrap(), "{by} {field}");
         }
     }

@@ -72,9 +72,10 @@ pub async fn handle(State(app): State<Arc<App>>, mut query: Query) -> Result<Jso
     }
     let page = query.page::<String>()?;
     if matches!(by, GroupBy::Task | GroupBy::Run)
-        && page.cursor.as_ref().is_some_and(|cursor| {
-            cursor.get(..36).is_none_or(|task| Uuid::parse_str(task).is_err())
-        })
+        && page
+            .cursor
+            .as_ref()
+            .is_some_and(|cursor| cursor.get(..36).is_none_or(|task| Uuid::parse_str(task).is_err()))
     {
         return Err(ApiError::parameter("cursor", "is not one that a part of this list named"));
     }

@@ -30,9 +30,24 @@ impl Store {
                 budgets,
                 reservations(&self.pool).await?,
             ),
-            checked("budget_spent", "a budget has spent what the ledger says", budgets, spent(&self.pool).await?),
-            checked("budget_over_cap", "no budget is over its cap by more than a call", budgets, over(&self.pool).await?),
-            checked("usage_days", "the days of the ledger are the sums of the calls", days, days_differ(&self.pool).await?),
+            checked(
+                "budget_spent",
+                "a budget has spent what the ledger says",
+                budgets,
+                spent(&self.pool).await?,
+            ),
+            checked(
+                "budget_over_cap",
+                "no budget is over its cap by more than a call",
+                budgets,
+                over(&self.pool).await?,
+            ),
+            checked(
+                "usage_days",
+                "the days of the ledger are the sums of the calls",
+                days,
+                days_differ(&self.pool).await?,
+            ),
         ])
     }
 }

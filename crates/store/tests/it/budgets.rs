@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::bed::Bed;
 
-const ORG: BudgetKey = BudgetKey { scope: BudgetScope::Org, target: Uuid::nil(), period: BudgetPeriod::Total };
+const ORG: BudgetKey =
+    BudgetKey { scope: BudgetScope::Org, target: Uuid::nil(), period: BudgetPeriod::Total };
 const ORG_DAY: BudgetKey = BudgetKey { period: BudgetPeriod::Day, ..ORG };
 
 fn of_task(id: TaskId) -> BudgetKey {
@@ -300,7 +301,8 @@ async fn a_new_budget_begins_with_what_was_spent_and_takes_on_open_calls() {
     assert_eq!(stands(&bed, ORG).await, (50, 150, 0));
     begin(&bed, &lease, 1).await.unwrap_err();
     assert_verified(&bed).await;
-    let strange = BudgetKey { scope: BudgetScope::Session, target: Uuid::now_v7(), period: BudgetPeriod::Day };
+    let strange =
+        BudgetKey { scope: BudgetScope::Session, target: Uuid::now_v7(), period: BudgetPeriod::Day };
     let refused = bed.store.set_budget(strange, NanoUsd(1), "ada").await.unwrap_err();
     assert!(matches!(refused, Error::Invalid { field: "/name", .. }), "{refused:?}");
 }
