@@ -141,15 +141,21 @@ impl PriceTable {
     }
 }
 
+/// The day (UTC) by this host's clock: it decides about a price that changes on a day, and about nothing else.
+#[expect(clippy::disallowed_methods, reason = "the provider's day, not a lease, a slot or a budget")]
+fn today() -> NaiveDate {
+    Utc::now().date_naive()
+}
+
 /// The cost of a call of today by the embedded table, or `None` for a model without a price: then refuse the call or
 /// charge a configured rate, never nothing.
 pub fn cost(model: &str, usage: &Usage) -> Option<NanoUsd> {
-    PriceTable::embedded().cost(model, usage, Utc::now().date_naive(), Service::Standard)
+    PriceTable::embedded().cost(model, usage, today(), Service::Standard)
 }
 
 /// What a call of today may cost at most, by the embedded table; see [`PriceTable::worst_case`].
 pub fn worst_case(model: &str, body: &[u8], max_tokens: u32) -> Option<NanoUsd> {
-    PriceTable::embedded().worst_case(model, body, max_tokens, Utc::now().date_naive())
+    PriceTable::embedded().worst_case(model, body, max_tokens, today())
 }
 
 #[cfg(test)]
