@@ -82,7 +82,7 @@ async fn every_way_of_adding_up_agrees_with_the_double() {
     // Of an answer that was cut the hive knows what its beginning said; the rest of the output that was sent it cannot.
     let cut: Vec<_> = ids.iter().flat_map(|id| hive.calls(*id)).filter(|call| call.cut).collect();
     assert!(!cut.is_empty(), "an answer was cut");
-    let unheard: i64 = cut.iter().map(|call| output_cost(call)).sum();
+    let unheard: i64 = cut.iter().map(output_cost).sum();
     assert!(
         charged <= known + unknown + unheard,
         "the rest is bounded: {charged}, {known} + {unknown} + {unheard}"
