@@ -52,9 +52,9 @@ async fn park(bed: &Bed, lease: &Lease<Task>) {
 /// Cap, spent and reserved.
 async fn stands(bed: &Bed, key: BudgetKey) -> (i64, i64, i64) {
     let listed = bed.store.budgets(None, 100).await.unwrap();
-    let found = listed.into_iter().map(|listed| listed.budget);
-    let found = found.filter(|b| (b.scope, b.target, b.period) == (key.scope, key.target, key.period));
-    let budget = found.last().expect("the budget is listed");
+    let mut found = listed.into_iter().map(|listed| listed.budget);
+    let budget = found.find(|b| (b.scope, b.target, b.period) == (key.scope, key.target, key.period));
+    let budget = budget.expect("the budget is listed");
     (budget.cap.0, budget.spent.0, budget.reserved.0)
 }
 
@@ -215,7 +215,8 @@ async fn a_new_day_has_its_whole_cap() {
     begin(&bed, &lease, 100).await.unwrap_err();
     park(&bed, &lease).await;
     let (_, why) = bed.store.why(id).await.unwrap();
-    assert!(why.until.is_some_and(|until| until > chrono::Utc::now()), "{why:?}");
+    let now = bed.store.now().await.unwrap();
+    assert!(why.until.is_some_and(|until| until > now), "{why:?}");
     assert!(bed.reconcile().await.released.is_empty());
     bed.execute(
         "UPDATE budgets SET day = day - 1, set_day = set_day - 1; UPDATE usage_days SET day = day - 1;
