@@ -6,6 +6,7 @@ mod problem;
 use axum::http::StatusCode;
 pub use outside::circle;
 pub use problem::{FieldError, Problem};
+use uuid::Uuid;
 
 /// Result of every handler.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -18,13 +19,22 @@ pub struct ApiError {
     detail: String,
     errors: Vec<FieldError>,
     cycle: Vec<String>,
+    redriven_to: Option<Uuid>,
     retry_after: Option<u32>,
 }
 
 impl ApiError {
     /// A problem with a stable code and one sentence for a person.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), cycle: Vec::new(), retry_after: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            cycle: Vec::new(),
+            redriven_to: None,
+            retry_after: None,
+        }
     }
 
     /// 422: the body can be read, but these fields cannot be accepted.
@@ -98,6 +108,13 @@ impl ApiError {
     #[must_use]
     pub fn with_cycle(mut self, cycle: Vec<String>) -> Self {
         self.cycle = cycle;
+        self
+    }
+
+    /// The same problem with the task that was made before.
+    #[must_use]
+    pub fn with_successor(mut self, successor: Uuid) -> Self {
+        self.redriven_to = Some(successor);
         self
     }
 

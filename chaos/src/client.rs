@@ -171,6 +171,12 @@ impl Client {
         Err(asked.map_or(soon, Duration::from_secs).min(Duration::from_secs(5)))
     }
 
+    /// What stands under this path of the API.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let answer = self.http.get(format!("{}/api/v1/{path}", self.apis[0])).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
     /// Makes something under this path of the API.
     pub(crate) async fn create(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let answer = self.http.post(format!("{}/api/v1/{path}", self.apis[0])).json(body).send().await?;

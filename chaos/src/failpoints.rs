@@ -97,7 +97,7 @@ impl Ground {
         let mut small = self.start(number, case).await?;
         let apis = small.places.iter().filter(|place| place.kind == Kind::Api).map(|place| place.url.clone());
         let client = Arc::new(Client::new(apis.collect(), &format!("case-{number}"))?);
-        let submitting = tokio::spawn(submit(client, self.repository.json()));
+        let submitting = tokio::spawn(submit(client, self.repository.json(), *case));
         let outcome = small.until_done(case, submitting).await;
         let judged = match outcome {
             Ok(files) => self.judge(&small, case, files).await,
@@ -179,7 +179,9 @@ impl Ground {
         let verified = verified.context("hive verify did not reach the stores")?;
         let violations: Vec<String> = verified.violations.into_iter().map(|(_, line)| line).collect();
         ensure!(violations.is_empty(), "{}", violations.join("; "));
-        if let Some(flaw) = self.repository.flaw(files) {
+        // With a rollback: a turn, its undoing and the same turn again, and then the other one.
+        let commits = if case.wants_rollback() { 4 } else { 2 };
+        if let Some(flaw) = self.repository.flaw(files, commits) {
             bail!("{flaw}");
         }
         let ours: Vec<Uuid> = sqlx::query_scalar("SELECT id FROM tasks").fetch_all(&small.pool).await?;
@@ -198,7 +200,7 @@ impl Small {
     async fn until_done(
         &mut self,
         case: &Case,
-        submitting: tokio::task::JoinHandle<Option<(Uuid, Uuid)>>,
+        submitting: tokio::task::JoinHandle<anyhow::Result<(Uuid, Uuid)>>,
     ) -> anyhow::Result<Uuid> {
         let deadline = Instant::now() + ENDS_WITHIN;
         let mut submitting = Some(submitting);
@@ -211,7 +213,7 @@ impl Small {
                 place.revive()?;
             }
             if let Some(done) = submitting.take_if(|submitting| submitting.is_finished()) {
-                tasks = Some(done.await?.context("a task was not accepted")?);
+                tasks = Some(done.await??);
             }
             if let Some((files, words)) = tasks {
                 let open = "SELECT count(*) FROM tasks WHERE completed_at IS NULL";
@@ -235,14 +237,40 @@ impl Small {
     }
 }
 
-/// A task with files, and one that waits for it.
-async fn submit(client: Arc<Client>, repository: serde_json::Value) -> Option<(Uuid, Uuid)> {
-    let mut files = with_files("Files of a case", &repository);
-    files["labels"] = json!({ LABEL: client.label("files") });
-    let files = client.submit_task("files", 0, &files).await?;
+/// A task with files, and one that waits for it. Where the point asks for it, the first turn of the files is undone.
+async fn submit(
+    client: Arc<Client>,
+    repository: serde_json::Value,
+    case: Case,
+) -> anyhow::Result<(Uuid, Uuid)> {
+    let mut task = with_files("Files of a case", &repository);
+    task["labels"] = json!({ LABEL: client.label("files") });
+    let files = client.submit_task("files", 0, &task).await.context("a task was not accepted")?;
     let words = json!({
-        "title": "Words", "agent_type": "strategic_partner", "dependencies": [files], "max_attempts": 100,
+        "title": case.words(), "agent_type": "strategic_partner", "dependencies": [files], "max_attempts": 100,
         "labels": { LABEL: client.label("words") },
     });
-    Some((files, client.submit_task("words", 0, &words).await?))
+    let words = client.submit_task("words", 0, &words).await.context("a task was not accepted")?;
+    if case.wants_rollback() {
+        roll_back(&client, files).await?;
+    }
+    Ok((files, words))
+}
+
+/// Has the first turn undone as soon as it is over. The second call is refused once, so that there is time.
+async fn roll_back(client: &Client, task: Uuid) -> anyhow::Result<()> {
+    let deadline = Instant::now() + ENDS_WITHIN;
+    loop {
+        let steps = client.get(&format!("tasks/{task}/steps")).await?;
+        let steps = steps["items"].as_array().map_or(0, Vec::len);
+        // The reply, and the results of its tools.
+        if steps >= 2 {
+            break;
+        }
+        ensure!(Instant::now() < deadline, "the first turn never ended");
+        sleep(Duration::from_millis(20)).await;
+    }
+    let wish = json!({ "text": "Once more.", "policy": "rollback" });
+    client.create(&format!("tasks/{task}/messages"), &wish).await?;
+    Ok(())
 }

@@ -47,3 +47,21 @@ impl Figures {
         Value::Object(line).to_string()
     }
 }
+
+/// By nearest rank; 0 of nothing.
+pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let index = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(index).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let sorted: Vec<f64> = (1..=20).map(f64::from).collect();
+        assert_eq!([50, 95, 99, 100].map(|percent| percentile(&sorted, percent)), [10.0, 19.0, 20.0, 20.0]);
+        assert_eq!((percentile(&sorted[..1], 50), percentile(&[], 50)), (1.0, 0.0));
+    }
+}

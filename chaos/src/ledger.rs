@@ -30,9 +30,18 @@ pub(crate) async fn compare(pool: &PgPool, ledger: &[Call]) -> anyhow::Result<Co
         sqlx::query_as("SELECT request_id, state::text FROM llm_calls WHERE state <> 'intent'")
             .fetch_all(pool)
             .await?;
+    // The turn of a reply is how many stood before it; what a person had undone by then does not.
     let replies: Vec<(Uuid, i64, DateTime<Utc>)> = sqlx::query_as(
-        "SELECT task_id, row_number() OVER (PARTITION BY task_id ORDER BY seq) - 1, created_at
-         FROM steps WHERE kind = 'reply'",
+        "WITH undone AS (
+             SELECT task_id, seq AS past, (body ->> 'from')::integer AS first FROM steps WHERE kind = 'rollback'
+         ), replies AS (
+             SELECT task_id, seq, created_at, row_number() OVER (PARTITION BY task_id ORDER BY seq) - 1 AS before
+             FROM steps WHERE kind = 'reply'
+         )
+         SELECT task_id, before - (SELECT count(*) FROM replies e JOIN undone u USING (task_id)
+                                   WHERE e.task_id = r.task_id AND e.seq >= u.first AND e.seq < u.past AND u.past < r.seq),
+                created_at
+         FROM replies r ORDER BY seq",
     )
     .fetch_all(pool)
     .await?;

@@ -7,6 +7,7 @@ mod figures;
 mod fleet;
 mod ledger;
 mod metrics;
+mod open;
 mod options;
 mod plan;
 mod process;

@@ -65,13 +65,25 @@ impl Place {
         self.child.id()
     }
 
-    /// Starts the next life when this one has ended. `Some`: it had, and how.
+    /// Starts the next life when this one has ended. `Some`: it had, and how, with its last words when it failed.
     pub(crate) fn revive(&mut self) -> anyhow::Result<Option<String>> {
         let Some(status) = self.child.try_wait()? else { return Ok(None) };
+        let how = match status.code() {
+            None | Some(0) => status.to_string(),
+            Some(_) => format!("{status}: {}", self.last_words()),
+        };
         self.child = spawn(&self.program, &self.env, &self.log)?;
         self.lives += 1;
         self.frozen = false;
-        Ok(Some(status.to_string()))
+        Ok(Some(how))
+    }
+
+    /// The end of its log.
+    fn last_words(&self) -> String {
+        let log = std::fs::read(&self.log).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(5)..].join(" | ")
     }
 
     /// `kill -9`, of this process alone, and the next life.

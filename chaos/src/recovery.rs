@@ -19,6 +19,11 @@ pub(crate) struct Recovery {
     pub(crate) seconds: f64,
 }
 
+/// How long each of them took, in the same order.
+pub(crate) fn seconds(recoveries: &[Recovery]) -> Vec<f64> {
+    recoveries.iter().map(|recovery| recovery.seconds).collect()
+}
+
 /// From each kill of a worker to the next `event` of each task it was running, the fastest first: the pass that takes it
 /// back, or the claim that follows, which also waits for a free place.
 pub(crate) async fn after_kills(
@@ -89,10 +94,4 @@ pub(crate) async fn after_forgetting(pool: &PgPool, struck: &Struck) -> anyhow::
         }
     }
     Ok(longest)
-}
-
-/// Seconds by nearest rank; 0 of nothing.
-pub(crate) fn percentile(sorted: &[Recovery], percent: usize) -> f64 {
-    let index = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(index).map(|recovery| recovery.seconds).unwrap_or_default()
 }

@@ -33,7 +33,7 @@ impl Repository {
     }
 
     /// What is wrong with the branch of a task that succeeded: each effect is there once, each in its commit.
-    pub(crate) fn flaw(&self, task: Uuid) -> Option<String> {
+    pub(crate) fn flaw(&self, task: Uuid, commits: usize) -> Option<String> {
         let branch = format!("hive/{task}");
         let file = match self.git(&["show", &format!("{branch}:lines")]) {
             Ok(file) => file,
@@ -43,8 +43,8 @@ impl Repository {
             return Some(format!("branch {branch} holds {file:?}"));
         }
         match self.git(&["rev-list", "--count", &format!("main..{branch}")]) {
-            Ok(count) if count.trim() == "2" => None,
-            other => Some(format!("branch {branch} has {other:?} commits and not 2")),
+            Ok(count) if count.trim() == commits.to_string() => None,
+            other => Some(format!("branch {branch} has {other:?} commits and not {commits}")),
         }
     }
 

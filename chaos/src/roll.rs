@@ -17,8 +17,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     client::{Client, LABEL},
-    figures::Figures,
+    figures::{Figures, percentile},
     fleet::Fleet,
+    open::drained,
     options::Options,
     process::{Kind, Place},
     run::urls,
@@ -100,7 +101,8 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
     }
     fleet.all_ready(Duration::from_secs(60)).await?;
     client.disable(&ticks).await.context("the schedule could not be stopped")?;
-    let open = drained(&fleet).await?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let open = drained(&mut fleet, deadline, async |_| Ok(())).await?;
     figures.note("rolls", rolls);
     figures.note("kills", roll.struck.kills);
     figures.note_number("seconds", seconds);
@@ -211,19 +213,6 @@ impl Roll {
     }
 }
 
-/// Waits until nothing is open; how much is, when the time is up.
-async fn drained(fleet: &Fleet) -> anyhow::Result<i64> {
-    let open = "SELECT count(*) FROM tasks WHERE status IN ('pending', 'ready', 'running', 'waiting')";
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let open: i64 = sqlx::query_scalar(open).fetch_one(&fleet.pool).await?;
-        if open == 0 || Instant::now() > deadline {
-            return Ok(open);
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-}
-
 async fn judge(
     figures: &mut Figures,
     fleet: &Fleet,
@@ -256,7 +245,7 @@ async fn judge(
     let rate = done as f64 / seconds;
     figures.note_number("tasks_per_second", rate);
     figures.must(rate >= LEAST_RATE, || format!("{rate:.0} tasks were done each second"));
-    let p95 = times.get((times.len() * 95).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
+    let p95 = percentile(&times, 95);
     figures.note_number("answered_p95_s", p95);
     figures.must(p95 <= ANSWERED_WITHIN, || format!("95 of 100 submissions were answered within {p95:.3} s"));
 

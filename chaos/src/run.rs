@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 use crate::{
     client::{Accepted, Books, Client, Work},
-    figures::Figures,
+    figures::{Figures, percentile},
     fleet::{Fleet, SLOTS},
     ledger,
     metrics::{Counters, MUST_MOVE},
+    open::drained,
     options::Options,
     plan::{self, Amounts},
     process::Kind,
@@ -33,8 +34,6 @@ const LEAST_KILLS: usize = 20;
 const LATE: Duration = Duration::from_secs(120);
 /// How often the checker runs under fire.
 const VERIFY_EVERY: Duration = Duration::from_secs(15);
-const OPEN: &str =
-    "SELECT count(*) FROM tasks WHERE status IN ('proposed', 'pending', 'ready', 'running', 'waiting')";
 
 pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
     let seed = options.seed();
@@ -186,15 +185,12 @@ impl Fire {
     /// Waits until nothing is open, or the time is up; what is open then.
     async fn drain(&mut self, fleet: &mut Fleet, deadline: Instant) -> anyhow::Result<i64> {
         fleet.all_ready(Duration::from_secs(60)).await?;
-        loop {
-            let open: i64 = sqlx::query_scalar(OPEN).fetch_one(&fleet.pool).await?;
+        drained(fleet, deadline, async |fleet| {
             self.struck.revive(fleet)?;
             self.counters.scrape(fleet, &self.http).await;
-            if open == 0 || Instant::now() > deadline {
-                return Ok(open);
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -217,7 +213,7 @@ async fn judge_tasks(
             None => lost.push(format!("task {} ({}) was accepted and is not there", task.id, task.number)),
             Some(("succeeded", _)) if task.has_files => {
                 files += 1;
-                flaws.extend(fleet.repository.flaw(task.id));
+                flaws.extend(fleet.repository.flaw(task.id, 2));
             }
             Some(("succeeded", _)) => {}
             Some((status @ ("failed" | "cancelled" | "dead"), reason)) => {
@@ -301,13 +297,14 @@ async fn judge_recovery(
     });
     let recovered = recovery::after_kills(&fleet.pool, struck, "task.started").await?;
     figures.note("recoveries", recovered.len());
-    figures.note_number("recovery_p50_s", recovery::percentile(&recovered, 50));
+    let times = recovery::seconds(&recovered);
+    figures.note_number("recovery_p50_s", percentile(&times, 50));
     for slow in recovered.iter().rev().take(5) {
         println!("  {}", recovery::story(&fleet.pool, slow).await?);
     }
     let taken_back = recovery::after_kills(&fleet.pool, struck, "task.orphaned").await?;
-    figures.note_number("taken_back_p99_s", recovery::percentile(&taken_back, 99));
-    let p99 = recovery::percentile(&recovered, 99);
+    figures.note_number("taken_back_p99_s", percentile(&recovery::seconds(&taken_back), 99));
+    let p99 = percentile(&times, 99);
     figures.note_number("recovery_p99_s", p99);
     figures.must(p99 <= recovers, || {
         format!("an orphan is claimed again after {p99:.1} s, and {recovers} s are allowed")

@@ -22,6 +22,7 @@ pub(crate) enum Command {
         limit: u32,
     },
     /// Try them again: one by its id, or all that fit a filter and were not tried again so far.
+    #[command(override_usage = "hive dead redrive [OPTIONS] <ID|FILTER|--all>")]
     Redrive(act::Options),
 }
 

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
 
 use crate::{cli::Common, client::Client, failure::Failure, output};
 
@@ -19,6 +20,8 @@ pub(crate) enum Command {
     Limits,
     /// Set the limits of a concurrency key or an agent; what is left out is taken away.
     Limit(Limit),
+    /// Take all limits of a concurrency key or an agent away: a key then has one place.
+    DropLimit(Limited),
 }
 
 /// What is covered: the fleet unless one of these is given.
@@ -28,10 +31,10 @@ pub(crate) struct Scope {
     #[arg(long, group = "scope")]
     lane: Option<String>,
     /// An agent, by id.
-    #[arg(long, group = "scope")]
+    #[arg(long, group = "scope", value_name = "ID")]
     agent: Option<String>,
     /// A session, by id.
-    #[arg(long, group = "scope")]
+    #[arg(long, group = "scope", value_name = "ID")]
     session: Option<String>,
 }
 
@@ -43,24 +46,42 @@ pub(crate) struct Pause {
     #[arg(long, default_value = "")]
     reason: String,
     /// Ends by itself then, as RFC 3339.
-    #[arg(long)]
+    #[arg(long, value_name = "TIME")]
     until: Option<String>,
+}
+
+/// What has the limits: one of these.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Limited {
+    /// A concurrency key.
+    #[arg(long)]
+    key: Option<String>,
+    /// An agent, by id.
+    #[arg(long, value_name = "ID")]
+    agent: Option<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct Limit {
-    /// A concurrency key.
-    #[arg(long, group = "of", required = true)]
-    key: Option<String>,
-    /// An agent, by id.
-    #[arg(long, group = "of")]
-    agent: Option<String>,
+    #[command(flatten)]
+    of: Limited,
     /// Tasks of the key that may run at a time.
     #[arg(long)]
     running: Option<u32>,
     /// Tasks that may start in a time, as 30/60 for 30 in 60 seconds.
-    #[arg(long)]
+    #[arg(long, value_name = "STARTS/SECONDS")]
     rate: Option<String>,
+}
+
+impl Limited {
+    fn kind_and_name(&self) -> Result<(&'static str, &str), Failure> {
+        match (&self.key, &self.agent) {
+            (Some(key), _) => Ok(("key", key)),
+            (None, Some(agent)) => Ok(("agent", agent)),
+            (None, None) => Err(Failure::Usage("name a key or an agent".to_owned())),
+        }
+    }
 }
 
 impl Scope {
@@ -91,6 +112,12 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             if json { output::json(&limits) } else { rows(&limits, &["kind", "name", "max_running", "rate"]) }
         }
         Command::Limit(limit) => set(&client, &limit).await,
+        Command::DropLimit(of) => {
+            let (kind, name) = of.kind_and_name()?;
+            let query =
+                Serializer::new(String::new()).extend_pairs([("kind", kind), ("name", name)]).finish();
+            client.delete(&format!("/api/v1/limits?{query}")).await
+        }
     }
 }
 
@@ -108,11 +135,7 @@ async fn begin(client: &Client, pause: &Pause, mode: &str, as_json: bool) -> Res
 
 async fn set(client: &Client, limit: &Limit) -> Result<(), Failure> {
     let rate = limit.rate.as_deref().map(parse_rate).transpose()?;
-    let (kind, name) = match (&limit.key, &limit.agent) {
-        (Some(key), _) => ("key", key),
-        (None, Some(agent)) => ("agent", agent),
-        (None, None) => return Err(Failure::Usage("name a key or an agent".to_owned())),
-    };
+    let (kind, name) = limit.of.kind_and_name()?;
     let body = json!({ "kind": kind, "name": name, "max_running": limit.running, "rate": rate });
     client.put_empty("/api/v1/limits", &body).await
 }

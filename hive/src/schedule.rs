@@ -39,6 +39,7 @@ pub(crate) enum Command {
 }
 
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("made").args(["title", "task", "duty"]).required(true)))]
 pub(crate) struct Create {
     /// Unique in the project.
     name: String,
@@ -58,7 +59,7 @@ pub(crate) struct Create {
     #[arg(long)]
     catch_up_limit: Option<u32>,
     /// The title of the task that each slot makes.
-    #[arg(long, required_unless_present_any = ["task", "duty"])]
+    #[arg(long)]
     title: Option<String>,
     /// And its description.
     #[arg(long, requires = "title")]
@@ -76,10 +77,10 @@ pub(crate) struct Create {
     #[arg(long = "accept", value_name = "CMD", requires = "repo")]
     accept: Vec<String>,
     /// The whole task instead, as JSON in the form of POST /api/v1/tasks.
-    #[arg(long, conflicts_with = "title")]
+    #[arg(long, value_name = "JSON")]
     task: Option<String>,
     /// A duty of housekeeping instead of a task; see `hive housekeeping list`.
-    #[arg(long, conflicts_with_all = ["title", "task"])]
+    #[arg(long)]
     duty: Option<String>,
     /// Let the duty only look.
     #[arg(long, requires = "duty")]

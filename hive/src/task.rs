@@ -3,6 +3,7 @@
 pub(crate) mod act;
 mod bulk;
 pub(crate) mod filter;
+mod paused;
 mod progress;
 mod steer;
 mod submit;
@@ -18,7 +19,7 @@ use crate::{cli::Common, client::Client, failure::Failure, output};
 pub(crate) enum Command {
     /// Hand over a task.
     Submit(submit::Options),
-    /// List tasks, newest first.
+    /// List tasks, newest first; what a pause keeps from starting has it as its reason.
     List {
         #[command(flatten)]
         filter: filter::Filter,
@@ -40,6 +41,9 @@ pub(crate) enum Command {
     Events {
         /// Its id.
         id: String,
+        /// Print what is there and end, whatever the task does.
+        #[arg(long)]
+        no_follow: bool,
         /// Begin after this event.
         #[arg(long, default_value_t = 0)]
         after: i64,
@@ -57,8 +61,15 @@ pub(crate) enum Command {
     /// Hand over many tasks, all or none.
     Bulk(bulk::Options),
     /// End a task with all that belongs to it, or every task that fits a filter.
+    #[command(override_usage = "hive task cancel [OPTIONS] <ID|FILTER|--all>")]
     Cancel(act::Options),
+    /// Show how far an action on many tasks is, by the id that its beginning printed.
+    Action {
+        /// Its id.
+        id: String,
+    },
     /// Change the priority of a task, or of every task that fits a filter.
+    #[command(override_usage = "hive task priority [OPTIONS] <PRIORITY> <ID|FILTER|--all>")]
     Priority {
         /// 1 (most urgent) to 9.
         priority: u8,
@@ -92,14 +103,19 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
         Command::Submit(options) => submit::run(&client, options, json).await,
         Command::List { filter, limit } => {
             let page = client.get(&format!("/api/v1/tasks?limit={limit}{}", filter.query())).await?;
-            if json { output::json(&page) } else { view::list(&page) }
+            if json {
+                return output::json(&page);
+            }
+            view::list(&page, &client.get("/api/v1/queue/pauses").await?)
         }
         Command::Show { id } => {
             let task = client.get(&format!("/api/v1/tasks/{id}")).await?;
             if json { output::json(&task) } else { view::task(&task) }
         }
         Command::Steps { id } => steps(&client, &id, json).await,
-        Command::Events { id, after } => progress::print_events(&client, &id, after, json).await,
+        Command::Events { id, no_follow, after } => {
+            progress::print_events(&client, &id, after, no_follow, json).await
+        }
         Command::Diff { id } => {
             let diff = client.get_text(&format!("/api/v1/tasks/{id}/diff")).await?;
             if json {
@@ -114,6 +130,7 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
         }
         Command::Bulk(options) => bulk::run(&client, &options, json).await,
         Command::Cancel(options) => act::cancel(&client, &options, json).await,
+        Command::Action { id } => act::look(&client, &id, json).await,
         Command::Priority { priority, options } => act::reprioritise(&client, &options, priority, json).await,
         Command::Retry { id, idempotency_key } => {
             let path = format!("/api/v1/tasks/{id}/retry");

@@ -3,3 +3,4 @@
 mod clock;
 mod many;
 mod queue;
+mod usage;

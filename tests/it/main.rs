@@ -20,6 +20,7 @@ mod isolation;
 mod large_output;
 mod limits;
 mod logs;
+mod lost_claims;
 mod main_job;
 mod odd_answers;
 mod order;

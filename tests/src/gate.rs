@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use sqlx::{PgPool, postgres::PgConnectOptions};
@@ -18,10 +21,18 @@ use crate::TestHive;
 /// A piece of the statement whose connection is to go dead; taken by the first that carries it.
 type Swallows = Arc<Mutex<Option<&'static str>>>;
 
+/// What happens to an answer while a condition holds.
+#[derive(Clone)]
+enum Hold {
+    Keep(String),
+    Cut(String),
+}
+
 /// A proxy before Postgres. It still carries statements there when it keeps back their answers.
 pub struct Gate {
     address: SocketAddr,
-    closes_when: watch::Sender<Option<String>>,
+    holds: watch::Sender<Option<Hold>>,
+    cuts: Arc<AtomicUsize>,
     swallows: Swallows,
     accepting: JoinHandle<()>,
 }
@@ -34,10 +45,11 @@ impl Gate {
     pub async fn before_postgres(hive: &TestHive) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (closes_when, seen) = watch::channel(None);
+        let (holds, seen) = watch::channel(None);
+        let cuts = Arc::new(AtomicUsize::new(0));
         let pool = hive.pool.clone();
         let swallows = Swallows::default();
-        let swallowing = Arc::clone(&swallows);
+        let (swallowing, cutting) = (Arc::clone(&swallows), Arc::clone(&cuts));
         let options: PgConnectOptions = hive.store_urls()[0].parse().unwrap();
         let directory = options.get_socket().expect("the stores of a story listen on sockets");
         let socket = directory.join(format!(".s.PGSQL.{}", options.get_port()));
@@ -48,12 +60,12 @@ impl Gate {
             let listener = TcpListener::from_std(listener).unwrap();
             while let Ok((client, _)) = listener.accept().await {
                 if let Ok(server) = UnixStream::connect(&socket).await {
-                    let carried = carry(client, server, seen.clone(), pool.clone(), Arc::clone(&swallowing));
-                    runtime.spawn(carried);
+                    let (swallowing, cutting) = (Arc::clone(&swallowing), Arc::clone(&cutting));
+                    runtime.spawn(carry(client, server, seen.clone(), pool.clone(), swallowing, cutting));
                 }
             }
         });
-        Self { address, closes_when, swallows, accepting }
+        Self { address, holds, cuts, swallows, accepting }
     }
 
     /// The database behind the gate, for who is to come through it.
@@ -71,7 +83,18 @@ impl Gate {
 
     /// Keeps back every answer from the moment on in which this condition, in SQL, holds.
     pub fn close_when(&self, condition: &str) {
-        self.closes_when.send_replace(Some(format!("SELECT {condition}")));
+        self.holds.send_replace(Some(Hold::Keep(format!("SELECT {condition}"))));
+    }
+
+    /// Loses every answer from the moment on in which this condition, in SQL, holds: its connection is cut instead.
+    pub fn cut_when(&self, condition: &str) {
+        self.holds.send_replace(Some(Hold::Cut(format!("SELECT {condition}"))));
+    }
+
+    /// How many connections were cut.
+    #[must_use]
+    pub fn cuts(&self) -> usize {
+        self.cuts.load(Ordering::SeqCst)
     }
 
     /// Lets the connection of the next statement with these words go dead: it stands, and nothing arrives any more.
@@ -93,7 +116,7 @@ impl Gate {
 
     /// Lets answers through, those that were kept first.
     pub fn open(&self) {
-        self.closes_when.send_replace(None);
+        self.holds.send_replace(None);
     }
 }
 
@@ -106,9 +129,10 @@ impl Drop for Gate {
 async fn carry(
     client: TcpStream,
     server: UnixStream,
-    mut closes_when: watch::Receiver<Option<String>>,
+    mut holds: watch::Receiver<Option<Hold>>,
     pool: PgPool,
     swallows: Swallows,
+    cuts: Arc<AtomicUsize>,
 ) {
     client.set_nodelay(true).unwrap();
     let (mut client_read, mut client_write) = client.into_split();
@@ -137,10 +161,14 @@ async fn carry(
             if length == 0 {
                 return Ok(());
             }
-            let condition = closes_when.borrow_and_update().clone();
-            if let Some(condition) = condition {
-                let closed: bool = sqlx::query_scalar(&condition).fetch_one(&pool).await.unwrap();
-                if closed && closes_when.wait_for(Option::is_none).await.is_err() {
+            let hold = holds.borrow_and_update().clone();
+            if let Some(Hold::Keep(condition) | Hold::Cut(condition)) = &hold {
+                let holding: bool = sqlx::query_scalar(condition).fetch_one(&pool).await.unwrap();
+                if holding && matches!(hold, Some(Hold::Cut(_))) {
+                    cuts.fetch_add(1, Ordering::SeqCst);
+                    return Ok(());
+                }
+                if holding && holds.wait_for(Option::is_none).await.is_err() {
                     return Ok(());
                 }
             }

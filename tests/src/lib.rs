@@ -27,7 +27,7 @@ pub use gate::Gate;
 pub use hive::TestHive;
 pub use journal::Charged;
 pub use log::LogLine;
-pub use program::{Program, ends_at_once};
+pub use program::{Program, binary, ends_at_once};
 pub use prometheus::{Prometheus, Sample};
 pub use receiver::{Notification, Receiver, Reception};
 pub use repo::{Repo, branch, example};

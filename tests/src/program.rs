@@ -171,7 +171,11 @@ fn executable(kind: &str) -> PathBuf {
 }
 
 /// The same by its whole name.
-pub(crate) fn binary(name: &str) -> PathBuf {
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     // target/debug/deps/it-… → target/debug/hive-…
     let path = own.parent().and_then(Path::parent).unwrap().join(name);

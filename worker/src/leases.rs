@@ -27,6 +27,7 @@ const OFFER_AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Leases {
     // Protects the map of running tasks; never held over an await.
     runs: Arc<Mutex<HashMap<TaskId, Held>>>,
+    halted: CancellationToken,
 }
 
 struct Held {
@@ -58,7 +59,13 @@ impl Leases {
     ) -> (Registered, Control) {
         let control = Control { drain: drain.clone(), ..Control::default() };
         let held = Held { epoch, control: control.clone() };
-        self.with(|runs| runs.insert(task, held));
+        self.with(|runs| {
+            // An answer that comes late: under the lock, so that either this or the halt sees the other.
+            if self.halted.is_cancelled() {
+                held.control.halt.cancel();
+            }
+            runs.insert(task, held)
+        });
         meter::running(self.count());
         (Registered { leases: self.clone(), task, epoch }, control)
     }
@@ -67,8 +74,14 @@ impl Leases {
         self.with(|runs| runs.len())
     }
 
-    /// Ends every call and command in flight; the runs hand their tasks back.
+    /// Whether a run of this process has this lease.
+    pub(crate) fn holds(&self, task: TaskId, epoch: i64) -> bool {
+        self.with(|runs| runs.get(&task).is_some_and(|held| held.epoch == epoch))
+    }
+
+    /// Ends every call and command in flight, and every run that begins from now on; they hand their tasks back.
     pub(crate) fn halt_all(&self) {
+        self.halted.cancel();
         self.with(|runs| runs.values().for_each(|held| held.control.halt.cancel()));
     }
 
@@ -188,5 +201,23 @@ impl Drop for Registered {
             }
         });
         meter::running(self.leases.count());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_begins_after_the_halt_is_halted_as_well() {
+        let (leases, drain) = (Leases::default(), CancellationToken::new());
+        let (early, before) = leases.register(TaskId::new(), 1, &drain);
+        assert!(!before.halt.is_cancelled());
+        leases.halt_all();
+        let (late, after) = leases.register(TaskId::new(), 1, &drain);
+        assert!(before.halt.is_cancelled() && after.halt.is_cancelled());
+        assert!(leases.holds(early.task, 1) && !leases.holds(early.task, 2));
+        drop((early, late));
+        assert_eq!(leases.count(), 0);
     }
 }

@@ -9,6 +9,7 @@ mod meter;
 mod poll;
 mod process;
 mod slots;
+mod strays;
 
 pub use config::Config;
 pub use process::run;

@@ -7,7 +7,7 @@ use hive_queue::Lane;
 use hive_sandbox::Level;
 use hive_telemetry::metrics::{Description, describe};
 
-const METRICS: [Description; 11] = [
+const METRICS: [Description; 12] = [
     Description::gauge("hive_worker_slots", "Tasks that this worker can run at the same time"),
     Description::gauge("hive_worker_running", "Tasks that this worker holds a lease of"),
     Description::gauge(
@@ -37,6 +37,10 @@ const METRICS: [Description; 11] = [
     Description::counter(
         "hive_leases_lost_total",
         "Runs that were stopped because their lease was lost or the task cancelled",
+    ),
+    Description::counter(
+        "hive_claims_handed_back_total",
+        "Claims whose answer got lost, so that their tasks were handed back without a run",
     ),
 ];
 
@@ -74,6 +78,10 @@ pub(crate) fn polled(tasks: usize) {
 
 pub(crate) fn lease_lost() {
     metrics::counter!("hive_leases_lost_total").increment(1);
+}
+
+pub(crate) fn strays(tasks: usize) {
+    metrics::counter!("hive_claims_handed_back_total").increment(tasks as u64);
 }
 
 pub(crate) fn claim(took: Duration) {

@@ -61,11 +61,12 @@ pub(crate) async fn poll(job: RunTask, slots: Slots, runs: TaskTracker, flow: Fl
         }
         // Never cut: a lease that is granted must be held by a run.
         let oldest = question.is_multiple_of(AGEING);
-        let asked = Instant::now();
+        let (question, asked) = (job.strays.ask(), Instant::now());
         let leases = match job.store.claim_next(&job.claimant, places.len(), oldest).await {
             Ok(leases) => leases,
             Err(error) => {
                 tracing::warn!("Postgres could not be asked for tasks: {error}");
+                question.failed(&error);
                 Vec::new()
             }
         };
@@ -74,7 +75,7 @@ pub(crate) async fn poll(job: RunTask, slots: Slots, runs: TaskTracker, flow: Fl
         flow.hold(more);
         let took = asked.elapsed();
         if leases.is_empty() {
-            drop(places);
+            drop((places, question));
             // Where very many tasks are ready and must not start, a question takes long: it is asked seldom then. Spread,
             // so that a fleet does not ask in step.
             let pause = if why == Why::Rush { RUSH_FOR_NOTHING } else { NOTHING }.max(took * 20);
@@ -89,9 +90,9 @@ pub(crate) async fn poll(job: RunTask, slots: Slots, runs: TaskTracker, flow: Fl
         meter::claim(took);
         meter::polled(leases.len());
         for (lease, place) in leases.into_iter().zip(places) {
-            let job = job.clone();
+            let (job, question) = (job.clone(), question.clone());
             runs.spawn(async move {
-                job.run(lease).await;
+                job.run(lease, question).await;
                 drop(place);
             });
         }

@@ -22,6 +22,7 @@ use crate::{
     meter,
     poll::poll,
     slots::Slots,
+    strays::Strays,
 };
 
 /// How long a process waits at its start for Postgres.
@@ -56,10 +57,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ..hive_queue::Config::new(&config.redis_url)
     };
     let queue = Queue::connect(queue).context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
+    let patient_until = Instant::now() + START_PATIENCE;
     store.wait_ready(START_PATIENCE).await?;
     // The reconciler announces them.
-    let readable =
-        store.wake_readable().await.context("tasks that wait for this build cannot be looked for")?;
+    let readable = loop {
+        match store.wake_readable().await {
+            Err(error) if error.is_unavailable() && Instant::now() < patient_until => {
+                sleep(Duration::from_millis(200)).await;
+            }
+            outcome => break outcome.context("tasks that wait for this build cannot be looked for")?,
+        }
+    };
     if !readable.is_empty() {
         tracing::info!("{} tasks waited for a build that reads their journal", readable.len());
     }
@@ -69,6 +77,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let name = format!("{}-{}", config.name, std::process::id());
     let (drain, finished) = (CancellationToken::new(), CancellationToken::new());
     let leases = Leases::default();
+    let since = loop {
+        match store.now().await {
+            Err(error) if error.is_unavailable() && Instant::now() < patient_until => {
+                sleep(Duration::from_millis(200)).await;
+            }
+            outcome => break outcome.context("Postgres does not say what time it is")?,
+        }
+    };
+    let strays = Strays::new(Arc::from(name.as_str()), since);
     let claimant = Claimant { name: Arc::from(name.as_str()), isolated: config.isolated };
     // Alone with a suspect: nothing else dies with it.
     let slots = if config.isolated { 1 } else { config.slots };
@@ -81,6 +98,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     tokio::spawn(leases.clone().keep_renewed(store.clone(), report, drain.clone(), finished.clone()));
     tokio::spawn(leases.clone().listen(queue.clone()));
+    let looking = strays.clone();
+    tokio::spawn(looking.keep_handing_back(store.clone(), queue.clone(), leases.clone(), finished.clone()));
     tokio::spawn(housekeeping::keep_house(
         store.clone(),
         agent.workspaces.clone(),
@@ -92,6 +111,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         queue: queue.clone(),
         agent: Arc::new(agent),
         leases: leases.clone(),
+        strays: strays.clone(),
         drain: drain.clone(),
         claimant,
     };
@@ -137,6 +157,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
     }
     finished.cancel();
+    strays.leave(&store, &queue, &leases).await;
     if let Err(error) = store.forget_worker(&name).await {
         tracing::debug!("the worker is forgotten when it has been silent: {error}");
     }

@@ -11,6 +11,7 @@ use axum::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::ApiError;
 
@@ -34,6 +35,9 @@ pub struct Problem {
     /// Things that would wait for each other, in order, if that is the problem: ids, or refs of the body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cycle: Vec<String>,
+    /// The task that was made of the one that is to be tried again, if that is the problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redriven_to: Option<Uuid>,
 }
 
 /// One field at fault.
@@ -87,6 +91,7 @@ impl IntoResponse for ApiError {
             code: self.code,
             errors: self.errors,
             cycle: self.cycle,
+            redriven_to: self.redriven_to,
         };
         let mut response = (self.status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();

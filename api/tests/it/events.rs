@@ -117,6 +117,21 @@ async fn a_stream_tells_everything_and_ends_with_the_task() {
 }
 
 #[tokio::test]
+async fn a_stream_that_does_not_follow_ends_behind_what_is_there() {
+    let hive = Hive::start().await;
+    let api = hive.api().await;
+    let task = api.task(json!({ "title": "T", "duty": "noop" })).await;
+    hive.store.claim(task, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
+    let look = |query: &'static [(&str, &str)]| watch(&api, task).query(query);
+    let mut reader = Reader::open(look(&[("follow", "false")])).await;
+    assert_eq!(reader.kinds(2).await, ["task.created", "task.started"]);
+    assert_eq!(reader.next().await, None, "the task runs on");
+    let rest = look(&[("follow", "false"), ("after", "2")]).send().await.unwrap();
+    assert_eq!(rest.status(), 204);
+    Answer::of(look(&[("follow", "perhaps")])).await.problem(400, "invalid_query");
+}
+
+#[tokio::test]
 async fn a_broken_stream_goes_on_at_another_process_without_a_gap() {
     let hive = Hive::start().await;
     let (one, two) = (hive.api().await, hive.api().await);

@@ -39,6 +39,10 @@ async fn a_retry_is_a_new_task_that_names_the_old_one() {
     assert_eq!((stored.labels["a"].as_str(), stored.priority.get()), ("b", 2));
     assert_eq!(hive.store.task(id).await.unwrap().status, TaskStatus::Cancelled);
     assert_eq!(hive.queue.depth().await.unwrap()[0], depth + 1, "with a ticket of its own");
+    let again = Answer::of(api.request(Method::POST, &path)).await;
+    again.problem(409, "task_already_redriven");
+    assert_eq!(again.body["redriven_to"], json!(new), "{again:?}");
+    assert_eq!(hive.tasks().await.len(), 2);
     let nobody = format!("/api/v1/tasks/{}/retry", uuid::Uuid::now_v7());
     Answer::of(api.request(Method::POST, &nobody)).await.problem(404, "task_not_found");
 }

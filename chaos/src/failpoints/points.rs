@@ -32,6 +32,8 @@ pub(crate) const POINTS: &[(&str, Kind)] = &[
     ("release::committed", Kind::Worker),
     ("renew::before", Kind::Worker),
     ("renew::committed", Kind::Worker),
+    ("rollback::restored", Kind::Worker),
+    ("rollback::pushed", Kind::Worker),
     ("reconcile::expired", Kind::Scheduler),
     ("reconcile::released", Kind::Scheduler),
     ("reconcile::woken", Kind::Scheduler),
@@ -84,8 +86,55 @@ impl Case {
         format!("{}={action}", self.point)
     }
 
+    /// Whether the point is only met when a person has a turn undone.
+    pub(crate) fn wants_rollback(&self) -> bool {
+        self.point.starts_with("rollback::")
+    }
+
+    /// The title of the second task. A renewal is met only by a task that runs longer than it takes to come.
+    pub(crate) fn words(&self) -> &'static str {
+        if self.point.starts_with("renew") { "Slow words" } else { "Words" }
+    }
+
     /// Whether the next life of the process meets the point again.
     pub(crate) fn lasts(&self) -> bool {
         self.kind == Kind::Scheduler
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    /// The names of the fail points below a directory.
+    fn met_in(directory: &Path, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(directory).expect("a directory of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                met_in(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = fs::read_to_string(&path).expect("a source");
+                let calls = source.split("fail_point!(").skip(1);
+                found.extend(
+                    calls
+                        .filter_map(|call| call.trim_start().strip_prefix('"')?.split('"').next())
+                        .map(str::to_owned),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_fail_point_of_the_code_is_in_the_table() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the repository");
+        let mut code = BTreeSet::new();
+        for part in ["crates", "api", "worker", "scheduler"] {
+            met_in(&root.join(part), &mut code);
+        }
+        let table: BTreeSet<String> = POINTS.iter().map(|(point, _)| (*point).to_owned()).collect();
+        assert_eq!(table.len(), POINTS.len(), "each once");
+        assert_eq!(table, code);
     }
 }

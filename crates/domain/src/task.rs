@@ -114,6 +114,36 @@ pub struct NewTask {
     pub created_by: String,
 }
 
+impl NewTask {
+    /// A task with nothing but a title, somebody who does it and who asked; the rest as when a caller leaves it out.
+    #[must_use]
+    pub fn titled(title: &str, performer: Performer, created_by: &str) -> Self {
+        Self {
+            id: TaskId::new(),
+            project: ProjectId::DEFAULT,
+            title: title.to_owned(),
+            description: String::new(),
+            performer,
+            priority: Priority::default(),
+            dependencies: Vec::new(),
+            on_dependency_failure: DependencyPolicy::Fail,
+            repository: None,
+            acceptance: Vec::new(),
+            context: serde_json::Map::new(),
+            labels: BTreeMap::new(),
+            run_at: None,
+            max_attempts: 3,
+            limits: Limits::default(),
+            model: None,
+            session: None,
+            parent: None,
+            deadline: None,
+            concurrency_key: None,
+            created_by: created_by.to_owned(),
+        }
+    }
+}
+
 /// The agent of a task, as shown with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TaskAgent {

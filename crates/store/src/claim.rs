@@ -45,9 +45,9 @@ pub(crate) struct Claim {
 
 /// `claim_tasks!(picked, arguments…)`: claims the rows of `tasks` that `picked (id, worker)` names and holds locked.
 macro_rules! claim_tasks {
-    ($picked:literal $(, $argument:expr)* $(,)?) => {
+    ($($picked:literal)+ $(, $argument:expr)* $(,)?) => {
         select_tasks!(
-            "WITH picked AS (" $picked "), task AS (
+            "WITH picked AS (" $($picked)+ "), task AS (
                  UPDATE tasks
                  SET status = 'running', status_reason = NULL, status_detail = NULL, epoch = epoch + 1,
                      attempt = attempt + 1, worker = picked.worker, lease_until = now() + make_interval(secs => $1),
@@ -73,6 +73,31 @@ macro_rules! claim_tasks {
             EventKind::Started.as_str(),
             FORMAT
             $(, $argument)*
+        )
+    };
+}
+
+/// `claim_ready!(order, claimant, most)`: claims what is ready and may start, the first in this order.
+macro_rules! claim_ready {
+    ($order:literal, $claimant:expr, $most:expr) => {
+        claim_tasks!(
+            "SELECT t.id, $4::text AS worker
+             FROM tasks t CROSS JOIN open_pauses p
+             -- What can be known before any task is looked at: there may be very many that must not start.
+             WHERE NOT p.fleet
+               AND (NOT $5 OR EXISTS (SELECT 1 FROM tasks i WHERE i.status = 'ready' AND i.isolated))
+               AND t.status = 'ready' AND t.isolated = $5
+               -- What is late does not start: the reconciler ends it.
+               AND (t.deadline IS NULL OR t.deadline > now())
+               AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
+               AND NOT EXISTS (SELECT 1 FROM task_limits l
+                               WHERE l.max_starts IS NOT NULL
+                                 AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text
+                                      OR l.kind = 'key' AND l.name = t.concurrency_key))
+             " $order " LIMIT $6 FOR NO KEY UPDATE OF t SKIP LOCKED",
+            &*$claimant.name,
+            $claimant.isolated,
+            $most,
         )
     };
 }
@@ -105,55 +130,17 @@ impl Store {
         oldest: bool,
     ) -> Result<Vec<Lease<Task>>> {
         answered(async {
-            if oldest { self.claim_oldest(claimant).await } else { self.claim_urgent(claimant, most).await }
+            let rows = if oldest {
+                claim_ready!("ORDER BY t.run_at", claimant, 1).fetch_all(&self.pool).await?
+            } else {
+                let most = i64::try_from(most).unwrap_or(i64::MAX);
+                claim_ready!("ORDER BY t.priority, t.run_at, t.id", claimant, most)
+                    .fetch_all(&self.pool)
+                    .await?
+            };
+            rows.into_iter().map(lease).collect()
         })
         .await
-    }
-
-    async fn claim_urgent(&self, claimant: &Claimant, most: usize) -> Result<Vec<Lease<Task>>> {
-        let rows = claim_tasks!(
-            "SELECT t.id, $4::text AS worker
-             FROM tasks t CROSS JOIN open_pauses p
-             -- What can be known before any task is looked at: there may be very many that must not start.
-             WHERE NOT p.fleet
-               AND (NOT $5 OR EXISTS (SELECT 1 FROM tasks i WHERE i.status = 'ready' AND i.isolated))
-               AND t.status = 'ready' AND t.isolated = $5
-               -- What is late does not start: the reconciler ends it.
-               AND (t.deadline IS NULL OR t.deadline > now())
-               AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
-               AND NOT EXISTS (SELECT 1 FROM task_limits l
-                               WHERE l.max_starts IS NOT NULL
-                                 AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text
-                                      OR l.kind = 'key' AND l.name = t.concurrency_key))
-             ORDER BY t.priority, t.run_at, t.id LIMIT $6 FOR NO KEY UPDATE OF t SKIP LOCKED",
-            &*claimant.name,
-            claimant.isolated,
-            i64::try_from(most).unwrap_or(i64::MAX),
-        );
-        rows.fetch_all(&self.pool).await?.into_iter().map(lease).collect()
-    }
-
-    async fn claim_oldest(&self, claimant: &Claimant) -> Result<Vec<Lease<Task>>> {
-        let rows = claim_tasks!(
-            "SELECT t.id, $4::text AS worker
-             FROM tasks t CROSS JOIN open_pauses p
-             -- What can be known before any task is looked at: there may be very many that must not start.
-             WHERE NOT p.fleet
-               AND (NOT $5 OR EXISTS (SELECT 1 FROM tasks i WHERE i.status = 'ready' AND i.isolated))
-               AND t.status = 'ready' AND t.isolated = $5
-               -- What is late does not start: the reconciler ends it.
-               AND (t.deadline IS NULL OR t.deadline > now())
-               AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
-               AND NOT EXISTS (SELECT 1 FROM task_limits l
-                               WHERE l.max_starts IS NOT NULL
-                                 AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text
-                                      OR l.kind = 'key' AND l.name = t.concurrency_key))
-             ORDER BY t.run_at LIMIT $6 FOR NO KEY UPDATE OF t SKIP LOCKED",
-            &*claimant.name,
-            claimant.isolated,
-            1_i64,
-        );
-        rows.fetch_all(&self.pool).await?.into_iter().map(lease).collect()
     }
 }
 

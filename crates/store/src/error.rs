@@ -46,6 +46,14 @@ pub enum Error {
         /// One sentence.
         message: String,
     },
+    /// A task was tried again before, and is tried again once only.
+    #[error("task {task} was tried again already, as task {successor}")]
+    Redriven {
+        /// The task.
+        task: TaskId,
+        /// What was made of it.
+        successor: TaskId,
+    },
     /// Of several things that were handed over together, some cannot be accepted.
     #[error("{} of the entries cannot be accepted", .0.len())]
     InvalidEntries(Vec<Fault>),

@@ -30,6 +30,7 @@ pub mod reconcile;
 pub mod schedules;
 pub mod sessions;
 pub mod settle;
+mod strays;
 pub mod task_limits;
 pub mod tasks;
 mod text;

@@ -108,8 +108,9 @@ impl Store {
         let options = PgConnectOptions::from_str(&config.url)?.application_name("hive").options([
             ("statement_timeout", timeout.as_str()),
             ("lock_timeout", "2000"),
-            // A process that is frozen in a transaction would keep the rows of others locked until it is gone.
-            ("idle_in_transaction_session_timeout", "10000"),
+            // A process that is frozen in a transaction would keep the rows of others locked until it is gone. No longer than
+            // a pass of a scheduler: no transaction waits for anything but Postgres.
+            ("idle_in_transaction_session_timeout", "5000"),
             // Compiling a statement that runs for a millisecond takes a second, and 50 MB of each connection.
             ("jit", "off"),
             ("default_transaction_read_only", if config.read_only { "on" } else { "off" }),

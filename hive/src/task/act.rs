@@ -76,15 +76,32 @@ async fn many(client: &Client, options: &Options, mut body: Value, as_json: bool
     body["all"] = json!(options.all);
     body["dry_run"] = json!(options.dry_run);
     let mut action = client.post_once(ACTIONS, &body, options.idempotency_key.as_deref()).await?;
+    if action["status"] == "working" && !as_json {
+        // The action goes on when we are interrupted.
+        eprintln!("hive task action {}", output::text(&action["id"]));
+    }
     // An answer that was given before tells how far it was then.
     while action["status"] == "working" {
         tokio::time::sleep(LOOK).await;
         action = client.get(&format!("{ACTIONS}/{}", output::text(&action["id"]))).await?;
     }
+    tell(&action, as_json)
+}
+
+/// Shows an action as it stands; one that failed is a failure.
+pub(crate) async fn look(client: &Client, id: &str, as_json: bool) -> Result<(), Failure> {
+    let action = client.get(&format!("{ACTIONS}/{id}")).await?;
+    if !as_json {
+        println!("{} {}", output::text(&action["action"]), output::text(&action["status"]));
+    }
+    tell(&action, as_json)
+}
+
+fn tell(action: &Value, as_json: bool) -> Result<(), Failure> {
     if as_json {
-        output::json(&action)?;
+        output::json(action)?;
     } else {
-        show(&action);
+        show(action);
     }
     match action["status"].as_str() {
         Some("failed") => Err(Failure::Failed(output::plain(&output::text(&action["error"])))),

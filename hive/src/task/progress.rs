@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::{
@@ -18,7 +19,7 @@ const PATIENCE: u32 = 120;
 /// Waits for the end. `live` shows steps, tools and cost on stderr meanwhile.
 pub(crate) async fn wait(client: &Client, id: &str, live: bool) -> Result<(), Failure> {
     let mut spent = 0.0;
-    follow(client, id, 0, |event| {
+    follow(client, id, 0, true, |event| {
         if live {
             show(event, &mut spent);
         }
@@ -27,14 +28,15 @@ pub(crate) async fn wait(client: &Client, id: &str, live: bool) -> Result<(), Fa
     .await
 }
 
-/// Prints every event as a line.
+/// Prints every event as a line: until the task ends, or with `no_follow` those that are there.
 pub(crate) async fn print_events(
     client: &Client,
     id: &str,
     after: i64,
+    no_follow: bool,
     as_json: bool,
 ) -> Result<(), Failure> {
-    follow(client, id, after, |event| {
+    follow(client, id, after, !no_follow, |event| {
         if as_json {
             println!("{event}");
         } else {
@@ -50,14 +52,16 @@ pub(crate) async fn print_events(
     .await
 }
 
-/// Calls `each` for every event after `after`, once and in order, until the task's end.
+/// Calls `each` for every event after `after`, once and in order, until the task's end, or until there is no further one
+/// when it does not wait for more.
 async fn follow(
     client: &Client,
     id: &str,
     mut after: i64,
+    waits: bool,
     mut each: impl FnMut(&Value) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let path = format!("/api/v1/tasks/{id}/events");
+    let path = format!("/api/v1/tasks/{id}/events?follow={waits}");
     let mut broken = 0;
     loop {
         let response = match client.stream(&path, after).await {
@@ -69,6 +73,9 @@ async fn follow(
             }
             Err(failure) => return Err(failure),
         };
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(());
+        }
         let mut bytes = response.bytes_stream();
         let mut buffer = Vec::new();
         while let Some(Ok(chunk)) = bytes.next().await {
@@ -81,7 +88,7 @@ async fn follow(
                 after = event["seq"].as_i64().unwrap_or(after);
                 broken = 0;
                 each(&event)?;
-                if event["kind"].as_str().is_some_and(|kind| ENDS.contains(&kind)) {
+                if waits && event["kind"].as_str().is_some_and(|kind| ENDS.contains(&kind)) {
                     return Ok(());
                 }
             }

@@ -2,19 +2,21 @@
 
 use serde_json::Value;
 
+use super::paused::is_held;
 use crate::{
     failure::Failure,
     output::{self, plain, text},
 };
 
-pub(crate) fn list(page: &Value) -> Result<(), Failure> {
+/// A page of tasks, with the pauses that hold now.
+pub(crate) fn list(page: &Value, pauses: &Value) -> Result<(), Failure> {
     let tasks = page["items"].as_array().cloned().unwrap_or_default();
     let row = |task: &Value| {
         let cost = task["usage"]["cost_usd"].as_f64().unwrap_or(0.0);
         vec![
             text(&task["id"]),
             text(&task["status"]),
-            text(&task["status_reason"]),
+            if is_held(task, pauses) { "paused".to_owned() } else { text(&task["status_reason"]) },
             text(&task["priority"]),
             text(&task["agent"]["type"]),
             format!("${cost:.4}"),

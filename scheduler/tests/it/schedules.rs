@@ -1,14 +1,11 @@
 //! Schedules fired by real processes that are killed and frozen, and what one pass does.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use hive_domain::{
-    CatchUp, Limits, Overlap, Priority, ProjectId, ScheduleId, SlotOutcome, TaskId,
-    task::{DependencyPolicy, NewTask, Performer},
+    CatchUp, Overlap, ProjectId, ScheduleId, SlotOutcome,
+    task::{NewTask, Performer},
 };
 use hive_scheduler::duties;
 use hive_store::{DutyOptions, Makes, NewSchedule, Plan, Store};
@@ -19,29 +16,7 @@ use crate::{
 };
 
 fn plan(name: &str, cron: &str) -> Plan {
-    let task = NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        title: name.to_owned(),
-        description: String::new(),
-        performer: Performer::Noop,
-        priority: Priority::default(),
-        dependencies: Vec::new(),
-        on_dependency_failure: DependencyPolicy::Fail,
-        repository: None,
-        acceptance: Vec::new(),
-        context: serde_json::Map::new(),
-        labels: BTreeMap::new(),
-        run_at: None,
-        max_attempts: 3,
-        limits: Limits::default(),
-        model: None,
-        session: None,
-        parent: None,
-        deadline: None,
-        concurrency_key: None,
-        created_by: "test".to_owned(),
-    };
+    let task = NewTask::titled(name, Performer::Noop, "test");
     Plan {
         name: name.to_owned(),
         cron: cron.to_owned(),

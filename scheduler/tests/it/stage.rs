@@ -1,14 +1,11 @@
 //! A database and a Redis prefix of a test's own, and tasks in the states that the scheduler repairs.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::Parser;
 use hive_domain::{
-    Limits, Priority, ProjectId, TaskId, TaskStatus,
-    task::{DependencyPolicy, NewTask, Performer, Task},
+    Priority, TaskId, TaskStatus,
+    task::{NewTask, Performer, Task},
 };
 use hive_local::testing::{TestDatabase, TestStores};
 use hive_scheduler::{Config, Doors, duties};
@@ -61,27 +58,9 @@ impl Stage {
 
 pub async fn enqueue(store: &Store, priority: i64, delay: Option<Duration>) -> Task {
     let new = NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        title: "A task".to_owned(),
-        description: String::new(),
-        performer: Performer::Noop,
         priority: Priority::try_from(priority).unwrap(),
-        dependencies: Vec::new(),
-        on_dependency_failure: DependencyPolicy::Fail,
-        repository: None,
-        acceptance: Vec::new(),
-        context: serde_json::Map::new(),
-        labels: BTreeMap::new(),
         run_at: delay.map(|delay| (SystemTime::now() + delay).into()),
-        max_attempts: 3,
-        limits: Limits::default(),
-        model: None,
-        session: None,
-        parent: None,
-        deadline: None,
-        concurrency_key: None,
-        created_by: "test".to_owned(),
+        ..NewTask::titled("A task", Performer::Noop, "test")
     };
     store.enqueue(&new).await.unwrap()
 }

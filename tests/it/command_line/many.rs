@@ -37,6 +37,14 @@ async fn many_tasks_are_handed_over_and_acted_on() {
     let raised = hive.says_json(&[&["task", "priority", "2"], &shop[..]].concat()).await;
     assert_eq!((&raised["status"], &raised["done"]), (&json!("done"), &json!(30)), "{raised:#}");
     assert_eq!(number(&hive, "SELECT count(*) FROM tasks WHERE priority = 2").await, 30);
+    let id = raised["id"].as_str().unwrap();
+    assert_eq!(hive.says_json(&["task", "action", id]).await, raised);
+    assert_eq!(
+        hive.says(&["task", "action", id]).await,
+        "reprioritise done\n30 of 30 tasks done, 0 skipped\n"
+    );
+    let nothing = hive.complains(1, &["task", "action", &uuid::Uuid::now_v7().to_string()]).await;
+    assert!(nothing.contains("(404)"), "{nothing}");
     let again = hive.says(&[&["task", "priority", "2"], &shop[..]].concat()).await;
     assert_eq!(again, "0 of 30 tasks done, 30 skipped\n");
     let all = hive.complains(2, &["task", "cancel"]).await;
@@ -91,7 +99,12 @@ async fn an_action_that_keeps_failing_holds_nobody_up_and_says_why_it_failed() {
     let (output, ()) = tokio::join!(waiting, push);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "0 of 3 tasks done, 0 skipped\n");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("planted"));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("planted"));
+    // While it was waited for, its id was told, by which it is shown afterwards.
+    let id = complaint.lines().find_map(|line| line.strip_prefix("hive task action ")).unwrap();
+    let later = hive.complains(1, &["task", "action", id]).await;
+    assert!(later.contains("planted"), "{later}");
 }
 
 #[tokio::test]
@@ -117,6 +130,8 @@ async fn dead_letters_are_listed_and_tried_again() {
     let first = ids[0].to_string();
     let made = hive.says_json(&["dead", "redrive", &first]).await;
     assert_eq!(made["redriven_from"], json!(first), "{made:#}");
+    let twice = hive.complains(1, &["dead", "redrive", &first]).await;
+    assert!(twice.contains(made["id"].as_str().unwrap()) && twice.contains("(409)"), "{twice}");
     let refused = hive.complains(2, &["dead", "redrive"]).await;
     assert!(refused.contains("--all"), "{refused}");
     let rest = hive.says(&["dead", "redrive", "--all"]).await;

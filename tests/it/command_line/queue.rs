@@ -33,6 +33,10 @@ async fn a_pause_is_made_explained_and_ended() {
     assert!(lines[1].starts_with("why      ") && lines[1].contains("an upgrade"), "{told}");
     assert!(lines[2].starts_with("clears   "), "{told}");
 
+    let listed = hive.says(&["task", "list"]).await;
+    let line = listed.lines().find(|line| line.starts_with(&id)).unwrap();
+    assert!(line.split_whitespace().eq([&id, "ready", "paused", "5", "$0.0000", "Held"]), "{listed}");
+
     let drained =
         hive.says_json(&["queue", "drain", "--lane", "low", "--until", "2999-01-01T00:00:00Z"]).await;
     assert_eq!(
@@ -46,6 +50,12 @@ async fn a_pause_is_made_explained_and_ended() {
 
     assert_eq!(hive.says(&["queue", "resume"]).await, "");
     assert_eq!(pauses(&hive).await, ["lane/low/drain/"]);
+    let listed = hive.says(&["task", "list"]).await;
+    assert!(!listed.contains("paused"), "the pause of another lane is not its own: {listed}");
+    // Nothing happens to it, and what is there is told all the same.
+    let events = ["task", "events", &id, "--no-follow"];
+    assert_eq!(hive.says(&events).await.lines().count(), 1);
+    assert_eq!(hive.says(&[&events[..], &["--after", "1"]].concat()).await, "");
     hive.start_worker().await;
     hive.wait_succeeded(id.parse().unwrap(), 60).await;
     let why = hive.says(&["task", "why", &id]).await;
@@ -78,6 +88,14 @@ async fn limits_are_set_and_servers_that_are_away_or_deny_have_their_codes() {
     hive.complains(2, &["queue", "limit", "--running", "1"]).await;
     let zero = hive.complains(1, &["queue", "limit", "--key", "release", "--running", "0"]).await;
     assert!(zero.contains("/max_running"), "{zero}");
+    assert_eq!(limits().await, ["key/release/1/30/60"]);
+    hive.says(&["queue", "limit", "--key", "a & b", "--running", "2"]).await;
+    assert_eq!(hive.says(&["queue", "drop-limit", "--key", "a & b"]).await, "");
+    assert_eq!(limits().await, ["key/release/1/30/60"]);
+    let none = hive.complains(1, &["queue", "drop-limit", "--agent", "release"]).await;
+    assert!(none.contains("(404)"), "{none}");
+    hive.complains(2, &["queue", "drop-limit"]).await;
+    hive.complains(2, &["queue", "drop-limit", "--key", "release", "--agent", "release"]).await;
     assert_eq!(limits().await, ["key/release/1/30/60"]);
 
     let denied = hive.complains(5, &["queue", "list", "--token", "another-token-of-some-length"]).await;

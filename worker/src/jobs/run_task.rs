@@ -12,7 +12,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{leases::Leases, meter};
+use crate::{
+    leases::Leases,
+    meter,
+    strays::{Question, Strays},
+};
 
 /// What a ticket needs to become an outcome. Cheap to clone.
 #[derive(Clone)]
@@ -21,6 +25,7 @@ pub(crate) struct RunTask {
     pub(crate) queue: Queue,
     pub(crate) agent: Arc<Agent>,
     pub(crate) leases: Leases,
+    pub(crate) strays: Strays,
     pub(crate) drain: CancellationToken,
     pub(crate) claimant: Claimant,
 }
@@ -30,7 +35,7 @@ impl RunTask {
     pub(crate) async fn follow(&self, ticket: Ticket) {
         let task = TaskId::from(ticket.task_id);
         fail_point!("claim::before", |_| std::process::abort());
-        let asked = Instant::now();
+        let (question, asked) = (self.strays.ask(), Instant::now());
         let lease = match self.store.claim(task, ticket.epoch, &self.claimant).await {
             Ok(Some(lease)) => lease,
             Ok(None) => {
@@ -38,17 +43,18 @@ impl RunTask {
                 return;
             }
             Err(error) => {
-                // The task stays ready; the reconciler announces it again.
+                // The task stays ready and the reconciler announces it again, or only the answer was lost.
+                question.failed(&error);
                 tracing::warn!(task.id = %task, "Task {task} could not be claimed: {error}");
                 return;
             }
         };
         meter::claim(asked.elapsed());
-        self.run(lease).await;
+        self.run(lease, question).await;
     }
 
-    /// Runs a claimed task and settles what came of it.
-    pub(crate) async fn run(&self, lease: Lease<Task>) {
+    /// Runs a claimed task and settles what came of it. `question` is the one that claimed it.
+    pub(crate) async fn run(&self, lease: Lease<Task>, question: Question) {
         let task = lease.task();
         meter::waited(&lease);
         let span = tracing::info_span!(
@@ -58,13 +64,17 @@ impl RunTask {
             trace.id = %task.uuid().simple(),
         );
         fail_point!("claim::committed", |_| std::process::abort());
-        self.hold(lease).instrument(span).await;
+        self.hold(lease, question).instrument(span).await;
     }
 
-    async fn hold(&self, mut lease: Lease<Task>) {
+    async fn hold(&self, mut lease: Lease<Task>, question: Question) {
         let started = Instant::now();
         let (registered, control) = self.leases.register(lease.task(), lease.epoch(), &self.drain);
-        let outcome = if lease.leased.duty.is_some() {
+        drop(question);
+        let outcome = if control.halt.is_cancelled() {
+            // The answer came when all runs had been ended.
+            Ok(Outcome::Yield)
+        } else if lease.leased.duty.is_some() {
             // The only duty does nothing: it is the operator's probe of the whole way.
             let summary = "the noop duty did nothing".to_owned();
             Ok(Outcome::Done(TaskResult { summary, ..TaskResult::default() }))
@@ -147,6 +157,6 @@ impl RunTask {
     }
 }
 
-fn ticket(of: Announcement) -> Ticket {
+pub(crate) fn ticket(of: Announcement) -> Ticket {
     Ticket::new(of.task.uuid(), of.epoch, of.priority.into(), of.isolated)
 }

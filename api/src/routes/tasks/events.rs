@@ -35,20 +35,22 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
     params(
         ("id" = uuid::Uuid, Path),
         ("Last-Event-ID" = Option<i64>, Header, description = "Events after this seq; browsers send it by themselves."),
-        ("after" = Option<i64>, Query, description = "The same, for callers that cannot set headers.")
+        ("after" = Option<i64>, Query, description = "The same, for callers that cannot set headers."),
+        ("follow" = Option<bool>, Query, description = "`false`: the stream ends behind what is there now.")
     ),
     responses(
         (status = 200, body = stream::EventView, content_type = "text/event-stream", description =
             "`id` is the seq, `event` the kind, `data` this object."),
-        (status = 204, description = "The task has ended and everything was already sent.")
+        (status = 204, description = "Everything was already sent, and nothing more will be.")
     )
 )]
 pub async fn handle(
     State(app): State<Arc<App>>,
     Id(id): Id<TaskId>,
     headers: HeaderMap,
-    query: Query,
+    mut query: Query,
 ) -> Result<Response> {
+    let follows = query.one::<bool>("follow")?.unwrap_or(true);
     let after = after(&headers, query)?;
     // The place among the watchers comes before the look at the task, so that no change falls in between.
     let watcher = app.live.watch(id).ok_or_else(|| {
@@ -56,13 +58,14 @@ pub async fn handle(
     })?;
     let task = app.store.task(id).await?;
     let after = after.min(task.event_seq);
-    if task.status.is_end() && after == task.event_seq {
+    if (task.status.is_end() || !follows) && after == task.event_seq {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     if task.status.is_end() {
         steps::refuse_pruned(&app, id).await?;
     }
-    let events = stream::events(app, watcher, Position { task: id, after });
+    let until = (!follows).then_some(task.event_seq);
+    let events = stream::events(app, watcher, Position { task: id, after, until });
     let headers = [(HeaderName::from_static("x-accel-buffering"), "no")];
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok((headers, Sse::new(events).keep_alive(keep_alive)).into_response())

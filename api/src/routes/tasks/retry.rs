@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Makes a new task with the same input from one that failed, died or was cancelled. `redriven_from` names the old one,
-/// which stays as it is. A deadline that has passed is left out.
+/// which stays as it is. A deadline that has passed is left out. A task is tried again once: 409 `task_already_redriven`
+/// names in `redriven_to` what was made of it.
 #[utoipa::path(
     post,
     path = "/api/v1/tasks/{id}/retry",

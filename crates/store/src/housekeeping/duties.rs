@@ -74,12 +74,12 @@ pub const DUTIES: &[Duty] = &[
     },
     Duty {
         name: "messages_retention",
-        what: "removes messages that were read, of tasks that ended long ago and whose journal is gone",
+        what: "removes messages, read or missed, of tasks that ended long ago and whose journal is gone",
         cron: "30 3 * * *",
         work: Work::Prune(&[Prune {
             table: "task_messages",
             // While the journal is kept, its entries name them.
-            over: "read_at IS NOT NULL AND EXISTS (
+            over: "EXISTS (
                        SELECT 1 FROM tasks t JOIN journal_weeks w ON t.id >= w.first_id AND t.id < w.past_id
                        WHERE t.id = task_messages.task_id AND w.dropped_at IS NOT NULL
                          AND t.completed_at < now() - make_interval(days => $1))",

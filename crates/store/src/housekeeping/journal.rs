@@ -157,7 +157,9 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "SELECT set_config('lock_timeout', '400', true) AS lock,
-                    set_config('statement_timeout', '30000', true) AS statement"
+                    set_config('statement_timeout', '30000', true) AS statement,
+                    -- Everybody waits for a table that is being changed.
+                    set_config('idle_in_transaction_session_timeout', '2000', true) AS idle"
         )
         .fetch_one(&mut *tx)
         .await?;

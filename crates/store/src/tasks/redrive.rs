@@ -15,13 +15,21 @@ impl Once {
     /// it waited for and did not succeed is replaced by the newest task that was made from that.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] `task_not_retryable` unless it failed, died or was cancelled.
+    /// [`Error::NotFound`]; [`Error::Conflict`] `task_not_retryable` unless it failed, died or was cancelled;
+    /// [`Error::Redriven`] when it was tried again before: its successor is the one to try now.
     pub async fn redrive(&mut self, id: TaskId, actor: &str) -> Result<Task> {
         let connection = self.connection()?;
-        let made = redrive_all(connection, &[id.uuid()], actor, Repeats::Allowed).await?;
+        let made = redrive_all(connection, &[id.uuid()], actor).await?;
         let shown = made.first().map_or(id, |made| made.task);
         let task = show(connection, shown).await?;
         if made.is_empty() {
+            let successor = sqlx::query_scalar!(
+                "SELECT id FROM tasks WHERE redriven_from = $1 ORDER BY id DESC LIMIT 1",
+                id.uuid(),
+            );
+            if let Some(successor) = successor.fetch_optional(connection).await? {
+                return Err(Error::Redriven { task: id, successor: successor.into() });
+            }
             return Err(Error::Conflict {
                 code: "task_not_retryable",
                 message: format!("a task that is {} cannot be tried again", task.status),
@@ -31,20 +39,12 @@ impl Once {
     }
 }
 
-/// Whether a task from which another was already made is tried again.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Repeats {
-    Allowed,
-    Skipped,
-}
-
-/// Makes a new task from each of `ids` that ended without success; returns the new ones. `ids` must be in order, so that
-/// what a task waited for is made before it.
+/// Makes a new task from each of `ids` that ended without success and from which none was made so far; returns the new
+/// ones. `ids` must be in order, so that what a task waited for is made before it.
 pub(super) async fn redrive_all(
     connection: &mut PgConnection,
     ids: &[Uuid],
     actor: &str,
-    repeats: Repeats,
 ) -> Result<Vec<Changed>> {
     // First a lock, then the question: whoever comes second must see what the first made. Parents are locked too, so
     // that a cancel that runs down from one sees the new task or is seen by it.
@@ -66,14 +66,14 @@ pub(super) async fn redrive_all(
                -- A part of what was cancelled stands alone from now on.
                LEFT JOIN tasks p ON p.id = t.parent_id AND p.status <> 'cancelled'
                WHERE t.status IN ('failed', 'cancelled', 'dead')
-                 AND ($3 OR NOT EXISTS (SELECT 1 FROM tasks r WHERE r.redriven_from = t.id))
+                 AND NOT EXISTS (SELECT 1 FROM tasks r WHERE r.redriven_from = t.id)
            ), task AS (
                INSERT INTO tasks (id, project_id, title, description, assigned_agent_id, duty, repository_url, base_ref,
                                   base_commit, acceptance, context, labels, limits, model, on_dependency_failure,
                                   max_attempts, created_by, priority, status, status_reason, event_seq, session_id,
                                   parent_id, depth, deadline, concurrency_key, redriven_from)
                SELECT new_id, project_id, title, description, assigned_agent_id, duty, repository_url, base_ref,
-                      base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, $4,
+                      base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, $3,
                       priority, CASE WHEN awaits OR concurrency_key IS NOT NULL THEN 'pending'::task_status ELSE 'ready' END,
                       CASE WHEN awaits THEN 'dependencies'::status_reason
                            WHEN concurrency_key IS NOT NULL THEN 'concurrency' END, 1, session_id, kept_parent,
@@ -84,13 +84,12 @@ pub(super) async fn redrive_all(
                RETURNING id, status, title, priority, redriven_from
            ), event AS (
                INSERT INTO events (task_id, seq, kind, data)
-               SELECT id, 1, $5, jsonb_build_object('title', title, 'priority', priority, 'redriven_from', redriven_from)
+               SELECT id, 1, $4, jsonb_build_object('title', title, 'priority', priority, 'redriven_from', redriven_from)
                FROM task
            )
            SELECT id, status::text AS "status!" FROM task ORDER BY id"#,
         ids,
         &new,
-        repeats == Repeats::Allowed,
         actor,
         EventKind::Created.as_str(),
     )

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hive_domain::{
-    AgentDefinition, AgentId, ErrorClass, Lease, Limits, Outcome, Priority, ProjectId, StatusReason, TaskId,
+    AgentDefinition, AgentId, ErrorClass, Lease, Limits, Outcome, ProjectId, StatusReason, TaskId,
     TaskStatus,
     journal::{Entry, Note, NoteCause, TaskResult},
     task::{AcceptanceCheck, DependencyPolicy, NewTask, Performer, Task},
@@ -252,27 +252,5 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
 
 /// A task with nothing but a title and somebody who does it.
 pub(crate) fn new_task(performer: Performer) -> NewTask {
-    NewTask {
-        id: TaskId::new(),
-        project: ProjectId::DEFAULT,
-        title: "a task".to_owned(),
-        description: String::new(),
-        performer,
-        priority: Priority::default(),
-        dependencies: Vec::new(),
-        on_dependency_failure: DependencyPolicy::Fail,
-        repository: None,
-        acceptance: Vec::new(),
-        context: serde_json::Map::new(),
-        labels: std::collections::BTreeMap::new(),
-        run_at: None,
-        max_attempts: 3,
-        limits: Limits::default(),
-        model: None,
-        session: None,
-        parent: None,
-        deadline: None,
-        concurrency_key: None,
-        created_by: "a test".to_owned(),
-    }
+    NewTask::titled("a task", performer, "a test")
 }

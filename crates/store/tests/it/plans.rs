@@ -203,6 +203,18 @@ async fn hot_statements_use_their_indexes() {
         ),
         ("renew", &["AS held (id, epoch)"], format!("{ids}, ARRAY[1], 10"), &["tasks_pkey"]),
         (
+            "claims that were not renewed",
+            &["AND lease_until <= claimed_at"],
+            "'w', now(), 8".to_owned(),
+            &["tasks_by_status"],
+        ),
+        (
+            "strays that are handed back",
+            &["AS stray (id, epoch)"],
+            format!("{ids}, ARRAY[1], 'w', 'drained', 'task.ready'"),
+            &["tasks_pkey"],
+        ),
+        (
             "append",
             &["next_seq = t.next_seq + g.steps", "deaths = 0"],
             format!(

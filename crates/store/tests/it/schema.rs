@@ -275,7 +275,7 @@ async fn connections_are_bounded_in_what_they_may_hold() {
     let limits: Vec<(&str, &str)> =
         limits.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let expected = [
-        ("idle_in_transaction_session_timeout", "10000"),
+        ("idle_in_transaction_session_timeout", "5000"),
         ("jit", "off"),
         ("lock_timeout", "2000"),
         ("statement_timeout", "5000"),

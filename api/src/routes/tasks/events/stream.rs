@@ -44,6 +44,8 @@ pub struct Position {
     pub task: TaskId,
     /// The last event it has.
     pub after: i64,
+    /// The last one it wants, unless it waits for more.
+    pub until: Option<i64>,
 }
 
 struct Reader {
@@ -73,11 +75,15 @@ pub fn events(
 }
 
 impl Reader {
-    /// At least one event, or `None` when the task has ended and all were read.
+    /// At least one event, or `None` when all were read that are wanted, or all there will be.
     async fn next_batch(&mut self) -> Option<Vec<Result<Frame, Infallible>>> {
         loop {
             match self.app.store.events_after(self.at.task, self.at.after, BATCH).await {
-                Ok(events) if !events.is_empty() => {
+                Ok(mut events) if !events.is_empty() => {
+                    events.retain(|event| self.at.until.is_none_or(|until| event.seq <= until));
+                    if events.is_empty() {
+                        return None;
+                    }
                     if let Some(last) = events.last() {
                         self.at.after = last.seq;
                         self.ended = is_end(&last.kind);
@@ -85,7 +91,7 @@ impl Reader {
                     return Some(events.iter().map(|event| Ok(frame(event))).collect());
                 }
                 // A task that was reopened has events after its end, so the end counts only when nothing follows it.
-                Ok(_) if self.ended => return None,
+                Ok(_) if self.ended || self.at.until.is_some() => return None,
                 Ok(_) => self.watcher.changed().await,
                 Err(error) => {
                     tracing::debug!(error = &error as &dyn std::error::Error, "Events could not be read");

@@ -54,6 +54,15 @@ impl Store {
     /// action, should there be one; see [`MOST_FAILURES`].
     pub async fn work_on_bulk_actions(&self) -> Result<Option<Slice>> {
         let mut tx = self.pool.begin().await?;
+        // First of all: what waits for a lock or hangs must not outlast the pass in which it is counted, nor may whoever is
+        // frozen keep the rows of a slice for longer.
+        sqlx::query!(
+            "SELECT set_config('lock_timeout', '1000', true) AS lock,
+                    set_config('statement_timeout', '2500', true) AS statement,
+                    set_config('idle_in_transaction_session_timeout', '3000', true) AS idle"
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         let action = sqlx::query_as!(
             Action,
             r#"SELECT id, kind::text AS "kind!", priority, created_by, failures FROM task_actions
@@ -62,13 +71,6 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(action) = action else { return Ok(None) };
-        // What waits for a lock or hangs must not outlast the pass in which it is counted.
-        sqlx::query!(
-            "SELECT set_config('lock_timeout', '1000', true) AS lock,
-                    set_config('statement_timeout', '2500', true) AS statement"
-        )
-        .fetch_one(&mut *tx)
-        .await?;
         let error = match timeout(WITHIN, work(&mut tx, &action)).await {
             Ok(Ok(changed)) => {
                 tx.commit().await?;
@@ -152,8 +154,7 @@ async fn work(connection: &mut PgConnection, action: &Action) -> Result<Vec<Chan
             return Err(Error::inconsistent("task_actions", "priority", action.id, "none is given"));
         }
         (ActionKind::Redrive, _) => {
-            let repeats = redrive::Repeats::Skipped;
-            let made = redrive::redrive_all(connection, &ids, &action.created_by, repeats).await?;
+            let made = redrive::redrive_all(connection, &ids, &action.created_by).await?;
             let done = made.len();
             (made, done, 0)
         }

@@ -1,0 +1,109 @@
+//! The usage line of every command names what it cannot do without.
+
+use std::process::Command;
+
+use hive_tests::binary;
+
+/// What `hive … --help` prints.
+fn help(command: &[String]) -> String {
+    let output = Command::new(binary("hive")).args(command).arg("--help").output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The usage lines of a command and all below it, without what every command has.
+fn usages(command: &[String], found: &mut Vec<String>) {
+    let text = help(command);
+    let below: Vec<&str> = text
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    if below.is_empty() {
+        let usage = text.lines().find_map(|line| line.strip_prefix("Usage: hive ")).unwrap();
+        let (words, rest) = usage.split_once(" [OPTIONS]").unwrap();
+        assert_eq!(words, command.join(" "));
+        found.push(format!("{words}{rest}"));
+    }
+    for name in below {
+        usages(&[command, &[name.to_owned()]].concat(), found);
+    }
+}
+
+#[test]
+fn every_usage_line_names_what_the_command_needs() {
+    let mut found = Vec::new();
+    usages(&[], &mut found);
+    let all = [
+        "dev",
+        "migrate",
+        "doctor",
+        "verify",
+        "probe [URL]",
+        "task submit <TITLE>",
+        "task list",
+        "task show <ID>",
+        "task steps <ID>",
+        "task events <ID>",
+        "task diff <ID>",
+        "task why <ID>",
+        "task bulk <FILE>",
+        "task cancel <ID|FILTER|--all>",
+        "task action <ID>",
+        "task priority <PRIORITY> <ID|FILTER|--all>",
+        "task retry <ID>",
+        "task tell <ID> <TEXT>",
+        "task messages <ID>",
+        "task fork --from-step <FROM_STEP> <ID>",
+        "task outcome <ID> <OUTCOME>",
+        "queue pause",
+        "queue drain",
+        "queue resume",
+        "queue list",
+        "queue limits",
+        "queue limit <--key <KEY>|--agent <ID>>",
+        "queue drop-limit <--key <KEY>|--agent <ID>>",
+        "dead list",
+        "dead redrive <ID|FILTER|--all>",
+        "session create <NAME>",
+        "session list",
+        "session show <ID>",
+        "agent list",
+        "agent show <ID>",
+        "schedule create --cron <CRON> <--title <TITLE>|--task <JSON>|--duty <DUTY>> <NAME>",
+        "schedule list",
+        "schedule show <ID>",
+        "schedule enable <ID>",
+        "schedule disable <ID>",
+        "schedule delete <ID>",
+        "schedule run <ID>",
+        "housekeeping list",
+        "housekeeping run <DUTY>",
+    ];
+    assert_eq!(found, all);
+}
+
+/// A command that its usage line calls whole is not refused as incomplete, and one that lacks a part is.
+#[test]
+fn a_command_without_what_its_usage_line_names_is_refused() {
+    let mut found = Vec::new();
+    usages(&[], &mut found);
+    for usage in found.iter().filter(|usage| usage.contains('<')) {
+        let words = usage
+            .split_whitespace()
+            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+        let words: Vec<&str> = words.take_while(|word| !word.starts_with('-')).collect();
+        let mut command = Command::new(binary("hive"));
+        // Nobody listens on port 1, so that what is not refused fails otherwise.
+        command
+            .args(&words)
+            .env("HIVE_URL", "http://127.0.0.1:1")
+            .env("HIVE_TOKEN", "a-token-of-some-length");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "hive {words:?}: {output:?}");
+    }
+}
