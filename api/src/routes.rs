@@ -4,6 +4,7 @@ mod agents;
 mod dead_letters;
 mod housekeeping;
 mod models;
+mod money;
 mod queue;
 mod routing_rules;
 mod schedules;
@@ -105,6 +106,10 @@ endpoints! {
     queue::limits,
     queue::set_limit,
     queue::drop_limit,
+    money::budgets,
+    money::set_budget,
+    money::remove_budget,
+    money::usage,
     tasks::retry,
     tasks::depend,
     dead_letters::list,

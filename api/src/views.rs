@@ -7,6 +7,7 @@ mod housekeeping;
 mod limits;
 mod message;
 mod model;
+mod money;
 mod names;
 mod queue;
 mod result;
@@ -23,6 +24,7 @@ pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
 pub use message::MessageView;
 pub use model::{ModelFindingView, ModelRefreshView, ModelView};
+pub use money::{BudgetView, UsageSumView};
 pub use names::{
     agent_status, call_kind, catch_up, dependency_policy, effort, message_policy, overlap, pause_mode,
     task_status,

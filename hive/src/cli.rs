@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, models, models::routing, probe, queue,
-    schedule, session, settings::Connection, task, verify,
+    agent, budget, dead, dev, doctor, failure::Failure, housekeeping, migrate, models, models::routing, probe,
+    queue, schedule, session, settings::Connection, task, usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -47,6 +47,15 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Set how much money may be spent, and see how much of it is.
+    Budget {
+        #[command(subcommand)]
+        command: budget::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show what calls to the model used and cost.
+    Usage(usage::Options),
     /// Look at tasks whose attempts are used up, and try them again.
     Dead {
         #[command(subcommand)]
@@ -118,6 +127,8 @@ impl Cli {
             Command::Probe(options) => probe::run(options).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
             Command::Queue { command, common } => queue::run(command, &common, self.json).await,
+            Command::Budget { command, common } => budget::run(command, &common, self.json).await,
+            Command::Usage(options) => usage::run(&options, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,

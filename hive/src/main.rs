@@ -1,6 +1,7 @@
 //! The command line of Agent Hive.
 
 mod agent;
+mod budget;
 mod cli;
 mod client;
 mod dead;
@@ -17,6 +18,7 @@ mod schedule;
 mod session;
 mod settings;
 mod task;
+mod usage;
 mod verify;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ mod bulk_actions;
 mod census;
 mod housekeeping;
 mod janitor;
+mod money;
 mod reconcile;
 mod schedules;
 
@@ -14,6 +15,8 @@ pub use housekeeping::housekeeping;
 pub(crate) use housekeeping::keep_house;
 pub use janitor::janitor;
 pub(crate) use janitor::keep_clean;
+pub use money::money;
+pub(crate) use money::{METRICS as MONEY_METRICS, keep_accounts};
 pub(crate) use reconcile::keep_reconciled;
 pub use reconcile::{Pass, reconcile};
 pub(crate) use schedules::keep_schedules;

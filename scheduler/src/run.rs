@@ -67,6 +67,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let handle = metrics::install("scheduler");
     metrics::describe(&METRICS);
     metrics::describe(&duties::CENSUS_METRICS);
+    metrics::describe(&duties::MONEY_METRICS);
     hive_queue::describe_metrics();
     hive_store::describe_metrics();
     let doors = Doors::open(&config)?;
@@ -101,6 +102,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     duties.spawn(duties::keep_acting(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_schedules(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_house(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_accounts(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_counted(doors.clone(), stop.clone()));
     tracing::info!("The scheduler is at work");
 

@@ -4,6 +4,7 @@
 
 mod aimock;
 mod blocked_trees;
+mod budgets;
 mod bulk;
 mod cancelling;
 mod circles;
@@ -39,6 +40,7 @@ mod steering;
 mod timers;
 mod typescript_sdk;
 mod unknown_outcome;
+mod usage;
 mod verdicts;
 mod verify;
 mod waiting;

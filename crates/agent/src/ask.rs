@@ -39,6 +39,8 @@ pub(crate) struct Question {
     request: Request,
     /// The SHA-256 of the request's bytes.
     pub(crate) digest: [u8; 32],
+    /// What the call may cost at most.
+    pub(crate) worst_case: NanoUsd,
 }
 
 impl Activation<'_> {
@@ -65,7 +67,8 @@ impl Activation<'_> {
         choice.apply(&mut request, &catalogue);
         catalogue.check(&request).map_err(|why| unsendable(&why))?;
         let body = request.body().map_err(|error| (StatusReason::InvalidRequest, error.to_string()))?;
-        Ok(Question { model, choice, digest: Sha256::digest(&body).into(), request })
+        let worst_case = worst_case(&model, &body, request.max_tokens);
+        Ok(Question { model, choice, digest: Sha256::digest(&body).into(), request, worst_case })
     }
 
     /// Asks and appends the reply; `Some` when the run ends or parks instead.
@@ -77,7 +80,7 @@ impl Activation<'_> {
                 Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
             },
         };
-        let Question { model, choice, request, digest } = question;
+        let Question { model, choice, request, digest, worst_case } = question;
         for attempt in 1.. {
             let call = loop {
                 let (call, asked) = match noted.take() {
@@ -94,6 +97,7 @@ impl Activation<'_> {
                                     &model,
                                     &digest,
                                     Some(choice.route),
+                                    worst_case,
                                 )
                             })
                             .await?;
@@ -280,8 +284,14 @@ fn usage_of(model: &str, usage: &hive_claude::Usage) -> Usage {
         output_tokens: count(usage.output_tokens),
         cache_read_tokens: count(usage.cache_read_input_tokens),
         cache_write_tokens: count(usage.cache_creation_input_tokens),
+        cache_write_1h_tokens: count(usage.cache_creation.ephemeral_1h_input_tokens),
         cost: NanoUsd(hive_claude::cost(model, usage).map_or(0, |cost| cost.0.clamp(0, MOST * 100))),
     }
+}
+
+/// What is reserved for a call. A model without a price is not asked.
+fn worst_case(model: &str, body: &[u8], max_tokens: u32) -> NanoUsd {
+    NanoUsd(hive_claude::worst_case(model, body, max_tokens).map_or(0, |cost| cost.0.max(0)))
 }
 
 /// The error and its causes in one line, for the task. Without secrets: a provider may repeat what it was sent.

@@ -48,6 +48,7 @@ impl Activation<'_> {
             model: &question.model,
             request_sha256: &question.digest,
             route: Some(question.choice.route),
+            worst_case: question.worst_case,
         });
         let entries = self.transcript.entries().get(before..).unwrap_or_default();
         let steps: Vec<NewStep<'_>> = entries

@@ -156,6 +156,12 @@ impl Agent {
                 tracing::error!("the sandbox failed: {detail}");
                 Ok(Outcome::Wait { after: HOST_TROUBLE, reason: StatusReason::SandboxUnavailable, detail })
             }
+            // Nothing was sent: it waits until its budget has room, and whoever raises the cap resumes it.
+            Err(Stopped::Store(hive_store::Error::OverBudget(reached))) => Ok(Outcome::Wait {
+                after: Duration::MAX,
+                reason: StatusReason::Budget,
+                detail: reached.to_string(),
+            }),
             Err(Stopped::Files { detail, class }) => Ok(failed_try(lease, class, None, detail)),
             other => other,
         }
@@ -202,6 +208,7 @@ impl Agent {
             output_tokens: task.usage.output_tokens - spent.output_tokens,
             cache_read_tokens: task.usage.cache_read_tokens - spent.cache_read_tokens,
             cache_write_tokens: task.usage.cache_write_tokens - spent.cache_write_tokens,
+            cache_write_1h_tokens: 0,
             cost: hive_domain::NanoUsd(task.usage.cost.0 - spent.cost.0),
         };
         let mut activation = Activation {

@@ -27,7 +27,7 @@ pub use catalogue::{Catalogue, CatalogueError, Finding, ModelFacts, Source, Stan
 pub use client::{Claude, Reply};
 pub use config::{Config, Secret};
 pub use error::{ApiError, Error, ErrorKind, Partial, Phase};
-pub use price::{ListedPrice, NanoUsd, PriceError, PriceTable, cost};
+pub use price::{ListedPrice, NanoUsd, PriceError, PriceTable, Service, cost, worst_case};
 pub use rate_limit::{RateLimits, Window};
 pub use retry::{EndReason, RetryPolicy, Verdict, WaitReason, verdict};
 pub use wire::message::{Block, Message, ToolInput};

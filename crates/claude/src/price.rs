@@ -4,6 +4,7 @@ mod listed;
 
 use std::sync::LazyLock;
 
+use chrono::{NaiveDate, Utc};
 pub use listed::ListedPrice;
 use serde::Deserialize;
 
@@ -31,6 +32,8 @@ pub struct PriceError(#[from] toml::de::Error);
 #[derive(Clone, Debug, Deserialize)]
 struct ModelPrice {
     ids: Vec<String>,
+    /// Its first day; what was listed from the start has none.
+    from: Option<NaiveDate>,
     #[serde(flatten)]
     price: TokenPrice,
     above: Option<Step>,
@@ -53,6 +56,20 @@ struct TokenPrice {
     cache_read: u32,
 }
 
+/// How a call is made, as far as its price goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Service {
+    /// One call, answered at once.
+    #[default]
+    Standard,
+    /// In a batch, for half the price.
+    Batch,
+}
+
+/// What a byte of a request counts at most, in tokens: 2 for 5, above what English, code and JSON have. Text in which
+/// nearly each character is a token of its own may have more; the call that shows it is charged as it is.
+const TOKENS_OF_BYTES: (u64, u64) = (2, 5);
+
 impl PriceTable {
     /// The table this crate was built with.
     pub fn embedded() -> &'static Self {
@@ -71,13 +88,39 @@ impl PriceTable {
         Ok(toml::from_str(text)?)
     }
 
-    /// The cost of a call, or `None` when the table has no price for the model. Never take `None` for zero.
-    pub fn cost(&self, model: &str, usage: &Usage) -> Option<NanoUsd> {
-        let entry = self.models.iter().find(|entry| entry.ids.iter().any(|id| id == model))?;
-        let price = match &entry.above {
-            Some(step) if usage.prompt_tokens() > step.prompt_tokens => step.price,
+    /// The price of a token for a prompt of this size, on this day (UTC).
+    fn price(&self, model: &str, prompt_tokens: u64, day: NaiveDate) -> Option<TokenPrice> {
+        let listed = self.models.iter().filter(|entry| entry.ids.iter().any(|id| id == model));
+        let valid = listed.filter(|entry| entry.from.is_none_or(|from| from <= day));
+        let entry = valid.max_by_key(|entry| entry.from)?;
+        Some(match &entry.above {
+            Some(step) if prompt_tokens > step.prompt_tokens => step.price,
             _ => entry.price,
+        })
+    }
+
+    /// What a call of today may cost at most, or `None` without a price: the whole request at the dearest rate that it
+    /// can be charged at, and as much output as it may have.
+    pub fn worst_case(&self, model: &str, body: &[u8], max_tokens: u32, day: NaiveDate) -> Option<NanoUsd> {
+        let (tokens, bytes) = TOKENS_OF_BYTES;
+        let prompt = (body.len() as u64).saturating_mul(tokens).div_ceil(bytes);
+        let price = self.price(model, prompt, day)?;
+        let has = |marker: &[u8]| body.windows(marker.len()).any(|bytes| bytes == marker);
+        // The text of a message may hold these words, in quotes that are escaped; taking it for a marker costs nothing
+        // but room.
+        let input = match (has(b"\"ttl\":\"1h\""), has(b"\"cache_control\"")) {
+            (true, _) => price.input.max(price.cache_write_1h),
+            (false, true) => price.input.max(price.cache_write_5m),
+            (false, false) => price.input,
         };
+        let sum = u128::from(prompt) * u128::from(input) + u128::from(max_tokens) * u128::from(price.output);
+        Some(NanoUsd(i64::try_from(sum).unwrap_or(i64::MAX)))
+    }
+
+    /// The cost of a call of this day (UTC), or `None` when the table has no price for the model. Never take `None` for
+    /// zero.
+    pub fn cost(&self, model: &str, usage: &Usage, day: NaiveDate, service: Service) -> Option<NanoUsd> {
+        let price = self.price(model, usage.prompt_tokens(), day)?;
         let hour = usage.cache_creation.ephemeral_1h_input_tokens;
         // Where the service gives no split, or one that does not add up, the rest was written for five minutes.
         let five_minutes = usage
@@ -92,15 +135,30 @@ impl PriceTable {
             (hour, price.cache_write_1h),
         ];
         let sum = parts.iter().map(|&(tokens, price)| u128::from(tokens) * u128::from(price)).sum::<u128>();
+        let sum = match service {
+            Service::Standard => sum,
+            Service::Batch => sum.div_ceil(2),
+        };
         // A count beyond all reason costs more than any budget holds.
         Some(NanoUsd(i64::try_from(sum).unwrap_or(i64::MAX)))
     }
 }
 
-/// The cost of a call by the embedded table, or `None` for a model without a price: then refuse the call or
+/// The day (UTC) by this host's clock: it decides about a price that changes on a day, and about nothing else.
+#[expect(clippy::disallowed_methods, reason = "the provider's day, not a lease, a slot or a budget")]
+fn today() -> NaiveDate {
+    Utc::now().date_naive()
+}
+
+/// The cost of a call of today by the embedded table, or `None` for a model without a price: then refuse the call or
 /// charge a configured rate, never nothing.
 pub fn cost(model: &str, usage: &Usage) -> Option<NanoUsd> {
-    PriceTable::embedded().cost(model, usage)
+    PriceTable::embedded().cost(model, usage, today(), Service::Standard)
+}
+
+/// What a call of today may cost at most, by the embedded table; see [`PriceTable::worst_case`].
+pub fn worst_case(model: &str, body: &[u8], max_tokens: u32) -> Option<NanoUsd> {
+    PriceTable::embedded().worst_case(model, body, max_tokens, today())
 }
 
 #[cfg(test)]
@@ -154,6 +212,47 @@ mod tests {
         assert_eq!(cost("claude-haiku-5-5", &at), Some(NanoUsd(100_000 + 980_000 + 125_000 + 5_000)));
         let above = Usage { cache_read_input_tokens: 98_001, ..at };
         assert_eq!(cost("claude-haiku-5-5", &above), Some(NanoUsd(500_000 + 4_900_050 + 625_000 + 25_000)));
+    }
+
+    fn day(year: i32, month: u32, day: u32) -> NaiveDate {
+        NaiveDate::from_ymd_opt(year, month, day).unwrap()
+    }
+
+    #[test]
+    fn a_price_holds_from_its_day_on() {
+        let read = Usage { cache_read_input_tokens: 10, ..Usage::default() };
+        let cost = |day| PriceTable::embedded().cost("claude-sonnet-5-5", &read, day, Service::Standard);
+        assert_eq!(cost(day(2026, 10, 6)), Some(NanoUsd(2_000)));
+        assert_eq!(cost(day(2026, 10, 7)), Some(NanoUsd(1_000)));
+        assert_eq!(cost(day(2027, 1, 1)), Some(NanoUsd(1_000)));
+    }
+
+    #[test]
+    fn a_batch_costs_half_rounded_up() {
+        let usage = Usage { input_tokens: 1, cache_creation_input_tokens: 1, ..Usage::default() };
+        let cost =
+            |service| PriceTable::embedded().cost("claude-haiku-5-5", &usage, day(2026, 11, 1), service);
+        assert_eq!(cost(Service::Standard), Some(NanoUsd(225)));
+        assert_eq!(cost(Service::Batch), Some(NanoUsd(113)));
+    }
+
+    #[test]
+    fn the_worst_case_is_the_dearest_rate_for_all_of_it() {
+        let plain = vec![b'x'; 1_000];
+        // 400 tokens in, 10 out.
+        assert_eq!(worst_case("claude-sonnet-5-5", &plain, 10), Some(NanoUsd(400 * 2_000 + 10 * 10_000)));
+        let marked = |marker: &str| {
+            let mut body = vec![b'x'; 1_000 - marker.len()];
+            body.extend_from_slice(marker.as_bytes());
+            body
+        };
+        let cached = marked(r#""cache_control":{"type":"ephemeral"}"#);
+        assert_eq!(worst_case("claude-sonnet-5-5", &cached, 0), Some(NanoUsd(400 * 2_500)));
+        let hour = marked(r#""cache_control":{"type":"ephemeral","ttl":"1h"}"#);
+        assert_eq!(worst_case("claude-sonnet-5-5", &hour, 0), Some(NanoUsd(400 * 4_000)));
+        let step = vec![b'x'; 250_003];
+        assert_eq!(worst_case("claude-haiku-5-5", &step, 1), Some(NanoUsd(100_002 * 500 + 2_500)));
+        assert_eq!(worst_case("claude-fable-5-2", &plain, 10), None);
     }
 
     #[test]

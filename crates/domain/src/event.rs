@@ -31,6 +31,10 @@ names! {
         MessageAccepted = "task.message",
         /// A person said what came of an external call that was cut.
         OutcomeDecided = "task.outcome_decided",
+        /// Its next call did not fit into a budget, which `data` names with its figures; it is parked for it.
+        BudgetReached = "budget.reached",
+        /// The budget that it waited for was raised, and it goes on.
+        BudgetRaised = "budget.raised",
         /// Its worker died or lost the lease.
         Orphaned = "task.orphaned",
         /// Done, and the checks agree.

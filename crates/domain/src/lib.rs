@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod agent;
+pub mod budget;
 pub mod cron;
 pub mod cycle;
 pub mod event;
@@ -29,6 +30,7 @@ pub mod why;
 
 pub use action::{ActionKind, ActionStatus};
 pub use agent::{AgentDefinition, AgentStatus};
+pub use budget::{Budget, BudgetPeriod, BudgetScope};
 pub use cron::Cadence;
 pub use event::EventKind;
 pub use ids::{ActionId, AgentId, ProjectId, ScheduleId, SessionId, TaskId};

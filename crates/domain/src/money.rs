@@ -20,6 +20,14 @@ impl NanoUsd {
         self.0 as f64 / 1e9
     }
 
+    /// Dollars with all nine digits, as `0.000000100`.
+    #[must_use]
+    pub fn exact(self) -> String {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let nano = self.0.unsigned_abs();
+        format!("{sign}{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000)
+    }
+
     /// Reads a non-negative, finite amount of dollars; `None` for anything else.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
@@ -45,5 +53,23 @@ impl Sum for NanoUsd {
 impl fmt::Display for NanoUsd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "${:.6}", self.usd())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NanoUsd;
+
+    #[test]
+    fn every_digit_is_shown() {
+        for (nano, shown) in [
+            (0, "0.000000000"),
+            (1, "0.000000001"),
+            (1_234_567_890, "1.234567890"),
+            (-5, "-0.000000005"),
+            (i64::MAX, "9223372036.854775807"),
+        ] {
+            assert_eq!(NanoUsd(nano).exact(), shown);
+        }
     }
 }

@@ -172,5 +172,7 @@ names! {
         ParentCancelled = "parent_cancelled",
         /// It killed the isolated worker twice.
         Poison = "poison",
+        /// Its next call does not fit into a budget.
+        Budget = "budget",
     }
 }

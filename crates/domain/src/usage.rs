@@ -17,6 +17,9 @@ pub struct Usage {
     pub cache_read_tokens: i64,
     /// Input tokens written to the prompt cache.
     pub cache_write_tokens: i64,
+    /// Of `cache_write_tokens`, those written for an hour and not for five minutes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write_1h_tokens: i64,
     /// Price of all of them, in billionths of a US dollar.
     #[serde(rename = "cost_nano_usd")]
     pub cost: NanoUsd,
@@ -33,6 +36,11 @@ impl Usage {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(tokens: &i64) -> bool {
+    *tokens == 0
+}
+
 impl Add for Usage {
     type Output = Self;
 
@@ -42,6 +50,7 @@ impl Add for Usage {
             output_tokens: self.output_tokens.saturating_add(other.output_tokens),
             cache_read_tokens: self.cache_read_tokens.saturating_add(other.cache_read_tokens),
             cache_write_tokens: self.cache_write_tokens.saturating_add(other.cache_write_tokens),
+            cache_write_1h_tokens: self.cache_write_1h_tokens.saturating_add(other.cache_write_1h_tokens),
             cost: self.cost + other.cost,
         }
     }

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
+    budget::{Budget, BudgetPeriod},
     ids::TaskId,
+    money::NanoUsd,
     status::{StatusReason, TaskStatus},
     task::Task,
 };
@@ -27,6 +29,10 @@ pub struct Facts {
     pub key_holders: Vec<TaskId>,
     /// Places of its concurrency key.
     pub key_limit: i64,
+    /// The budget that its next call did not fit into; `None` once it was removed.
+    pub budget: Option<Budget>,
+    /// What that call may cost at most.
+    pub budget_need: NanoUsd,
     /// Who runs it.
     pub worker: Option<String>,
     /// Seconds until its lease ends, by the database's clock; negative once it has ended.
@@ -147,6 +153,24 @@ fn running(facts: &Facts) -> Why {
     }
 }
 
+fn short_of_money(budget: &Budget, need: NanoUsd) -> Why {
+    let explanation = format!(
+        "Its next call may cost ${}. {} has a cap of ${}, of which ${} is spent and ${} reserved for calls in progress.",
+        need.exact(),
+        budget,
+        budget.cap.exact(),
+        budget.spent.exact(),
+        budget.reserved.exact(),
+    );
+    let clears = match budget.period {
+        BudgetPeriod::Total => "A higher cap, or calls in progress that cost less than was reserved.",
+        BudgetPeriod::Day => {
+            "A higher cap, the next day (UTC), or calls in progress that cost less than was reserved."
+        }
+    };
+    Why::new(StatusReason::Budget.as_str(), explanation, clears)
+}
+
 /// Every reason has its sentence: one that is added does not compile until it has.
 fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
     let detail = task.detail.as_deref().unwrap_or_default();
@@ -191,6 +215,12 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
             told("Its journal was written in a format that the workers cannot read."),
             "Workers of a newer build.",
         ),
+        StatusReason::Budget => match &facts.budget {
+            Some(budget) => Why { until: budget.renews_at(), ..short_of_money(budget, facts.budget_need) },
+            None => {
+                new("The budget that it waited for was removed.".to_owned(), "The next pass of a scheduler.")
+            }
+        },
         // Reasons of ready tasks; the row has left them behind by the time it is parked or ended.
         StatusReason::Drained | StatusReason::Orphaned | StatusReason::Paused | StatusReason::Isolated => {
             new(told("It was handed back."), "A worker.")

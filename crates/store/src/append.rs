@@ -2,7 +2,7 @@
 
 mod statement;
 
-use hive_domain::{Lease, Route, TaskId, Usage, journal::Entry};
+use hive_domain::{Lease, NanoUsd, Route, TaskId, Usage, journal::Entry};
 pub(crate) use statement::send;
 use uuid::Uuid;
 
@@ -45,6 +45,8 @@ pub struct NextCall<'a> {
     pub request_sha256: &'a [u8],
     /// Why this model.
     pub route: Option<Route>,
+    /// What it may cost at most.
+    pub worst_case: NanoUsd,
 }
 
 /// What holds at the edge after a step.
@@ -54,8 +56,8 @@ pub struct Edge {
     pub halted: bool,
     /// A person's message is not yet in the journal.
     pub unread: bool,
-    /// The intent of the next call is noted, and the call may be sent. False when none was offered, and when the task is
-    /// halted or a message is to be read first.
+    /// The intent of the next call is noted, and the call may be sent. False when none was offered, when the task is
+    /// halted or a message is to be read first, and for a task with budgets: see [`Store::note_call`].
     pub begun: bool,
 }
 
@@ -147,6 +149,7 @@ struct Next {
     model: String,
     request_sha256: Vec<u8>,
     route: Option<Route>,
+    worst_case: NanoUsd,
 }
 
 impl Append {
@@ -193,6 +196,7 @@ impl Append {
                 model: next.model.to_owned(),
                 request_sha256: next.request_sha256.to_vec(),
                 route: next.route,
+                worst_case: next.worst_case,
             }),
         })
     }

@@ -3,11 +3,12 @@
 use std::{collections::HashSet, sync::Arc};
 
 use futures::future::BoxFuture;
-use hive_domain::{Lease, Route, TaskId, Usage};
+use hive_domain::{Lease, NanoUsd, Route, TaskId, Usage};
 use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
+    budgets::reserve::{self, Begun},
     error::{Error, Result},
     pool::Store,
     text::storable,
@@ -26,7 +27,8 @@ pub struct CallOutcome {
 
 impl Store {
     /// Notes that a call is about to be sent; its id goes into the step or into [`Store::fail_call`]. `None`: a person
-    /// has written meanwhile, and the call must not be sent before [`Store::read_messages`].
+    /// has written meanwhile, and the call must not be sent before [`Store::read_messages`]. The call is taken for free:
+    /// see [`Store::note_call`].
     ///
     /// # Errors
     /// As [`Store::note_call`].
@@ -37,14 +39,16 @@ impl Store {
         request_sha256: &[u8],
     ) -> Result<Option<Uuid>> {
         let call = Uuid::now_v7();
-        Ok(self.note_call(lease, call, model, request_sha256, None).await?.then_some(call))
+        Ok(self.note_call(lease, call, model, request_sha256, None, NanoUsd(0)).await?.then_some(call))
     }
 
-    /// The same under an id that the caller chose: offered again because the answer was lost, it is noted once. False:
-    /// a person wrote, and the call must not be sent before that was read.
+    /// The same under an id that the caller chose: offered again because the answer was lost, it is noted once. What it
+    /// may cost at most is reserved on each budget that covers the task, in the transaction of the note. False: a person
+    /// wrote, and the call must not be sent before that was read.
     ///
     /// # Errors
-    /// [`Error::Fenced`] when the lease is lost: the call must not be sent.
+    /// [`Error::Fenced`] when the lease is lost, [`Error::OverBudget`] when the call does not fit into a budget: it must
+    /// not be sent.
     pub async fn note_call<T: Sync>(
         &self,
         lease: &Lease<T>,
@@ -52,6 +56,7 @@ impl Store {
         model: &str,
         request_sha256: &[u8],
         route: Option<Route>,
+        worst_case: NanoUsd,
     ) -> Result<bool> {
         let (task, epoch) = (lease.task(), lease.epoch());
         let intent = Intent {
@@ -62,12 +67,14 @@ impl Store {
             model: model.to_owned(),
             request_sha256: request_sha256.to_vec(),
             route,
+            worst_case,
         };
         let begun = self.groups.intents.submit(&self.pool, intent).await?;
         match begun {
-            true => Ok(true),
-            false if self.has_unread(lease).await? => Ok(false),
-            false => Err(Error::Fenced { task, epoch }),
+            Begun::Noted => Ok(true),
+            Begun::OverBudget(reached) => Err(Error::OverBudget(reached)),
+            Begun::Refused if self.has_unread(lease).await? => Ok(false),
+            Begun::Refused => Err(Error::Fenced { task, epoch }),
         }
     }
 
@@ -87,7 +94,8 @@ impl Store {
             "WITH failed AS (
                  UPDATE llm_calls
                  SET state = 'failed', error = $2, request_id = $3, input_tokens = $4, output_tokens = $5,
-                     cache_read_tokens = $6, cache_write_tokens = $7, cost_nano_usd = $8, finished_at = now()
+                     cache_read_tokens = $6, cache_write_tokens = $7, cost_nano_usd = $8, finished_at = now(),
+                     cache_write_1h_tokens = $10
                  WHERE id = $1 AND task_id = $9 AND state IN ('intent', 'unknown')
                  RETURNING task_id
              )
@@ -105,6 +113,7 @@ impl Store {
             usage.cache_write_tokens,
             usage.cost.0,
             lease.task().uuid(),
+            usage.cache_write_1h_tokens,
         )
         .execute(&self.pool)
         .await?;
@@ -116,28 +125,41 @@ impl Store {
 /// A call that is about to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Intent {
-    id: Uuid,
-    task: TaskId,
-    epoch: i64,
-    seq: i32,
-    model: String,
-    request_sha256: Vec<u8>,
-    route: Option<Route>,
+    pub(crate) id: Uuid,
+    pub(crate) task: TaskId,
+    pub(crate) epoch: i64,
+    pub(crate) seq: i32,
+    pub(crate) model: String,
+    pub(crate) request_sha256: Vec<u8>,
+    pub(crate) route: Option<Route>,
+    /// What it may cost at most.
+    pub(crate) worst_case: NanoUsd,
 }
 
-/// Notes many in one statement. False: the lease is lost, or a person's message is to be read first.
-pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, Result<Vec<Result<bool>>>> {
+/// Notes many in one statement, and those of tasks with budgets in a transaction that reserves their money.
+pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, Result<Vec<Result<Begun>>>> {
     Box::pin(async move {
-        let begun = sqlx::query_scalar!(
-            "INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256, route, routing_version)
-             SELECT g.id, t.id, g.seq, t.epoch, g.model, g.request_sha256, g.route::route_reason, g.routing_version
-             FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::text[], $6::bytea[], $7::text[],
-                         $8::integer[])
-                      AS g (id, task_id, epoch, seq, model, request_sha256, route, routing_version)
-             JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
-             WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent
-             ON CONFLICT (task_id, id) DO UPDATE SET state = llm_calls.state
-             RETURNING id",
+        let begun = sqlx::query!(
+            r#"WITH asked AS (
+                   SELECT g.*, t.parent_id IS NOT NULL OR EXISTS (
+                              SELECT 1 FROM budgets b
+                              WHERE b.target = ANY (ARRAY['00000000-0000-0000-0000-000000000000'::uuid,
+                                                          t.assigned_agent_id, t.session_id, t.id])) AS covered
+                   FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::integer[], $5::text[], $6::bytea[], $7::text[],
+                               $8::integer[], $9::bigint[])
+                            AS g (id, task_id, epoch, seq, model, request_sha256, route, routing_version, worst_case)
+                   JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
+                   WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent
+               ), noted AS (
+                   INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256, route, routing_version,
+                                          reserved_nano_usd)
+                   SELECT id, task_id, seq, epoch, model, request_sha256, route::route_reason, routing_version, worst_case
+                   FROM asked WHERE NOT covered
+                   ON CONFLICT (task_id, id) DO UPDATE SET state = llm_calls.state
+                   RETURNING id
+               )
+               SELECT id AS "id!", false AS "covered!" FROM noted
+               UNION ALL SELECT id, true FROM asked WHERE covered"#,
             &intents.iter().map(|i| i.id).collect::<Vec<_>>(),
             &intents.iter().map(|i| i.task.uuid()).collect::<Vec<_>>(),
             &intents.iter().map(|i| i.epoch).collect::<Vec<_>>(),
@@ -147,8 +169,17 @@ pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, R
             &intents.iter().map(|i| i.route.map(|r| r.reason.to_string())).collect::<Vec<_>>()
                 as &[Option<String>],
             &intents.iter().map(|i| i.route.map(|r| r.version)).collect::<Vec<_>>() as &[Option<i32>],
+            &intents.iter().map(|i| i.worst_case.0).collect::<Vec<_>>(),
         );
-        let begun: HashSet<Uuid> = begun.fetch_all(&pool).await?.into_iter().collect();
-        Ok(intents.iter().map(|intent| Ok(begun.contains(&intent.id))).collect())
+        let rows = begun.fetch_all(&pool).await?;
+        let covered: HashSet<Uuid> = rows.iter().filter(|row| row.covered).map(|row| row.id).collect();
+        let noted: HashSet<Uuid> = rows.iter().filter(|row| !row.covered).map(|row| row.id).collect();
+        let of_budgets: Vec<&Intent> = intents.iter().filter(|i| covered.contains(&i.id)).collect();
+        let mut reserved = reserve::begin(&pool, &of_budgets).await?;
+        let begun = |intent: &Intent| match noted.contains(&intent.id) {
+            true => Begun::Noted,
+            false => reserved.remove(&intent.id).unwrap_or(Begun::Refused),
+        };
+        Ok(intents.iter().map(begun).map(Ok).collect())
     })
 }

@@ -1,6 +1,6 @@
 //! What can go wrong at the store, in the caller's terms.
 
-use hive_domain::TaskId;
+use hive_domain::{Budget, NanoUsd, TaskId};
 
 /// Result of every verb.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -19,6 +19,9 @@ pub enum Error {
         /// The epoch of the lost lease.
         epoch: i64,
     },
+    /// What a call may cost at most does not fit into a budget: it was not noted and must not be sent.
+    #[error("{0}")]
+    OverBudget(Box<Reached>),
     /// A named row does not exist.
     #[error("{what} {id} does not exist")]
     NotFound {
@@ -79,6 +82,27 @@ pub enum Error {
     /// The schema was made by a newer version, or a migration of ours is missing.
     #[error("the database schema does not fit this version: {0}")]
     Schema(String),
+}
+
+/// A budget that has no room for a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// As it stood when the call was refused.
+    pub budget: Budget,
+    /// What the call may cost at most.
+    pub need: NanoUsd,
+}
+
+impl std::fmt::Display for Reached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { budget, need } = self;
+        let (cap, spent, reserved) = (budget.cap.exact(), budget.spent.exact(), budget.reserved.exact());
+        write!(
+            f,
+            "{budget} has no room for a call that may cost ${}: of ${cap}, ${spent} is spent and ${reserved} reserved",
+            need.exact()
+        )
+    }
 }
 
 /// What is wrong with one of several things.

@@ -1,11 +1,11 @@
 //! What surrounds a task, for the answer to why it stands where it stands.
 
 use hive_domain::{
-    TaskId, why,
+    Budget, NanoUsd, TaskId, why,
     why::{CoveringPause, Facts},
 };
 
-use crate::{error::Result, lease::LEASE_SECONDS, pool::Store};
+use crate::{budgets::BudgetRow, error::Result, lease::LEASE_SECONDS, pool::Store};
 
 /// Tasks that are named at most.
 const NAMED: i64 = 10;
@@ -66,6 +66,7 @@ impl Store {
         let Some(row) = row else {
             return Ok(Facts::default());
         };
+        let (budget, budget_need) = self.budget_of(id).await?;
         Ok(Facts {
             pause: match (row.scope, row.name, row.reason, row.paused_by) {
                 (Some(scope), Some(name), Some(reason), Some(created_by)) => {
@@ -80,8 +81,27 @@ impl Store {
             open_dependencies: row.open.into_iter().map(Into::into).collect(),
             key_holders: row.holders.into_iter().map(Into::into).collect(),
             key_limit: row.key_limit.into(),
+            budget,
+            budget_need,
             worker: row.worker,
             lease_seconds: row.lease_seconds,
         })
+    }
+
+    /// The budget that a task waits for, and what its next call may cost.
+    async fn budget_of(&self, id: TaskId) -> Result<(Option<Budget>, NanoUsd)> {
+        let row = sqlx::query_as!(
+            BudgetRow,
+            r#"SELECT b.id, b.scope, b.target, b.period, b.cap_nano_usd, b.reserved_nano_usd,
+                      CASE WHEN b.period = 'day' AND b.day < (now() AT TIME ZONE 'UTC')::date THEN 0
+                           ELSE b.spent_nano_usd END AS "spent_nano_usd!",
+                      greatest(b.day, (now() AT TIME ZONE 'UTC')::date) AS "day!"
+               FROM tasks t JOIN budgets b ON b.id = t.budget_id WHERE t.id = $1"#,
+            id.uuid(),
+        );
+        let budget = row.fetch_optional(&self.pool).await?.map(BudgetRow::budget).transpose()?;
+        let need = sqlx::query_scalar!("SELECT budget_need FROM tasks WHERE id = $1", id.uuid());
+        let need = need.fetch_optional(&self.pool).await?.flatten().unwrap_or_default();
+        Ok((budget, NanoUsd(need)))
     }
 }

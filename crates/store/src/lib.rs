@@ -5,6 +5,7 @@ mod admit;
 pub mod agents;
 mod append;
 pub mod artifacts;
+pub mod budgets;
 pub mod calls;
 pub mod census;
 pub mod claim;
@@ -36,15 +37,17 @@ pub mod task_limits;
 pub mod tasks;
 mod text;
 pub mod tickets;
+pub mod usage;
 pub mod verify;
 pub mod workers;
 
 pub use agents::{Agent, NewAgent};
 pub use append::{Edge, NewStep, NextCall};
+pub use budgets::{BudgetCensus, BudgetKey, ListedBudget};
 pub use calls::CallOutcome;
 pub use census::Standing;
 pub use claim::Claimant;
-pub use error::{Error, Fault, Result};
+pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;
 pub use forks::NewFork;
 pub use journal::Step;
@@ -68,4 +71,5 @@ pub use tasks::{
     dead::{DeadLetter, DeadLetters},
 };
 pub use tickets::Room;
+pub use usage::{GroupBy, UsageSum};
 pub use workers::{LiveWorkers, WorkerReport};

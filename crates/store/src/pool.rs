@@ -11,7 +11,9 @@ use sqlx::{
 };
 
 use crate::{
-    append, calls, claim,
+    append,
+    budgets::reserve::Begun,
+    calls, claim,
     error::{Error, Result},
     group::Group,
     settle::{self, Settled},
@@ -79,7 +81,7 @@ pub struct Store {
 pub(crate) struct Groups {
     pub(crate) claims: Group<claim::Claim, claim::Followed>,
     pub(crate) steps: Group<append::Append, Option<append::Edge>>,
-    pub(crate) intents: Group<calls::Intent, bool>,
+    pub(crate) intents: Group<calls::Intent, Begun>,
     pub(crate) settlements: Group<settle::Change, Settled>,
     pub(crate) arrivals: Group<Arc<NewTask>, Task>,
 }

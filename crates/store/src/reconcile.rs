@@ -78,6 +78,7 @@ impl Store {
         }
         fail_point!("reconcile::released", |_| std::process::abort());
         released.extend(self.wake_due().await?);
+        released.extend(self.wake_funded().await?);
         fail_point!("reconcile::woken", |_| std::process::abort());
         let admitted = self.admit_all().await?;
         released.extend(admitted.iter().map(|ticket| ticket.task));

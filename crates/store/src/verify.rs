@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{error::Result, pool::Store};
 
+mod budgets;
 mod dependencies;
 mod ends;
 mod events;

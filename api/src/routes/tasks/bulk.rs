@@ -79,6 +79,7 @@ pub async fn handle(
         }
         look_up(&app, &mut new, bases).await?;
     }
+    app.store.share_limits(&new.iter().filter_map(|new| new.parent).collect::<Vec<_>>()).await?;
     let mut once = match idempotency::begin(&app, key.as_ref()).await? {
         Turn::Ours(once) => once,
         Turn::Over(answer) => return Ok(answer),

@@ -49,6 +49,7 @@ pub async fn handle(
         fail_point!("enqueue::announced", |_| std::process::abort());
         return Ok((StatusCode::CREATED, [(LOCATION, location)], Json(TaskView::from(task))).into_response());
     }
+    app.store.share_limits(new.parent.as_slice()).await?;
     let mut once = match idempotency::begin(&app, key.as_ref()).await? {
         Turn::Ours(once) => once,
         Turn::Over(answer) => return Ok(answer),

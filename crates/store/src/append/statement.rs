@@ -30,10 +30,11 @@ pub(crate) fn send(
                    SELECT DISTINCT ON (id, epoch, seq) *
                    FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::integer[], $5::uuid[], $6::text[],
                                $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::uuid[],
-                               $13::text[], $14::bytea[], $26::text[], $27::integer[]) WITH ORDINALITY
+                               $13::text[], $14::bytea[], $26::text[], $27::integer[], $28::bigint[], $29::bigint[])
+                       WITH ORDINALITY
                        AS g (id, epoch, seq, steps, call, request_id, input_tokens, output_tokens, cache_read_tokens,
                              cache_write_tokens, cost_nano_usd, next_call, next_model, next_sha256, next_route,
-                             next_routing, nth)
+                             next_routing, next_worst_case, cache_write_1h_tokens, nth)
                    ORDER BY id, epoch, seq, nth
                ), held AS (
                    SELECT g.* FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch AND t.next_seq = g.seq
@@ -52,7 +53,7 @@ pub(crate) fn send(
                        cost_nano_usd = t.cost_nano_usd + g.cost_nano_usd, updated_at = now()
                    FROM held g WHERE t.id = g.id AND t.id = ANY ($1)
                    RETURNING g.*, t.event_seq, t.priority, t.assigned_agent_id, t.session_id,
-                             t.messages_read < t.messages_sent AS unread
+                             t.messages_read < t.messages_sent AS unread, t.parent_id
                ), written AS (
                    SELECT task.id, task.epoch, s.seq, task.event_seq - task.steps + 1 + s.seq - task.seq AS event_seq,
                           s.kind, s.body, s.commit_hash, s.sandbox, s.outline
@@ -70,24 +71,30 @@ pub(crate) fn send(
                    SET state = 'answered', request_id = task.request_id, input_tokens = task.input_tokens,
                        output_tokens = task.output_tokens, cache_read_tokens = task.cache_read_tokens,
                        cache_write_tokens = task.cache_write_tokens, cost_nano_usd = task.cost_nano_usd,
-                       finished_at = now()
+                       cache_write_1h_tokens = task.cache_write_1h_tokens, finished_at = now()
                    FROM task
                    WHERE c.id = task.call AND c.task_id = task.id AND c.state = 'intent'
                      -- Leaves only the weeks of these tasks.
                      AND c.task_id BETWEEN $24 AND $25 AND c.task_id = ANY ($1)
                ), edge AS (
                    SELECT task.*,
-                          covers(p.fleet, p.lanes, p.agents, p.sessions, priority, assigned_agent_id, session_id) AS halted
+                          covers(p.fleet, p.lanes, p.agents, p.sessions, priority, assigned_agent_id, session_id) AS halted,
+                          -- Its money is to be reserved first, by a statement of its own.
+                          parent_id IS NOT NULL OR EXISTS (
+                              SELECT 1 FROM budgets b
+                              WHERE b.target = ANY (ARRAY['00000000-0000-0000-0000-000000000000'::uuid,
+                                                          assigned_agent_id, session_id, task.id])) AS covered
                    FROM task CROSS JOIN halting_pauses p
                ), next AS (
-                   INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256, route, routing_version)
+                   INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256, route, routing_version,
+                                          reserved_nano_usd)
                    SELECT next_call, id, seq + steps, epoch, next_model, next_sha256, next_route::route_reason,
-                          next_routing
+                          next_routing, next_worst_case
                    FROM edge
-                   WHERE next_call IS NOT NULL AND NOT halted AND NOT unread
+                   WHERE next_call IS NOT NULL AND NOT halted AND NOT unread AND NOT covered
                )
                SELECT id AS "id!", epoch AS "epoch!", seq AS "seq!", halted AS "halted!", unread AS "unread!",
-                      next_call IS NOT NULL AND NOT halted AND NOT unread AS "begun!"
+                      next_call IS NOT NULL AND NOT halted AND NOT unread AND NOT covered AS "begun!"
                FROM edge"#,
             &ids,
             &appends.iter().map(|a| a.epoch).collect::<Vec<_>>(),
@@ -118,6 +125,8 @@ pub(crate) fn send(
             &routes.clone().map(|r| r.map(|r| r.reason.to_string())).collect::<Vec<_>>()
                 as &[Option<String>],
             &routes.map(|r| r.map(|r| r.version)).collect::<Vec<_>>() as &[Option<i32>],
+            &next.map(|n| n.map_or(0, |n| n.worst_case.0)).collect::<Vec<_>>(),
+            &column(|usage| usage.cache_write_1h_tokens),
         );
         let rows = rows.fetch_all(&pool).await?;
         let written: HashMap<(Uuid, i64, i32), Edge> = rows

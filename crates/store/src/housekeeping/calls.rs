@@ -9,13 +9,22 @@ use crate::{error::Result, pool::Store};
 const PORTION: i64 = 1_000;
 
 impl Store {
-    /// Closes, as `unknown`, calls whose run ended ten minutes ago or more. An answer that comes all the same is still
-    /// booked by [`Store::fail_call`].
+    /// Closes, as `unknown`, calls that began 20 s ago or more and whose run is over. Their reservations become spent: what
+    /// they cost is not known, but not more than that. An answer that comes all the same is still booked, in the place of
+    /// what was assumed, by [`Store::fail_call`]. Returns how many.
+    ///
+    /// # Errors
+    /// When Postgres refuses; what was closed so far stays.
+    pub async fn close_orphaned_calls(&self) -> Result<i64> {
+        Ok(self.close_calls(false).await?.removed_rows)
+    }
+
+    /// The same as an order of housekeeping; a dry run counts them.
     pub(super) async fn close_calls(&self, dry_run: bool) -> Result<Done> {
         if dry_run {
             let open = sqlx::query_scalar!(
                 r#"SELECT count(*) AS "open!" FROM llm_calls c JOIN tasks t ON t.id = c.task_id
-                   WHERE c.state = 'intent' AND c.created_at < now() - interval '10 minutes'
+                   WHERE c.state = 'intent' AND c.created_at < now() - interval '20 seconds'
                      AND (t.status <> 'running' OR t.epoch > c.epoch)"#,
             )
             .fetch_one(&self.pool)
@@ -27,7 +36,7 @@ impl Store {
             let portion = sqlx::query!(
                 "WITH over AS (
                      SELECT c.task_id, c.id FROM llm_calls c JOIN tasks t ON t.id = c.task_id
-                     WHERE c.state = 'intent' AND c.created_at < now() - interval '10 minutes'
+                     WHERE c.state = 'intent' AND c.created_at < now() - interval '20 seconds'
                        AND (t.status <> 'running' OR t.epoch > c.epoch)
                      ORDER BY c.task_id, c.id LIMIT $1 FOR UPDATE OF c SKIP LOCKED
                  )

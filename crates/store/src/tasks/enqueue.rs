@@ -32,6 +32,7 @@ impl Store {
     /// agent type, session, parent, dependency;
     /// [`Error::Conflict`] `task_exists` when the id is taken, as by an earlier try whose answer was lost.
     pub async fn enqueue(&self, new: &NewTask) -> Result<Task> {
+        self.share_limits(new.parent.as_slice()).await?;
         let inserted = if new.parent.is_none() && new.dependencies.is_empty() {
             self.groups.arrivals.submit(&self.pool, Arc::new(new.clone())).await
         } else {

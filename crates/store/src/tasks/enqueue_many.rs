@@ -27,6 +27,7 @@ impl Store {
     /// [`Error::InvalidEntries`] names every field that refers to something missing; [`Error::Conflict`] `task_exists`
     /// when an id is taken.
     pub async fn enqueue_many(&self, new: &[NewTask]) -> Result<Vec<Task>> {
+        self.share_limits(&new.iter().filter_map(|new| new.parent).collect::<Vec<_>>()).await?;
         let mut once = self.alone().await?;
         let tasks = once.enqueue_many(new).await?;
         once.commit().await?;

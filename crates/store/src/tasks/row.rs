@@ -161,6 +161,8 @@ impl TryFrom<TaskRow> for Task {
                 output_tokens: row.output_tokens,
                 cache_read_tokens: row.cache_read_tokens,
                 cache_write_tokens: row.cache_write_tokens,
+                // Kept with the calls alone.
+                cache_write_1h_tokens: 0,
                 cost: NanoUsd(row.cost_nano_usd),
             },
             running_seconds: u64::try_from(row.running_seconds).unwrap_or(0),

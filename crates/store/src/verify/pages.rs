@@ -40,6 +40,10 @@ pub enum Rows {
     Edges,
     /// Slots of schedules.
     Slots,
+    /// Budgets.
+    Budgets,
+    /// Days of the ledger.
+    Days,
 }
 
 impl fmt::Display for Rows {
@@ -51,6 +55,8 @@ impl fmt::Display for Rows {
             Self::Events => "events",
             Self::Edges => "dependencies",
             Self::Slots => "slots",
+            Self::Budgets => "budgets",
+            Self::Days => "days",
         })
     }
 }

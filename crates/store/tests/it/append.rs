@@ -15,6 +15,7 @@ const USAGE: Usage = Usage {
     output_tokens: 20,
     cache_read_tokens: 3,
     cache_write_tokens: 4,
+    cache_write_1h_tokens: 0,
     cost: NanoUsd(5_000),
 };
 

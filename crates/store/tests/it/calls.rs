@@ -68,6 +68,7 @@ async fn a_charge_is_added_once_under_concurrency() {
         output_tokens: 2,
         cache_read_tokens: 3,
         cache_write_tokens: 4,
+        cache_write_1h_tokens: 0,
         cost: NanoUsd(5),
     };
     let mut calls = Vec::new();

@@ -135,7 +135,7 @@ async fn calls_of_runs_that_are_over_are_closed() {
     bed.settle_with(&lost, &Outcome::Done(TaskResult::default())).await;
     assert_eq!(bed.keep_house("stale_intents", false).await.removed_rows, 0, "an answer may still come");
 
-    bed.execute("UPDATE llm_calls SET created_at = created_at - interval '11 minutes'").await;
+    bed.execute("UPDATE llm_calls SET created_at = created_at - interval '21 seconds'").await;
     assert_eq!(bed.keep_house("stale_intents", true).await.removed_rows, 1);
     assert_eq!(
         bed.keep_house("stale_intents", false).await.removed_rows,

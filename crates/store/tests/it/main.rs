@@ -7,6 +7,7 @@ mod append;
 mod append_all;
 mod artifacts;
 mod bed;
+mod budgets;
 mod bulk;
 mod calls;
 mod cancel_tree;

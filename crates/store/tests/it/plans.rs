@@ -220,7 +220,7 @@ async fn hot_statements_use_their_indexes() {
             format!(
                 "{ids}, ARRAY[1], ARRAY[1], ARRAY[1], {ids}, ARRAY[NULL], {counts}, {ids}, ARRAY['m'],
                  ARRAY['x'::bytea], ARRAY[1], ARRAY[1], ARRAY['note'], ARRAY['{{}}'], ARRAY[NULL], ARRAY[NULL],
-                 ARRAY['{{}}'::jsonb], 10, 'task.step', {id}, {id}, ARRAY['rule'], ARRAY[1]"
+                 ARRAY['{{}}'::jsonb], 10, 'task.step', {id}, {id}, ARRAY['rule'], ARRAY[1], ARRAY[1], ARRAY[0]"
             ),
             &["tasks_pkey", "llm_calls_"],
         ),
@@ -269,14 +269,14 @@ async fn hot_statements_use_their_indexes() {
         ),
         (
             "begin_call",
-            &["INSERT INTO llm_calls", "AS g (id, task_id, epoch, seq, model, request_sha256, route, routing_version)"],
-            format!("{ids}, {ids}, ARRAY[1], ARRAY[1], ARRAY['claude'], ARRAY['x'::bytea], ARRAY['rule'], ARRAY[1]"),
+            &["SELECT id, task_id, seq, epoch, model, request_sha256, route::route_reason, routing_version, worst_case"],
+            format!("{ids}, {ids}, ARRAY[1], ARRAY[1], ARRAY['claude'], ARRAY['x'::bytea], ARRAY['rule'], ARRAY[1], ARRAY[1]"),
             &["tasks_pkey"],
         ),
         (
             "fail_call",
             &["WITH failed AS"],
-            format!("{id}, 'cut', NULL, {usage}, {id}"),
+            format!("{id}, 'cut', NULL, {usage}, {id}, 0"),
             &["llm_calls_", "id = failed.task_id"],
         ),
         ("events_after", &["FROM events", "LIMIT $3"], format!("{id}, 0, 100"), &["events_pkey"]),
@@ -312,12 +312,12 @@ async fn a_worker_that_planned_on_empty_tables_looks_rows_up() {
         (
             "append",
             vec!["Of two tries of one step"],
-            "ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::integer[], ARRAY[]::uuid[], ARRAY[]::text[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::uuid[], ARRAY[]::text[], ARRAY[]::bytea[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::jsonb[], 10, 'e', NULL, NULL, ARRAY[]::text[], ARRAY[]::integer[]",
+            "ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::integer[], ARRAY[]::uuid[], ARRAY[]::text[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::bigint[], ARRAY[]::uuid[], ARRAY[]::text[], ARRAY[]::bytea[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::text[], ARRAY[]::jsonb[], 10, 'e', NULL, NULL, ARRAY[]::text[], ARRAY[]::integer[], ARRAY[]::bigint[], ARRAY[]::bigint[]",
         ),
         (
             "begin_call",
-            vec!["AS g (id, task_id, epoch, seq, model, request_sha256, route, routing_version)"],
-            "ARRAY[]::uuid[], ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::text[], ARRAY[]::bytea[], ARRAY[]::text[], ARRAY[]::integer[]",
+            vec!["SELECT id, task_id, seq, epoch, model, request_sha256, route::route_reason, routing_version, worst_case"],
+            "ARRAY[]::uuid[], ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::text[], ARRAY[]::bytea[], ARRAY[]::text[], ARRAY[]::integer[], ARRAY[]::bigint[]",
         ),
     ] {
         let plan = plan(&bed, &recorded(&words), LOOKUPS, arguments).await;

@@ -24,6 +24,7 @@ fn usage(tokens: i64) -> Usage {
         output_tokens: 7,
         cache_read_tokens: 3,
         cache_write_tokens: 2,
+        cache_write_1h_tokens: 0,
         cost: NanoUsd(tokens * 100),
     }
 }
