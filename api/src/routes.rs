@@ -3,6 +3,7 @@
 mod agents;
 mod dead_letters;
 mod housekeeping;
+mod provider;
 mod queue;
 mod schedules;
 mod sessions;
@@ -91,6 +92,8 @@ endpoints! {
     tasks::fork,
     tasks::outcome,
     tasks::why,
+    provider::show,
+    provider::resume,
     queue::pause,
     queue::resume,
     queue::pauses,

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, probe, queue, schedule, session,
+    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, probe, provider, queue, schedule, session,
     settings::Connection, task, verify,
 };
 
@@ -44,6 +44,13 @@ enum Command {
     Queue {
         #[command(subcommand)]
         command: queue::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Look at what stands between the workers and Claude; give a stopped key back.
+    Provider {
+        #[command(subcommand)]
+        command: provider::Command,
         #[command(flatten)]
         common: Common,
     },
@@ -103,6 +110,7 @@ impl Cli {
             Command::Verify(options) => verify::run(&options, self.json).await,
             Command::Probe(options) => probe::run(options).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
+            Command::Provider { command, common } => provider::run(command, &common, self.json).await,
             Command::Queue { command, common } => queue::run(command, &common, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,

@@ -11,6 +11,7 @@ mod housekeeping;
 mod migrate;
 mod output;
 mod probe;
+mod provider;
 mod queue;
 mod schedule;
 mod session;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_agent::{Agent, Definitions, Notifier};
+use hive_agent::{Agent, Definitions, Gate, GatePolicy, Notifier};
 use hive_claude::{Claude, RetryPolicy, Secret};
 use hive_queue::{Lane, Queue, Ticket, WorkerConfig};
 use hive_sandbox::{Mode, Sandbox};
@@ -81,6 +81,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     tokio::spawn(leases.clone().keep_renewed(store.clone(), report, drain.clone(), finished.clone()));
     tokio::spawn(leases.clone().listen(queue.clone()));
+    tokio::spawn(agent.gate.clone().watch(finished.clone()));
     tokio::spawn(housekeeping::keep_house(
         store.clone(),
         agent.workspaces.clone(),
@@ -172,7 +173,19 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
     };
     let notifier =
         config.notify_url.clone().map(|url| Notifier::new(url, config.notify_idempotent)).transpose();
-    let claude = hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()));
+    let claude = hive_claude::Config {
+        idle_timeout: config.claude_idle,
+        total_timeout: config.claude_total,
+        ..hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()))
+    };
+    let policy = GatePolicy {
+        limits: config.claude_limits.clone(),
+        breaker_pause: config.breaker_pause,
+        key_probe_every: config.key_probe,
+        ..GatePolicy::default()
+    };
+    let gate =
+        Gate::new(store.clone(), queue.clone(), &config.claude_key, config.claude_url.as_str(), policy);
     Ok(Agent {
         store: store.clone(),
         queue: queue.clone(),
@@ -182,7 +195,8 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
         sandbox,
         models: config.models.clone(),
         max_output_tokens: config.max_output_tokens,
-        retry: RetryPolicy::default(),
+        gate,
+        retry: RetryPolicy { park: config.claude_park, base: config.claude_retry, ..RetryPolicy::default() },
         notifier: notifier.map_err(|error| anyhow::anyhow!("HIVE_NOTIFY_URL cannot be used: {error}"))?,
         definitions: Definitions::default(),
     })

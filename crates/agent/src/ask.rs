@@ -1,10 +1,10 @@
-//! One question to the model: an intent in the journal, the call, its outcome. What to do after a failure is decided
-//! by `hive_claude::verdict` alone.
+//! One question to the model: the gate, an intent in the journal, the call, its outcome. What to do after a failure is
+//! decided by `Tries::after` alone, with the verdict of `hive_claude`.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use fail::fail_point;
-use hive_claude::{Block, Error, Progress, Request, StopReason, ToolInput, Verdict, WaitReason, verdict};
+use hive_claude::{Block, Error, Progress, Request, StopReason, ToolInput, Verdict, WaitReason};
 use hive_domain::{
     NanoUsd, Outcome, StatusReason, Usage,
     journal::{Entry, Reply, Stop, TaskResult},
@@ -17,11 +17,12 @@ use uuid::Uuid;
 
 use crate::{
     act::Acted,
-    conversation,
+    conversation, gate,
     meter::{self, Ended},
     persist::Marks,
     run::{Activation, Stopped},
     steer::interrupted,
+    tries::{self, Tries},
 };
 
 /// How long after it was noted a call may still be sent: well within the lease that the note was written under.
@@ -32,17 +33,47 @@ pub(crate) struct Question {
     /// Its id.
     pub(crate) model: String,
     request: Request,
+    /// Of the request, in bytes.
+    size: usize,
     /// The SHA-256 of the request's bytes.
     pub(crate) digest: [u8; 32],
 }
 
+/// How a call ended that was not cut by us.
+type Answer = Result<hive_claude::Reply, Error>;
+
 impl Activation<'_> {
     /// What the transcript stands for; why it cannot be asked, when it cannot.
     pub(crate) fn question(&self) -> Result<Question, (StatusReason, String)> {
+        self.question_to(&self.wished_model(), false)
+    }
+
+    /// The model that the task, or else its agent, names.
+    fn wished_model(&self) -> String {
+        let named = self.lease.leased.model.as_deref().unwrap_or(&self.definition.model);
+        self.agent.models.resolve(named).to_owned()
+    }
+
+    /// The tries of the next question: whom to ask, in which order.
+    fn tries(&self) -> Tries {
+        let wished = self.wished_model();
+        let is_known = |model: &String| {
+            *model != wished
+                && !self.gone.contains(model)
+                && hive_claude::cost(model, &hive_claude::Usage::default()).is_some()
+        };
+        let named = self.definition.fallback_models.iter();
+        let stand_ins = named.map(|name| self.agent.models.resolve(name).to_owned()).filter(is_known).collect();
+        let mut tries = Tries::new(wished.clone(), stand_ins);
+        if self.gone.contains(&wished) {
+            tries.stand_in();
+        }
+        tries
+    }
+
+    fn question_to(&self, model: &str, stands_in: bool) -> Result<Question, (StatusReason, String)> {
         let task = &self.lease.leased;
-        let model = task.model.as_deref().unwrap_or(&self.definition.model);
-        let model = self.agent.models.resolve(model).to_owned();
-        if hive_claude::cost(&model, &hive_claude::Usage::default()).is_none() {
+        if hive_claude::cost(model, &hive_claude::Usage::default()).is_none() {
             let detail = format!("no price is known for model {model}, so its cost could not be counted");
             return Err((StatusReason::ModelNotFound, detail));
         }
@@ -51,130 +82,229 @@ impl Activation<'_> {
             task,
             &self.definition,
             &self.transcript,
-            &model,
+            model,
+            stands_in,
             self.agent.max_output_tokens,
         );
         let refused = |error: serde_json::Error| (StatusReason::InvalidRequest, error.to_string());
         let request = request.map_err(refused)?;
         let body = request.body().map_err(|error| (StatusReason::InvalidRequest, error.to_string()))?;
-        Ok(Question { model, digest: Sha256::digest(&body).into(), request })
+        let (digest, size) = (Sha256::digest(&body).into(), body.len());
+        Ok(Question { model: model.to_owned(), request, size, digest })
     }
 
     /// Asks and appends the reply; `Some` when the run ends or parks instead.
     pub(crate) async fn ask(&mut self, until: Option<Instant>) -> Result<Option<Outcome>, Stopped> {
-        let (mut noted, question) = match self.noted.take() {
-            Some((call, asked, question)) => (Some((call, asked)), question),
-            None => match self.question() {
-                Ok(question) => (None, question),
-                Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
-            },
-        };
-        let Question { model, request, digest } = question;
-        for attempt in 1.. {
-            let call = loop {
-                let (call, asked) = match noted.take() {
-                    Some(noted) => noted,
-                    None => {
-                        fail_point!("begin_call::before", |_| std::process::abort());
-                        // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
-                        let (call, asked) = (Uuid::now_v7(), Instant::now());
-                        let begun = self
-                            .persist(|| self.agent.store.note_call(self.lease, call, &model, &digest))
-                            .await?;
-                        fail_point!("begin_call::committed", |_| std::process::abort());
-                        if !begun {
-                            // An earlier offer of it may have been noted before they wrote, its answer lost.
-                            self.noted_but_not_sent(call).await?;
-                            // A person wrote before the call was sent: the model is asked with what they wrote.
-                            self.read_messages().await?;
-                            return Ok(None);
-                        }
-                        (call, asked)
+        let mut tries = self.tries();
+        loop {
+            let (noted, question) = match self.noted.take() {
+                Some((call, asked, question)) if question.model == tries.model() => {
+                    (Some((call, asked)), question)
+                }
+                noted => {
+                    if let Some((call, ..)) = noted {
+                        self.noted_but_not_sent(call).await?;
                     }
-                };
-                if asked.elapsed() < SURE {
-                    break call;
-                }
-                // Frozen since: another run may have asked, and been answered. The database knows.
-                self.noted_but_not_sent(call).await?;
-            };
-            let started = Instant::now();
-            let mut seen = hive_claude::Partial::default();
-            let heard = |progress: Progress<'_>| match progress {
-                Progress::Accepted { request_id } => seen.request_id = Some(request_id.to_owned()),
-                Progress::Usage(usage) => seen.usage = Some(usage),
-                _ => {}
-            };
-            let answer = tokio::select! {
-                answer = self.agent.claude.create(&request, heard) => Ok(answer),
-                () = self.control.lost.cancelled() => Err(Cut::Lost),
-                () = self.control.halt.cancelled() => Err(Cut::Halt),
-                () = elapsed(until) => Err(Cut::Time),
-                () = interrupted(self.agent, self.control, self.lease.task()) => Err(Cut::Person),
-            };
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(cut) => {
-                    // What was streamed before is charged, whoever cut it.
-                    let usage = seen.usage.map_or_else(Usage::default, |usage| usage_of(&model, &usage));
-                    meter::call(&model, &Ended::Cut, started.elapsed());
-                    meter::charged(&model, &usage);
-                    let outcome = CallOutcome { error: cut.to_string(), request_id: seen.request_id, usage };
-                    self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
-                    return match cut {
-                        Cut::Lost => Err(Stopped::Lost),
-                        Cut::Halt => Ok(Some(Outcome::Yield)),
-                        Cut::Person => {
-                            self.extra_usage = self.extra_usage + usage;
-                            Ok(None)
-                        }
-                        Cut::Time => Ok(Some(failed(StatusReason::TimeLimit, cut.to_string()))),
-                    };
+                    match self.question_to(tries.model(), tries.stands_in_for().is_some()) {
+                        Ok(question) => (None, question),
+                        Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
+                    }
                 }
             };
-            let error = match answer {
-                Ok(reply) => {
-                    meter::call(&model, &Ended::Ok, started.elapsed());
-                    meter::charged(&model, &usage_of(&model, &reply.usage));
-                    fail_point!("call::answered", |_| std::process::abort());
-                    let reply = journal_reply(&model, reply);
-                    let answers = self.answer_here(&reply).await?;
-                    let entries = [Some(Entry::Reply(reply)), answers].into_iter().flatten().collect();
-                    let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
-                    let marks = Marks { call: Some(call), sandbox: level.as_deref(), ..Marks::default() };
-                    self.write(entries, &marks).await?;
+            let (gate, most) = (self.agent.gate.clone(), self.agent.max_output_tokens);
+            let entry = gate.enter(&question.model, question.size, most, tries.is_repeat(), self.control);
+            let permit = match entry.await {
+                gate::Entry::Go(permit) => permit,
+                turned_away => {
+                    // The run closes it when it ends, or the next round does.
+                    self.noted = noted.map(|(call, asked)| (call, asked, question));
+                    match turned_away {
+                        gate::Entry::Wait(hindrance) if hindrance.is_outage() && tries.stand_in() => continue,
+                        gate::Entry::Wait(hindrance) => return Ok(Some(hindrance.outcome())),
+                        gate::Entry::Lost => return Err(Stopped::Lost),
+                        gate::Entry::Go(_) | gate::Entry::Drain => return Ok(Some(Outcome::Yield)),
+                    }
+                }
+            };
+            let call = match self.note_call(noted, &question).await {
+                Ok(Some(call)) => call,
+                other => {
+                    gate.cut(permit, Some(&hive_claude::Usage::default())).await;
+                    return other.map(|_| None);
+                }
+            };
+            if tries.is_repeat() {
+                meter::repeat(&question.model);
+            }
+            let error = match self.send(&question, call, permit, until).await? {
+                Sent::Answered(reply) => {
+                    self.keep(call, &question.model, tries.stands_in_for(), *reply).await?;
                     return Ok(None);
                 }
-                Err(error) => error,
+                Sent::Cut(outcome) => return Ok(outcome),
+                Sent::Failed(error) => error,
             };
-            meter::call(&model, &Ended::Failed(&error), started.elapsed());
-            let charged = error.partial_usage().map_or_else(Usage::default, |usage| usage_of(&model, usage));
-            let outcome = CallOutcome {
-                error: chain(&error),
-                request_id: error.request_id().map(str::to_owned),
-                usage: charged,
-            };
-            fail_point!("fail_call::before", |_| std::process::abort());
-            self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
-            fail_point!("fail_call::committed", |_| std::process::abort());
-            self.extra_usage = self.extra_usage + charged;
-            meter::charged(&model, &charged);
-            match verdict(&error, attempt, &self.agent.retry, rand::random()) {
-                Verdict::Again { after } => {
-                    tracing::warn!(attempt, "a model call failed and is made again: {}", outcome.error);
-                    tokio::select! {
-                        () = tokio::time::sleep(after) => {}
-                        () = self.control.lost.cancelled() => return Err(Stopped::Lost),
-                        () = self.control.drain.cancelled() => return Ok(Some(Outcome::Yield)),
+            let detail = chain(&error);
+            let after = match tries.after(&error, &self.agent.retry, rand::random()) {
+                tries::Next::StandIn { is_gone } => {
+                    if is_gone {
+                        self.gone.push(question.model.clone());
                     }
+                    tracing::warn!("model {} is out, {} stands in: {detail}", question.model, tries.model());
+                    continue;
                 }
-                Verdict::Later { after, reason } => {
-                    return Ok(Some(Outcome::Wait { after, reason: waiting(reason), detail: outcome.error }));
-                }
-                Verdict::End { reason } => return Ok(Some(failed(ending(reason), outcome.error))),
+                tries::Next::Verdict(Verdict::Again { after }) => after,
+                tries::Next::Verdict(verdict) => return Ok(Some(self.settled(verdict, detail).await)),
+            };
+            let took = tries.elapsed();
+            tracing::warn!(?took, "a model call failed and is made again: {detail}");
+            tokio::select! {
+                () = tokio::time::sleep(after) => {}
+                () = self.control.lost.cancelled() => return Err(Stopped::Lost),
+                () = self.control.drain.cancelled() => return Ok(Some(Outcome::Yield)),
             }
         }
-        unreachable!("the attempts are not bounded here but by the verdict")
+    }
+
+    /// Writes the intent of a call, unless it stands in the journal. `None`: a person wrote before it was sent, and the
+    /// model is asked with what they wrote.
+    async fn note_call(
+        &mut self,
+        mut noted: Option<(Uuid, Instant)>,
+        question: &Question,
+    ) -> Result<Option<Uuid>, Stopped> {
+        loop {
+            let (call, asked) = match noted.take() {
+                Some(noted) => noted,
+                None => {
+                    fail_point!("begin_call::before", |_| std::process::abort());
+                    // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
+                    let (call, asked) = (Uuid::now_v7(), Instant::now());
+                    let begun = self
+                        .persist(|| {
+                            self.agent.store.note_call(self.lease, call, &question.model, &question.digest)
+                        })
+                        .await?;
+                    fail_point!("begin_call::committed", |_| std::process::abort());
+                    if !begun {
+                        // An earlier offer of it may have been noted before they wrote, its answer lost.
+                        self.noted_but_not_sent(call).await?;
+                        self.read_messages().await?;
+                        return Ok(None);
+                    }
+                    (call, asked)
+                }
+            };
+            if asked.elapsed() < SURE {
+                return Ok(Some(call));
+            }
+            // Frozen since: another run may have asked, and been answered. The database knows.
+            self.noted_but_not_sent(call).await?;
+        }
+    }
+
+    /// Makes one call and writes down how it ended, but for a reply.
+    async fn send(
+        &mut self,
+        question: &Question,
+        call: Uuid,
+        permit: gate::Permit,
+        until: Option<Instant>,
+    ) -> Result<Sent, Stopped> {
+        let (model, started) = (&question.model, Instant::now());
+        let mut seen = hive_claude::Partial::default();
+        let heard = |progress: Progress<'_>| match progress {
+            Progress::Accepted { request_id } => seen.request_id = Some(request_id.to_owned()),
+            Progress::Usage(usage) => seen.usage = Some(usage),
+            _ => {}
+        };
+        let answer: Result<Answer, Cut> = tokio::select! {
+            answer = self.agent.claude.create(&question.request, heard) => Ok(answer),
+            () = self.control.lost.cancelled() => Err(Cut::Lost),
+            () = self.control.halt.cancelled() => Err(Cut::Halt),
+            () = elapsed(until) => Err(Cut::Time),
+            () = interrupted(self.agent, self.control, self.lease.task()) => Err(Cut::Person),
+        };
+        let error = match answer {
+            Ok(Ok(reply)) => {
+                meter::call(model, &Ended::Ok, started.elapsed());
+                meter::charged(model, &usage_of(model, &reply.usage));
+                fail_point!("call::answered", |_| std::process::abort());
+                self.agent.gate.answered(permit, &reply).await;
+                return Ok(Sent::Answered(Box::new(reply)));
+            }
+            Ok(Err(error)) => error,
+            Err(cut) => {
+                // What was streamed before is charged, whoever cut it.
+                let usage = seen.usage.map_or_else(Usage::default, |usage| usage_of(model, &usage));
+                meter::call(model, &Ended::Cut, started.elapsed());
+                meter::charged(model, &usage);
+                self.agent.gate.cut(permit, seen.usage.as_ref()).await;
+                let outcome = CallOutcome { error: cut.to_string(), request_id: seen.request_id, usage };
+                self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
+                return match cut {
+                    Cut::Lost => Err(Stopped::Lost),
+                    Cut::Halt => Ok(Sent::Cut(Some(Outcome::Yield))),
+                    Cut::Person => {
+                        self.extra_usage = self.extra_usage + usage;
+                        Ok(Sent::Cut(None))
+                    }
+                    Cut::Time => Ok(Sent::Cut(Some(failed(StatusReason::TimeLimit, cut.to_string())))),
+                };
+            }
+        };
+        meter::call(model, &Ended::Failed(&error), started.elapsed());
+        let detail = chain(&error);
+        // First of all: what it says about the others must reach them before they call.
+        self.agent.gate.failed(permit, &error, &detail).await;
+        let charged = error.partial_usage().map_or_else(Usage::default, |usage| usage_of(model, usage));
+        let outcome = CallOutcome {
+            error: detail,
+            request_id: error.request_id().map(str::to_owned),
+            usage: charged,
+        };
+        fail_point!("fail_call::before", |_| std::process::abort());
+        self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
+        fail_point!("fail_call::committed", |_| std::process::abort());
+        self.extra_usage = self.extra_usage + charged;
+        meter::charged(model, &charged);
+        Ok(Sent::Failed(error))
+    }
+
+    /// Appends a reply, with the answers to its calls where nothing needs to be run for them.
+    async fn keep(
+        &mut self,
+        call: Uuid,
+        model: &str,
+        wished: Option<&str>,
+        reply: hive_claude::Reply,
+    ) -> Result<(), Stopped> {
+        if let Some(wished) = wished {
+            meter::fallback(wished, model);
+        }
+        let reply = Reply { requested_model: wished.map(str::to_owned), ..journal_reply(model, reply) };
+        let answers = self.answer_here(&reply).await?;
+        let entries = [Some(Entry::Reply(reply)), answers].into_iter().flatten().collect();
+        let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
+        let marks = Marks { call: Some(call), sandbox: level.as_deref(), ..Marks::default() };
+        self.write(entries, &marks).await
+    }
+
+    /// What a verdict that makes no further try means for the task.
+    async fn settled(&self, verdict: Verdict, detail: String) -> Outcome {
+        match verdict {
+            Verdict::Again { after } => {
+                Outcome::Wait { after, reason: StatusReason::ProviderUnavailable, detail }
+            }
+            Verdict::Later { after, reason } => Outcome::Wait { after, reason: waiting(reason), detail },
+            Verdict::StopKey { reason } => {
+                let after = self.agent.gate.stop_key(reason, &detail).await;
+                let detail = format!("key {} is stopped ({}): {detail}", self.agent.gate.key(), reason.as_str());
+                Outcome::Wait { after, reason: StatusReason::ProviderUnavailable, detail }
+            }
+            Verdict::TooLong => failed(StatusReason::ContextWindow, detail),
+            Verdict::End { reason } => failed(ending(reason), detail),
+        }
     }
 
     /// The results of a reply's calls, when nothing needs to be run for them.
@@ -193,6 +323,14 @@ impl Activation<'_> {
 
 fn failed(reason: StatusReason, detail: String) -> Outcome {
     Outcome::Fail { reason, detail, partial: Box::new(TaskResult::default()) }
+}
+
+/// What came of a call that was sent.
+enum Sent {
+    Answered(Box<hive_claude::Reply>),
+    /// We gave it up; the run ends or parks, or goes on with what a person wrote.
+    Cut(Option<Outcome>),
+    Failed(Error),
 }
 
 /// Why a call in flight was given up here.
@@ -227,6 +365,7 @@ fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
         content: RawValue::from_string(reply.content_json).unwrap_or_else(|_| RawValue::NULL.to_owned()),
         stop: stop_of(&reply.message.stop_reason),
         model: reply.message.model,
+        requested_model: None,
         usage,
         broken_inputs,
         request_id: reply.request_id,
@@ -280,10 +419,6 @@ const fn waiting(reason: WaitReason) -> StatusReason {
 const fn ending(reason: hive_claude::EndReason) -> StatusReason {
     use hive_claude::EndReason as End;
     match reason {
-        End::Authentication => StatusReason::Authentication,
-        End::Permission => StatusReason::Permission,
-        End::Billing | End::SpendLimit => StatusReason::Billing,
-        End::PromptTooLong => StatusReason::ContextWindow,
         End::ModelNotFound => StatusReason::ModelNotFound,
         End::TooLarge => StatusReason::RequestTooLarge,
         End::InvalidRequest | End::RetryRefused | End::Rejected | End::Protocol | End::Configuration => {

@@ -61,7 +61,7 @@ pub fn tools_of(task: &Task, agent: &AgentDefinition) -> Vec<ToolName> {
     known.filter(|tool| task.repository.is_some() || !tool.needs_files()).collect()
 }
 
-/// The whole request. `opening` is what the conversation began with: of a fork, the words of the task that it came from.
+/// The whole request. `stands_in`: the model is not the one that the task wishes for. `opening` is what the conversation began with: of a fork, the words of the task that it came from.
 ///
 /// # Errors
 /// When a stored text has no JSON form, which a journal of ours never holds.
@@ -71,6 +71,7 @@ pub fn request(
     agent: &AgentDefinition,
     transcript: &Transcript,
     model: &str,
+    stands_in: bool,
     max_tokens: u32,
 ) -> serde_json::Result<Request> {
     let mut request = Request::new(model, max_tokens);
@@ -89,8 +90,10 @@ pub fn request(
     for (index, entry) in transcript.conversation() {
         match entry {
             Entry::Reply(reply) => {
-                // Thinking is signed for the model that thought: a fork that asks another one leaves it out.
-                let is_foreign = index < transcript.shared() && !reply.model.starts_with(model);
+                // Thinking is signed for the model that thought: a fork that asks another one, and a model that stands in
+                // for another, leave it out. What the task's own model answered under some other name is its own.
+                let is_own = index >= transcript.shared() && reply.requested_model.is_none() && !stands_in;
+                let is_foreign = !is_own && !reply.model.starts_with(model);
                 if let Some(content) = sendable(&reply.content, is_foreign)? {
                     flush(&mut pending, &mut request.messages)?;
                     request.messages.push(RequestMessage::assistant(content));

@@ -6,7 +6,7 @@ use super::Probe;
 use crate::{error::Result, pool::Store, text::storable};
 
 /// How often the pause before the next try doubles.
-const DOUBLINGS: i32 = 3;
+const DOUBLINGS: i32 = 2;
 
 impl Store {
     /// Opens the breaker of a model. True: this call opened it; false: it was open.
@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// The call that tried failed, or with a pause of zero was never made: the next may try after `pause`, twice as long
-    /// after each failure up to eight times.
+    /// after each failure up to four times.
     ///
     /// # Errors
     /// When Postgres refuses.
