@@ -73,6 +73,12 @@ pub struct Config {
     /// Seconds that the breaker of a model lets nobody try after it opened.
     #[arg(long, env = "HIVE_BREAKER_SECONDS", default_value = "10", value_parser = seconds)]
     pub breaker_pause: Duration,
+    /// Failures of a model in a row that open its breaker; so many within 30 s among twice as many calls do so too.
+    #[arg(long, env = "HIVE_BREAKER_FAILURES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub breaker_failures: u32,
+    /// How many of the fleet's calls of a minute may repeat a failed one, in percent; ten always may.
+    #[arg(long, env = "HIVE_REPEATS_PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub repeats_percent: u32,
     /// Seconds between two calls that try whether a stopped key is good again.
     #[arg(long, env = "HIVE_KEY_PROBE_SECONDS", default_value = "300", value_parser = seconds)]
     pub key_probe: Duration,

@@ -26,6 +26,8 @@ use crate::{
 
 /// How long a process waits at its start for Postgres.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// Calls of a minute that may repeat a failed one in the smallest fleet.
+const LEAST_REPEATS: u32 = 10;
 /// What runs get, after the drain, to hand their tasks back.
 const HAND_BACK: Duration = Duration::from_secs(5);
 
@@ -181,6 +183,9 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
     let policy = GatePolicy {
         limits: config.claude_limits.clone(),
         breaker_pause: config.breaker_pause,
+        failures_in_a_row: config.breaker_failures,
+        ends_looked_at: config.breaker_failures * 2,
+        repeats_allowed: (config.repeats_percent, LEAST_REPEATS),
         key_probe_every: config.key_probe,
         ..GatePolicy::default()
     };
