@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, probe, provider, queue, schedule, session,
-    settings::Connection, task, verify,
+    agent, dead, dev, doctor, failure::Failure, housekeeping, migrate, probe, provider, queue, schedule,
+    session, settings::Connection, task, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.

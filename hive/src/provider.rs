@@ -36,7 +36,8 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
                 return output::json(&resumed);
             }
             let keys = resumed["keys"].as_array().cloned().unwrap_or_default();
-            let rows: Vec<Vec<String>> = keys.iter().map(|key| vec![output::plain(&output::text(key))]).collect();
+            let rows: Vec<Vec<String>> =
+                keys.iter().map(|key| vec![output::plain(&output::text(key))]).collect();
             output::table(&["RESUMED"], &rows);
             Ok(())
         }

@@ -32,8 +32,21 @@ async fn a_refused_key_stops_the_fleet_until_a_person_resumes_it() {
         let asked = hive.double.requests().len();
         assert!(asked <= 12, "{status}: {asked} requests, so some task asked again");
         let first = hive.double.requests()[0].at;
-        let late = hive.double.requests().iter().filter(|kept| kept.at - first > chrono::TimeDelta::seconds(2)).count();
-        assert_eq!(late, 0, "{status}: calls 2 s after the first refusal");
+        let stopped: chrono::DateTime<chrono::Utc> =
+            sqlx::query_scalar("SELECT stopped_at FROM provider_keys").fetch_one(&hive.pool).await.unwrap();
+        let offsets: Vec<_> =
+            hive.double.requests().iter().map(|kept| (kept.at - first).num_milliseconds()).collect();
+        println!(
+            "{status}: stopped after {} ms, called at {offsets:?}",
+            (stopped - first).num_milliseconds()
+        );
+        let late = hive
+            .double
+            .requests()
+            .iter()
+            .filter(|kept| kept.at - stopped > chrono::TimeDelta::seconds(2))
+            .count();
+        assert_eq!(late, 0, "{status}: calls 2 s after the key was stopped");
         let later = post(&hive, 6, "Later").await;
         let parked = async || (hive.tasks_in("waiting").await == 18).then_some(());
         within(Duration::from_secs(60), "later ones are parked", parked).await;
@@ -47,8 +60,7 @@ async fn a_refused_key_stops_the_fleet_until_a_person_resumes_it() {
         let expected = ["authentication", "billing", "permission"][usize::from(status - 401)];
         assert_eq!(stop["reason"], expected, "{shown:#}");
         assert!(!shown.to_string().contains(hive.claude_key()), "{shown:#}");
-        let (code, problem) =
-            hive.post("/api/v1/provider/resume", &json!({ "key": "no such key" })).await;
+        let (code, problem) = hive.post("/api/v1/provider/resume", &json!({ "key": "no such key" })).await;
         assert_eq!((code, &problem["code"]), (404, &json!("not_stopped")), "{problem:#}");
         let metrics = hive.page(hive.workers[0].url(), "/metrics").await;
         assert!(metrics.lines().any(|line| line == "hive_key_stopped 1"), "{metrics}");
@@ -59,8 +71,10 @@ async fn a_refused_key_stops_the_fleet_until_a_person_resumes_it() {
             let task = hive.wait_succeeded(id, 60).await;
             assert_eq!(task["attempt"], 1, "{task:#}");
         }
-        let kinds: Vec<String> =
-            sqlx::query_scalar("SELECT kind FROM provider_events ORDER BY id").fetch_all(&hive.pool).await.unwrap();
+        let kinds: Vec<String> = sqlx::query_scalar("SELECT kind FROM provider_events ORDER BY id")
+            .fetch_all(&hive.pool)
+            .await
+            .unwrap();
         assert_eq!(kinds, ["key_stopped", "key_resumed"], "{status}: one stop, one release");
     }
 }
@@ -73,8 +87,13 @@ async fn one_call_tries_a_stopped_key_and_gives_it_back() {
     let ids = post(&hive, 6, "Tried").await;
     let tried = async || {
         let first = hive.double.requests().first()?.at;
-        let tries: Vec<_> =
-            hive.double.requests().iter().map(|k| k.at).filter(|at| *at - first > chrono::TimeDelta::seconds(2)).collect();
+        let tries: Vec<_> = hive
+            .double
+            .requests()
+            .iter()
+            .map(|k| k.at)
+            .filter(|at| *at - first > chrono::TimeDelta::seconds(2))
+            .collect();
         (tries.len() >= 2).then_some(tries)
     };
     let tries = within(Duration::from_secs(60), "two tries", tried).await;

@@ -38,7 +38,8 @@ fn striking(fault: Value) -> hive_double::Script {
 }
 
 async fn agent(hive: &TestHive, name: &str, stand_ins: Value) -> Uuid {
-    let body = json!({ "name": name, "type": name, "model": OWN, "fallback_models": stand_ins });
+    let body = json!({ "name": name, "type": name, "model": OWN, "fallback_models": stand_ins,
+                       "system_prompt": "You work." });
     let (status, agent) = hive.post("/api/v1/agents", &body).await;
     assert_eq!(status, 201, "{agent:#}");
     agent["id"].as_str().unwrap().parse().unwrap()
@@ -68,10 +69,12 @@ async fn tasks_ride_out_an_outage() {
     hive.double.set_script(Some(striking(json!(529))));
     let overloaded_at = chrono::Utc::now();
     let opened = async || {
-        let query = "SELECT created_at FROM provider_events WHERE kind = 'breaker_opened' ORDER BY id LIMIT 1";
+        let query =
+            "SELECT created_at FROM provider_events WHERE kind = 'breaker_opened' ORDER BY id LIMIT 1";
         sqlx::query_scalar(query).fetch_optional(&hive.pool).await.unwrap()
     };
-    let opened_at: chrono::DateTime<chrono::Utc> = within(Duration::from_secs(60), "the breaker opens", opened).await;
+    let opened_at: chrono::DateTime<chrono::Utc> =
+        within(Duration::from_secs(60), "the breaker opens", opened).await;
     let fallen = async || (hive.tasks_in("succeeded").await >= TASKS / 2).then_some(());
     within(Duration::from_secs(60), "tasks with a policy go on during the outage", fallen).await;
     let waiting = async || {
@@ -96,7 +99,10 @@ async fn tasks_ride_out_an_outage() {
     let burnt = "SELECT count(*) FROM tasks WHERE attempt <> 1 AND id <> $1";
     assert_eq!(hive.count(burnt, Uuid::nil()).await, 0, "no attempt was burnt");
     let changes: Vec<(String, String)> =
-        sqlx::query_as("SELECT kind, model FROM provider_events ORDER BY id").fetch_all(&hive.pool).await.unwrap();
+        sqlx::query_as("SELECT kind, model FROM provider_events ORDER BY id")
+            .fetch_all(&hive.pool)
+            .await
+            .unwrap();
     let once = |kind: &str| (kind.to_owned(), OWN.to_owned());
     assert_eq!(changes, [once("breaker_opened"), once("breaker_closed")]);
     let query = "SELECT t.assigned_agent_id, s.body->>'model', s.body->>'requested_model' FROM steps s \
@@ -105,7 +111,8 @@ async fn tasks_ride_out_an_outage() {
     assert_eq!(replies.len(), TASKS);
     let mut stood_in = 0;
     for reply in replies {
-        let (agent, model, wished): (Uuid, String, Option<String>) = (reply.get(0), reply.get(1), reply.get(2));
+        let (agent, model, wished): (Uuid, String, Option<String>) =
+            (reply.get(0), reply.get(1), reply.get(2));
         match wished {
             Some(wished) => {
                 assert_eq!((agent, model.as_str(), wished.as_str()), (falls, STANDS_IN, OWN));
@@ -121,19 +128,28 @@ async fn tasks_ride_out_an_outage() {
     // After each answer with retry-after, for that long: only what was on its way.
     let held = asked.iter().filter(|at| **at < overloaded_at).min().copied().unwrap();
     let until = held + TimeDelta::seconds(i64::try_from(times.retry_after).unwrap());
-    let early: Vec<_> = asked.iter().filter(|at| **at > held + TimeDelta::seconds(1) && **at < until).collect();
+    let early: Vec<_> =
+        asked.iter().filter(|at| **at > held + TimeDelta::seconds(1) && **at < until).collect();
     assert!(early.is_empty(), "held at {held} until {until}, called at {early:?}");
     // Open, the breaker lets one call try at a time, however many wait.
     let settled = opened_at + TimeDelta::seconds(1);
     let during = asked.iter().filter(|at| **at > settled && **at < well_at).count();
     println!("{during} calls of {} tasks while the breaker was open", TASKS / 2);
-    assert!(during as f64 <= 1.0 + (well_at - opened_at).as_seconds_f64() / times.breaker.parse::<f64>().unwrap());
+    assert!(
+        during as f64 <= 1.0 + (well_at - opened_at).as_seconds_f64() / times.breaker.parse::<f64>().unwrap()
+    );
 }
 
 #[tokio::test]
 async fn a_fifth_of_faults_costs_less_than_a_third_more_calls() {
     let script = rules(json!([{ "name": "well", "say": "Done." }]));
-    let hive = TestHive::builder().script(script).workers(2).slots(8).worker_env("HIVE_CLAUDE_PARK_SECONDS", "3").start().await;
+    let hive = TestHive::builder()
+        .script(script)
+        .workers(2)
+        .slots(8)
+        .worker_env("HIVE_CLAUDE_PARK_SECONDS", "3")
+        .start()
+        .await;
     let storm = json!({ "seed": 11, "rate": 0.2, "kinds": [529, 500, "cut"] }).to_string();
     hive.double.set_faults(Some(hive_double::Storm::parse(&storm).unwrap()));
     let count = 200;

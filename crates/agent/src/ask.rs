@@ -63,7 +63,8 @@ impl Activation<'_> {
                 && hive_claude::cost(model, &hive_claude::Usage::default()).is_some()
         };
         let named = self.definition.fallback_models.iter();
-        let stand_ins = named.map(|name| self.agent.models.resolve(name).to_owned()).filter(is_known).collect();
+        let stand_ins =
+            named.map(|name| self.agent.models.resolve(name).to_owned()).filter(is_known).collect();
         let mut tries = Tries::new(wished.clone(), stand_ins);
         if self.gone.contains(&wished) {
             tries.stand_in();
@@ -154,7 +155,7 @@ impl Activation<'_> {
                     continue;
                 }
                 tries::Next::Verdict(Verdict::Again { after }) => after,
-                tries::Next::Verdict(verdict) => return Ok(Some(self.settled(verdict, detail).await)),
+                tries::Next::Verdict(verdict) => return Ok(Some(self.settled(verdict, detail))),
             };
             let took = tries.elapsed();
             tracing::warn!(?took, "a model call failed and is made again: {detail}");
@@ -258,11 +259,8 @@ impl Activation<'_> {
         // First of all: what it says about the others must reach them before they call.
         self.agent.gate.failed(permit, &error, &detail).await;
         let charged = error.partial_usage().map_or_else(Usage::default, |usage| usage_of(model, usage));
-        let outcome = CallOutcome {
-            error: detail,
-            request_id: error.request_id().map(str::to_owned),
-            usage: charged,
-        };
+        let outcome =
+            CallOutcome { error: detail, request_id: error.request_id().map(str::to_owned), usage: charged };
         fail_point!("fail_call::before", |_| std::process::abort());
         self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
         fail_point!("fail_call::committed", |_| std::process::abort());
@@ -291,15 +289,16 @@ impl Activation<'_> {
     }
 
     /// What a verdict that makes no further try means for the task.
-    async fn settled(&self, verdict: Verdict, detail: String) -> Outcome {
+    fn settled(&self, verdict: Verdict, detail: String) -> Outcome {
         match verdict {
             Verdict::Again { after } => {
                 Outcome::Wait { after, reason: StatusReason::ProviderUnavailable, detail }
             }
             Verdict::Later { after, reason } => Outcome::Wait { after, reason: waiting(reason), detail },
             Verdict::StopKey { reason } => {
-                let after = self.agent.gate.stop_key(reason, &detail).await;
-                let detail = format!("key {} is stopped ({}): {detail}", self.agent.gate.key(), reason.as_str());
+                let after = self.agent.gate.stopped_for();
+                let detail =
+                    format!("key {} is stopped ({}): {detail}", self.agent.gate.key(), reason.as_str());
                 Outcome::Wait { after, reason: StatusReason::ProviderUnavailable, detail }
             }
             Verdict::TooLong => failed(StatusReason::ContextWindow, detail),

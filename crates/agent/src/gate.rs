@@ -65,15 +65,8 @@ impl Gate {
         let digest = Sha256::digest(format!("{address}\n{key}"));
         let key = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let view = View::default();
-        let inner = Inner {
-            store,
-            queue,
-            key,
-            policy,
-            view,
-            own: Mutex::default(),
-            redis_away: Mutex::default(),
-        };
+        let inner =
+            Inner { store, queue, key, policy, view, own: Mutex::default(), redis_away: Mutex::default() };
         Self { inner: Arc::new(inner) }
     }
 

@@ -98,7 +98,8 @@ pub(crate) fn fallback(wished: &str, answered: &str) {
 }
 
 pub(crate) fn turned_away(model: &str, cause: &'static str) {
-    metrics::counter!("hive_llm_turned_away_total", "model" => model.to_owned(), "cause" => cause).increment(1);
+    metrics::counter!("hive_llm_turned_away_total", "model" => model.to_owned(), "cause" => cause)
+        .increment(1);
 }
 
 pub(crate) fn breaker(model: &str, to: &'static str) {
@@ -113,8 +114,11 @@ pub(crate) fn key_stopped(reason: &'static str) {
 pub(crate) fn provider(state: &ProviderState) {
     metrics::gauge!("hive_key_stopped").set(if state.stopped.is_empty() { 0.0 } else { 1.0 });
     for model in &state.models {
-        metrics::gauge!("hive_breaker_open", "model" => model.model.clone())
-            .set(if model.open.is_some() { 1.0 } else { 0.0 });
+        metrics::gauge!("hive_breaker_open", "model" => model.model.clone()).set(if model.open.is_some() {
+            1.0
+        } else {
+            0.0
+        });
     }
 }
 

@@ -107,8 +107,15 @@ fn body(task: &Task, entries: &[Entry]) -> Vec<u8> {
     let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
     let transcript = Transcript::new(entries.to_vec());
     let opening = conversation::opening(task);
-    let request =
-        conversation::request(&opening, task, &backend.definition, &transcript, "claude-sonnet-5-5", false, 16_000);
+    let request = conversation::request(
+        &opening,
+        task,
+        &backend.definition,
+        &transcript,
+        "claude-sonnet-5-5",
+        false,
+        16_000,
+    );
     request.unwrap().body().unwrap()
 }
 
@@ -219,7 +226,8 @@ fn a_fork_sends_the_thinking_of_another_model_to_nobody() {
     let sent = |model: &str| {
         let transcript = Transcript::forked(vec![reply(&thought), reply(&own)], 1);
         let task = task(true);
-        let request = conversation::request("Go on.", &task, &backend.definition, &transcript, model, false, 100);
+        let request =
+            conversation::request("Go on.", &task, &backend.definition, &transcript, model, false, 100);
         String::from_utf8(request.unwrap().body().unwrap()).unwrap()
     };
     assert!(sent("claude-sonnet-5-5").contains(&thought.to_string()), "the same model reads it back");

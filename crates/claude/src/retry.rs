@@ -161,18 +161,21 @@ pub fn hold(error: &Error) -> Option<Duration> {
     }
 }
 
+/// Why no call with this key is of use any more, if `error` says so.
+#[must_use]
+pub fn stops_key(error: &Error) -> Option<KeyStop> {
+    match classify(error, &RetryPolicy::default()) {
+        Class::Final(Verdict::StopKey { reason }) => Some(reason),
+        Class::Final(_) | Class::Passing(_) => None,
+    }
+}
+
 /// Decides what follows from `error`, met on attempt number `attempt` (the first is 1), `elapsed` after the first began.
 ///
 /// Waits are random between zero and a limit that doubles (full jitter), so that a fleet does not come back in
 /// step. `jitter` is the random number, from 0 to 1. A wait that the service asked for is never undercut.
 #[must_use]
-pub fn verdict(
-    error: &Error,
-    attempt: u32,
-    elapsed: Duration,
-    policy: &RetryPolicy,
-    jitter: f64,
-) -> Verdict {
+pub fn verdict(error: &Error, attempt: u32, elapsed: Duration, policy: &RetryPolicy, jitter: f64) -> Verdict {
     let passing = match classify(error, policy) {
         Class::Final(verdict) => return verdict,
         Class::Passing(passing) => passing,
@@ -255,9 +258,7 @@ fn classify_api(error: &ApiError, policy: &RetryPolicy) -> Class {
         (Ok(_), Some(false)) => Class::Final(end(EndReason::RetryRefused)),
         (Ok(reason), _) => passing(reason, None),
         // A key that is refused is refused for all, whatever is said about this call.
-        (Err(last @ Verdict::End { .. }), Some(true)) => {
-            passing(WaitReason::ProviderUnavailable, Some(last))
-        }
+        (Err(last @ Verdict::End { .. }), Some(true)) => passing(WaitReason::ProviderUnavailable, Some(last)),
         (Err(last), _) => Class::Final(last),
     }
 }

@@ -175,13 +175,20 @@ fn running(facts: &Facts) -> Why {
 
 /// What turns the task's calls away, by the words that it was parked with: they name the key or the model.
 fn provider(task: &Task, detail: &str, facts: &Facts) -> Option<Why> {
-    let mut named: Vec<&ProviderFact> =
-        facts.provider.iter().filter(|fact| detail.split([' ', ':', ',']).any(|word| word == fact.of)).collect();
+    let mut named: Vec<&ProviderFact> = facts
+        .provider
+        .iter()
+        .filter(|fact| detail.split([' ', ':', ',']).any(|word| word == fact.of))
+        .collect();
     named.sort_by_key(|fact| fact.kind);
     let Some(fact) = named.first() else {
         return detail.starts_with("the rate of model ").then(|| Why {
             until: Some(task.run_at),
-            ..Why::new("rate_used_up", format!("Its turn comes later: {detail}."), "Its time, then a place in the fleet's rate.")
+            ..Why::new(
+                "rate_used_up",
+                format!("Its turn comes later: {detail}."),
+                "Its time, then a place in the fleet's rate.",
+            )
         });
     };
     let said = if fact.detail.is_empty() { String::new() } else { format!(": {}", fact.detail) };

@@ -119,7 +119,8 @@ impl Queue {
     pub async fn settle_call(&self, bucket: Bucket<'_>, settlement: &Settlement) -> Result<bool, Error> {
         let mut call = SETTLE.prepare_invoke();
         call.key(self.gate_key(bucket, "rate")).key(self.gate_key(bucket, "seen"));
-        let numbers = [settlement.asked.as_slice(), &settlement.charged, &settlement.limits, &settlement.said];
+        let numbers =
+            [settlement.asked.as_slice(), &settlement.charged, &settlement.limits, &settlement.said];
         numbers.into_iter().flatten().for_each(|number| {
             call.arg(*number);
         });

@@ -164,7 +164,7 @@ impl Store {
             role: row.role,
             system_prompt: row.system_prompt,
             model: row.model,
-                fallback_models: row.fallback_models,
+            fallback_models: row.fallback_models,
             tools: row.tools,
             capabilities: row.capabilities,
             limits: limits_of(id.uuid(), row.limits)?,

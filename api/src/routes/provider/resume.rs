@@ -46,7 +46,9 @@ pub async fn handle(
 ) -> Result<Json<ResumedKeys>> {
     let keys = app.store.resume_keys(resume.key.as_deref(), ACTOR).await?;
     if keys.is_empty() {
-        let what = resume.key.map_or_else(|| "no key is stopped".to_owned(), |key| format!("key {key:?} is not stopped"));
+        let what = resume
+            .key
+            .map_or_else(|| "no key is stopped".to_owned(), |key| format!("key {key:?} is not stopped"));
         return Err(ApiError::new(StatusCode::NOT_FOUND, "not_stopped", what));
     }
     app.queue.notify(UPDATES, "").await;

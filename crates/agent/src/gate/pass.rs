@@ -159,9 +159,11 @@ impl Inner {
         let grant = if held.is_zero() { self.place(model, asked, repeats).await } else { Grant::Held(held) };
         let (cause, after, what) = match grant {
             Grant::Go(wait) => return Pass::Go(permit, wait),
-            Grant::Held(wait) => {
-                (Cause::Held, wait + jitter(wait / 4), format!("the provider holds model {model}: retry-after"))
-            }
+            Grant::Held(wait) => (
+                Cause::Held,
+                wait + jitter(wait / 4),
+                format!("the provider holds model {model}: retry-after"),
+            ),
             Grant::Full(wait) => (
                 Cause::Full,
                 wait + jitter(Duration::from_millis(250)),
@@ -181,7 +183,8 @@ impl Inner {
     async fn hindered(&self, model: &str) -> Result<Option<Tries>, Hindrance> {
         let policy = &self.policy;
         if let Some((stop, left)) = self.view.stop() {
-            let may = left.is_zero() && self.store.probe_key(&self.key, policy.key_probe_every).await.unwrap_or(false);
+            let may = left.is_zero()
+                && self.store.probe_key(&self.key, policy.key_probe_every).await.unwrap_or(false);
             if may {
                 return Ok(Some(Tries::Key));
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hive_claude::{Error, Health, KeyStop, Reply, Usage, health, hold};
+use hive_claude::{Error, Health, KeyStop, Reply, Usage, health, hold, stops_key};
 use hive_queue::{Ended, Settlement};
 use tokio::time::Instant;
 
@@ -20,11 +20,15 @@ impl Gate {
         self.inner.settle(&permit, charged, &reply.rate_limits, Ended::Answered, "").await;
     }
 
-    /// After an error. A hold is known to this worker at once, and to the others before this returns.
+    /// After an error. A hold and a stop of the key are known to this worker at once, and written down for the others
+    /// before this returns.
     pub(crate) async fn failed(&self, permit: Permit, error: &Error, detail: &str) {
         let charged = error.partial_usage().map_or([0; 2], counted);
         if let Some(wait) = hold(error) {
             self.inner.hold(&permit.model, wait).await;
+        }
+        if let Some(reason) = stops_key(error) {
+            self.inner.stop_key(reason, detail).await;
         }
         let (ended, none) = (health(error), hive_claude::RateLimits::default());
         let ended = match ended {
@@ -57,27 +61,28 @@ impl Gate {
         self.cut(permit, Some(&Usage::default())).await;
     }
 
-    /// Stops the key for the fleet. Returns how long the task waits before it looks again.
-    pub(crate) async fn stop_key(&self, reason: KeyStop, detail: &str) -> Duration {
-        let Inner { store, key, policy, .. } = &*self.inner;
-        let pause = policy.key_probe_every;
-        match store.stop_key(key, reason.as_str(), detail, pause).await {
+    /// How long a task waits whose call found the key refused.
+    pub(crate) fn stopped_for(&self) -> Duration {
+        self.inner.policy.key_probe_every.mul_f64(1.0 + rand::random::<f64>() / 4.0)
+    }
+}
+
+impl Inner {
+    async fn stop_key(&self, reason: KeyStop, detail: &str) {
+        let (key, reason) = (&self.key, reason.as_str());
+        match self.store.stop_key(key, reason, detail, self.policy.key_probe_every).await {
             Ok(true) => {
-                meter::key_stopped(reason.as_str());
+                meter::key_stopped(reason);
                 tracing::error!(
-                    "Stopped key {key} for all workers ({}): {detail}; mend it, then: hive provider resume",
-                    reason.as_str()
+                    "Stopped key {key} for all workers ({reason}): {detail}; mend it, then: hive provider resume"
                 );
             }
             Ok(false) => {}
             Err(error) => tracing::error!("key {key} is refused, and the fleet cannot be told: {error}"),
         }
-        self.inner.changed().await;
-        pause.mul_f64(1.0 + rand::random::<f64>() / 4.0)
+        self.changed().await;
     }
-}
 
-impl Inner {
     async fn hold(&self, model: &str, wait: Duration) {
         // By our own clock the answer came a moment ago; the others count from the moment they are told.
         let until = Instant::now().checked_add(wait);
@@ -156,7 +161,9 @@ impl Inner {
         match self.store.open_breaker(&self.key, model, detail, self.policy.breaker_pause).await {
             Ok(true) => {
                 meter::breaker(model, "open");
-                tracing::warn!("Opened the breaker of model {model}: too many calls failed, the last with: {detail}");
+                tracing::warn!(
+                    "Opened the breaker of model {model}: too many calls failed, the last with: {detail}"
+                );
                 self.changed().await;
             }
             Ok(false) => {}

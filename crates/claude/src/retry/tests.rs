@@ -79,16 +79,8 @@ fn each_answer_of_the_service() {
         ("429 with a long wait", after(rate(), 40.0), limited(40.25)),
         ("429 without a wait", rate(), again(0.25)),
         ("429 growing too fast", after(code(rate(), "ramp_limit_exceeded"), 20.0), limited(20.25)),
-        (
-            "429 enforced spend limit",
-            code(rate(), "enforced_spend_limit_reached"),
-            stop(KeyStop::SpendLimit),
-        ),
-        (
-            "429 contract spend limit",
-            code(rate(), "contract_spend_limit_reached"),
-            stop(KeyStop::SpendLimit),
-        ),
+        ("429 enforced spend limit", code(rate(), "enforced_spend_limit_reached"), stop(KeyStop::SpendLimit)),
+        ("429 contract spend limit", code(rate(), "contract_spend_limit_reached"), stop(KeyStop::SpendLimit)),
         (
             "429 spend limit that says retry",
             said(after(code(rate(), "enforced_spend_limit_reached"), 1.0), true),
@@ -154,7 +146,11 @@ async fn each_failure_of_the_connection() {
         ("a request without JSON", Error::Request(not_json), 1, end(EndReason::InvalidRequest)),
     ];
     for (name, error, attempt, expected) in rows {
-        assert_eq!(verdict(&error, attempt, Duration::ZERO, &RetryPolicy::default(), 0.5), expected, "{name}");
+        assert_eq!(
+            verdict(&error, attempt, Duration::ZERO, &RetryPolicy::default(), 0.5),
+            expected,
+            "{name}"
+        );
     }
 }
 
@@ -186,7 +182,11 @@ fn waits_double_up_to_the_cap_and_are_random_from_zero() {
     let error = Error::Api(Box::new(api(500, "api_error")));
     let longest = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0];
     for (attempt, longest) in (1..).zip(longest) {
-        assert_eq!(verdict(&error, attempt, Duration::ZERO, &policy, 1.0), again(longest), "attempt {attempt}");
+        assert_eq!(
+            verdict(&error, attempt, Duration::ZERO, &policy, 1.0),
+            again(longest),
+            "attempt {attempt}"
+        );
         assert_eq!(verdict(&error, attempt, Duration::ZERO, &policy, 0.0), again(0.0), "attempt {attempt}");
     }
     assert_eq!(verdict(&error, 99, Duration::ZERO, &policy, 1.0), again(30.0));

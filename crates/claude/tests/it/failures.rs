@@ -96,7 +96,10 @@ async fn an_error_inside_a_stream_is_an_error_with_its_usage() {
     let event = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\
         \"message\":\"Overloaded\"},\"request_id\":\"req_e\"}\n\n";
     let error = failure(streamed(format!("{}{event}", until("message_delta")))).await;
-    assert!(matches!(verdict(&error, 1, Duration::ZERO, &RetryPolicy::default(), 0.5), Verdict::Again { .. }));
+    assert!(matches!(
+        verdict(&error, 1, Duration::ZERO, &RetryPolicy::default(), 0.5),
+        Verdict::Again { .. }
+    ));
     assert_eq!(error.partial_usage().unwrap().input_tokens, 412);
     let error = api(error);
     assert_eq!((error.status, error.kind), (200, ErrorKind::Overloaded));

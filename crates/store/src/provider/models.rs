@@ -43,7 +43,8 @@ impl Store {
     /// # Errors
     /// When Postgres refuses.
     pub async fn learn_limits(&self, key: &str, model: &str, limits: [u64; 3]) -> Result<()> {
-        let [requests, input, output] = limits.map(|limit| i64::try_from(limit).ok().filter(|limit| *limit > 0));
+        let [requests, input, output] =
+            limits.map(|limit| i64::try_from(limit).ok().filter(|limit| *limit > 0));
         sqlx::query!(
             "INSERT INTO provider_models AS m (key_id, model, requests, input_tokens, output_tokens)
              VALUES ($1, $2, $3, $4, $5)
