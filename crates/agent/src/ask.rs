@@ -134,6 +134,11 @@ impl Activation<'_> {
                     return other.map(|_| None);
                 }
             };
+            if !gate.is_still_good(&permit).await {
+                gate.cut(permit, Some(&hive_claude::Usage::default())).await;
+                self.noted_but_not_sent(call).await?;
+                continue;
+            }
             if tries.is_repeat() {
                 meter::repeat(&question.model);
             }

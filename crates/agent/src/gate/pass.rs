@@ -11,6 +11,9 @@ use uuid::Uuid;
 use super::{Gate, Inner};
 use crate::{meter, run::Control};
 
+/// How long nothing is taken to have come between.
+const FRESH: Duration = Duration::from_millis(150);
+
 /// The right to one call. It is handed back with what came of it.
 #[derive(Debug)]
 #[must_use]
@@ -19,6 +22,7 @@ pub(crate) struct Permit {
     pub(super) bytes: usize,
     pub(super) asked: [u64; 2],
     pub(super) tries: Option<Tries>,
+    pub(super) granted: Instant,
 }
 
 /// The call finds out for all whether it goes on.
@@ -128,7 +132,7 @@ impl Gate {
                 () = control.drain.cancelled() => Some(Entry::Drain),
             };
             match (stopped, permit) {
-                (None, Some(permit)) => return Entry::Go(permit),
+                (None, Some(permit)) => return Entry::Go(Permit { granted: Instant::now(), ..permit }),
                 (None, None) => {}
                 (Some(entry), permit) => {
                     if let Some(permit) = permit {
@@ -138,6 +142,15 @@ impl Gate {
                 }
             }
         }
+    }
+
+    /// False when so much time has passed since the permit that something came between: its call is not to be sent.
+    pub(crate) async fn is_still_good(&self, permit: &Permit) -> bool {
+        if permit.granted.elapsed() < FRESH {
+            return true;
+        }
+        self.inner.look().await;
+        permit.tries.is_some() || self.is_clear(&permit.model)
     }
 
     /// False when a call of this model would surely be turned away, as far as this worker has seen.
@@ -150,7 +163,8 @@ impl Gate {
 impl Inner {
     async fn pass(&self, model: &str, bytes: usize, max_tokens: u32, repeats: bool) -> Pass {
         let asked = self.own().entry(model.to_owned()).or_default().estimate.of(bytes, max_tokens);
-        let mut permit = Permit { model: model.to_owned(), bytes, asked, tries: None };
+        let mut permit =
+            Permit { model: model.to_owned(), bytes, asked, tries: None, granted: Instant::now() };
         match self.hindered(model).await {
             Ok(tries) => permit.tries = tries,
             Err(hindrance) => return Pass::Wait(hindrance),
@@ -181,6 +195,9 @@ impl Inner {
 
     /// What the stores say against any call; whether this one finds out for all.
     async fn hindered(&self, model: &str) -> Result<Option<Tries>, Hindrance> {
+        if self.view.is_stale() {
+            self.look().await;
+        }
         let policy = &self.policy;
         if let Some((stop, left)) = self.view.stop() {
             let may = left.is_zero()

@@ -15,6 +15,9 @@ use crate::meter;
 /// The pause between two looks. A key that is stopped is stopped for the fleet within twice this time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// What is older is read again before a call.
+const STALE_AFTER: Duration = Duration::from_millis(1_500);
+
 /// The last look.
 #[derive(Default)]
 pub(super) struct View {
@@ -31,6 +34,11 @@ struct Seen {
 impl View {
     fn with<T>(&self, of: impl FnOnce(&Seen) -> Option<T>) -> Option<T> {
         self.seen.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(of)
+    }
+
+    /// True when what was read is too old to go by, as while Postgres is slow.
+    pub(super) fn is_stale(&self) -> bool {
+        self.with(|seen| Some(seen.at.elapsed() > STALE_AFTER)).unwrap_or(true)
     }
 
     /// The stop of the key, and how long nobody may try it yet.
