@@ -98,10 +98,12 @@ async fn five_hundred_sequences_of_faults() {
         let expected = if end.is_some() { "failed" } else { "succeeded" };
         assert_eq!((status.as_str(), reason.as_deref()), (expected, *end), "seed {seed}, sequence {number}");
         assert_eq!(attempt, 1, "seed {seed}, sequence {number} burnt an attempt");
-        // Of a torn reply nobody is told how much output was charged; of its input, all.
+        // What is charged before its count is sent, nobody here can know.
         let (booked, charged) = (hive.booked(id).await, hive.charged(id));
-        let input = |of: &hive_tests::Charged| (of.input_tokens, of.cache_read_tokens, of.cache_write_tokens);
-        assert_eq!(input(&booked), input(&charged), "seed {seed}, sequence {number}");
+        assert!(
+            booked.cost_nano_usd <= charged.cost_nano_usd,
+            "seed {seed}, sequence {number}: {booked:?}, {charged:?}"
+        );
     }
     // Cut within its input or before its end, the call of a reply must not run. One that came late was whole.
     let torn = "SELECT count(*) FROM steps s JOIN tasks t ON t.id = s.task_id \

@@ -33,7 +33,7 @@ for d = 1, 3 do
   local limit, said = tonumber(ARGV[2 + d]), tonumber(f[3 + d]) or 0
   if limit == 0 or (said > 0 and said < limit) then limit = said end
   if limit > 0 then
-    rates[d] = limit * 0.98 / 60000
+    rates[d] = limit * 0.95 / 60000
     start = math.max(start, (tonumber(f[d]) or 0) - 250)
   end
 end
