@@ -134,6 +134,7 @@ impl Activation<'_> {
                     return other.map(|_| None);
                 }
             };
+            tokio::time::sleep_until(permit.place()).await;
             if !gate.is_still_good(&permit).await {
                 gate.cut(permit, Some(&hive_claude::Usage::default())).await;
                 self.noted_but_not_sent(call).await?;

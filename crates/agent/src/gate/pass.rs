@@ -25,6 +25,13 @@ pub(crate) struct Permit {
     pub(super) granted: Instant,
 }
 
+impl Permit {
+    /// When the call may be sent.
+    pub(crate) const fn place(&self) -> Instant {
+        self.granted
+    }
+}
+
 /// The call finds out for all whether it goes on.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tries {
@@ -114,32 +121,25 @@ impl Gate {
     ) -> Entry {
         let deadline = Instant::now() + self.inner.policy.longest_wait;
         loop {
-            let (permit, wait) = match self.inner.pass(model, bytes, max_tokens, repeats).await {
-                Pass::Go(permit, wait) => (Some(permit), wait),
+            let wait = match self.inner.pass(model, bytes, max_tokens, repeats).await {
+                // Its place may lie ahead: the intent is written meanwhile; see [`Permit::place`].
+                Pass::Go(permit, wait) => {
+                    return Entry::Go(Permit { granted: Instant::now() + wait, ..permit });
+                }
                 Pass::Wait(hindrance)
                     if hindrance.cause == Cause::Held && Instant::now() + hindrance.after < deadline =>
                 {
-                    (None, hindrance.after)
+                    hindrance.after
                 }
                 Pass::Wait(hindrance) => {
                     meter::turned_away(model, hindrance.cause.as_str());
                     return Entry::Wait(hindrance);
                 }
             };
-            let stopped = tokio::select! {
-                () = tokio::time::sleep(wait) => None,
-                () = control.lost.cancelled() => Some(Entry::Lost),
-                () = control.drain.cancelled() => Some(Entry::Drain),
-            };
-            match (stopped, permit) {
-                (None, Some(permit)) => return Entry::Go(Permit { granted: Instant::now(), ..permit }),
-                (None, None) => {}
-                (Some(entry), permit) => {
-                    if let Some(permit) = permit {
-                        self.give_back(permit).await;
-                    }
-                    return entry;
-                }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = control.lost.cancelled() => return Entry::Lost,
+                () = control.drain.cancelled() => return Entry::Drain,
             }
         }
     }

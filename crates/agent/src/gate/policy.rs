@@ -29,7 +29,7 @@ impl Default for GatePolicy {
     fn default() -> Self {
         Self {
             limits: RateLimits::default(),
-            longest_wait: Duration::from_secs(2),
+            longest_wait: Duration::from_millis(1_700),
             failures_in_a_row: 10,
             ends_looked_at: 20,
             ends_window: Duration::from_secs(30),

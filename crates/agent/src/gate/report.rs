@@ -57,10 +57,6 @@ impl Gate {
         self.inner.settle(&permit, charged, &limits, Ended::Neither, "").await;
     }
 
-    pub(super) async fn give_back(&self, permit: Permit) {
-        self.cut(permit, Some(&Usage::default())).await;
-    }
-
     /// How long a task waits whose call found the key refused.
     pub(crate) fn stopped_for(&self) -> Duration {
         self.inner.policy.key_probe_every.mul_f64(1.0 + rand::random::<f64>() / 4.0)
