@@ -30,7 +30,12 @@ fn times() -> Times {
     }
 }
 
-fn striking(fault: Value) -> hive_double::Script {
+/// By the database's clock, which is that of this machine.
+async fn now(hive: &TestHive) -> chrono::DateTime<chrono::Utc> {
+    sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&hive.pool).await.unwrap()
+}
+
+fn striking(fault: &Value) -> hive_double::Script {
     rules(json!([
         { "name": "struck", "when": { "model": OWN }, "fault": fault },
         { "name": "well", "say": "Done." },
@@ -50,7 +55,7 @@ async fn tasks_ride_out_an_outage() {
     let times = times();
     let limit = json!({ "status": 429, "retry_after": times.retry_after });
     let hive = TestHive::builder()
-        .script(striking(limit))
+        .script(striking(&limit))
         .workers(3)
         .slots(8)
         .worker_env("HIVE_BREAKER_SECONDS", times.breaker)
@@ -66,8 +71,8 @@ async fn tasks_ride_out_an_outage() {
     assert!(status < 300, "{answer:#}");
     // The clock of the provider, not of what is looked at.
     tokio::time::sleep(times.limited).await;
-    hive.double.set_script(Some(striking(json!(529))));
-    let overloaded_at = chrono::Utc::now();
+    hive.double.set_script(Some(striking(&json!(529))));
+    let overloaded_at = now(&hive).await;
     let opened = async || {
         let query =
             "SELECT created_at FROM provider_events WHERE kind = 'breaker_opened' ORDER BY id LIMIT 1";
@@ -89,9 +94,9 @@ async fn tasks_ride_out_an_outage() {
     };
     let why = within(Duration::from_secs(30), "why names the breaker", waiting).await;
     assert!(why["until"].is_string() && why["explanation"].as_str().unwrap().contains(OWN), "{why:#}");
-    let since = (chrono::Utc::now() - overloaded_at).to_std().unwrap_or_default();
+    let since = (now(&hive).await - overloaded_at).to_std().unwrap_or_default();
     tokio::time::sleep(times.overloaded.saturating_sub(since)).await;
-    let well_at = chrono::Utc::now();
+    let well_at = now(&hive).await;
     hive.double.set_script(Some(rules(json!([{ "name": "well", "say": "Done." }]))));
     let done = async || (hive.tasks_in("succeeded").await == TASKS).then_some(());
     within(Duration::from_secs(180), "all succeed", done).await;

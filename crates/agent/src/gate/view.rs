@@ -134,7 +134,7 @@ impl Gate {
         match woken {
             Ok(0) => {}
             Ok(woken) => {
-                tracing::info!("{woken} tasks that waited for the provider come back: the key is another")
+                tracing::info!("{woken} tasks that waited for the provider come back: the key is another");
             }
             Err(error) => tracing::warn!("tasks that wait for the provider come back at their time: {error}"),
         }
