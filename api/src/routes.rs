@@ -5,6 +5,7 @@ mod dead_letters;
 mod housekeeping;
 mod models;
 mod money;
+mod provider;
 mod queue;
 mod routing_rules;
 mod schedules;
@@ -100,6 +101,8 @@ endpoints! {
     tasks::fork,
     tasks::outcome,
     tasks::why,
+    provider::show,
+    provider::resume,
     queue::pause,
     queue::resume,
     queue::pauses,

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, budget, dead, dev, doctor, failure::Failure, housekeeping, migrate, models, models::routing, probe,
-    queue, schedule, session, settings::Connection, task, usage, verify,
+    agent, budget, dead, dev, doctor, failure::Failure, housekeeping, migrate, models, models::routing,
+    probe, provider, queue, schedule, session, settings::Connection, task, usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -56,6 +56,13 @@ enum Command {
     },
     /// Show what calls to the model used and cost.
     Usage(usage::Options),
+    /// Look at what stands between the workers and Claude; give a stopped key back.
+    Provider {
+        #[command(subcommand)]
+        command: provider::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Look at tasks whose attempts are used up, and try them again.
     Dead {
         #[command(subcommand)]
@@ -126,6 +133,7 @@ impl Cli {
             Command::Verify(options) => verify::run(&options, self.json).await,
             Command::Probe(options) => probe::run(options).await,
             Command::Task { command, common } => task::run(command, &common, self.json).await,
+            Command::Provider { command, common } => provider::run(command, &common, self.json).await,
             Command::Queue { command, common } => queue::run(command, &common, self.json).await,
             Command::Budget { command, common } => budget::run(command, &common, self.json).await,
             Command::Usage(options) => usage::run(&options, self.json).await,

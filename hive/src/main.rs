@@ -13,6 +13,7 @@ mod migrate;
 mod models;
 mod output;
 mod probe;
+mod provider;
 mod queue;
 mod schedule;
 mod session;

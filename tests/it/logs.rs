@@ -23,7 +23,8 @@ async fn every_line_is_json_with_ids_and_without_secrets() {
     let id = hive.post_task(json!({ "title": "Look", "repository": repo.json() })).await;
     hive.wait_succeeded(id, 30).await;
     let refused = hive.post_task(json!({ "title": "Refused" })).await;
-    assert_eq!(hive.wait_end(refused, 30).await["status_reason"], "authentication");
+    let parked = hive.wait_status(refused, 30, "waiting").await;
+    assert_eq!(parked["status_reason"], "provider_unavailable", "{parked:#}");
 
     let passwords = hive.store_urls().map(|url| password(&url));
     let mut secrets = vec![hive.token().to_owned(), hive.claude_key().to_owned()];

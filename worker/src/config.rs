@@ -1,10 +1,10 @@
 //! The settings of a worker. Each has an option and a variable of the same name.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::ensure;
 use clap::{Parser, ValueEnum};
-use hive_agent::Models;
+use hive_agent::{Models, RateLimits};
 use url::Url;
 
 /// What stands in the place of a key where only the double answers.
@@ -54,6 +54,34 @@ pub struct Config {
     /// Tokens that one reply may have.
     #[arg(long, env = "HIVE_MAX_OUTPUT_TOKENS", default_value_t = 16_000)]
     pub max_output_tokens: u32,
+    /// Seconds without content after which a call is given up; pings do not count.
+    #[arg(long, env = "HIVE_CLAUDE_IDLE_SECONDS", default_value = "60", value_parser = seconds)]
+    pub claude_idle: Duration,
+    /// Seconds that a call may take in all.
+    #[arg(long, env = "HIVE_CLAUDE_TOTAL_SECONDS", default_value = "600", value_parser = seconds)]
+    pub claude_total: Duration,
+    /// Seconds that a task is parked when the provider fails and names no time.
+    #[arg(long, env = "HIVE_CLAUDE_PARK_SECONDS", default_value = "60", value_parser = seconds)]
+    pub claude_park: Duration,
+    /// The longest random wait in seconds after a first failed try; it doubles with each further one.
+    #[arg(long, env = "HIVE_CLAUDE_RETRY_SECONDS", default_value = "0.5", value_parser = seconds)]
+    pub claude_retry: Duration,
+    /// What the fleet may ask of a model in a minute, as model=requests/input/output tokens, separated by commas; 0, and
+    /// what is not named, goes by the provider's headers.
+    #[arg(long, env = "HIVE_CLAUDE_LIMITS", default_value = "")]
+    pub claude_limits: RateLimits,
+    /// Seconds that the breaker of a model lets nobody try after it opened.
+    #[arg(long, env = "HIVE_BREAKER_SECONDS", default_value = "10", value_parser = seconds)]
+    pub breaker_pause: Duration,
+    /// Failures of a model in a row that open its breaker; so many within 30 s among twice as many calls do so too.
+    #[arg(long, env = "HIVE_BREAKER_FAILURES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub breaker_failures: u32,
+    /// How many of the fleet's calls of a minute may repeat a failed one, in percent; ten always may.
+    #[arg(long, env = "HIVE_REPEATS_PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub repeats_percent: u32,
+    /// Seconds between two calls that try whether a stopped key is good again.
+    #[arg(long, env = "HIVE_KEY_PROBE_SECONDS", default_value = "300", value_parser = seconds)]
+    pub key_probe: Duration,
     /// Where task trees and mirrors of repositories lie.
     #[arg(long, env = "HIVE_DATA")]
     pub data: PathBuf,
@@ -123,6 +151,13 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// Reads seconds, with or without a fraction.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
+    let seconds = seconds.ok_or("write seconds between 0.001 and 86400")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
 /// Whether commands are confined.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_agent::{Agent, Definitions, ModelBook, Notifier};
+use hive_agent::{Agent, Definitions, Gate, GatePolicy, ModelBook, Notifier};
 use hive_claude::{Claude, RetryPolicy, Secret};
 use hive_queue::{Lane, Queue, Ticket, WorkerConfig};
 use hive_sandbox::{Mode, Sandbox};
@@ -28,6 +28,8 @@ use crate::{
 
 /// How long a process waits at its start for Postgres.
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// Calls of a minute that may repeat a failed one in the smallest fleet.
+const LEAST_REPEATS: u32 = 10;
 /// What runs get, after the drain, to hand their tasks back.
 const HAND_BACK: Duration = Duration::from_secs(5);
 
@@ -75,7 +77,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     watch(&health, &store, &queue);
 
     let name = format!("{}-{}", config.name, std::process::id());
-    let claude = hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()));
+    let claude = hive_claude::Config {
+        idle_timeout: config.claude_idle,
+        total_timeout: config.claude_total,
+        ..hive_claude::Config::new(config.claude_url.clone(), Secret::new(config.claude_key.clone()))
+    };
     let claude = Claude::new(claude).context("ANTHROPIC_BASE_URL or ANTHROPIC_API_KEY cannot be used")?;
     let models = loop {
         let (store, claude, health) = (store.clone(), claude.clone(), health.clone());
@@ -113,6 +119,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let looking = strays.clone();
     tokio::spawn(looking.keep_handing_back(store.clone(), queue.clone(), leases.clone(), finished.clone()));
     tokio::spawn(models.keep(drain.clone()));
+    tokio::spawn(agent.gate.clone().watch(finished.clone()));
     tokio::spawn(housekeeping::keep_house(
         store.clone(),
         agent.workspaces.clone(),
@@ -212,6 +219,17 @@ async fn agent(
     };
     let notifier =
         config.notify_url.clone().map(|url| Notifier::new(url, config.notify_idempotent)).transpose();
+    let policy = GatePolicy {
+        limits: config.claude_limits.clone(),
+        breaker_pause: config.breaker_pause,
+        failures_in_a_row: config.breaker_failures,
+        ends_looked_at: config.breaker_failures * 2,
+        repeats_allowed: (config.repeats_percent, LEAST_REPEATS),
+        key_probe_every: config.key_probe,
+        ..GatePolicy::default()
+    };
+    let gate =
+        Gate::new(store.clone(), queue.clone(), &config.claude_key, config.claude_url.as_str(), policy);
     Ok(Agent {
         store: store.clone(),
         queue: queue.clone(),
@@ -221,7 +239,8 @@ async fn agent(
         sandbox,
         models,
         max_output_tokens: config.max_output_tokens,
-        retry: RetryPolicy::default(),
+        gate,
+        retry: RetryPolicy { park: config.claude_park, base: config.claude_retry, ..RetryPolicy::default() },
         notifier: notifier.map_err(|error| anyhow::anyhow!("HIVE_NOTIFY_URL cannot be used: {error}"))?,
         definitions: Definitions::default(),
     })

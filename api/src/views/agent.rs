@@ -33,6 +33,8 @@ pub struct AgentView {
     system_prompt: String,
     /// A model class (`work`, `hard`, `light`) or a model id.
     model: String,
+    /// Models that stand in for it, in this order, when it is overloaded or gone.
+    fallback_models: Vec<String>,
     /// The tools it may use.
     tools: Vec<String>,
     /// What it can do.
@@ -58,6 +60,7 @@ impl From<Agent> for AgentView {
             role: definition.role,
             system_prompt: definition.system_prompt,
             model: definition.model,
+            fallback_models: definition.fallback_models,
             tools: definition.tools,
             capabilities: definition.capabilities,
             limits: definition.limits.into(),

@@ -74,6 +74,7 @@ impl Hive {
             role: String::new(),
             system_prompt: "You work.".to_owned(),
             model: "work".to_owned(),
+            fallback_models: Vec::new(),
             tools: vec!["finish".to_owned()],
             capabilities: Vec::new(),
             limits: Limits::default(),

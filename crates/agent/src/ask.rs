@@ -1,34 +1,24 @@
-//! One question to the model: an intent in the journal, the call, its outcome. What to do after a failure is decided
-//! by `hive_claude::verdict` alone.
+//! One question to the model: which one, the gate, the call, and what follows. What to do after a failure is decided by
+//! `Tries::after` alone, with the verdict of `hive_claude`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use fail::fail_point;
-use hive_claude::{
-    Block, Error, Progress, Request, StopReason, ToolInput, Unsendable, Verdict, WaitReason, verdict,
-};
-use hive_domain::{
-    NanoUsd, Outcome, StatusReason, Usage,
-    journal::{Entry, Reply, Stop, TaskResult},
-};
-use hive_store::CallOutcome;
-use serde_json::value::RawValue;
+use hive_claude::{Request, Standing, Unsendable, Verdict, WaitReason};
+use hive_domain::{NanoUsd, Outcome, StatusReason, journal::TaskResult};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::{
-    act::Acted,
+    call::Sent,
     choice::Choice,
-    conversation,
-    meter::{self, Ended},
-    persist::Marks,
+    conversation, gate, meter,
+    reply::chain,
     run::{Activation, Stopped},
-    steer::interrupted,
+    tries::{self, Tries},
 };
 
-/// How long after it was noted a call may still be sent: well within the lease that the note was written under.
-const SURE: Duration = Duration::from_secs(2);
+/// Places in the rate that one question may miss; the next one it takes however late it is.
+const PLACES_MISSED: u32 = 5;
 
 /// What the model is asked.
 pub(crate) struct Question {
@@ -36,7 +26,9 @@ pub(crate) struct Question {
     pub(crate) model: String,
     /// Why it is that one, and what may be asked in its place.
     pub(crate) choice: Choice,
-    request: Request,
+    pub(crate) request: Request,
+    /// Of the request, in bytes.
+    size: usize,
     /// The SHA-256 of the request's bytes.
     pub(crate) digest: [u8; 32],
     /// What the call may cost at most.
@@ -46,9 +38,29 @@ pub(crate) struct Question {
 impl Activation<'_> {
     /// What the transcript stands for; why it cannot be asked, when it cannot.
     pub(crate) fn question(&self) -> Result<Question, (StatusReason, String)> {
-        let task = &self.lease.leased;
-        let choice = self.choose(self.turn_kind());
-        let model = choice.model.clone();
+        self.question_to(&self.choose(self.turn_kind()))
+    }
+
+    /// The tries of the next question: whom to ask, in which order.
+    fn tries(&self) -> Tries {
+        let (wished, catalogue) = (self.choose(self.turn_kind()), self.agent.models.catalogue());
+        let stand_ins = wished.fallback.iter().filter(|&model| {
+            *model != wished.model
+                && !self.gone.contains(model)
+                && hive_claude::cost(model, &hive_claude::Usage::default()).is_some()
+                && !matches!(catalogue.standing(model), Standing::Retired(_))
+        });
+        let stand_ins = stand_ins.map(|model| wished.stand_in(model)).collect();
+        let is_gone = self.gone.contains(&wished.model);
+        let mut tries = Tries::new(wished, stand_ins);
+        if is_gone {
+            tries.stand_in();
+        }
+        tries
+    }
+
+    fn question_to(&self, choice: &Choice) -> Result<Question, (StatusReason, String)> {
+        let (task, model) = (&self.lease.leased, choice.model.clone());
         if hive_claude::cost(&model, &hive_claude::Usage::default()).is_none() {
             let detail = format!("no price is known for model {model}, so its cost could not be counted");
             return Err((StatusReason::ModelNotFound, detail));
@@ -68,145 +80,107 @@ impl Activation<'_> {
         catalogue.check(&request).map_err(|why| unsendable(&why))?;
         let body = request.body().map_err(|error| (StatusReason::InvalidRequest, error.to_string()))?;
         let worst_case = worst_case(&model, &body, request.max_tokens);
-        Ok(Question { model, choice, digest: Sha256::digest(&body).into(), request, worst_case })
+        let (digest, size) = (Sha256::digest(&body).into(), body.len());
+        Ok(Question { model, choice: choice.clone(), request, size, digest, worst_case })
     }
 
     /// Asks and appends the reply; `Some` when the run ends or parks instead.
     pub(crate) async fn ask(&mut self, until: Option<Instant>) -> Result<Option<Outcome>, Stopped> {
-        let (mut noted, question) = match self.noted.take() {
-            Some((call, asked, question)) => (Some((call, asked)), question),
-            None => match self.question() {
-                Ok(question) => (None, question),
-                Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
-            },
-        };
-        let Question { model, choice, request, digest, worst_case } = question;
-        for attempt in 1.. {
-            let call = loop {
-                let (call, asked) = match noted.take() {
-                    Some(noted) => noted,
-                    None => {
-                        fail_point!("begin_call::before", |_| std::process::abort());
-                        // Chosen here, so that an intent whose answer was lost is the same one when it is offered again.
-                        let (call, asked) = (Uuid::now_v7(), Instant::now());
-                        let begun = self
-                            .persist(|| {
-                                self.agent.store.note_call(
-                                    self.lease,
-                                    call,
-                                    &model,
-                                    &digest,
-                                    Some(choice.route),
-                                    worst_case,
-                                )
-                            })
-                            .await?;
-                        fail_point!("begin_call::committed", |_| std::process::abort());
-                        if !begun {
-                            // An earlier offer of it may have been noted before they wrote, its answer lost.
-                            self.noted_but_not_sent(call).await?;
-                            // A person wrote before the call was sent: the model is asked with what they wrote.
-                            self.read_messages().await?;
-                            return Ok(None);
-                        }
-                        (call, asked)
+        let mut tries = self.tries();
+        let mut missed = 0;
+        loop {
+            let (noted, question) = match self.noted.take() {
+                Some((call, asked, question)) if question.model == tries.model() => {
+                    (Some((call, asked)), question)
+                }
+                noted => {
+                    if let Some((call, ..)) = noted {
+                        self.noted_but_not_sent(call).await?;
                     }
-                };
-                if asked.elapsed() < SURE {
-                    break call;
-                }
-                // Frozen since: another run may have asked, and been answered. The database knows.
-                self.noted_but_not_sent(call).await?;
-            };
-            let started = Instant::now();
-            let mut seen = hive_claude::Partial::default();
-            let heard = |progress: Progress<'_>| match progress {
-                Progress::Accepted { request_id } => seen.request_id = Some(request_id.to_owned()),
-                Progress::Usage(usage) => seen.usage = Some(usage),
-                _ => {}
-            };
-            let answer = tokio::select! {
-                answer = self.agent.claude.create(&request, heard) => Ok(answer),
-                () = self.control.lost.cancelled() => Err(Cut::Lost),
-                () = self.control.halt.cancelled() => Err(Cut::Halt),
-                () = elapsed(until) => Err(Cut::Time),
-                () = interrupted(self.agent, self.control, self.lease.task()) => Err(Cut::Person),
-            };
-            let answer = match answer {
-                Ok(answer) => answer,
-                Err(cut) => {
-                    // What was streamed before is charged, whoever cut it.
-                    let usage = seen.usage.map_or_else(Usage::default, |usage| usage_of(&model, &usage));
-                    meter::call(&model, &Ended::Cut, started.elapsed());
-                    meter::charged(&model, &usage);
-                    let outcome = CallOutcome { error: cut.to_string(), request_id: seen.request_id, usage };
-                    self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
-                    return match cut {
-                        Cut::Lost => Err(Stopped::Lost),
-                        Cut::Halt => Ok(Some(Outcome::Yield)),
-                        Cut::Person => {
-                            self.extra_usage = self.extra_usage + usage;
-                            Ok(None)
-                        }
-                        Cut::Time => Ok(Some(failed(StatusReason::TimeLimit, cut.to_string()))),
-                    };
+                    match self.question_to(tries.choice()) {
+                        Ok(question) => (None, question),
+                        Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
+                    }
                 }
             };
-            let error = match answer {
-                Ok(reply) => {
-                    meter::call(&model, &Ended::Ok, started.elapsed());
-                    meter::charged(&model, &usage_of(&model, &reply.usage));
-                    fail_point!("call::answered", |_| std::process::abort());
-                    let reply = journal_reply(&model, reply);
-                    let answers = self.answer_here(&reply).await?;
-                    let entries = [Some(Entry::Reply(reply)), answers].into_iter().flatten().collect();
-                    let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
-                    let marks = Marks { call: Some(call), sandbox: level.as_deref(), ..Marks::default() };
-                    self.write(entries, &marks).await?;
+            let (gate, most) = (self.agent.gate.clone(), question.request.max_tokens);
+            let entry = gate.enter(&question.model, question.size, most, tries.is_repeat(), self.control);
+            let permit = match entry.await {
+                gate::Entry::Go(permit) => permit,
+                turned_away => {
+                    // The run closes it when it ends, or the next round does.
+                    self.noted = noted.map(|(call, asked)| (call, asked, question));
+                    match turned_away {
+                        gate::Entry::Wait(hindrance) if hindrance.is_outage() && tries.stand_in() => continue,
+                        gate::Entry::Wait(hindrance) => return Ok(Some(hindrance.outcome())),
+                        gate::Entry::Lost => return Err(Stopped::Lost),
+                        gate::Entry::Go(_) | gate::Entry::Drain => return Ok(Some(Outcome::Yield)),
+                    }
+                }
+            };
+            let (call, asked) = match self.note_call(noted, &question).await {
+                Ok(Some(noted)) => noted,
+                other => {
+                    gate.cut(permit, Some(&hive_claude::Usage::default())).await;
+                    return other.map(|_| None);
+                }
+            };
+            tokio::time::sleep_until(permit.place()).await;
+            // A machine so slow that each place is missed still gets on.
+            if !gate.is_still_good(&permit, missed == PLACES_MISSED).await {
+                missed = PLACES_MISSED.min(missed + 1);
+                gate.cut(permit, Some(&hive_claude::Usage::default())).await;
+                self.noted = Some((call, asked, question));
+                continue;
+            }
+            if tries.is_repeat() {
+                meter::repeat(&question.model);
+            }
+            let error = match self.send(&question, call, permit, until).await? {
+                Sent::Answered(reply) => {
+                    self.keep(call, &question.model, tries.stands_in_for(), *reply).await?;
                     return Ok(None);
                 }
-                Err(error) => error,
+                Sent::Cut(outcome) => return Ok(outcome),
+                Sent::Failed(error) => error,
             };
-            meter::call(&model, &Ended::Failed(&error), started.elapsed());
-            let charged = error.partial_usage().map_or_else(Usage::default, |usage| usage_of(&model, usage));
-            let outcome = CallOutcome {
-                error: chain(&error),
-                request_id: error.request_id().map(str::to_owned),
-                usage: charged,
-            };
-            fail_point!("fail_call::before", |_| std::process::abort());
-            self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
-            fail_point!("fail_call::committed", |_| std::process::abort());
-            self.extra_usage = self.extra_usage + charged;
-            meter::charged(&model, &charged);
-            match verdict(&error, attempt, &self.agent.retry, rand::random()) {
-                Verdict::Again { after } => {
-                    tracing::warn!(attempt, "a model call failed and is made again: {}", outcome.error);
-                    tokio::select! {
-                        () = tokio::time::sleep(after) => {}
-                        () = self.control.lost.cancelled() => return Err(Stopped::Lost),
-                        () = self.control.drain.cancelled() => return Ok(Some(Outcome::Yield)),
+            let detail = chain(&error);
+            let after = match tries.after(&error, &self.agent.retry, rand::random()) {
+                tries::Next::StandIn { is_gone } => {
+                    if is_gone {
+                        self.gone.push(question.model.clone());
                     }
+                    tracing::warn!("model {} is out, {} stands in: {detail}", question.model, tries.model());
+                    continue;
                 }
-                Verdict::Later { after, reason } => {
-                    return Ok(Some(Outcome::Wait { after, reason: waiting(reason), detail: outcome.error }));
-                }
-                Verdict::End { reason } => return Ok(Some(failed(ending(reason), outcome.error))),
+                tries::Next::Verdict(Verdict::Again { after }) => after,
+                tries::Next::Verdict(verdict) => return Ok(Some(self.settled(verdict, detail))),
+            };
+            let took = tries.elapsed();
+            tracing::warn!(?took, "a model call failed and is made again: {detail}");
+            tokio::select! {
+                () = tokio::time::sleep(after) => {}
+                () = self.control.lost.cancelled() => return Err(Stopped::Lost),
+                () = self.control.drain.cancelled() => return Ok(Some(Outcome::Yield)),
             }
         }
-        unreachable!("the attempts are not bounded here but by the verdict")
     }
 
-    /// The results of a reply's calls, when nothing needs to be run for them.
-    async fn answer_here(&mut self, reply: &Reply) -> Result<Option<Entry>, Stopped> {
-        let calls = reply.calls();
-        let is_whole = matches!(reply.stop, Stop::ToolUse | Stop::EndTurn | Stop::StopSequence);
-        if !is_whole || calls.is_empty() || !self.is_answered_here(&calls) {
-            return Ok(None);
-        }
-        match self.run_tools(&calls, None).await? {
-            Acted::Results(results) => Ok(Some(Entry::ToolResults(results))),
-            Acted::Park(_) => Ok(None),
+    /// What a verdict that makes no further try means for the task.
+    fn settled(&self, verdict: Verdict, detail: String) -> Outcome {
+        match verdict {
+            Verdict::Again { after } => {
+                Outcome::Wait { after, reason: StatusReason::ProviderUnavailable, detail }
+            }
+            Verdict::Later { after, reason } => Outcome::Wait { after, reason: waiting(reason), detail },
+            Verdict::StopKey { reason } => {
+                let after = self.agent.gate.stopped_for();
+                let detail =
+                    format!("key {} is stopped ({}): {detail}", self.agent.gate.key(), reason.as_str());
+                Outcome::Wait { after, reason: StatusReason::ProviderUnavailable, detail }
+            }
+            Verdict::TooLong => failed(StatusReason::ContextWindow, detail),
+            Verdict::End { reason } => failed(ending(reason), detail),
         }
     }
 }
@@ -220,89 +194,13 @@ fn unsendable(why: &Unsendable) -> (StatusReason, String) {
     (reason, why.to_string())
 }
 
-fn failed(reason: StatusReason, detail: String) -> Outcome {
+pub(crate) fn failed(reason: StatusReason, detail: String) -> Outcome {
     Outcome::Fail { reason, detail, partial: Box::new(TaskResult::default()) }
-}
-
-/// Why a call in flight was given up here.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-enum Cut {
-    #[error("the lease was lost during the call")]
-    Lost,
-    #[error("the worker stopped during the call")]
-    Halt,
-    #[error("a person interrupted the call")]
-    Person,
-    #[error("max_seconds was reached during a model call")]
-    Time,
-}
-
-async fn elapsed(until: Option<Instant>) {
-    match until {
-        Some(until) => tokio::time::sleep_until(until).await,
-        None => std::future::pending().await,
-    }
-}
-
-fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
-    let broken = reply.message.content.iter().filter_map(|block| match block {
-        Block::ToolUse { id, input: ToolInput::Invalid(text), .. } => Some((id.clone(), text.clone())),
-        Block::ToolUse { .. } | Block::Text { .. } | Block::Thinking { .. } | Block::Other { .. } => None,
-    });
-    let broken_inputs: BTreeMap<String, String> = broken.collect();
-    // The provider may answer under a more exact name; its price is that of the model we asked for.
-    let usage = usage_of(asked, &reply.usage);
-    Reply {
-        content: RawValue::from_string(reply.content_json).unwrap_or_else(|_| RawValue::NULL.to_owned()),
-        stop: stop_of(&reply.message.stop_reason),
-        model: reply.message.model,
-        usage,
-        broken_inputs,
-        request_id: reply.request_id,
-    }
-}
-
-fn stop_of(reason: &StopReason) -> Stop {
-    match reason {
-        StopReason::EndTurn => Stop::EndTurn,
-        StopReason::StopSequence => Stop::StopSequence,
-        StopReason::ToolUse => Stop::ToolUse,
-        StopReason::MaxTokens => Stop::MaxTokens,
-        StopReason::PauseTurn => Stop::PauseTurn,
-        StopReason::Refusal => Stop::Refusal,
-        StopReason::ModelContextWindowExceeded => Stop::ModelContextWindowExceeded,
-        StopReason::Unknown(name) => Stop::Other(name.clone()),
-    }
-}
-
-fn usage_of(model: &str, usage: &hive_claude::Usage) -> Usage {
-    /// No call has more; what a confused server reports beyond it must not overflow a sum.
-    const MOST: i64 = 1 << 40;
-    let count = |tokens: u64| i64::try_from(tokens).unwrap_or(MOST).min(MOST);
-    Usage {
-        input_tokens: count(usage.input_tokens),
-        output_tokens: count(usage.output_tokens),
-        cache_read_tokens: count(usage.cache_read_input_tokens),
-        cache_write_tokens: count(usage.cache_creation_input_tokens),
-        cache_write_1h_tokens: count(usage.cache_creation.ephemeral_1h_input_tokens),
-        cost: NanoUsd(hive_claude::cost(model, usage).map_or(0, |cost| cost.0.clamp(0, MOST * 100))),
-    }
 }
 
 /// What is reserved for a call. A model without a price is not asked.
 fn worst_case(model: &str, body: &[u8], max_tokens: u32) -> NanoUsd {
     NanoUsd(hive_claude::worst_case(model, body, max_tokens).map_or(0, |cost| cost.0.max(0)))
-}
-
-/// The error and its causes in one line, for the task. Without secrets: a provider may repeat what it was sent.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    hive_telemetry::redact(&text).chars().take(500).collect()
 }
 
 const fn waiting(reason: WaitReason) -> StatusReason {
@@ -315,10 +213,6 @@ const fn waiting(reason: WaitReason) -> StatusReason {
 const fn ending(reason: hive_claude::EndReason) -> StatusReason {
     use hive_claude::EndReason as End;
     match reason {
-        End::Authentication => StatusReason::Authentication,
-        End::Permission => StatusReason::Permission,
-        End::Billing | End::SpendLimit => StatusReason::Billing,
-        End::PromptTooLong => StatusReason::ContextWindow,
         End::ModelNotFound => StatusReason::ModelNotFound,
         End::TooLarge => StatusReason::RequestTooLarge,
         End::InvalidRequest | End::RetryRefused | End::Rejected | End::Protocol | End::Configuration => {

@@ -26,6 +26,12 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// The same question to a model that stands in.
+    pub(crate) fn stand_in(&self, model: &str) -> Self {
+        let route = Route { reason: RouteReason::Fallback, ..self.route };
+        Self { model: model.to_owned(), fallback: Vec::new(), route, ..self.clone() }
+    }
+
     /// Asks as the choice says, within what the model can.
     pub(crate) fn apply(&self, request: &mut Request, catalogue: &Catalogue) {
         let wanted = self.max_tokens.unwrap_or(request.max_tokens);
@@ -129,7 +135,13 @@ impl Activation<'_> {
             of_agent: &self.definition.model,
             role: task.agent.as_ref().map_or("", |agent| agent.kind.as_str()),
         };
-        self.rules.choose(&asked, kind, &book.classes, &book.catalogue())
+        let mut choice = self.rules.choose(&asked, kind, &book.classes, &book.catalogue());
+        // A rule that names stand-ins knows better than the agent.
+        if choice.fallback.is_empty() {
+            let named = self.definition.fallback_models.iter();
+            choice.fallback = named.map(|name| book.classes.resolve(name).to_owned()).collect();
+        }
+        choice
     }
 
     /// What the next turn is for: the first one after red checks, and those that follow it, mend.

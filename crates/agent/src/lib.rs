@@ -3,6 +3,7 @@
 
 mod act;
 mod ask;
+mod call;
 pub mod checks;
 mod choice;
 pub mod conversation;
@@ -11,20 +12,24 @@ mod doze;
 mod excerpt;
 mod files;
 mod finish;
+mod gate;
 mod meter;
 mod model_book;
 pub mod models;
 mod notifier;
 mod outside;
 mod persist;
+mod reply;
 pub mod roster;
 mod run;
 mod steer;
 pub mod tools;
+mod tries;
 mod turn;
 
 pub use choice::Choice;
 pub use definitions::Definitions;
+pub use gate::{Gate, GatePolicy, PROVIDER_UPDATES, RateLimits};
 pub use meter::METRICS;
 pub use model_book::ModelBook;
 pub use models::Models;

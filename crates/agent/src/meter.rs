@@ -6,12 +6,13 @@ use std::time::Duration;
 use hive_claude::{Error, ErrorKind};
 use hive_domain::{NanoUsd, ToolName};
 use hive_sandbox::{Limit, Output};
+use hive_store::ProviderState;
 use hive_telemetry::metrics::Description;
 
 use crate::tools::ToolError;
 
 /// Everything that this crate counts.
-pub const METRICS: [Description; 9] = [
+pub const METRICS: [Description; 16] = [
     Description::counter(
         "hive_llm_calls_total",
         "Calls to the model by how they ended: ok, cut by us, or a class of error",
@@ -22,6 +23,22 @@ pub const METRICS: [Description; 9] = [
     ),
     Description::counter("hive_llm_tokens_total", "Tokens charged, by model and kind"),
     Description::counter("hive_llm_cost_nano_usd_total", "Money charged, in billionths of a US dollar"),
+    Description::counter(
+        "hive_llm_repeats_total",
+        "Calls to the model that repeat one that failed, by model",
+    ),
+    Description::counter(
+        "hive_llm_fallbacks_total",
+        "Replies of a model that stood in for the one that was wished for, by both",
+    ),
+    Description::counter(
+        "hive_llm_turned_away_total",
+        "Calls that were not made and whose task waits, by model and cause",
+    ),
+    Description::counter("hive_breaker_changes_total", "Times that a model's breaker opened or closed"),
+    Description::gauge("hive_breaker_open", "1 while the breaker of a model is open, for the whole fleet"),
+    Description::counter("hive_key_stops_total", "Times that the provider's key was stopped, by reason"),
+    Description::gauge("hive_key_stopped", "1 while no worker calls with this worker's key"),
     Description::counter("hive_steps_total", "Steps written to journals, by kind"),
     Description::histogram("hive_step_seconds", "How long a step took from the one before it, by kind"),
     Description::histogram("hive_tool_seconds", "How long tools took, by tool and whether they failed"),
@@ -69,6 +86,40 @@ pub(crate) fn charged(model: &str, usage: &hive_domain::Usage) {
     let NanoUsd(cost) = usage.cost;
     metrics::counter!("hive_llm_cost_nano_usd_total", "model" => model.to_owned())
         .increment(u64::try_from(cost).unwrap_or(0));
+}
+
+pub(crate) fn repeat(model: &str) {
+    metrics::counter!("hive_llm_repeats_total", "model" => model.to_owned()).increment(1);
+}
+
+pub(crate) fn fallback(wished: &str, answered: &str) {
+    metrics::counter!("hive_llm_fallbacks_total", "wished" => wished.to_owned(), "model" => answered.to_owned())
+        .increment(1);
+}
+
+pub(crate) fn turned_away(model: &str, cause: &'static str) {
+    metrics::counter!("hive_llm_turned_away_total", "model" => model.to_owned(), "cause" => cause)
+        .increment(1);
+}
+
+pub(crate) fn breaker(model: &str, to: &'static str) {
+    metrics::counter!("hive_breaker_changes_total", "model" => model.to_owned(), "to" => to).increment(1);
+}
+
+pub(crate) fn key_stopped(reason: &'static str) {
+    metrics::counter!("hive_key_stops_total", "reason" => reason).increment(1);
+}
+
+/// What this worker has read of its key.
+pub(crate) fn provider(state: &ProviderState) {
+    metrics::gauge!("hive_key_stopped").set(if state.stopped.is_empty() { 0.0 } else { 1.0 });
+    for model in &state.models {
+        metrics::gauge!("hive_breaker_open", "model" => model.model.clone()).set(if model.open.is_some() {
+            1.0
+        } else {
+            0.0
+        });
+    }
 }
 
 pub(crate) fn step(kind: &'static str, took: Duration) {

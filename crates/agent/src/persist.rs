@@ -91,8 +91,11 @@ impl Activation<'_> {
         {
             return None;
         }
-        // What cannot be asked is told where it is asked.
-        self.question().ok().map(|question| (Uuid::now_v7(), question))
+        // What cannot be asked is told where it is asked; what would be turned away there is not noted before.
+        let question = self.question().ok().filter(|question| {
+            self.agent.gate.is_clear(&question.model) && !self.gone.contains(&question.model)
+        });
+        question.map(|question| (Uuid::now_v7(), question))
     }
 
     /// Closes the intent of a call that was foreseen and is not made.

@@ -32,6 +32,8 @@ struct Member {
     role: String,
     prompt: String,
     model: String,
+    #[serde(default)]
+    fallback_models: Vec<String>,
     tools: Vec<ToolName>,
     capabilities: Vec<String>,
     #[serde(default)]
@@ -61,6 +63,7 @@ impl Member {
                 role: self.role,
                 system_prompt: prompt.trim().to_owned(),
                 model: self.model,
+                fallback_models: self.fallback_models,
                 tools: self.tools.into_iter().map(|tool| tool.as_str().to_owned()).collect(),
                 capabilities: self.capabilities,
                 limits: self.limits.unwrap_or(Limits {

@@ -26,6 +26,7 @@ use crate::{
     conversation::{self, tools_of},
     definitions::Definitions,
     files::{Files, FilesError},
+    gate::Gate,
     model_book::ModelBook,
     notifier::Notifier,
     outside,
@@ -55,6 +56,8 @@ pub struct Agent {
     pub models: Arc<ModelBook>,
     /// Tokens that one reply may have.
     pub max_output_tokens: u32,
+    /// What stands before every call.
+    pub gate: Gate,
     /// How patient calls are.
     pub retry: RetryPolicy,
     /// The way to a person outside, where one is configured.
@@ -123,6 +126,8 @@ pub(crate) struct Activation<'a> {
     pub(crate) unread: Option<bool>,
     /// The next call, whose intent is in the journal already, and when that was asked for.
     pub(crate) noted: Option<(Uuid, Instant, Question)>,
+    /// Models that the provider did not know: they are not asked again by this run.
+    pub(crate) gone: Vec<String>,
     /// The bounds of the task and its agent.
     limits: Limits,
     /// The tools that the agent has here.
@@ -221,6 +226,7 @@ impl Agent {
             halted: false,
             unread: None,
             noted: None,
+            gone: Vec::new(),
             limits: task.limits.narrowed_by(&definition.limits),
             offered: tools_of(task, &definition),
             has_checks: !task.acceptance.is_empty(),

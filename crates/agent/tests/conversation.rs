@@ -83,6 +83,7 @@ fn reply(content: &serde_json::Value) -> Entry {
         content: RawValue::from_string(content.to_string()).unwrap(),
         stop: Stop::ToolUse,
         model: "claude-sonnet-5-5".to_owned(),
+        requested_model: None,
         usage: Usage::default(),
         broken_inputs: BTreeMap::new(),
         request_id: None,

@@ -29,7 +29,9 @@ pub use config::{Config, Secret};
 pub use error::{ApiError, Error, ErrorKind, Partial, Phase};
 pub use price::{ListedPrice, NanoUsd, PriceError, PriceTable, Service, cost, worst_case};
 pub use rate_limit::{RateLimits, Window};
-pub use retry::{EndReason, RetryPolicy, Verdict, WaitReason, verdict};
+pub use retry::{
+    EndReason, Health, KeyStop, RetryPolicy, Verdict, WaitReason, health, hold, stops_key, verdict,
+};
 pub use wire::message::{Block, Message, ToolInput};
 pub use wire::model::Model;
 pub use wire::request::{

@@ -15,6 +15,10 @@ pub struct RetryPolicy {
     pub max_tries: u32,
     /// The same for calls that ran into a time limit or met garbage: each may have taken minutes and money.
     pub max_slow_tries: u32,
+    /// The same for a connection that does not come up.
+    pub max_connect_tries: u32,
+    /// How long tries and the waits between them may take together before the task is parked.
+    pub give_up_after: Duration,
     /// The longest wait for which a worker keeps its slot.
     pub max_inline_wait: Duration,
     /// How long a task is parked when the service names no time.
@@ -28,7 +32,9 @@ impl Default for RetryPolicy {
             cap: Duration::from_secs(30),
             max_tries: 6,
             max_slow_tries: 2,
-            max_inline_wait: Duration::from_secs(10),
+            max_connect_tries: 3,
+            give_up_after: Duration::from_secs(300),
+            max_inline_wait: Duration::from_secs(3),
             park: Duration::from_secs(60),
         }
     }
@@ -49,6 +55,13 @@ pub enum Verdict {
         /// What is waited for.
         reason: WaitReason,
     },
+    /// No call with this key is of use until somebody mends it: stop the key for the whole fleet and park the task.
+    StopKey {
+        /// Why.
+        reason: KeyStop,
+    },
+    /// The prompt does not fit into the model's window: compact, then ask anew.
+    TooLong,
     /// Asking again is of no use.
     End {
         /// Why.
@@ -65,22 +78,48 @@ pub enum WaitReason {
     ProviderUnavailable,
 }
 
-/// Why a call is not made again.
+/// Why no call with a key is made any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EndReason {
-    /// The key is missing, wrong or revoked. Holds for every call with this key.
+pub enum KeyStop {
+    /// The key is missing, wrong or revoked.
     Authentication,
     /// The key may not do this, or its organisation is on hold.
     Permission,
-    /// Something about payment. Holds for every call with this key.
+    /// Something about payment.
     Billing,
-    /// The money for this period is spent. Holds for every call with this key until a person or the calendar
-    /// changes it.
+    /// The money for this period is spent, until a person or the calendar changes it.
     SpendLimit,
+}
+
+impl KeyStop {
+    /// The stored name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authentication => "authentication",
+            Self::Permission => "permission",
+            Self::Billing => "billing",
+            Self::SpendLimit => "spend_limit",
+        }
+    }
+}
+
+/// What a failed call says about the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It answered, although not with a reply.
+    Answers,
+    /// It, or the way to it, failed.
+    Fails,
+    /// Nothing was asked of it.
+    Unknown,
+}
+
+/// Why a call is not made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndReason {
     /// The service does not take this request.
     InvalidRequest,
-    /// The prompt does not fit into the model's window: compact, then ask anew.
-    PromptTooLong,
     /// There is no such model, or the base URL is wrong; the error's message says which.
     ModelNotFound,
     /// The request has too many bytes.
@@ -95,20 +134,57 @@ pub enum EndReason {
     Configuration,
 }
 
-/// Decides what follows from `error`, met on attempt number `attempt` (the first is 1).
+/// What a breaker learns from `error`.
+#[must_use]
+pub fn health(error: &Error) -> Health {
+    match error {
+        Error::Config(_) | Error::Request(_) => Health::Unknown,
+        Error::Connect(_)
+        | Error::Cut { .. }
+        | Error::Timeout { .. }
+        | Error::Idle { .. }
+        | Error::Protocol { .. } => Health::Fails,
+        Error::Api(error) => match usual(error) {
+            Ok(WaitReason::ProviderUnavailable) => Health::Fails,
+            Ok(WaitReason::RateLimited) | Err(_) => Health::Answers,
+        },
+    }
+}
+
+/// How long nobody with this key may ask for this model again: what the service named, of an error that passes.
+#[must_use]
+pub fn hold(error: &Error) -> Option<Duration> {
+    let Error::Api(error) = error else { return None };
+    match classify_api(error, &RetryPolicy::default()) {
+        Class::Passing(_) => error.retry_after.filter(|wait| !wait.is_zero()),
+        Class::Final(_) => None,
+    }
+}
+
+/// Why no call with this key is of use any more, if `error` says so.
+#[must_use]
+pub fn stops_key(error: &Error) -> Option<KeyStop> {
+    match classify(error, &RetryPolicy::default()) {
+        Class::Final(Verdict::StopKey { reason }) => Some(reason),
+        Class::Final(_) | Class::Passing(_) => None,
+    }
+}
+
+/// Decides what follows from `error`, met on attempt number `attempt` (the first is 1), `elapsed` after the first began.
 ///
 /// Waits are random between zero and a limit that doubles (full jitter), so that a fleet does not come back in
 /// step. `jitter` is the random number, from 0 to 1. A wait that the service asked for is never undercut.
-pub fn verdict(error: &Error, attempt: u32, policy: &RetryPolicy, jitter: f64) -> Verdict {
+#[must_use]
+pub fn verdict(error: &Error, attempt: u32, elapsed: Duration, policy: &RetryPolicy, jitter: f64) -> Verdict {
     let passing = match classify(error, policy) {
-        Class::Final(reason) => return Verdict::End { reason },
+        Class::Final(verdict) => return verdict,
         Class::Passing(passing) => passing,
     };
     let after = passing.at_least.saturating_add(backoff(attempt, policy, jitter));
-    if attempt >= passing.tries {
+    if attempt >= passing.tries || elapsed.saturating_add(after) > policy.give_up_after {
         return match passing.finally {
-            Some(reason) => Verdict::End { reason },
-            None => Verdict::Later { after: after.max(policy.park), reason: passing.reason },
+            Some(last) if attempt >= passing.tries => last,
+            _ => Verdict::Later { after: after.max(policy.park), reason: passing.reason },
         };
     }
     if after > policy.max_inline_wait {
@@ -125,7 +201,7 @@ fn backoff(attempt: u32, policy: &RetryPolicy, jitter: f64) -> Duration {
 }
 
 enum Class {
-    Final(EndReason),
+    Final(Verdict),
     Passing(Passing),
 }
 
@@ -134,7 +210,7 @@ struct Passing {
     tries: u32,
     at_least: Duration,
     /// How it ends after the last try; `None` parks the task.
-    finally: Option<EndReason>,
+    finally: Option<Verdict>,
 }
 
 fn classify(error: &Error, policy: &RetryPolicy) -> Class {
@@ -147,19 +223,28 @@ fn classify(error: &Error, policy: &RetryPolicy) -> Class {
         })
     };
     match error {
-        Error::Config(_) => Class::Final(EndReason::Configuration),
-        Error::Request(_) => Class::Final(EndReason::InvalidRequest),
-        Error::Connect(_) | Error::Cut { .. } => unavailable(policy.max_tries, None),
+        Error::Config(_) => Class::Final(end(EndReason::Configuration)),
+        Error::Request(_) => Class::Final(end(EndReason::InvalidRequest)),
+        Error::Connect(_) => unavailable(policy.max_connect_tries, None),
+        Error::Cut { .. } => unavailable(policy.max_tries, None),
         Error::Timeout { .. } | Error::Idle { .. } => unavailable(policy.max_slow_tries, None),
-        Error::Protocol { .. } => unavailable(policy.max_slow_tries, Some(EndReason::Protocol)),
+        Error::Protocol { .. } => unavailable(policy.max_slow_tries, Some(end(EndReason::Protocol))),
         Error::Api(error) => classify_api(error, policy),
     }
+}
+
+const fn end(reason: EndReason) -> Verdict {
+    Verdict::End { reason }
+}
+
+const fn stop(reason: KeyStop) -> Verdict {
+    Verdict::StopKey { reason }
 }
 
 fn classify_api(error: &ApiError, policy: &RetryPolicy) -> Class {
     // Comes as a 429 like any other, but no wait helps: not even the service's own word makes it worth a retry.
     if error.code.as_deref().is_some_and(|code| code.ends_with("_spend_limit_reached")) {
-        return Class::Final(EndReason::SpendLimit);
+        return Class::Final(stop(KeyStop::SpendLimit));
     }
     let passing = |reason, finally| {
         Class::Passing(Passing {
@@ -170,42 +255,43 @@ fn classify_api(error: &ApiError, policy: &RetryPolicy) -> Class {
         })
     };
     match (usual(error), error.should_retry) {
-        (Ok(_), Some(false)) => Class::Final(EndReason::RetryRefused),
+        (Ok(_), Some(false)) => Class::Final(end(EndReason::RetryRefused)),
         (Ok(reason), _) => passing(reason, None),
-        (Err(end), Some(true)) => passing(WaitReason::ProviderUnavailable, Some(end)),
-        (Err(end), _) => Class::Final(end),
+        // A key that is refused is refused for all, whatever is said about this call.
+        (Err(last @ Verdict::End { .. }), Some(true)) => passing(WaitReason::ProviderUnavailable, Some(last)),
+        (Err(last), _) => Class::Final(last),
     }
 }
 
 /// What the status says, or for an error inside a stream, the status that its type would have had.
-fn usual(error: &ApiError) -> Result<WaitReason, EndReason> {
+fn usual(error: &ApiError) -> Result<WaitReason, Verdict> {
     let status = if error.status == 200 { usual_status(&error.kind) } else { error.status };
     Err(match status {
         429 => return Ok(WaitReason::RateLimited),
         408 | 409 | 500..=599 => return Ok(WaitReason::ProviderUnavailable),
         400 | 422 => refused_request(error),
-        401 => EndReason::Authentication,
-        402 => EndReason::Billing,
-        403 => EndReason::Permission,
-        404 => EndReason::ModelNotFound,
-        413 => EndReason::TooLarge,
-        _ => EndReason::Rejected,
+        401 => stop(KeyStop::Authentication),
+        402 => stop(KeyStop::Billing),
+        403 => stop(KeyStop::Permission),
+        404 => end(EndReason::ModelNotFound),
+        413 => end(EndReason::TooLarge),
+        _ => end(EndReason::Rejected),
     })
 }
 
-fn refused_request(error: &ApiError) -> EndReason {
+fn refused_request(error: &ApiError) -> Verdict {
     if error.kind == ErrorKind::Billing {
-        return EndReason::Billing;
+        return stop(KeyStop::Billing);
     }
     if error.code.as_deref() == Some("organization_on_hold") {
-        return EndReason::Permission;
+        return stop(KeyStop::Permission);
     }
     // The one place that reads a message: the service has no code for this case, and taking it for an ordinary
     // bad request would end a task that compaction can save.
     if error.message.starts_with("prompt is too long") {
-        return EndReason::PromptTooLong;
+        return Verdict::TooLong;
     }
-    EndReason::InvalidRequest
+    end(EndReason::InvalidRequest)
 }
 
 fn usual_status(kind: &ErrorKind) -> u16 {

@@ -28,6 +28,9 @@ pub struct AgentDefinition {
     pub system_prompt: String,
     /// A model class of the configuration (`work`, `hard`, `light`) or a model id.
     pub model: String,
+    /// Models that stand in for it, in this order, when it is overloaded or gone. Empty: its tasks wait.
+    #[serde(default)]
+    pub fallback_models: Vec<String>,
     /// Names of the tools it may use.
     pub tools: Vec<String>,
     /// What it can do, for choosing an agent.

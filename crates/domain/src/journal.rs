@@ -131,6 +131,9 @@ pub struct Reply {
     pub stop: Stop,
     /// The model that answered.
     pub model: String,
+    /// The model that the task wished for, when another stood in for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_model: Option<String>,
     /// Its tokens and their price.
     pub usage: Usage,
     /// Tool inputs that were not JSON, by tool use id, as they came. In `content` they stand as `{}`.

@@ -35,6 +35,8 @@ pub struct Facts {
     pub budget_need: NanoUsd,
     /// Who runs it.
     pub worker: Option<String>,
+    /// What stands between the fleet and its models.
+    pub provider: Vec<ProviderFact>,
     /// Seconds until its lease ends, by the database's clock; negative once it has ended.
     pub lease_seconds: Option<f64>,
 }
@@ -54,10 +56,34 @@ pub struct CoveringPause {
     pub created_by: String,
 }
 
+/// Something that turns calls to the provider away.
+#[derive(Clone, Debug)]
+pub struct ProviderFact {
+    /// What it is.
+    pub kind: ProviderFactKind,
+    /// The model; of a stopped key, the key.
+    pub of: String,
+    /// When it clears by itself, or is tried for the next time.
+    pub until: DateTime<Utc>,
+    /// What the provider said.
+    pub detail: String,
+}
+
+/// Kinds of it, the gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProviderFactKind {
+    /// Nobody calls with the key.
+    KeyStopped,
+    /// Too many calls of a model failed.
+    BreakerOpen,
+    /// The provider said when to come back.
+    Held,
+}
+
 /// The answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Why {
-    /// A stable code: a status reason, or `paused`, `no_worker`, `no_isolated_worker`, `queued`, `running`, `lease_ended`,
+    /// A stable code: a status reason, or `key_stopped`, `breaker_open`, `held`, `rate_used_up`, `paused`, `no_worker`, `no_isolated_worker`, `queued`, `running`, `lease_ended`,
     /// `done`, `proposed`.
     pub cause: &'static str,
     /// One sentence: what holds it.
@@ -171,6 +197,46 @@ fn short_of_money(budget: &Budget, need: NanoUsd) -> Why {
     Why::new(StatusReason::Budget.as_str(), explanation, clears)
 }
 
+/// What turns the task's calls away, by the words that it was parked with: they name the key or the model.
+fn provider(task: &Task, detail: &str, facts: &Facts) -> Option<Why> {
+    let mut named: Vec<&ProviderFact> = facts
+        .provider
+        .iter()
+        .filter(|fact| detail.split([' ', ':', ',']).any(|word| word == fact.of))
+        .collect();
+    named.sort_by_key(|fact| fact.kind);
+    let Some(fact) = named.first() else {
+        return detail.starts_with("the rate of model ").then(|| Why {
+            until: Some(task.run_at),
+            ..Why::new(
+                "rate_used_up",
+                format!("Its turn comes later: {detail}."),
+                "Its time, then a place in the fleet's rate.",
+            )
+        });
+    };
+    let said = if fact.detail.is_empty() { String::new() } else { format!(": {}", fact.detail) };
+    let (cause, explanation, clears) = match fact.kind {
+        ProviderFactKind::KeyStopped => (
+            "key_stopped",
+            format!("No worker calls with key {}{said}.", fact.of),
+            "A mended key, account or right, then a resume (hive provider resume); another key for the workers; or one call \
+             that tries it at this time.",
+        ),
+        ProviderFactKind::BreakerOpen => (
+            "breaker_open",
+            format!("The breaker of model {} is open, since too many calls failed{said}.", fact.of),
+            "One call that tries from this time on and is answered; a model that may stand in.",
+        ),
+        ProviderFactKind::Held => (
+            "held",
+            format!("The provider said not to ask model {} before this time.", fact.of),
+            "That time.",
+        ),
+    };
+    Some(Why { until: Some(fact.until), ..Why::new(cause, explanation, clears) })
+}
+
 /// Every reason has its sentence: one that is added does not compile until it has.
 fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
     let detail = task.detail.as_deref().unwrap_or_default();
@@ -195,6 +261,11 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
         }
         StatusReason::Retry => {
             at_its_time(told("A try failed; the next one is timed."), "Its time, then another try.")
+        }
+        StatusReason::RateLimited | StatusReason::ProviderUnavailable
+            if let Some(why) = provider(task, detail, facts) =>
+        {
+            why
         }
         StatusReason::RateLimited => at_its_time(told("A rate is used up."), "Its time."),
         StatusReason::ProviderUnavailable => {

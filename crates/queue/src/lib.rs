@@ -22,7 +22,9 @@
 //! | `:names` | sorted set | ours: every worker name, so that the row above can be found and deleted |
 //! | `:scheduled`, `:signal` | | apalis' own; nothing of ours is ever written there |
 //!
-//! Beside them: the channel `prefix:ticket_wake` (a message is the name of a lane), the channels
+//! Beside them, for each key of the provider and model, `{prefix:gate:<key>:<model>}` with `:rate` (hash: the fleet's
+//! rate), `:hold` (the millisecond before which nobody calls) and `:seen` (list: how the last calls ended); see `limiter`.
+//! The channel `prefix:ticket_wake` (a message is the name of a lane), the channels
 //! `prefix:<channel>` of live events, and `core:apalis:queues:list`, which apalis writes.
 //!
 //! # The life of a ticket
@@ -71,6 +73,7 @@ mod janitor;
 mod keys;
 mod lane;
 mod life;
+mod limiter;
 mod list;
 mod meter;
 mod notify;
@@ -86,6 +89,7 @@ mod wake;
 pub use config::{Config, WorkerConfig};
 pub use error::Error;
 pub use lane::Lane;
+pub use limiter::{Ask, Bucket, Ended, Grant, Minute, Settlement};
 pub use list::{LaneList, ListedTicket};
 pub use meter::describe_metrics;
 pub use queue::Queue;

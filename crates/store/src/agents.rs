@@ -58,6 +58,7 @@ struct Row {
     role: String,
     system_prompt: String,
     model: String,
+    fallback_models: Vec<String>,
     tools: Vec<String>,
     capabilities: Vec<String>,
     limits: serde_json::Value,
@@ -81,6 +82,7 @@ impl TryFrom<Row> for Agent {
                 role: row.role,
                 system_prompt: row.system_prompt,
                 model: row.model,
+                fallback_models: row.fallback_models,
                 tools: row.tools,
                 capabilities: row.capabilities,
                 limits: limits_of(id, row.limits)?,
@@ -104,7 +106,7 @@ impl Store {
         sqlx::query_as!(
             Row,
             r#"SELECT a.id, a.project_id, a.name, a.type AS kind, a.status::text AS "status!", a.version,
-                      v.role, v.system_prompt, v.model, v.tools, v.capabilities, v.limits, a.created_at, a.updated_at
+                      v.role, v.system_prompt, v.model, v.fallback_models, v.tools, v.capabilities, v.limits, a.created_at, a.updated_at
                FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
                WHERE a.id = $1"#,
             id.uuid(),
@@ -128,7 +130,7 @@ impl Store {
         sqlx::query_as!(
             Row,
             r#"SELECT a.id, a.project_id, a.name, a.type AS kind, a.status::text AS "status!", a.version,
-                      v.role, v.system_prompt, v.model, v.tools, v.capabilities, v.limits, a.created_at, a.updated_at
+                      v.role, v.system_prompt, v.model, v.fallback_models, v.tools, v.capabilities, v.limits, a.created_at, a.updated_at
                FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
                WHERE ($1::text IS NULL OR a.type = $1) AND ($2::uuid IS NULL OR a.id > $2)
                ORDER BY a.id
@@ -150,7 +152,7 @@ impl Store {
     /// [`Error::NotFound`].
     pub async fn agent_definition(&self, id: AgentId, version: i32) -> Result<AgentDefinition> {
         let row = sqlx::query!(
-            "SELECT role, system_prompt, model, tools, capabilities, limits
+            "SELECT role, system_prompt, model, fallback_models, tools, capabilities, limits
              FROM agent_versions WHERE agent_id = $1 AND version = $2",
             id.uuid(),
             version,
@@ -162,6 +164,7 @@ impl Store {
             role: row.role,
             system_prompt: row.system_prompt,
             model: row.model,
+            fallback_models: row.fallback_models,
             tools: row.tools,
             capabilities: row.capabilities,
             limits: limits_of(id.uuid(), row.limits)?,

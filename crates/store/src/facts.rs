@@ -1,8 +1,8 @@
 //! What surrounds a task, for the answer to why it stands where it stands.
 
 use hive_domain::{
-    Budget, NanoUsd, TaskId, why,
-    why::{CoveringPause, Facts},
+    Budget, NanoUsd, StatusReason, TaskId, why,
+    why::{CoveringPause, Facts, ProviderFact, ProviderFactKind},
 };
 
 use crate::{budgets::BudgetRow, error::Result, lease::LEASE_SECONDS, pool::Store};
@@ -19,9 +19,38 @@ impl Store {
     /// [`crate::Error::NotFound`].
     pub async fn why(&self, id: TaskId) -> Result<(hive_domain::task::Task, why::Why)> {
         let task = self.task(id).await?;
-        let facts = self.facts(id).await?;
+        let mut facts = self.facts(id).await?;
+        if matches!(task.reason, Some(StatusReason::RateLimited | StatusReason::ProviderUnavailable)) {
+            facts.provider = self.provider_facts().await?;
+        }
         let why = why::why(&task, &facts);
         Ok((task, why))
+    }
+
+    async fn provider_facts(&self) -> Result<Vec<ProviderFact>> {
+        let state = self.provider(None).await?;
+        let stopped = state.stopped.into_iter().map(|stop| ProviderFact {
+            kind: ProviderFactKind::KeyStopped,
+            of: stop.key,
+            until: stop.probe_at,
+            detail: stop.detail,
+        });
+        let models = state.models.into_iter().flat_map(|model| {
+            let held = model.hold_until.filter(|_| !model.held_for.is_zero()).map(|until| ProviderFact {
+                kind: ProviderFactKind::Held,
+                of: model.model.clone(),
+                until,
+                detail: String::new(),
+            });
+            let open = model.open.map(|open| ProviderFact {
+                kind: ProviderFactKind::BreakerOpen,
+                of: model.model,
+                until: open.probe_at,
+                detail: open.detail,
+            });
+            held.into_iter().chain(open)
+        });
+        Ok(stopped.chain(models).collect())
     }
 
     async fn facts(&self, id: TaskId) -> Result<Facts> {
@@ -83,6 +112,7 @@ impl Store {
             key_limit: row.key_limit.into(),
             budget,
             budget_need,
+            provider: Vec::new(),
             worker: row.worker,
             lease_seconds: row.lease_seconds,
         })

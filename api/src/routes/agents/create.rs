@@ -51,6 +51,10 @@ pub struct Introduction {
     #[serde(default = "definition::work")]
     #[schema(default = "work")]
     model: String,
+    /// Models that stand in for it, in this order, when it is overloaded or gone. Empty: its tasks wait.
+    #[serde(default)]
+    #[schema(max_items = 5)]
+    fallback_models: Vec<String>,
     /// The tools it may use; all unless named.
     #[serde(default = "definition::all_tools")]
     tools: Vec<String>,
@@ -71,6 +75,7 @@ impl Introduction {
             role: self.role,
             system_prompt: self.system_prompt,
             model: self.model,
+            fallback_models: self.fallback_models,
             tools: self.tools,
             capabilities: self.capabilities,
             limits: self.limits.into(),

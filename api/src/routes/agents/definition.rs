@@ -11,6 +11,7 @@ const MAX_TYPE: usize = 100;
 const MAX_ROLE: usize = 1_000;
 const MAX_PROMPT_BYTES: usize = 100_000;
 const MAX_MODEL: usize = 100;
+const MAX_FALLBACKS: usize = 5;
 const MAX_CAPABILITIES: usize = 64;
 const MAX_CAPABILITY: usize = 100;
 
@@ -40,6 +41,15 @@ pub fn check(definition: &AgentDefinition, faults: &mut Faults) {
     faults.demand(role <= MAX_ROLE, "/role", "must have at most 1000 characters");
     faults.demand_bytes(definition.system_prompt.len(), MAX_PROMPT_BYTES, "/system_prompt");
     faults.demand_text(&definition.model, MAX_MODEL, "/model");
+    faults.demand_count(definition.fallback_models.len(), MAX_FALLBACKS, "/fallback_models");
+    for (index, model) in definition.fallback_models.iter().enumerate() {
+        let pointer = format!("/fallback_models/{index}");
+        if *model == definition.model || definition.fallback_models[..index].contains(model) {
+            faults.refuse(pointer, "is named twice");
+        } else {
+            faults.demand_text(model, MAX_MODEL, pointer);
+        }
+    }
     for (index, tool) in definition.tools.iter().enumerate() {
         let pointer = format!("/tools/{index}");
         if tool.parse::<ToolName>().is_err() {

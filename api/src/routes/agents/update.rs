@@ -40,6 +40,9 @@ pub struct Change {
     system_prompt: Option<String>,
     /// A model class (`work`, `hard`, `light`) or a model id.
     model: Option<String>,
+    /// Models that stand in for it, in this order, when it is overloaded or gone. Empty: its tasks wait.
+    #[schema(max_items = 5)]
+    fallback_models: Option<Vec<String>>,
     /// The tools it may use.
     tools: Option<Vec<String>>,
     /// What it can do.
@@ -56,6 +59,7 @@ impl Change {
             role: self.role.take().unwrap_or(current.role),
             system_prompt: self.system_prompt.take().unwrap_or(current.system_prompt),
             model: self.model.take().unwrap_or(current.model),
+            fallback_models: self.fallback_models.take().unwrap_or(current.fallback_models),
             tools: self.tools.take().unwrap_or(current.tools),
             capabilities: self.capabilities.take().unwrap_or(current.capabilities),
             limits: self.limits.take().map_or(current.limits, Into::into),

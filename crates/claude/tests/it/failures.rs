@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hive_claude::{EndReason, Error, ErrorKind, Partial, Phase, RetryPolicy, Verdict, verdict};
+use hive_claude::{EndReason, Error, ErrorKind, KeyStop, Partial, Phase, RetryPolicy, Verdict, verdict};
 use tokio::net::TcpListener;
 
 use crate::server::{Act, STREAM_HEAD, Server, WEATHER, answer, client, request, streamed};
@@ -66,8 +66,8 @@ async fn a_limit_tells_how_long_and_which() {
         "anthropic-ratelimit-output-tokens-remaining: 0",
     ];
     let error = failure(answer("429 Too Many Requests", &headers, body)).await;
-    let ended = Verdict::End { reason: EndReason::SpendLimit };
-    assert_eq!(verdict(&error, 1, &RetryPolicy::default(), 0.5), ended);
+    let ended = Verdict::StopKey { reason: KeyStop::SpendLimit };
+    assert_eq!(verdict(&error, 1, Duration::ZERO, &RetryPolicy::default(), 0.5), ended);
     let error = api(error);
     assert_eq!(error.retry_after, Some(Duration::from_secs(20)));
     assert_eq!(error.should_retry, Some(true));
@@ -96,7 +96,10 @@ async fn an_error_inside_a_stream_is_an_error_with_its_usage() {
     let event = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\
         \"message\":\"Overloaded\"},\"request_id\":\"req_e\"}\n\n";
     let error = failure(streamed(format!("{}{event}", until("message_delta")))).await;
-    assert!(matches!(verdict(&error, 1, &RetryPolicy::default(), 0.5), Verdict::Again { .. }));
+    assert!(matches!(
+        verdict(&error, 1, Duration::ZERO, &RetryPolicy::default(), 0.5),
+        Verdict::Again { .. }
+    ));
     assert_eq!(error.partial_usage().unwrap().input_tokens, 412);
     let error = api(error);
     assert_eq!((error.status, error.kind), (200, ErrorKind::Overloaded));
@@ -245,7 +248,7 @@ async fn a_redirect_does_not_carry_the_key_away() {
     let location = format!("location: http://{}/v1/messages", elsewhere.local_addr().unwrap());
     let error = failure(answer("307 Temporary Redirect", &[&location], "")).await;
     let ended = Verdict::End { reason: EndReason::Rejected };
-    assert_eq!(verdict(&error, 1, &RetryPolicy::default(), 0.5), ended);
+    assert_eq!(verdict(&error, 1, Duration::ZERO, &RetryPolicy::default(), 0.5), ended);
     // Followed, it would wait for the other host in vain.
     assert_eq!(api(error).status, 307);
 }

@@ -24,6 +24,7 @@ fn reply(id: usize, calls: &[(&str, Value)], text: &str) -> Entry {
         content: RawValue::from_string(Value::Array(content).to_string()).unwrap(),
         stop: if calls.is_empty() { Stop::EndTurn } else { Stop::ToolUse },
         model: "m".to_owned(),
+        requested_model: None,
         usage: Usage::default(),
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,

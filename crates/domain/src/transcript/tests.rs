@@ -56,6 +56,7 @@ fn reply(turn: usize, act: &Act) -> Reply {
         content: RawValue::from_string(serde_json::to_string(&content).unwrap()).unwrap(),
         stop,
         model: "claude-sonnet-5-5".to_owned(),
+        requested_model: None,
         usage: Usage { input_tokens: 10, output_tokens: 1, ..Usage::default() },
         broken_inputs: broken.into_iter().collect(),
         request_id: None,

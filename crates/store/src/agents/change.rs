@@ -31,8 +31,9 @@ async fn insert_version(
     let limits = serde_json::to_value(&definition.limits)
         .map_err(|e| Error::inconsistent("agent_versions", "limits", id, e))?;
     sqlx::query!(
-        "INSERT INTO agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits,
+                                     fallback_models)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         id.uuid(),
         version,
         definition.role,
@@ -41,6 +42,7 @@ async fn insert_version(
         &definition.tools,
         &definition.capabilities,
         limits,
+        &definition.fallback_models,
     )
     .execute(connection)
     .await?;

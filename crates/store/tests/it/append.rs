@@ -27,6 +27,7 @@ pub(crate) fn reply(usage: Usage) -> Entry {
         content: RawValue::from_string(CONTENT.to_owned()).unwrap(),
         stop: Stop::ToolUse,
         model: "claude".to_owned(),
+        requested_model: None,
         usage,
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: Some("req_9".to_owned()),

@@ -9,7 +9,13 @@ use crate::bed::{Bed, note};
 const OPEN: Edge = Edge { halted: false, unread: false, begun: true };
 
 fn next(id: Uuid) -> Option<NextCall<'static>> {
-    Some(NextCall { id, model: "claude", request_sha256: b"hash", route: None, worst_case: hive_domain::NanoUsd(0) })
+    Some(NextCall {
+        id,
+        model: "claude",
+        request_sha256: b"hash",
+        route: None,
+        worst_case: hive_domain::NanoUsd(0),
+    })
 }
 
 async fn write<T: Sync>(bed: &Bed, lease: &mut Lease<T>, call: Uuid) -> hive_store::Result<Edge> {

@@ -194,6 +194,7 @@ pub(crate) fn definition(role: &str) -> AgentDefinition {
         role: role.to_owned(),
         system_prompt: "You build.".to_owned(),
         model: "work".to_owned(),
+        fallback_models: Vec::new(),
         tools: vec!["shell".to_owned(), "finish".to_owned()],
         capabilities: vec!["rust".to_owned()],
         limits: Limits::default(),

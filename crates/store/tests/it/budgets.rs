@@ -35,6 +35,7 @@ async fn answer(bed: &Bed, lease: &mut Lease<Task>, call: Uuid, cost: i64) {
         content: RawValue::from_string("[]".to_owned()).unwrap(),
         stop: Stop::ToolUse,
         model: "claude".to_owned(),
+        requested_model: None,
         usage: Usage { output_tokens: 1, cost: NanoUsd(cost), ..Usage::default() },
         broken_inputs: BTreeMap::new(),
         request_id: None,
@@ -314,7 +315,13 @@ async fn the_call_that_follows_a_step_is_noted_with_it_only_without_a_budget() {
     let id = bed.enqueue().await;
     let mut lease = bed.claim(id).await;
     let next = || {
-        Some(NextCall { id: Uuid::now_v7(), model: "claude", request_sha256: b"x", route: None, worst_case: NanoUsd(100) })
+        Some(NextCall {
+            id: Uuid::now_v7(),
+            model: "claude",
+            request_sha256: b"x",
+            route: None,
+            worst_case: NanoUsd(100),
+        })
     };
     let note = crate::bed::note("one");
     let edge = bed.store.append_all(&mut lease, &[NewStep::plain(&note)], next()).await.unwrap();

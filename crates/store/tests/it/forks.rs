@@ -26,6 +26,7 @@ fn reply(content: &str) -> Entry {
         content: RawValue::from_string(content.to_owned()).unwrap(),
         stop: Stop::ToolUse,
         model: "claude".to_owned(),
+        requested_model: None,
         usage: USAGE,
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,

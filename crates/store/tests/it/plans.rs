@@ -316,7 +316,9 @@ async fn a_worker_that_planned_on_empty_tables_looks_rows_up() {
         ),
         (
             "begin_call",
-            vec!["SELECT id, task_id, seq, epoch, model, request_sha256, route::route_reason, routing_version, worst_case"],
+            vec![
+                "SELECT id, task_id, seq, epoch, model, request_sha256, route::route_reason, routing_version, worst_case",
+            ],
             "ARRAY[]::uuid[], ARRAY[]::uuid[], ARRAY[]::bigint[], ARRAY[]::integer[], ARRAY[]::text[], ARRAY[]::bytea[], ARRAY[]::text[], ARRAY[]::integer[], ARRAY[]::bigint[]",
         ),
     ] {

@@ -68,6 +68,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
         content: serde_json::value::RawValue::from_string("[]".to_owned()).unwrap(),
         stop: Stop::EndTurn,
         model: String::new(),
+        requested_model: None,
         usage: hive_domain::Usage::default(),
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,

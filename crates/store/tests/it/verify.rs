@@ -34,6 +34,7 @@ fn reply(tokens: i64) -> Entry {
         content: RawValue::from_string("[]".to_owned()).unwrap(),
         stop: Stop::ToolUse,
         model: "claude".to_owned(),
+        requested_model: None,
         usage: usage(tokens),
         broken_inputs: BTreeMap::new(),
         request_id: None,

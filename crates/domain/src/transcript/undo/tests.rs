@@ -14,6 +14,7 @@ fn reply(id: &str, tool: &str) -> Entry {
         content: RawValue::from_string(content.to_string()).unwrap(),
         stop: Stop::ToolUse,
         model: "claude-sonnet-5-5".to_owned(),
+        requested_model: None,
         usage: Usage { input_tokens: 10, ..Usage::default() },
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,

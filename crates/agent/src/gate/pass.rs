@@ -1,0 +1,310 @@
+//! Whether a call may be made, and when.
+
+use std::time::Duration;
+
+use hive_domain::{Outcome, StatusReason};
+use hive_queue::{Ask, Grant};
+use hive_store::Probe;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::{Gate, Inner};
+use crate::{meter, run::Control};
+
+/// How long nothing is taken to have come between.
+const FRESH: Duration = Duration::from_millis(150);
+/// A call that is later than this at its place in the rate takes another one: calls of many places that are sent together
+/// would fill a window of ten seconds beyond the limit. With the burst of the script a window holds
+/// (10 + 0.25 + 0.4) s x 95 % at most, which is 101 %.
+const LATE: Duration = Duration::from_millis(400);
+
+/// The right to one call. It is handed back with what came of it.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Permit {
+    pub(super) model: String,
+    pub(super) bytes: usize,
+    pub(super) asked: [u64; 2],
+    pub(super) tries: Option<Tries>,
+    pub(super) granted: Instant,
+    /// The model has a rate: its place means something.
+    pub(super) is_paced: bool,
+}
+
+impl Permit {
+    /// When the call may be sent.
+    pub(crate) const fn place(&self) -> Instant {
+        self.granted
+    }
+}
+
+/// The call finds out for all whether it goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tries {
+    /// A stopped key.
+    Key,
+    /// A model whose breaker is open.
+    Model(Probe),
+}
+
+/// What turns a call away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    KeyStopped,
+    BreakerOpen,
+    Held,
+    Full,
+    TooManyRepeats,
+    /// The stores cannot be asked.
+    Unknown,
+}
+
+impl Cause {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyStopped => "key_stopped",
+            Self::BreakerOpen => "breaker_open",
+            Self::Held => "held",
+            Self::Full => "rate",
+            Self::TooManyRepeats => "repeats",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Why a call is not made now.
+#[derive(Debug)]
+pub(crate) struct Hindrance {
+    pub(crate) cause: Cause,
+    after: Duration,
+    detail: String,
+}
+
+impl Hindrance {
+    /// A model that stands in would be asked: this one is out, not merely in demand.
+    pub(crate) const fn is_outage(&self) -> bool {
+        matches!(self.cause, Cause::BreakerOpen | Cause::TooManyRepeats)
+    }
+
+    /// The task waits without a slot, and the wait counts as no attempt.
+    pub(crate) fn outcome(self) -> Outcome {
+        let reason = match self.cause {
+            Cause::Held | Cause::Full => StatusReason::RateLimited,
+            Cause::KeyStopped | Cause::BreakerOpen | Cause::TooManyRepeats | Cause::Unknown => {
+                StatusReason::ProviderUnavailable
+            }
+        };
+        Outcome::Wait { after: self.after, reason, detail: self.detail }
+    }
+}
+
+/// What a call comes to at the gate.
+pub(crate) enum Entry {
+    /// It may be made now.
+    Go(Permit),
+    /// It may not, and it is not worth a slot to wait for it.
+    Wait(Hindrance),
+    /// The lease was lost while it waited.
+    Lost,
+    /// The worker drains.
+    Drain,
+}
+
+enum Pass {
+    Go(Permit, Duration),
+    Wait(Hindrance),
+}
+
+impl Gate {
+    /// Brings a call through, waiting for a place that is near.
+    pub(crate) async fn enter(
+        &self,
+        model: &str,
+        bytes: usize,
+        max_tokens: u32,
+        repeats: bool,
+        control: &Control,
+    ) -> Entry {
+        let deadline = Instant::now() + self.inner.policy.longest_wait;
+        loop {
+            let wait = match self.inner.pass(model, bytes, max_tokens, repeats).await {
+                // Its place may lie ahead: the intent is written meanwhile; see [`Permit::place`].
+                Pass::Go(permit, wait) => {
+                    return Entry::Go(Permit { granted: Instant::now() + wait, ..permit });
+                }
+                Pass::Wait(hindrance)
+                    if hindrance.cause == Cause::Held && Instant::now() + hindrance.after < deadline =>
+                {
+                    hindrance.after
+                }
+                Pass::Wait(hindrance) => {
+                    meter::turned_away(model, hindrance.cause.as_str());
+                    return Entry::Wait(hindrance);
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = control.lost.cancelled() => return Entry::Lost,
+                () = control.drain.cancelled() => return Entry::Drain,
+            }
+        }
+    }
+
+    /// False when so much time has passed since the permit that something came between, or that its place is over: its
+    /// call is not to be sent with it.
+    pub(crate) async fn is_still_good(&self, permit: &Permit, may_be_late: bool) -> bool {
+        if permit.granted.elapsed() < FRESH {
+            return true;
+        }
+        self.inner.look().await;
+        if permit.tries.is_some() {
+            return true;
+        }
+        let is_late = permit.is_paced && permit.granted.elapsed() > LATE;
+        self.is_clear(&permit.model) && (may_be_late || !is_late)
+    }
+
+    /// False when a call of this model would surely be turned away, as far as this worker has seen.
+    pub(crate) fn is_clear(&self, model: &str) -> bool {
+        let view = &self.inner.view;
+        view.stop().is_none() && view.open(model).is_none() && self.inner.held(model).is_zero()
+    }
+}
+
+impl Inner {
+    async fn pass(&self, model: &str, bytes: usize, max_tokens: u32, repeats: bool) -> Pass {
+        let asked = self.own().entry(model.to_owned()).or_default().estimate.of(bytes, max_tokens);
+        let mut permit = Permit {
+            model: model.to_owned(),
+            bytes,
+            asked,
+            tries: None,
+            granted: Instant::now(),
+            is_paced: false,
+        };
+        match self.hindered(model).await {
+            Ok(tries) => permit.tries = tries,
+            Err(hindrance) => return Pass::Wait(hindrance),
+        }
+        permit.is_paced = self.own_limits(model).iter().any(|limit| *limit > 0.0);
+        let held = self.held(model);
+        let grant = if held.is_zero() { self.place(model, asked, repeats).await } else { Grant::Held(held) };
+        let (cause, after, what) = match grant {
+            Grant::Go(wait) => return Pass::Go(permit, wait),
+            Grant::Held(wait) => (
+                Cause::Held,
+                wait + jitter(wait / 4),
+                format!("the provider holds model {model}: retry-after"),
+            ),
+            Grant::Full(wait) => (
+                Cause::Full,
+                wait + jitter(Duration::from_millis(250)),
+                format!("the rate of model {model} is used up by the fleet"),
+            ),
+            Grant::TooManyRepeats(wait) => (
+                Cause::TooManyRepeats,
+                wait / 2 + jitter(wait / 2),
+                format!("too many calls of model {model} failed and were repeated within a minute"),
+            ),
+        };
+        self.drop_tries(&permit).await;
+        Pass::Wait(Hindrance { cause, after, detail: what })
+    }
+
+    /// What the stores say against any call; whether this one finds out for all.
+    async fn hindered(&self, model: &str) -> Result<Option<Tries>, Hindrance> {
+        if self.view.is_stale() {
+            self.look().await;
+        }
+        let policy = &self.policy;
+        if let Some((stop, left)) = self.view.stop() {
+            let may = left.is_zero()
+                && self.store.probe_key(&self.key, policy.key_probe_every).await.unwrap_or(false);
+            if may {
+                return Ok(Some(Tries::Key));
+            }
+            // Whoever comes too late for this try comes back for the next one.
+            let left = if left.is_zero() { policy.key_probe_every } else { left };
+            let detail = format!("key {} is stopped ({}): {}", self.key, stop.reason, stop.detail);
+            return Err(Hindrance { cause: Cause::KeyStopped, after: left + jitter(left / 4), detail });
+        }
+        let Some((open, left)) = self.view.open(model) else { return Ok(None) };
+        if left.is_zero() {
+            let probe = Uuid::now_v7();
+            match self.store.take_probe(&self.key, model, probe, policy.probe_within).await {
+                Ok(true) => return Ok(Some(Tries::Model(probe))),
+                Ok(false) => self.look().await,
+                Err(error) => {
+                    let detail = format!("whether model {model} is back cannot be tried: {error}");
+                    return Err(Hindrance { cause: Cause::Unknown, after: policy.breaker_pause, detail });
+                }
+            }
+            if self.view.open(model).is_none() {
+                return Ok(None);
+            }
+        }
+        // Not for as long as a try may take: it mostly ends soon.
+        let after = if open.probing { policy.breaker_pause } else { left.max(policy.breaker_pause / 4) };
+        let detail = format!("the breaker of model {model} is open: {}", open.detail);
+        Err(Hindrance { cause: Cause::BreakerOpen, after: after + jitter(after / 4), detail })
+    }
+
+    /// How long nobody may call, as far as this worker knows.
+    pub(super) fn held(&self, model: &str) -> Duration {
+        let own = self.own().get(model).and_then(|own| own.held_until);
+        let own = own.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        own.max(self.view.held(model))
+    }
+
+    async fn place(&self, model: &str, asked: [u64; 2], repeats: bool) -> Grant {
+        let limits = self.policy.limits.of(model);
+        if self.asks_redis() {
+            let ask = Ask {
+                input: asked[0],
+                output: asked[1],
+                limits,
+                repeats,
+                longest_wait: self.policy.longest_wait,
+                repeats_allowed: self.policy.repeats_allowed,
+            };
+            match self.queue.reserve(self.bucket(model), &ask).await {
+                Ok(grant) => return grant,
+                Err(error) => self.redis_failed(&error),
+            }
+        }
+        // What another worker was told lies in Postgres too.
+        match self.store.held_for(&self.key, model).await {
+            Ok(held) if !held.is_zero() => return Grant::Held(held),
+            Ok(_) => {}
+            Err(error) => tracing::debug!("a hold could not be read: {error}"),
+        }
+        let limits = self.own_limits(model);
+        let now = std::time::Instant::now();
+        let mut own = self.own();
+        own.entry(model.to_owned()).or_default().share.reserve(now, asked, limits, repeats, &self.policy)
+    }
+
+    /// This worker's part of the limits; 0 for none.
+    pub(super) fn own_limits(&self, model: &str) -> [f64; 3] {
+        let (set, said, workers) =
+            (self.policy.limits.of(model), self.view.limits(model), self.view.workers() as f64);
+        [0, 1, 2].map(|n| match (set[n], said[n]) {
+            (0, limit) | (limit, 0) => limit as f64 / workers,
+            (set, said) => set.min(said) as f64 / workers,
+        })
+    }
+
+    /// A call that was to find out is not made: another may.
+    pub(super) async fn drop_tries(&self, permit: &Permit) {
+        if let Some(Tries::Model(probe)) = permit.tries
+            && let Err(error) = self.store.end_probe(&self.key, &permit.model, probe, Duration::ZERO).await
+        {
+            tracing::debug!("a try of model {} is forgotten later: {error}", permit.model);
+        }
+    }
+}
+
+/// A random time up to `most`, so that those who are sent away do not come back in step.
+fn jitter(most: Duration) -> Duration {
+    most.max(Duration::from_millis(20)).mul_f64(rand::random())
+}

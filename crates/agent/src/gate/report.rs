@@ -1,0 +1,205 @@
+//! What a call tells the fleet.
+
+use std::time::Duration;
+
+use hive_claude::{Error, Health, KeyStop, Reply, Usage, health, hold, stops_key};
+use hive_queue::{Ended, Settlement};
+use tokio::time::Instant;
+
+use super::{
+    Gate, Inner,
+    pass::{Permit, Tries},
+};
+use crate::meter;
+
+impl Gate {
+    /// After a reply.
+    pub(crate) async fn answered(&self, permit: Permit, reply: &Reply) {
+        let charged = counted(&reply.usage);
+        self.inner.own().entry(permit.model.clone()).or_default().estimate.learn(permit.bytes, charged);
+        self.inner.settle(&permit, charged, &reply.rate_limits, Ended::Answered, "").await;
+    }
+
+    /// After an error. A hold and a stop of the key are known to this worker at once, and written down for the others
+    /// before this returns.
+    pub(crate) async fn failed(&self, permit: Permit, error: &Error, detail: &str) {
+        let charged = error.partial_usage().map_or([0; 2], counted);
+        if let Some(wait) = hold(error) {
+            self.inner.hold(&permit.model, wait).await;
+        }
+        if let Some(reason) = stops_key(error) {
+            self.inner.stop_key(reason, detail).await;
+        }
+        let (ended, none) = (health(error), hive_claude::RateLimits::default());
+        let ended = match ended {
+            Health::Answers => Ended::Neither,
+            Health::Fails => Ended::Failed,
+            Health::Unknown => Ended::Neither,
+        };
+        let limits = match error {
+            Error::Api(error) => &error.rate_limits,
+            _ => &none,
+        };
+        // An error that is no failure shows a breaker's try that somebody answers.
+        let ended = match (ended, permit.tries) {
+            (Ended::Neither, Some(Tries::Model(_))) if health(error) == Health::Answers => Ended::Answered,
+            (ended, _) => ended,
+        };
+        let is_key_try = matches!(permit.tries, Some(Tries::Key));
+        let permit = if is_key_try { Permit { tries: None, ..permit } } else { permit };
+        self.inner.settle(&permit, charged, limits, ended, detail).await;
+    }
+
+    /// After a call that we gave up, or never made.
+    pub(crate) async fn cut(&self, permit: Permit, seen: Option<&Usage>) {
+        let charged = seen.map_or(permit.asked, counted);
+        let limits = hive_claude::RateLimits::default();
+        self.inner.settle(&permit, charged, &limits, Ended::Neither, "").await;
+    }
+
+    /// How long a task waits whose call found the key refused.
+    pub(crate) fn stopped_for(&self) -> Duration {
+        self.inner.policy.key_probe_every.mul_f64(1.0 + rand::random::<f64>() / 4.0)
+    }
+}
+
+impl Inner {
+    async fn stop_key(&self, reason: KeyStop, detail: &str) {
+        let (key, reason) = (&self.key, reason.as_str());
+        match self.store.stop_key(key, reason, detail, self.policy.key_probe_every).await {
+            Ok(true) => {
+                meter::key_stopped(reason);
+                tracing::error!(
+                    "Stopped key {key} for all workers ({reason}): {detail}; mend it, then: hive provider resume"
+                );
+            }
+            Ok(false) => {}
+            Err(error) => tracing::error!("key {key} is refused, and the fleet cannot be told: {error}"),
+        }
+        self.changed().await;
+    }
+
+    async fn hold(&self, model: &str, wait: Duration) {
+        // By our own clock the answer came a moment ago; the others count from the moment they are told.
+        let until = Instant::now().checked_add(wait);
+        {
+            let mut own = self.own();
+            let held = &mut own.entry(model.to_owned()).or_default().held_until;
+            *held = (*held).max(until);
+        }
+        let (redis, postgres) = tokio::join!(
+            self.queue.hold(self.bucket(model), wait),
+            self.store.hold_model(&self.key, model, wait)
+        );
+        if let Err(error) = redis {
+            self.redis_failed(&error);
+        }
+        if let Err(error) = postgres {
+            tracing::warn!("a hold of model {model} could not be written down: {error}");
+        }
+        self.changed().await;
+    }
+
+    async fn settle(
+        &self,
+        permit: &Permit,
+        charged: [u64; 2],
+        limits: &hive_claude::RateLimits,
+        ended: Ended,
+        detail: &str,
+    ) {
+        let windows = [limits.requests, limits.input_tokens, limits.output_tokens];
+        let said = windows.map(|window| window.map_or(0, |window| window.limit));
+        self.learn(&permit.model, said).await;
+        let policy = &self.policy;
+        let settlement = Settlement {
+            asked: permit.asked,
+            charged,
+            limits: policy.limits.of(&permit.model),
+            said,
+            left: windows.map(|window| window.map(|window| window.remaining)),
+            ended,
+            too_many: (policy.failures_in_a_row, policy.ends_looked_at, policy.ends_window),
+        };
+        let mut settled = None;
+        if self.asks_redis() {
+            match self.queue.settle_call(self.bucket(&permit.model), &settlement).await {
+                Ok(too_many) => settled = Some(too_many),
+                Err(error) => self.redis_failed(&error),
+            }
+        }
+        let too_many = settled.unwrap_or_else(|| {
+            let (limits, now) = (self.own_limits(&permit.model), std::time::Instant::now());
+            let mut own = self.own();
+            let share = &mut own.entry(permit.model.clone()).or_default().share;
+            share.settle(now, permit.asked, charged, limits, ended, policy)
+        });
+        if too_many {
+            self.open(&permit.model, detail).await;
+        }
+        self.tell_what_was_found(permit, ended).await;
+    }
+
+    async fn learn(&self, model: &str, said: [u64; 3]) {
+        let is_news = {
+            let mut own = self.own();
+            let own = own.entry(model.to_owned()).or_default();
+            let is_news = said != [0; 3] && own.learned != said;
+            own.learned = said;
+            is_news
+        };
+        if is_news && let Err(error) = self.store.learn_limits(&self.key, model, said).await {
+            tracing::debug!("the limits of model {model} are written down later: {error}");
+        }
+    }
+
+    async fn open(&self, model: &str, detail: &str) {
+        match self.store.open_breaker(&self.key, model, detail, self.policy.breaker_pause).await {
+            Ok(true) => {
+                meter::breaker(model, "open");
+                tracing::warn!(
+                    "Opened the breaker of model {model}: too many calls failed, the last with: {detail}"
+                );
+                self.changed().await;
+            }
+            Ok(false) => {}
+            Err(error) => tracing::warn!("the breaker of model {model} could not be opened: {error}"),
+        }
+    }
+
+    /// A call that was to find out for all says what it found.
+    async fn tell_what_was_found(&self, permit: &Permit, ended: Ended) {
+        let told = match (permit.tries, ended) {
+            (None, _) => return,
+            (Some(Tries::Key), Ended::Answered) => {
+                let resumed = self.store.resume_keys(Some(&self.key), "a call that tried").await;
+                resumed.map(|_| tracing::info!("Key {} is in use again: a call was answered", self.key))
+            }
+            (Some(Tries::Key), _) => return,
+            (Some(Tries::Model(probe)), Ended::Answered) => {
+                let closed = self.store.close_breaker(&self.key, &permit.model, probe).await;
+                closed.map(|is_closed| {
+                    if is_closed {
+                        meter::breaker(&permit.model, "closed");
+                        tracing::info!("Closed the breaker of model {}: a call was answered", permit.model);
+                    }
+                })
+            }
+            (Some(Tries::Model(probe)), Ended::Failed) => {
+                self.store.end_probe(&self.key, &permit.model, probe, self.policy.breaker_pause).await
+            }
+            (Some(Tries::Model(probe)), Ended::Neither) => {
+                self.store.end_probe(&self.key, &permit.model, probe, Duration::ZERO).await
+            }
+        };
+        if let Err(error) = told {
+            tracing::warn!("what a try found could not be written down: {error}");
+        }
+        self.changed().await;
+    }
+}
+
+/// Tokens that count toward the rate: what was read from the cache does not.
+fn counted(usage: &Usage) -> [u64; 2] {
+    [usage.input_tokens.saturating_add(usage.cache_creation_input_tokens), usage.output_tokens]
+}

@@ -1,0 +1,61 @@
+-- Asks for a call: whether it may be made, and when. Two calls that ask at once get places one after the other.
+-- KEYS: state (hash), hold (the millisecond before which nobody calls)
+-- ARGV: input tokens, output tokens, a minute's requests, input and output tokens (0: as the provider said),
+--       whether it repeats a failed call, the longest wait in ms, percent and least number of repeats a minute
+-- Returns: 0 and the wait before the call; or 1 (held), 2 (the rate is used up), 3 (too many repeats) and the wait
+--          before asking again
+local state, hold = KEYS[1], KEYS[2]
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local held = tonumber(redis.call('GET', hold)) or 0
+if held > now then return { 1, math.ceil(held - now) } end
+
+local f = redis.call('HMGET', state, 'r', 'i', 'o', 'lr', 'li', 'lo', 'parked', 'minute', 'calls', 'repeats', 'before')
+local minute = math.floor(now / 60000)
+local calls, repeats, before = tonumber(f[9]) or 0, tonumber(f[10]) or 0, tonumber(f[11]) or 0
+local of = tonumber(f[8]) or 0
+if of ~= minute then
+  before = of == minute - 1 and calls or 0
+  calls, repeats = 0, 0
+end
+local is_repeat = ARGV[6] == '1'
+if is_repeat and repeats >= math.max(tonumber(ARGV[9]), (calls + before) * tonumber(ARGV[8]) / 100) then
+  return { 3, 60000 - now % 60000 }
+end
+
+-- Each of the three is a bucket that knows only when it is empty again (a virtual time). A little below the limit and
+-- with a quarter of a second of burst, so that no window of ten seconds holds more than it should.
+local costs = { 1, tonumber(ARGV[1]), tonumber(ARGV[2]) }
+local most = tonumber(ARGV[7])
+local rates, start = {}, now
+for d = 1, 3 do
+  local limit, said = tonumber(ARGV[2 + d]), tonumber(f[3 + d]) or 0
+  if limit == 0 or (said > 0 and said < limit) then limit = said end
+  if limit > 0 then
+    rates[d] = limit * 0.95 / 60000
+    start = math.max(start, (tonumber(f[d]) or 0) - 250)
+  end
+end
+if start - now > most then
+  -- Those who are sent away come back one after the other, a little faster than there is room, so that some always wait.
+  local step = 0
+  for d = 1, 3 do
+    if rates[d] then step = math.max(step, costs[d] / rates[d]) end
+  end
+  local parked = math.max(tonumber(f[7]) or 0, now + most) + step * 0.8
+  parked = math.min(parked, now + 60000)
+  redis.call('HSET', state, 'parked', string.format('%.3f', parked))
+  redis.call('PEXPIRE', state, 600000)
+  return { 2, math.ceil(parked - now) }
+end
+local names = { 'r', 'i', 'o' }
+for d = 1, 3 do
+  if rates[d] then
+    local full = math.max(tonumber(f[d]) or 0, start) + costs[d] / rates[d]
+    redis.call('HSET', state, names[d], string.format('%.3f', full))
+  end
+end
+redis.call('HSET', state, 'minute', minute, 'before', before, 'calls', calls + 1, 'repeats', repeats + (is_repeat and 1 or 0))
+redis.call('PEXPIRE', state, 600000)
+return { 0, math.ceil(start - now) }

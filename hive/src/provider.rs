@@ -1,0 +1,53 @@
+//! `hive provider …`
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use crate::{cli::Common, client::Client, failure::Failure, output};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Show stopped keys, holds, breakers and limits, and what changed lately.
+    Show,
+    /// Give stopped keys back to the workers, after their cause is mended.
+    Resume {
+        /// Only this one, by the digits that `show` gives.
+        #[arg(long)]
+        key: Option<String>,
+    },
+}
+
+pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
+    let client = Client::new(&common.connection)?;
+    match command {
+        Command::Show => {
+            let state = client.get("/api/v1/provider").await?;
+            if json {
+                return output::json(&state);
+            }
+            table(&state["stopped_keys"], &["key", "reason", "stopped_at", "probe_at", "detail"]);
+            table(&state["models"], &["key", "model", "breaker", "hold_until", "probe_at", "detail"]);
+            table(&state["events"], &["at", "kind", "key", "model", "detail"]);
+            Ok(())
+        }
+        Command::Resume { key } => {
+            let resumed = client.post("/api/v1/provider/resume", &json!({ "key": key })).await?;
+            if json {
+                return output::json(&resumed);
+            }
+            let keys = resumed["keys"].as_array().cloned().unwrap_or_default();
+            let rows: Vec<Vec<String>> =
+                keys.iter().map(|key| vec![output::plain(&output::text(key))]).collect();
+            output::table(&["RESUMED"], &rows);
+            Ok(())
+        }
+    }
+}
+
+fn table(items: &Value, fields: &[&str]) {
+    let items = items.as_array().cloned().unwrap_or_default();
+    let row = |item: &Value| fields.iter().map(|field| output::plain(&output::text(&item[*field]))).collect();
+    let headings: Vec<String> = fields.iter().map(|field| field.to_uppercase()).collect();
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    output::table(&headings, &items.iter().map(row).collect::<Vec<Vec<String>>>());
+}
