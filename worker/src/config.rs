@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::ensure;
 use clap::{Parser, ValueEnum};
-use hive_agent::Models;
+use hive_agent::{Models, Windows};
 use url::Url;
 
 /// What stands in the place of a key where only the double answers.
@@ -54,6 +54,12 @@ pub struct Config {
     /// Tokens that one reply may have.
     #[arg(long, env = "HIVE_MAX_OUTPUT_TOKENS", default_value_t = 16_000)]
     pub max_output_tokens: u32,
+    /// Tokens that a conversation may have before it goes on in a new segment, as model=tokens,default=tokens.
+    #[arg(long, env = "HIVE_WINDOWS", default_value = "default=200000,claude-haiku-5-5=95000")]
+    pub windows: Windows,
+    /// Let the service write the summary of a conversation that is put aside, where it can; else the model is asked.
+    #[arg(long, env = "HIVE_SERVER_COMPACTION", default_value_t = false, action = clap::ArgAction::Set)]
+    pub server_compaction: bool,
     /// Where task trees and mirrors of repositories lie.
     #[arg(long, env = "HIVE_DATA")]
     pub data: PathBuf,

@@ -185,6 +185,8 @@ async fn agent(config: &Config, store: &Store, queue: &Queue) -> anyhow::Result<
         retry: RetryPolicy::default(),
         notifier: notifier.map_err(|error| anyhow::anyhow!("HIVE_NOTIFY_URL cannot be used: {error}"))?,
         definitions: Definitions::default(),
+        windows: config.windows.clone(),
+        server_compaction: config.server_compaction,
     })
 }
 

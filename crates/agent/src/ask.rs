@@ -7,7 +7,7 @@ use fail::fail_point;
 use hive_claude::{Block, Error, Progress, Request, StopReason, ToolInput, Verdict, WaitReason, verdict};
 use hive_domain::{
     NanoUsd, Outcome, StatusReason, Usage,
-    journal::{Entry, Reply, Stop, TaskResult},
+    journal::{CacheMiss, Compacted, Entry, Exchange, Reply, Stop, TaskResult},
 };
 use hive_store::CallOutcome;
 use serde_json::value::RawValue;
@@ -17,10 +17,10 @@ use uuid::Uuid;
 
 use crate::{
     act::Acted,
-    conversation,
     meter::{self, Ended},
     persist::Marks,
     run::{Activation, Stopped},
+    segments::{self, Due, Purpose},
     steer::interrupted,
 };
 
@@ -34,11 +34,23 @@ pub(crate) struct Question {
     request: Request,
     /// The SHA-256 of the request's bytes.
     pub(crate) digest: [u8; 32],
+    /// The SHA-256 of what all requests of the run begin with.
+    prefix: [u8; 32],
+    /// What its answer is for.
+    purpose: Purpose,
+}
+
+/// What is due when the model is to be asked.
+pub(crate) enum Asking {
+    /// Ask it.
+    Model(Box<Question>),
+    /// Begin a segment without asking anybody, then look again.
+    Nobody(Box<Compacted>),
 }
 
 impl Activation<'_> {
     /// What the transcript stands for; why it cannot be asked, when it cannot.
-    pub(crate) fn question(&self) -> Result<Question, (StatusReason, String)> {
+    pub(crate) fn asking(&self) -> Result<Asking, (StatusReason, String)> {
         let task = &self.lease.leased;
         let model = task.model.as_deref().unwrap_or(&self.definition.model);
         let model = self.agent.models.resolve(model).to_owned();
@@ -46,30 +58,33 @@ impl Activation<'_> {
             let detail = format!("no price is known for model {model}, so its cost could not be counted");
             return Err((StatusReason::ModelNotFound, detail));
         }
-        let request = conversation::request(
-            &self.opening,
-            task,
-            &self.definition,
-            &self.transcript,
-            &model,
-            self.agent.max_output_tokens,
-        );
         let refused = |error: serde_json::Error| (StatusReason::InvalidRequest, error.to_string());
-        let request = request.map_err(refused)?;
-        let body = request.body().map_err(|error| (StatusReason::InvalidRequest, error.to_string()))?;
-        Ok(Question { model, digest: Sha256::digest(&body).into(), request })
+        let request = self.turn_request(&model).map_err(refused)?;
+        let (request, purpose) = match self.put_aside(&model, &request)? {
+            Due::Turn => (request, Purpose::Turn),
+            Due::Summary(request, draft) => (*request, Purpose::Summary(draft)),
+            Due::Segment(compacted) => return Ok(Asking::Nobody(compacted)),
+        };
+        let body = request.body().map_err(refused)?;
+        let prefix = segments::prefix_digest(&request).map_err(refused)?;
+        let digest = Sha256::digest(&body).into();
+        Ok(Asking::Model(Box::new(Question { model, digest, prefix, purpose, request })))
     }
 
     /// Asks and appends the reply; `Some` when the run ends or parks instead.
     pub(crate) async fn ask(&mut self, until: Option<Instant>) -> Result<Option<Outcome>, Stopped> {
         let (mut noted, question) = match self.noted.take() {
             Some((call, asked, question)) => (Some((call, asked)), question),
-            None => match self.question() {
-                Ok(question) => (None, question),
+            None => match self.asking() {
+                Ok(Asking::Model(question)) => (None, *question),
+                Ok(Asking::Nobody(compacted)) => {
+                    self.begin_segment(*compacted, None).await?;
+                    return Ok(None);
+                }
                 Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
             },
         };
-        let Question { model, request, digest } = question;
+        let Question { model, request, digest, prefix, purpose } = question;
         for attempt in 1.. {
             let call = loop {
                 let (call, asked) = match noted.take() {
@@ -136,8 +151,13 @@ impl Activation<'_> {
                 Ok(reply) => {
                     meter::call(&model, &Ended::Ok, started.elapsed());
                     meter::charged(&model, &usage_of(&model, &reply.usage));
+                    meter::cached(&model, &reply.usage, reply.message.cache_miss.as_ref());
                     fail_point!("call::answered", |_| std::process::abort());
-                    let reply = journal_reply(&model, reply);
+                    if let Purpose::Summary(draft) = purpose {
+                        self.take_summary(&draft, &model, call, &reply).await?;
+                        return Ok(None);
+                    }
+                    let reply = journal_reply(&model, reply, &prefix, &digest);
                     let answers = self.answer_here(&reply).await?;
                     let entries = [Some(Entry::Reply(reply)), answers].into_iter().flatten().collect();
                     let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());
@@ -171,6 +191,7 @@ impl Activation<'_> {
                 Verdict::Later { after, reason } => {
                     return Ok(Some(Outcome::Wait { after, reason: waiting(reason), detail: outcome.error }));
                 }
+                Verdict::End { reason } if self.makes_room(&purpose, reason) => return Ok(None),
                 Verdict::End { reason } => return Ok(Some(failed(ending(reason), outcome.error))),
             }
         }
@@ -215,7 +236,7 @@ async fn elapsed(until: Option<Instant>) {
     }
 }
 
-fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
+fn journal_reply(asked: &str, reply: hive_claude::Reply, prefix: &[u8], request: &[u8]) -> Reply {
     let broken = reply.message.content.iter().filter_map(|block| match block {
         Block::ToolUse { id, input: ToolInput::Invalid(text), .. } => Some((id.clone(), text.clone())),
         Block::ToolUse { .. } | Block::Text { .. } | Block::Thinking { .. } | Block::Other { .. } => None,
@@ -223,6 +244,16 @@ fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
     let broken_inputs: BTreeMap<String, String> = broken.collect();
     // The provider may answer under a more exact name; its price is that of the model we asked for.
     let usage = usage_of(asked, &reply.usage);
+    let cache_miss = reply.message.cache_miss.map(|miss| CacheMiss {
+        reason: miss.reason,
+        missed_tokens: miss.cache_missed_input_tokens.and_then(|tokens| i64::try_from(tokens).ok()),
+    });
+    let exchange = Exchange {
+        message_id: reply.message.id,
+        prefix_sha256: hex(prefix),
+        request_sha256: hex(request),
+        cache_miss,
+    };
     Reply {
         content: RawValue::from_string(reply.content_json).unwrap_or_else(|_| RawValue::NULL.to_owned()),
         stop: stop_of(&reply.message.stop_reason),
@@ -230,7 +261,12 @@ fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
         usage,
         broken_inputs,
         request_id: reply.request_id,
+        exchange: Some(exchange),
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn stop_of(reason: &StopReason) -> Stop {
@@ -242,11 +278,11 @@ fn stop_of(reason: &StopReason) -> Stop {
         StopReason::PauseTurn => Stop::PauseTurn,
         StopReason::Refusal => Stop::Refusal,
         StopReason::ModelContextWindowExceeded => Stop::ModelContextWindowExceeded,
-        StopReason::Unknown(name) => Stop::Other(name.clone()),
+        StopReason::Compaction | StopReason::Unknown(_) => Stop::Other(reason.as_str().to_owned()),
     }
 }
 
-fn usage_of(model: &str, usage: &hive_claude::Usage) -> Usage {
+pub(crate) fn usage_of(model: &str, usage: &hive_claude::Usage) -> Usage {
     /// No call has more; what a confused server reports beyond it must not overflow a sum.
     const MOST: i64 = 1 << 40;
     let count = |tokens: u64| i64::try_from(tokens).unwrap_or(MOST).min(MOST);

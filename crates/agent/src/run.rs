@@ -29,6 +29,8 @@ use crate::{
     notifier::Notifier,
     outside,
     persist::Marks,
+    segments::Tries,
+    window::Windows,
 };
 
 /// Steps read at a time when a journal is replayed.
@@ -60,6 +62,10 @@ pub struct Agent {
     pub notifier: Option<Notifier>,
     /// Definitions that runs of this process were pinned to.
     pub definitions: Definitions,
+    /// How much of its model's window a conversation may fill.
+    pub windows: Windows,
+    /// Whether the service is asked to put conversations aside, where it can.
+    pub server_compaction: bool,
 }
 
 /// How a run is stopped from outside.
@@ -120,6 +126,8 @@ pub(crate) struct Activation<'a> {
     pub(crate) unread: Option<bool>,
     /// The next call, whose intent is in the journal already, and when that was asked for.
     pub(crate) noted: Option<(Uuid, Instant, Question)>,
+    /// What was tried to put the conversation aside.
+    pub(crate) tries: Tries,
     /// The bounds of the task and its agent.
     limits: Limits,
     /// The tools that the agent has here.
@@ -210,6 +218,7 @@ impl Agent {
             halted: false,
             unread: None,
             noted: None,
+            tries: Tries::default(),
             limits: task.limits.narrowed_by(&definition.limits),
             offered: tools_of(task, &definition),
             has_checks: !task.acceptance.is_empty(),
@@ -283,12 +292,16 @@ impl Activation<'_> {
             }
             match next {
                 // An end is no edge: what is decided is settled.
-                Next::AskModel | Next::RunTools(_) | Next::Unknown(_) | Next::Verify { .. }
+                Next::AskModel
+                | Next::Compact
+                | Next::RunTools(_)
+                | Next::Unknown(_)
+                | Next::Verify { .. }
                     if self.halted =>
                 {
                     return Ok(Outcome::Halt);
                 }
-                Next::AskModel => {
+                Next::AskModel | Next::Compact => {
                     if let Some((reason, detail)) = self.limit_reached() {
                         return Ok(Outcome::Fail { reason, detail, partial: Box::default() });
                     }
@@ -318,7 +331,7 @@ impl Activation<'_> {
                 }
                 Next::RefuseTools(calls) => self.note(Entry::ToolResults(act::refuse(&calls))).await?,
                 Next::Nudge(cause) => {
-                    let text = conversation::nudge(cause).to_owned();
+                    let text = conversation::nudge(cause, self.transcript.wants_room()).to_owned();
                     self.note(Entry::Note(Note { cause, text })).await?;
                 }
                 Next::Verify { summary } => {

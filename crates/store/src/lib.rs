@@ -27,6 +27,7 @@ pub mod pool;
 mod rates;
 pub mod reconcile;
 pub mod schedules;
+mod segments;
 pub mod sessions;
 pub mod settle;
 pub mod task_limits;

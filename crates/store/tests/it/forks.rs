@@ -28,6 +28,7 @@ fn reply(content: &str) -> Entry {
         usage: USAGE,
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,
+        exchange: None,
     })
 }
 

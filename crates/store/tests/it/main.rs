@@ -41,6 +41,7 @@ mod redrive;
 mod released;
 mod schedules;
 mod schema;
+mod segments;
 mod sessions;
 mod settle;
 mod tickets;

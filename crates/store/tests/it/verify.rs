@@ -36,6 +36,7 @@ fn reply(tokens: i64) -> Entry {
         usage: usage(tokens),
         broken_inputs: BTreeMap::new(),
         request_id: None,
+        exchange: None,
     })
 }
 
