@@ -4,6 +4,7 @@
 
 mod blocked_trees;
 mod bulk;
+mod cache;
 mod cancelling;
 mod circles;
 mod clock;
@@ -31,6 +32,7 @@ mod retries;
 mod rollback;
 mod rolling_restart;
 mod rush;
+mod segments;
 mod steering;
 mod timers;
 mod unknown_outcome;
