@@ -97,7 +97,7 @@ impl Ground {
         let mut small = self.start(number, case).await?;
         let apis = small.places.iter().filter(|place| place.kind == Kind::Api).map(|place| place.url.clone());
         let client = Arc::new(Client::new(apis.collect(), &format!("case-{number}"))?);
-        let submitting = tokio::spawn(submit(client, self.repository.json()));
+        let submitting = tokio::spawn(submit(client, self.repository.json(), case.words()));
         let outcome = small.until_done(case, submitting).await;
         let judged = match outcome {
             Ok(files) => self.judge(&small, case, files).await,
@@ -236,12 +236,16 @@ impl Small {
 }
 
 /// A task with files, and one that waits for it.
-async fn submit(client: Arc<Client>, repository: serde_json::Value) -> Option<(Uuid, Uuid)> {
+async fn submit(
+    client: Arc<Client>,
+    repository: serde_json::Value,
+    title: &'static str,
+) -> Option<(Uuid, Uuid)> {
     let mut files = with_files("Files of a case", &repository);
     files["labels"] = json!({ LABEL: client.label("files") });
     let files = client.submit_task("files", 0, &files).await?;
     let words = json!({
-        "title": "Words", "agent_type": "strategic_partner", "dependencies": [files], "max_attempts": 100,
+        "title": title, "agent_type": "strategic_partner", "dependencies": [files], "max_attempts": 100,
         "labels": { LABEL: client.label("words") },
     });
     Some((files, client.submit_task("words", 0, &words).await?))

@@ -158,6 +158,8 @@ struct Roll {
 impl Roll {
     /// SIGTERM, its end in order, and its next life, ready.
     async fn replace(&mut self, fleet: &mut Fleet, index: usize) -> anyhow::Result<()> {
+        // A process that was killed a moment ago may not listen for signals yet.
+        fleet.ready(index, Duration::from_secs(60)).await?;
         let lives = fleet.places[index].lives;
         fleet.places[index].ask_to_end();
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -182,6 +184,7 @@ impl Roll {
 
     /// SIGTERM, and no next life.
     async fn retire(&mut self, fleet: &mut Fleet, index: usize) -> anyhow::Result<()> {
+        fleet.ready(index, Duration::from_secs(60)).await?;
         fleet.places[index].ask_to_end();
         let mut place = fleet.places.remove(index);
         tokio::task::spawn_blocking(move || place.end()).await?;

@@ -84,6 +84,11 @@ impl Case {
         format!("{}={action}", self.point)
     }
 
+    /// The title of the second task. A renewal is met only by a task that runs longer than it takes to come.
+    pub(crate) fn words(&self) -> &'static str {
+        if self.point.starts_with("renew") { "Slow words" } else { "Words" }
+    }
+
     /// Whether the next life of the process meets the point again.
     pub(crate) fn lasts(&self) -> bool {
         self.kind == Kind::Scheduler
