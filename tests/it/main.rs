@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
+mod aimock;
 mod blocked_trees;
 mod bulk;
 mod cache;
@@ -35,6 +36,7 @@ mod rush;
 mod segments;
 mod steering;
 mod timers;
+mod typescript_sdk;
 mod unknown_outcome;
 mod verdicts;
 mod verify;

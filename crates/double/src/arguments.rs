@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::{DoubleConfig, Script};
+use crate::{DoubleConfig, Limits, Recording, Script};
 
 /// The Claude double: speaks the Messages API from scripts, without a model.
 #[derive(Debug, clap::Parser)]
@@ -33,6 +33,15 @@ pub struct Arguments {
     /// Key to accept, repeatable; without one, every non-empty key is accepted
     #[arg(long = "key", value_name = "KEY")]
     pub keys: Vec<String>,
+    /// Rate limits to hold, as YAML; without them nothing is limited
+    #[arg(long, value_name = "FILE")]
+    pub limits: Option<PathBuf>,
+    /// Seconds from the creation of a batch to its end
+    #[arg(long, default_value_t = 1)]
+    pub batch_seconds: u64,
+    /// Recorded exchanges to answer from, one JSON line each; no script is played then
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scripts", "default_part"])]
+    pub recording: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -50,6 +59,15 @@ impl Arguments {
                 None => next,
             });
         }
+        let limits = match &self.limits {
+            Some(path) => {
+                let named = || format!("limits {}", path.display());
+                let text = std::fs::read_to_string(path).with_context(named)?;
+                Some(Limits::parse(&text).with_context(named)?)
+            }
+            None => None,
+        };
+        let recording = self.recording.as_deref().map(Recording::load).transpose()?;
         Ok(DoubleConfig {
             address: SocketAddr::new(self.host, self.port),
             script,
@@ -57,7 +75,10 @@ impl Arguments {
             keys: self.keys,
             ledger_file: self.ledger,
             latency: Duration::from_millis(self.latency_ms),
-            faults: None,
+            limits,
+            batch_delay: Duration::from_secs(self.batch_seconds),
+            recording,
+            ..DoubleConfig::default()
         })
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Model {
     line: &'static str,
     /// Release time; the epoch where it is not known, as the real API does.
     created_at: &'static str,
-    lifecycle: &'static str,
+    pub(crate) lifecycle: &'static str,
     /// Tokens of prompt and answer together.
     pub(crate) context: u64,
     /// Upper bound of `max_tokens`.
@@ -233,7 +233,7 @@ impl Model {
             "max_input_tokens": self.context,
             "max_tokens": self.max_output,
             "capabilities": {
-                "batch": leaf(false),
+                "batch": leaf(true),
                 "citations": leaf(false),
                 "code_execution": leaf(false),
                 "context_management": leaf(false),

@@ -4,8 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::limits::Limits;
+use crate::recording::Recording;
 use crate::script::Script;
 use crate::storm::Storm;
+use crate::windows::Windows;
 
 /// Settings of one double. The default listens on a free loopback port and plays the default part.
 #[derive(Debug)]
@@ -24,6 +27,14 @@ pub struct DoubleConfig {
     pub latency: Duration,
     /// Faults at random, by seed, from the start.
     pub faults: Option<Storm>,
+    /// Rate limits; `None` lets everything through that a test can send.
+    pub limits: Option<Limits>,
+    /// Context windows other than the models' own.
+    pub windows: Windows,
+    /// Time from the creation of a batch to its end.
+    pub batch_delay: Duration,
+    /// Exchanges to answer from, and from nothing else.
+    pub recording: Option<Recording>,
 }
 
 impl Default for DoubleConfig {
@@ -36,6 +47,10 @@ impl Default for DoubleConfig {
             ledger_file: None,
             latency: Duration::ZERO,
             faults: None,
+            limits: None,
+            windows: Windows::default(),
+            batch_delay: Duration::from_secs(1),
+            recording: None,
         }
     }
 }

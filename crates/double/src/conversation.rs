@@ -76,6 +76,21 @@ impl<'a> Conversation<'a> {
         })
     }
 
+    /// Tools that were called, with their inputs, oldest first.
+    pub(crate) fn calls(&self) -> Vec<(String, Value)> {
+        let calls = messages(self.body).flat_map(blocks).filter(|block| block["type"] == "tool_use");
+        calls
+            .map(|block| (block["name"].as_str().unwrap_or_default().to_owned(), block["input"].clone()))
+            .collect()
+    }
+
+    /// All that users wrote, results of tools aside.
+    pub(crate) fn user_texts(&self) -> String {
+        let written = messages(self.body).filter(|message| message["role"] == "user");
+        let texts: Vec<_> = written.map(|message| text_of(&message["content"])).collect();
+        texts.join("\n")
+    }
+
     /// Calls of a tool so far.
     pub(crate) fn calls_of(&self, tool: &str) -> usize {
         self.tool_names.values().filter(|name| **name == tool).count()
@@ -161,6 +176,7 @@ fn text_of(content: &Value) -> String {
         Value::Object(block) => match block.get("type").and_then(Value::as_str) {
             Some("text") => block.get("text").map(text_of).unwrap_or_default(),
             Some("search_result") => block.get("content").map(text_of).unwrap_or_default(),
+            Some("compaction") => block.get("content").map(text_of).unwrap_or_default(),
             Some("document") => block.get("source").map(document_text).unwrap_or_default(),
             _ => String::new(),
         },

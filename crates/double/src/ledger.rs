@@ -55,10 +55,27 @@ pub struct Call {
     /// A fault that was scripted or drawn breaks this answer: whoever asked did not end it.
     #[serde(default)]
     pub broken: bool,
+    /// Batch that the call was made in.
+    #[serde(default)]
+    pub batch: Option<String>,
+    /// What it costs, in percent of the price of a call outside of batches.
+    #[serde(default = "whole_price")]
+    pub price_percent: u64,
     /// Rule of the script that answered, or `default part`.
     pub rule: String,
     /// SHA-256 of the request body, in hex: equal for a repeated call.
     pub request_sha256: String,
+}
+
+impl Call {
+    /// A call in a batch costs half.
+    pub const BATCH_PERCENT: u64 = 50;
+    /// A call outside of batches.
+    pub const WHOLE_PERCENT: u64 = 100;
+}
+
+fn whole_price() -> u64 {
+    Call::WHOLE_PERCENT
 }
 
 /// A valid request that no rule of the script matched.

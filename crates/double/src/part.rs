@@ -95,7 +95,7 @@ fn file_in(list: &str) -> Option<String> {
 }
 
 /// Fills in what the tool's own schema asks for beyond what the part knows.
-fn complete(input: Value, tool: Option<&Value>) -> Value {
+pub(crate) fn complete(input: Value, tool: Option<&Value>) -> Value {
     let Some(schema) = tool.map(|tool| &tool["input_schema"]) else {
         return input;
     };

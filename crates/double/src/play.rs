@@ -1,5 +1,7 @@
 //! Sends an answer: at once or slowly, whole or broken, with its charge.
 
+mod breakage;
+
 use std::io;
 use std::time::Duration;
 
@@ -10,23 +12,19 @@ use bytes::Bytes;
 use futures::stream;
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::{Message, Pace, block_bytes};
+use crate::answer::Pace;
 use crate::charge::Charge;
 use crate::fault::Fault;
-use crate::sse::{Event, error_event, events};
-
-/// What happens after the last piece.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Ending {
-    Close,
-    Cut,
-    Stall,
-}
+use crate::message::{Message, block_bytes};
+use crate::sse::{Event, events, ping};
+use breakage::Ending;
 
 /// A body that is on its way.
 struct Play {
     pieces: std::vec::IntoIter<Event>,
     started: bool,
+    /// Wait before the first piece.
+    first: Duration,
     between: Duration,
     ending: Ending,
     charge: Charge,
@@ -37,7 +35,6 @@ struct Play {
 pub(crate) struct Staging<'a> {
     pub(crate) fault: Option<&'a Fault>,
     pub(crate) pace: Pace,
-    pub(crate) broken_json: bool,
     pub(crate) request_id: &'a str,
     /// Fires when the double shuts down: everything that is still open is cut.
     pub(crate) closing: CancellationToken,
@@ -45,28 +42,9 @@ pub(crate) struct Staging<'a> {
 
 /// The answer as a stream of events.
 pub(crate) fn streamed(message: &Message, charge: Charge, staging: &Staging<'_>) -> Response {
-    let mut all = events(message, staging.broken_json);
-    let mut ending = Ending::Close;
-    match staging.fault {
-        Some(Fault::CutAfterEvents(count)) => {
-            all.truncate(*count);
-            ending = Ending::Cut;
-        }
-        Some(Fault::StallAfterEvents(count)) => {
-            all.truncate(*count);
-            ending = Ending::Stall;
-        }
-        Some(Fault::ErrorEvent { after, kind, message }) => {
-            all.truncate(*after);
-            all.push(error_event(kind, message, staging.request_id));
-        }
-        Some(Fault::Garbage) => {
-            let noise = b"event: content_block_delta\ndata: {\"type\":\"content_\xff\xfe\n\ndata\n\n: \n\n";
-            all = vec![Event { bytes: Bytes::from_static(noise), content: None, last: false }];
-        }
-        Some(Fault::Status { .. } | Fault::CutBeforeHeaders | Fault::Delay(_)) | None => {}
-    }
-    if staging.pace.between_events_ms == 0 {
+    let (mut all, ending) = breakage::of_events(events(message), staging.fault, staging.request_id);
+    let kept_apart = matches!(staging.fault, Some(Fault::InvalidUtf8(_)));
+    if staging.pace.between_events_ms == 0 && !kept_apart {
         all = vec![joined(&all)];
     }
     if let Some(size) = staging.pace.chunk_bytes {
@@ -80,32 +58,13 @@ pub(crate) fn streamed(message: &Message, charge: Charge, staging: &Staging<'_>)
 pub(crate) fn whole(message: &Message, charge: Charge, staging: &Staging<'_>) -> Response {
     let bytes = Bytes::from(message.view().to_string());
     let content: u64 = message.content.iter().map(block_bytes).sum();
-    let half = bytes.len() / 2;
-    let (piece, ending) = match staging.fault {
-        Some(Fault::CutAfterEvents(count)) => (partial(&bytes, *count, half, content), Ending::Cut),
-        Some(Fault::StallAfterEvents(count)) => (partial(&bytes, *count, half, content), Ending::Stall),
-        // JSON has no events; an error in the middle is a connection that ends in the middle.
-        Some(Fault::ErrorEvent { after, .. }) => (partial(&bytes, *after, half, content), Ending::Cut),
-        Some(Fault::Garbage) => {
-            let noise = Bytes::from_static(b"{\"type\": \"mess\xff");
-            (Event { bytes: noise, content: None, last: false }, Ending::Close)
-        }
-        Some(Fault::Status { .. } | Fault::CutBeforeHeaders | Fault::Delay(_)) | None => {
-            (Event { bytes, content: Some(content), last: true }, Ending::Close)
-        }
-    };
+    let (piece, ending) = breakage::of_json(bytes, content, staging.fault);
     let pieces = match staging.pace.chunk_bytes {
         Some(size) => sliced(&piece, size.max(1)),
         None => vec![piece],
     };
     let body = body(pieces, ending, charge, staging);
     response(body, "application/json")
-}
-
-/// The first half of a JSON body, or nothing of it where not even one event is to be sent.
-fn partial(bytes: &Bytes, events: usize, half: usize, content: u64) -> Event {
-    let sent = if events == 0 { 0 } else { half };
-    Event { bytes: bytes.slice(..sent), content: (events > 0).then_some(content / 2), last: false }
 }
 
 fn response(body: Body, content_type: &'static str) -> Response {
@@ -144,12 +103,16 @@ fn body(pieces: Vec<Event>, ending: Ending, charge: Charge, staging: &Staging<'_
     let play = Play {
         pieces: pieces.into_iter(),
         started: false,
+        first: match staging.fault {
+            Some(Fault::FirstByte(wait)) => *wait,
+            _ => Duration::ZERO,
+        },
         between: Duration::from_millis(staging.pace.between_events_ms),
         ending,
         charge,
         closing: staging.closing.clone(),
     };
-    if ending == Ending::Close && play.between.is_zero() && play.pieces.len() == 1 {
+    if ending == Ending::Close && play.between.is_zero() && play.first.is_zero() && play.pieces.len() == 1 {
         return at_once(play);
     }
     Body::from_stream(stream::unfold(play, |mut play| async move {
@@ -176,19 +139,26 @@ impl Play {
         let Some(piece) = self.pieces.next() else {
             return self.end().await;
         };
-        if self.started && !self.between.is_zero() {
-            tokio::select! {
-                () = tokio::time::sleep(self.between) => {}
-                () = self.closing.cancelled() => {
-                    self.pieces = Vec::new().into_iter();
-                    self.ending = Ending::Close;
-                    return Some(Err(cut()));
-                }
-            }
+        let wait = if self.started { self.between } else { self.first };
+        if !self.waited(wait).await {
+            self.pieces = Vec::new().into_iter();
+            self.ending = Ending::Close;
+            return Some(Err(cut()));
         }
         self.started = true;
         self.note(&piece);
         Some(Ok(piece.bytes))
+    }
+
+    /// False when the double shuts down meanwhile.
+    async fn waited(&self, wait: Duration) -> bool {
+        if wait.is_zero() {
+            return true;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => true,
+            () = self.closing.cancelled() => false,
+        }
     }
 
     fn note(&mut self, piece: &Event) {
@@ -209,6 +179,13 @@ impl Play {
             }
             Ending::Stall => {
                 self.closing.cancelled().await;
+                self.ending = Ending::Close;
+                Some(Err(cut()))
+            }
+            Ending::Pings(every) => {
+                if self.waited(every).await {
+                    return Some(Ok(ping().bytes));
+                }
                 self.ending = Ending::Close;
                 Some(Err(cut()))
             }

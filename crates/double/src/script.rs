@@ -1,6 +1,7 @@
 //! Scripts: rules that say what is answered to what.
 
 mod form;
+mod mode;
 mod rule;
 mod template;
 mod when;
@@ -67,6 +68,9 @@ pub enum ScriptError {
         #[source]
         source: FaultError,
     },
+    /// A model is not one of those that the double knows.
+    #[error("{0:?} is not a model that the double knows")]
+    UnknownModel(String),
     /// The script has no rules.
     #[error("the script has no rules; write at least one")]
     Empty,
@@ -91,9 +95,16 @@ pub enum ScriptError {
 ///     times: 2                          # calls in all; times_per_user: for each metadata.user_id
 ///     delay_ms: 100                     # between_events_ms, chunk_bytes: how the stream comes
 ///     broken_json: true                 # streamed tool input does not parse
-///     fault: 529                        # or { status, error_type, message, retry_after, headers },
-///                                       #   { cut_after_events: 3 }, cut_before_headers, { error_event: {…} },
-///                                       #   { stall_after_events: 3 }, { delay_ms: 100 }, garbage
+///     open_tool_call: true              # cut by max_tokens in the middle of the last tool's input
+///     refusal: { category: cyber, explanation: No. }   # what explains stop_reason: refusal
+///     strange: [event, field, delta, block]   # what no client can know yet
+///     mode: obedient                    # or hijacked, looping, refusing, slow, cutting: fills in what the rule
+///                                       #   leaves open; orders are `call NAME {…}` in texts of users or results
+///     fault: 529                        # or spend_limit, { status, error_type, error_code, message, retry_after,
+///                                       #   should_retry, headers }, { cut_after_events: 3 }, { cut_in_event: 3 },
+///                                       #   cut_before_headers, { error_event: {…} }, { stall_after_events: 3 },
+///                                       #   { pings_ms: 500 }, { garbled_json_after: 3 }, { invalid_utf8_after: 3 },
+///                                       #   { delay_ms: 100 }, { first_byte_ms: 100 }, garbage
 /// ```
 #[derive(Debug)]
 pub struct Script {

@@ -10,11 +10,14 @@ use tokio::task::JoinHandle;
 use crate::config::DoubleConfig;
 use crate::door::{Cutter, Door};
 use crate::ledger::{Call, LedgerError, Unmatched};
+use crate::limits::{GroupUse, Limits};
+use crate::outage::Outage;
 use crate::requests::KeptRequest;
 use crate::routes;
 use crate::script::Script;
 use crate::stage::Stage;
 use crate::storm::Storm;
+use crate::windows::Windows;
 
 /// Time that open answers have to end after they were cut.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -110,6 +113,32 @@ impl DoubleHandle {
     /// Replaces the faults at random; `None` ends them.
     pub fn set_faults(&self, storm: Option<Storm>) {
         self.stage.set_storm(storm);
+    }
+
+    /// Replaces the rate limits; all buckets are full again.
+    pub fn set_limits(&self, limits: &Limits) {
+        self.stage.set_limits(limits);
+    }
+
+    /// How much of the limits was used, by group and window of ten seconds.
+    #[must_use]
+    pub fn limit_use(&self) -> Vec<GroupUse> {
+        self.stage.meter().usage()
+    }
+
+    /// Begins an outage at once; `None` ends the one that is on.
+    pub fn set_outage(&self, outage: Option<Outage>) {
+        self.stage.set_outage(outage);
+    }
+
+    /// Replaces the context windows that differ from the models' own.
+    pub fn set_windows(&self, windows: Windows) {
+        self.stage.windows.set(Arc::new(windows));
+    }
+
+    /// Puts the double's clock forward: batches, the prompt cache, rate limits and outages go by it.
+    pub fn advance(&self, more: Duration) {
+        self.stage.advance(more);
     }
 
     /// Stops: nothing new is accepted, open answers are cut, the port is free when this returns.

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::answer::{Message, block_bytes};
+use crate::answer::{InputEnd, Strange};
+use crate::message::{Message, STRANGE_BLOCK, block_bytes};
 
 /// Deltas that one block is sent in at most.
 const MOST_DELTAS: usize = 8;
@@ -23,7 +24,12 @@ pub(crate) struct Event {
 impl Event {
     fn new(data: &Value) -> Self {
         let name = data["type"].as_str().unwrap_or_default();
-        Self { bytes: Bytes::from(format!("event: {name}\ndata: {data}\n\n")), content: None, last: false }
+        Self::raw(format!("event: {name}\ndata: {data}\n\n"))
+    }
+
+    /// Bytes that mean nothing for the charge.
+    pub(crate) fn raw(bytes: impl Into<Bytes>) -> Self {
+        Self { bytes: bytes.into(), content: None, last: false }
     }
 
     fn with_content(data: &Value, bytes: u64) -> Self {
@@ -38,8 +44,17 @@ pub(crate) fn error_event(kind: &str, message: &str, request_id: &str) -> Event 
     }))
 }
 
+/// The event that says nothing.
+pub(crate) fn ping() -> Event {
+    Event::new(&json!({ "type": "ping" }))
+}
+
+fn unknown_event() -> Event {
+    Event::new(&json!({ "type": "double_weather", "sky": "clear", "index": 0 }))
+}
+
 /// The events of a message.
-pub(crate) fn events(message: &Message, broken_json: bool) -> Vec<Event> {
+pub(crate) fn events(message: &Message) -> Vec<Event> {
     let mut start = message.view();
     start["content"] = json!([]);
     start["stop_reason"] = Value::Null;
@@ -48,7 +63,11 @@ pub(crate) fn events(message: &Message, broken_json: bool) -> Vec<Event> {
     start["usage"] = message.usage_view(1, None);
     let mut events = vec![Event::new(&json!({ "type": "message_start", "message": start }))];
     for (index, block) in message.content.iter().enumerate() {
-        push_block(&mut events, index, block, broken_json);
+        push_block(&mut events, index, block, message);
+    }
+    if message.strange.contains(&Strange::Event) {
+        events.insert(1, unknown_event());
+        events.push(unknown_event());
     }
     let mut delta = json!({
         "type": "message_delta",
@@ -73,7 +92,7 @@ pub(crate) fn events(message: &Message, broken_json: bool) -> Vec<Event> {
     events
 }
 
-fn push_block(events: &mut Vec<Event>, index: usize, block: &Value, broken_json: bool) {
+fn push_block(events: &mut Vec<Event>, index: usize, block: &Value, message: &Message) {
     let mut opening = block.clone();
     let mut deltas: Vec<(Value, u64)> = Vec::new();
     let mut unsent = 0;
@@ -92,14 +111,31 @@ fn push_block(events: &mut Vec<Event>, index: usize, block: &Value, broken_json:
             }
             deltas.push((json!({ "type": "signature_delta", "signature": block["signature"] }), 0));
         }
+        Some("compaction") => {
+            for field in ["content", "encrypted_content"] {
+                opening[field] = Value::Null;
+            }
+            let bytes = block_bytes(block);
+            let (text, sealed) = (&block["content"], &block["encrypted_content"]);
+            deltas.push((
+                json!({ "type": "compaction_delta", "content": text, "encrypted_content": sealed }),
+                bytes,
+            ));
+        }
+        Some(STRANGE_BLOCK) => {}
         _ => {
             opening["input"] = json!({});
             let input = block["input"].to_string();
             // The name is counted with the start of the block.
             unsent = block_bytes(block) - input.len() as u64;
-            let end = if broken_json { input.floor_char_boundary(input.len() - 1) } else { input.len() };
+            let end = match message.input_end {
+                InputEnd::Whole => input.len(),
+                InputEnd::LastByte => input.floor_char_boundary(input.len() - 1),
+                InputEnd::Half if index + 1 < message.content.len() => input.len(),
+                InputEnd::Half => input.floor_char_boundary(input.len() / 2),
+            };
             // An empty string means an empty object.
-            let sent = if input == "{}" && !broken_json { "" } else { &input[..end] };
+            let sent = if input == "{}" && end == input.len() { "" } else { &input[..end] };
             if sent.is_empty() {
                 deltas.push((json!({ "type": "input_json_delta", "partial_json": "" }), 2));
             }
@@ -109,6 +145,9 @@ fn push_block(events: &mut Vec<Event>, index: usize, block: &Value, broken_json:
             }
         }
     }
+    if message.strange.contains(&Strange::Delta) {
+        deltas.insert(0, (json!({ "type": "double_glow_delta", "glow": 0.5 }), 0));
+    }
     let start = json!({ "type": "content_block_start", "index": index, "content_block": opening });
     events.push(Event::with_content(&start, unsent));
     for (delta, bytes) in deltas {
@@ -117,7 +156,7 @@ fn push_block(events: &mut Vec<Event>, index: usize, block: &Value, broken_json:
     }
     events.push(Event::new(&json!({ "type": "content_block_stop", "index": index })));
     if index == 0 {
-        events.push(Event::new(&json!({ "type": "ping" })));
+        events.push(ping());
     }
 }
 

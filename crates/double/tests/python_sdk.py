@@ -1,6 +1,8 @@
 """Asks the double everything that the SDK can ask of it. Its address is the only argument."""
 
+import json
 import sys
+import urllib.request
 
 import anthropic
 
@@ -27,7 +29,7 @@ def expect(kind, status, call):
     try:
         call()
     except anthropic.APIStatusError as error:
-        assert type(error) is kind, f"expected {kind}, got {error!r}"
+        assert isinstance(error, kind), f"expected {kind}, got {error!r}"
         assert error.status_code == status, error.status_code
         assert error.request_id and error.request_id.startswith("req_"), error.request_id
         return error
@@ -116,7 +118,108 @@ def models():
     expect(anthropic.NotFoundError, 404, lambda: client().models.retrieve("claude-2"))
 
 
-for check in (basic, stream, tools, errors, error_event, retries, counting, models):
+def thinking():
+    question = {"role": "user", "content": "What is the weather in Paris?"}
+    fields = {"model": MODEL, "max_tokens": 1000, "tools": [WEATHER]}
+    answer = client().messages.create(messages=[question], **fields)
+    result = {"type": "tool_result", "tool_use_id": answer.content[2].id, "content": "21 degrees"}
+    moved = [
+        {"role": "user", "content": "What is the weather in Rome?"},
+        {"role": "assistant", "content": answer.content},
+        {"role": "user", "content": [result]},
+    ]
+    refused = expect(
+        anthropic.BadRequestError, 400, lambda: client().messages.create(messages=moved, **fields)
+    )
+    assert "bound to a different conversation" in str(refused), refused
+    binding = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}
+    dropped = client().beta.messages.create(
+        messages=moved, thinking=binding, betas=["thinking-binding-controls-2026-08-01"], **fields
+    )
+    (report,) = dropped.input_transformations
+    assert (report.type, report.path) == ("thinking_dropped", "messages.1.content.0"), report
+    assert dropped.content[0].text == "It is 21 degrees.", dropped
+
+
+def caching():
+    long = [{"role": "user", "content": "hello " * 2000}]
+    fields = {"model": MODEL, "max_tokens": 100, "messages": long, "cache_control": {"type": "ephemeral"}}
+    first = client().messages.create(system="Be brief.", diagnostics={"previous_message_id": None}, **fields)
+    assert first.usage.cache_creation.ephemeral_5m_input_tokens > 0 and first.diagnostics is None, first
+    previous = {"previous_message_id": first.id}
+    changed = client().messages.create(system="Be long.", diagnostics=previous, **fields)
+    reason = changed.diagnostics.cache_miss_reason
+    assert reason.type == "system_changed" and reason.cache_missed_input_tokens > 0, reason
+    same = client().messages.create(system="Be brief.", diagnostics=previous, **fields)
+    assert same.diagnostics is None and same.usage.cache_read_input_tokens > 0, same
+
+
+def compaction():
+    beta = {"betas": ["compact-2026-09-04"], "model": MODEL, "max_tokens": 1000}
+    asked = client().beta.messages.create(
+        messages=[{"role": "user", "content": "hello"}], compaction={"type": "summarize"}, **beta
+    )
+    (block,) = asked.content
+    assert (block.type, block.content, asked.stop_reason) == ("compaction", "Hello to you.", "compaction"), asked
+    after = [{"role": "assistant", "content": asked.content}, {"role": "user", "content": "hello again"}]
+    assert client().beta.messages.create(messages=after, **beta).content[0].text == "Hello to you."
+    forged = [{"role": "assistant", "content": [{**block.to_dict(), "content": "Other."}]}, after[1]]
+    refused = expect(
+        anthropic.BadRequestError, 400, lambda: client().beta.messages.create(messages=forged, **beta)
+    )
+    assert refused.body["error"]["details"]["error_code"] == "compaction_content_mismatch", refused.body
+
+
+def batches():
+    api = client()
+    params = {"model": MODEL, "max_tokens": 100}
+    said = lambda text: {**params, "messages": [{"role": "user", "content": text}]}
+    requests = [
+        {"custom_id": "good", "params": said("hello")},
+        {"custom_id": "bad", "params": said("fault 529")},
+        {"custom_id": "odd", "params": {**said("hello"), "colour": "red"}},
+    ]
+    batch = api.messages.batches.create(requests=requests)
+    assert batch.processing_status == "in_progress" and batch.request_counts.processing == 3, batch
+    control = urllib.request.Request(sys.argv[1] + "/_double/clock", data=json.dumps({"seconds": 60}).encode())
+    urllib.request.urlopen(control, timeout=10).close()
+    batch = api.messages.batches.retrieve(batch.id)
+    assert batch.processing_status == "ended" and batch.request_counts.errored == 2, batch
+    results = {line.custom_id: line.result for line in api.messages.batches.results(batch.id)}
+    assert results["good"].message.content[0].text == "Hello to you.", results
+    assert results["good"].message.usage.service_tier == "batch", results
+    assert results["bad"].error.error.type == "overloaded_error", results
+    assert results["odd"].error.error.type == "invalid_request_error", results
+    second = api.messages.batches.create(requests=requests)
+    assert api.messages.batches.cancel(second.id).processing_status == "canceling"
+    listed = [one.id for one in api.messages.batches.list(limit=1)]
+    assert listed == [second.id, batch.id], listed
+    assert api.messages.batches.delete(batch.id).type == "message_batch_deleted"
+    expect(anthropic.NotFoundError, 404, lambda: api.messages.batches.retrieve(batch.id))
+
+
+def every_error():
+    expect(anthropic.PermissionDeniedError, 403, lambda: ask("fault 403"))
+    expect(anthropic.ConflictError, 409, lambda: ask("fault 409"))
+    expect(anthropic.ContentTooLargeError, 413, lambda: ask("fault 413"))
+    expect(anthropic.ServiceUnavailableError, 503, lambda: ask("fault 503"))
+    expect(anthropic.GatewayTimeoutError, 504, lambda: ask("fault 504"))
+    spent = expect(anthropic.RateLimitError, 429, lambda: ask("fault spend"))
+    assert spent.body["error"]["details"]["error_code"] == "enforced_spend_limit_reached", spent.body
+    assert type(spent).__name__ == "EnforcedSpendLimitReachedError", spent
+    assert "retry-after" not in spent.response.headers
+    for kind in ("requests", "tokens", "input-tokens", "output-tokens"):
+        assert int(spent.response.headers[f"anthropic-ratelimit-{kind}-remaining"]) > 0, kind
+    answer = ask("strange")
+    assert [block.text for block in answer.content if block.type == "text"] == ["hello all the same"], answer
+    assert ask("refuse").stop_details.category == "bio"
+
+
+CHECKS = (
+    basic, stream, tools, thinking, caching, compaction, errors, every_error, error_event, retries, counting, models,
+    batches,
+)
+for check in CHECKS:
     check()
     print(f"{check.__name__} holds")
 print("all of it holds")

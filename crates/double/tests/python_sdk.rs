@@ -17,6 +17,14 @@ rules:
   - { when: { last_text: '^fault (?P<kind>429)$' }, fault: { status: 429, retry_after: 1 } }
   - { when: { last_text: '^fault 500$' }, fault: 500 }
   - { when: { last_text: '^fault 529$' }, fault: 529 }
+  - { when: { last_text: '^fault 403$' }, fault: 403 }
+  - { when: { last_text: '^fault 409$' }, fault: 409 }
+  - { when: { last_text: '^fault 413$' }, fault: 413 }
+  - { when: { last_text: '^fault 503$' }, fault: 503 }
+  - { when: { last_text: '^fault 504$' }, fault: 504 }
+  - { when: { last_text: '^fault spend$' }, fault: spend_limit }
+  - { when: { last_text: '^strange$' }, say: hello all the same, strange: [event, field, delta, block] }
+  - { when: { last_text: '^refuse$' }, mode: refusing, refusal: { category: bio } }
   - { when: { last_text: '^fault error event$' }, say: torn, fault: error_event }
   - { when: { last_text: '^retry$' }, times: 2, fault: 529 }
   - { when: { last_text: '^retry$' }, say: third time }

@@ -6,13 +6,14 @@ use super::{Version, object, only, string};
 use crate::refusal::Refusal;
 
 /// Blocks of server tools and betas: they are passed through, so only their names are looked at.
-const OPAQUE: [&str; 10] = [
+const OPAQUE: [&str; 11] = [
     "server_tool_use",
     "web_search_tool_result",
     "web_fetch_tool_result",
     "tool_search_tool_result",
     "container_upload",
     "compaction",
+    crate::message::STRANGE_BLOCK,
     "fallback",
     "mcp_tool_use",
     "mcp_tool_result",

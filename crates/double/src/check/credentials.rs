@@ -19,6 +19,13 @@ pub(crate) struct Sent {
     pub(crate) betas: Vec<String>,
 }
 
+impl Sent {
+    /// Whether a beta whose name begins so was asked for.
+    pub(crate) fn asks_for(&self, beta: &str) -> bool {
+        self.betas.iter().any(|name| name.starts_with(beta))
+    }
+}
+
 /// Checks credential, version and encoding. No configured keys: every non-empty key is good.
 pub(crate) fn headers(headers: &HeaderMap, keys: &[String]) -> Result<Sent, Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

@@ -31,7 +31,7 @@ const SAMPLING: [&str; 3] = ["temperature", "top_p", "top_k"];
 const BETA: [(&str, &str, bool); 7] = [
     // Clearing old results starts above a threshold; below it nothing is applied, and that is what is played.
     ("context_management", "context-management-", true),
-    ("compaction", "compact-", false),
+    ("compaction", "compact-2026-09-04", true),
     ("mcp_servers", "mcp-client-", false),
     ("fallbacks", "server-side-fallback-", false),
     ("fallback_credit_token", "server-side-fallback-", false),
@@ -119,6 +119,13 @@ fn settings(body: &Map<String, Value>) -> Result<(), Refusal> {
             texts.ok_or_else(|| Refusal::invalid("stop_sequences: Input should be a list of strings"))?;
         if texts.iter().any(|text| text.as_str().is_some_and(|text| text.trim().is_empty())) {
             return Err(Refusal::invalid("stop_sequences: each stop sequence must contain non-whitespace"));
+        }
+    }
+    if let Some(given) = body.get("diagnostics").filter(|given| !given.is_null()) {
+        let fields = object(given, "diagnostics")?;
+        only(fields, "diagnostics.", &["previous_message_id"])?;
+        if fields.get("previous_message_id").is_some_and(|id| !id.is_string() && !id.is_null()) {
+            return Err(Refusal::invalid("diagnostics.previous_message_id: Input should be a valid string"));
         }
     }
     one_of(body, "service_tier", &["auto", "standard_only"])?;

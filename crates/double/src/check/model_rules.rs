@@ -2,15 +2,17 @@
 
 use serde_json::{Map, Value};
 
-use super::{object, only, schema, string};
+use super::{Sent, object, only, schema, string};
 use crate::catalogue::{Model, Thinking};
 use crate::refusal::Refusal;
 
 /// Least tokens of an explicit thinking budget.
 const LEAST_BUDGET: u64 = 1_024;
+/// Start of the name of the beta that decides over thinking blocks of another conversation.
+pub(super) const BINDING_BETA: &str = "thinking-binding-controls-";
 const EFFORTS: [&str; 5] = ["low", "medium", "high", "xhigh", "max"];
 
-pub(super) fn check(body: &Map<String, Value>, model: &Model) -> Result<(), Refusal> {
+pub(super) fn check(body: &Map<String, Value>, model: &Model, sent: &Sent) -> Result<(), Refusal> {
     let max_tokens = body.get("max_tokens").and_then(Value::as_u64);
     if let Some(given) = max_tokens.filter(|given| *given > model.max_output) {
         return Err(Refusal::invalid(format!(
@@ -21,6 +23,7 @@ pub(super) fn check(body: &Map<String, Value>, model: &Model) -> Result<(), Refu
     sampling(body, model)?;
     let effort = output_config(body)?;
     thinking(body, model, effort, max_tokens)?;
+    block_binding(body, sent)?;
     let choice = body.get("tool_choice").and_then(|choice| choice["type"].as_str());
     if let Some(forced @ ("any" | "tool")) = choice.filter(|_| !model.forced_tool) {
         let message = format!("tool_choice: type \"{forced}\" is not supported by {}", model.id);
@@ -74,6 +77,28 @@ fn output_config(body: &Map<String, Value>) -> Result<Option<&str>, Refusal> {
     }
 }
 
+/// What is to happen to thinking blocks of another conversation; a beta.
+fn block_binding(body: &Map<String, Value>, sent: &Sent) -> Result<(), Refusal> {
+    let path = "thinking.block_binding";
+    let Some(given) = body.get("thinking").and_then(|thinking| thinking.get("block_binding")) else {
+        return Ok(());
+    };
+    if !sent.asks_for(BINDING_BETA) {
+        return Err(Refusal::invalid(format!("{path}: Extra inputs are not permitted")));
+    }
+    if given.is_null() {
+        return Ok(());
+    }
+    let fields = object(given, path)?;
+    only(fields, "thinking.block_binding.", &["prefix_mismatch_behavior"])?;
+    match fields.get("prefix_mismatch_behavior").map(Value::as_str) {
+        None | Some(Some("error" | "drop_block")) => Ok(()),
+        Some(_) => Err(Refusal::invalid(format!(
+            "{path}.prefix_mismatch_behavior: Input should be 'error' or 'drop_block'"
+        ))),
+    }
+}
+
 fn thinking(
     body: &Map<String, Value>,
     model: &Model,
@@ -90,8 +115,8 @@ fn thinking(
         return Err(Refusal::invalid(message));
     };
     let known: &[&str] = match kind {
-        Thinking::Adaptive => &["type", "display"],
-        Thinking::Enabled => &["type", "display", "budget_tokens"],
+        Thinking::Adaptive => &["type", "display", "block_binding"],
+        Thinking::Enabled => &["type", "display", "budget_tokens", "block_binding"],
         Thinking::Disabled | Thinking::BetweenTools => &["type"],
     };
     only(fields, "thinking.", known)?;

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use crate::catalogue::Model;
-use crate::digest::{Rendered, signature_holds};
 use crate::refusal::Refusal;
 
 /// Neighbouring messages of one role, which the API reads as one.
@@ -18,7 +17,11 @@ struct Turn<'a> {
 
 pub(super) fn check(body: &Map<String, Value>, model: &Model) -> Result<(), Refusal> {
     let turns = turns(body, model)?;
-    if turns.first().is_none_or(|first| first.role != "user") {
+    // What stands for earlier messages is the assistant's.
+    let begins = |first: &Turn<'_>| {
+        first.role == "user" || first.blocks.first().is_some_and(|block| block["type"] == "compaction")
+    };
+    if !turns.first().is_some_and(begins) {
         return Err(Refusal::invalid("messages: first message must use the \"user\" role"));
     }
     let mut ids = HashSet::new();
@@ -33,6 +36,10 @@ pub(super) fn check(body: &Map<String, Value>, model: &Model) -> Result<(), Refu
         answered(turn, &asked, turns.get(place + 1))?;
         let before = place.checked_sub(1).and_then(|place| turns.get(place));
         results(turn, before)?;
+    }
+    // A request for compaction continues nothing.
+    if body.get("compaction").is_some_and(|given| !given.is_null()) {
+        return Ok(());
     }
     prefill(turns.last(), model)
 }
@@ -130,26 +137,4 @@ fn ends_in_server_tool(turn: &Turn<'_>) -> bool {
     let kind = turn.blocks.last().and_then(|block| block["type"].as_str()).unwrap_or_default();
     turn.role == "assistant"
         && (kind == "server_tool_use" || (kind.ends_with("_tool_result") && kind != "tool_result"))
-}
-
-/// Thinking blocks stand after the very messages that they were an answer to.
-pub(super) fn check_signatures(body: &Map<String, Value>, rendered: &Rendered) -> Result<(), Refusal> {
-    let messages = body.get("messages").and_then(Value::as_array).into_iter().flatten();
-    for ((index, message), before) in messages.enumerate().zip(&rendered.before) {
-        for (place, block) in message["content"].as_array().into_iter().flatten().enumerate() {
-            if block["type"] != "thinking" {
-                continue;
-            }
-            let text = block["thinking"].as_str().unwrap_or_default();
-            let signed = block["signature"].as_str().unwrap_or_default();
-            if !signature_holds(*before, text, signed) {
-                return Err(Refusal::invalid(format!(
-                    "messages.{index}.content.{place}: Invalid `signature` in `thinking` block. The block is \
-                     bound to a different conversation. Remove the block, or set \
-                     `thinking.block_binding.prefix_mismatch_behavior` to \"drop_block\"."
-                )));
-            }
-        }
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -15,8 +16,13 @@ use crate::refusal::Refusal;
 use crate::script::Script;
 use crate::stage::Stage;
 use crate::storm::Storm;
+use crate::windows::Windows;
+
+/// Seconds that a control takes at most: ten years.
+const MOST_SECONDS: u64 = 315_360_000;
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Owner {
     user_id: Option<String>,
 }
@@ -100,4 +106,73 @@ pub(super) async fn set_faults(
 pub(super) async fn drop_faults(State(stage): State<Arc<Stage>>) -> StatusCode {
     stage.set_storm(None);
     StatusCode::NO_CONTENT
+}
+
+pub(super) async fn set_windows(
+    State(stage): State<Arc<Stage>>,
+    Extension(id): Extension<RequestId>,
+    text: String,
+) -> Response {
+    match Windows::parse(&text) {
+        Ok(windows) => {
+            stage.windows.set(Arc::new(windows));
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => Refusal::invalid(format!("double: {error}")).into_response(&id.0),
+    }
+}
+
+pub(super) async fn drop_windows(State(stage): State<Arc<Stage>>) -> StatusCode {
+    stage.windows.set(Arc::default());
+    StatusCode::NO_CONTENT
+}
+
+/// A length of time, as controls take it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seconds {
+    seconds: u64,
+}
+
+fn seconds(text: &str) -> Result<Duration, Refusal> {
+    let given: Seconds =
+        serde_norway::from_str(text).map_err(|error| Refusal::invalid(format!("double: {error}")))?;
+    if given.seconds > MOST_SECONDS {
+        return Err(Refusal::invalid(format!("double: seconds: at most {MOST_SECONDS}")));
+    }
+    Ok(Duration::from_secs(given.seconds))
+}
+
+/// How long batches take from now on: `{seconds: 3600}`. Those that were created keep theirs.
+pub(super) async fn set_batches(
+    State(stage): State<Arc<Stage>>,
+    Extension(id): Extension<RequestId>,
+    text: String,
+) -> Response {
+    match seconds(&text) {
+        Ok(delay) => {
+            stage.batch_delay.set(delay);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(refusal) => refusal.into_response(&id.0),
+    }
+}
+
+pub(super) async fn clock(State(stage): State<Arc<Stage>>) -> Response {
+    Json(json!({ "now": stage.clock.now() })).into_response()
+}
+
+/// Puts the clock forward: `{seconds: 3600}`.
+pub(super) async fn advance(
+    State(stage): State<Arc<Stage>>,
+    Extension(id): Extension<RequestId>,
+    text: String,
+) -> Response {
+    match seconds(&text) {
+        Ok(more) => {
+            stage.advance(more);
+            Json(json!({ "now": stage.clock.now() })).into_response()
+        }
+        Err(refusal) => refusal.into_response(&id.0),
+    }
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/messages` and `POST /v1/messages/count_tokens`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
@@ -13,14 +13,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{RequestId, body};
-use crate::answer::{Answer, Message};
+use crate::answering;
 use crate::charge::Charge;
-use crate::check::{self, Checked, Endpoint};
-use crate::conversation::Conversation;
+use crate::check::{self, Checked, Endpoint, Sent};
+use crate::diagnosis::Print;
 use crate::door::Cutter;
 use crate::fault::Fault;
-use crate::ledger::{Call, Unmatched};
-use crate::part;
+use crate::ledger::Call;
+use crate::message::Message;
 use crate::play::{Staging, streamed, whole};
 use crate::refusal::Refusal;
 use crate::stage::{Stage, now};
@@ -33,6 +33,11 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
+    if let Some(recording) = &stage.recording {
+        let sent = received(&stage, Endpoint::Messages, &headers, body, &id).await;
+        let answer = sent.and_then(|sent| recording.answer(&Value::Object(sent.body)));
+        return answer.unwrap_or_else(|refusal| refusal.into_response(&id.0));
+    }
     let given = match read(&stage, Endpoint::Messages, &headers, body, &id).await {
         Ok(given) => given,
         Err(refusal) => {
@@ -40,10 +45,9 @@ pub(super) async fn create(
             return refusal.into_response(&id.0);
         }
     };
-    match perform(&stage, &given, &cutter, &id).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.into_response(&id.0),
-    }
+    let performed = perform(&stage, &given, &cutter, &id).await;
+    let response = performed.unwrap_or_else(|refusal| refusal.into_response(&id.0));
+    limited(&stage, &given, response)
 }
 
 pub(super) async fn count_tokens(
@@ -53,7 +57,10 @@ pub(super) async fn count_tokens(
     body: Body,
 ) -> Response {
     match read(&stage, Endpoint::CountTokens, &headers, body, &id).await {
-        Ok(given) => Json(json!({ "input_tokens": tokens(given.checked.rendered.bytes()) })).into_response(),
+        Ok(given) => {
+            let count = Json(json!({ "input_tokens": tokens(given.checked.rendered.bytes()) }));
+            limited(&stage, &given, count.into_response())
+        }
         Err(refusal) => {
             Stage::count(&stage.refused);
             refusal.into_response(&id.0)
@@ -68,14 +75,28 @@ struct Given {
     checked: Checked,
 }
 
-async fn read(
+/// Puts the state of the limits on an answer.
+fn limited(stage: &Stage, given: &Given, mut response: Response) -> Response {
+    let headers = stage.meter().headers(given.checked.model.id, stage.clock.now());
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// A request that is an object and came with a good key.
+struct Received {
+    bytes: Bytes,
+    body: Map<String, Value>,
+    sent: Sent,
+}
+
+async fn received(
     stage: &Stage,
     endpoint: Endpoint,
     headers: &HeaderMap,
     sent_body: Body,
     id: &RequestId,
-) -> Result<Given, Refusal> {
-    let bytes = body::read(sent_body).await?;
+) -> Result<Received, Refusal> {
+    let bytes = body::read(sent_body, body::MESSAGE_BYTES).await?;
     stage.requests.keep(now(), &id.0, endpoint.path(), bytes.clone());
     let sent = check::headers(headers, &stage.keys)?;
     let body: Value = serde_json::from_slice(&bytes)
@@ -83,15 +104,38 @@ async fn read(
     let Value::Object(body) = body else {
         return Err(Refusal::invalid("Input should be a valid dictionary or object"));
     };
-    let checked = check::body(&body, endpoint, &sent)?;
+    Ok(Received { bytes, body, sent })
+}
+
+async fn read(
+    stage: &Stage,
+    endpoint: Endpoint,
+    headers: &HeaderMap,
+    sent_body: Body,
+    id: &RequestId,
+) -> Result<Given, Refusal> {
+    let Received { bytes, body, sent } = received(stage, endpoint, headers, sent_body, id).await?;
+    let checked = check::body(&body, endpoint, &sent, &stage.windows.get())?;
     Ok(Given { bytes, body, checked })
 }
 
 async fn perform(stage: &Stage, given: &Given, cutter: &Cutter, id: &RequestId) -> Result<Response, Refusal> {
     let sha256 = hex::encode(Sha256::digest(&given.bytes));
-    let (answer, turn) = decide(stage, given, id, &sha256)?;
+    let model = given.checked.model;
+    let began = stage.clock.now();
+    let outage = stage.outage().and_then(|outage| outage.fault(model.id, began));
+    // Who meets an outage or a limit uses up no rule of the script.
+    if let Some(refusal) = outage.as_ref().and_then(|fault| fault.refusal(model.id)) {
+        Stage::count(&stage.broken);
+        return Err(refusal);
+    }
+    let meter = stage.meter();
+    let prompt = stage.cache.weigh(model, &given.checked.rendered, began).usage;
+    meter.admit(model.id, prompt.input_tokens + prompt.cache_creation_input_tokens, began)?;
+    let (answer, turn) = answering::decide(stage, &given.body, &id.0, &sha256)?;
     // A scripted fault is meant for this very call; one at random only strikes where none was written.
-    let fault = answer.fault.clone().or_else(|| stage.storm().and_then(|storm| storm.draw()));
+    let scripted = outage.or_else(|| answer.fault.clone());
+    let fault = scripted.or_else(|| stage.storm().and_then(|storm| storm.draw()));
     let mut delay = stage.latency + Duration::from_millis(answer.pace.delay_ms);
     if let Some(Fault::Delay(more)) = &fault {
         delay += *more;
@@ -108,15 +152,21 @@ async fn perform(stage: &Stage, given: &Given, cutter: &Cutter, id: &RequestId) 
             }
         }
     }
-    if let Some(refusal) = fault.as_ref().and_then(Fault::refusal) {
+    if let Some(refusal) = fault.as_ref().and_then(|fault| fault.refusal(model.id)) {
         return Err(refusal);
     }
     if matches!(fault, Some(Fault::CutBeforeHeaders)) {
         cutter.cut();
         return Ok(Response::default());
     }
-    let prompt = stage.cache.charge(given.checked.model, &given.checked.rendered, Instant::now());
-    let message = Message::settle(&answer, &given.body, &given.checked.rendered, prompt);
+    let now_here = stage.clock.now();
+    let weighed = stage.cache.weigh(model, &given.checked.rendered, now_here);
+    stage.cache.keep(&weighed, now_here);
+    let mut message = Message::settle(&answer, &given.body, &given.checked, weighed.usage);
+    let print = Print::of(&given.body, &given.checked.rendered, &weighed.usage);
+    message.diagnostics = stage.diagnoses.of(&given.body, &given.checked.rendered, &print, &weighed.usage);
+    stage.diagnoses.remember(&message.id, print);
+    meter.output(model.id, message.usage.output_tokens, now_here);
     let call = Call {
         seq: 0,
         at: now(),
@@ -129,6 +179,8 @@ async fn perform(stage: &Stage, given: &Given, cutter: &Cutter, id: &RequestId) 
         stream: given.checked.stream,
         cut: false,
         broken: fault.as_ref().is_some_and(Fault::breaks_the_body),
+        batch: None,
+        price_percent: Call::WHOLE_PERCENT,
         rule: answer.rule.clone(),
         request_sha256: sha256,
     };
@@ -136,7 +188,6 @@ async fn perform(stage: &Stage, given: &Given, cutter: &Cutter, id: &RequestId) 
     let staging = Staging {
         fault: fault.as_ref(),
         pace: answer.pace,
-        broken_json: answer.broken_json,
         request_id: &id.0,
         closing: stage.closing.clone(),
     };
@@ -145,29 +196,4 @@ async fn perform(stage: &Stage, given: &Given, cutter: &Cutter, id: &RequestId) 
     } else {
         whole(&message, charge, &staging)
     })
-}
-
-/// The answer of the script, or of the default part, and the turn it is given in.
-fn decide(stage: &Stage, given: &Given, id: &RequestId, sha256: &str) -> Result<(Answer, usize), Refusal> {
-    let conversation = Conversation::new(&given.body);
-    let answer = match stage.script() {
-        None => part::answer(&conversation),
-        Some(script) => match script.answer(&conversation) {
-            Some(answer) => answer,
-            None if stage.default_part => part::answer(&conversation),
-            None => {
-                let summary = conversation.summary();
-                tracing::warn!(request_id = %id.0, "No rule matches: {summary}");
-                stage.ledger.unmatched(Unmatched {
-                    at: now(),
-                    request_id: id.0.to_string(),
-                    user_id: conversation.user_id().map(str::to_owned),
-                    summary: summary.clone(),
-                    request_sha256: sha256.to_owned(),
-                });
-                return Err(Refusal::invalid(format!("double: no rule matches: {summary}")));
-            }
-        },
-    };
-    Ok((answer, conversation.turn()))
 }

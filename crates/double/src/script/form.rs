@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::mode::Mode;
+use crate::answer::{RefusalForm, Strange};
 use crate::fault::FaultForm;
 
 #[derive(Debug, Deserialize)]
@@ -36,6 +38,11 @@ pub(super) struct RuleForm {
     pub(super) chunk_bytes: Option<usize>,
     pub(super) fault: Option<FaultForm>,
     pub(super) broken_json: bool,
+    /// The input of the last tool ends in its middle, as `max_tokens` leaves it.
+    pub(super) open_tool_call: bool,
+    pub(super) refusal: RefusalForm,
+    pub(super) strange: Vec<Strange>,
+    pub(super) mode: Option<Mode>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 
 use super::ScriptError;
 use super::form::RuleForm;
+use super::mode::Mode;
 use super::template::{Captured, Input, Template, UnknownFilter};
 use super::when::{When, last_result};
-use crate::answer::{Answer, Pace};
+use crate::answer::{Answer, InputEnd, Pace, RefusalForm, Strange};
 use crate::conversation::Conversation;
 use crate::fault::Fault;
 
@@ -30,7 +31,10 @@ pub(super) struct Rule {
     usage: Map<String, Value>,
     pace: Pace,
     fault: Option<Fault>,
-    broken_json: bool,
+    input_end: InputEnd,
+    refusal: RefusalForm,
+    strange: Vec<Strange>,
+    mode: Option<Mode>,
     times: Option<u64>,
     times_per_user: Option<u64>,
     // Requests that match at the same moment must not share one of the times.
@@ -72,7 +76,7 @@ impl Rule {
             thinking,
             tools,
             given,
-            stop_reason: form.stop_reason,
+            stop_reason: form.stop_reason.or_else(|| form.open_tool_call.then(|| "max_tokens".to_owned())),
             usage: form.usage,
             pace: Pace {
                 delay_ms: form.delay_ms,
@@ -80,7 +84,14 @@ impl Rule {
                 chunk_bytes: form.chunk_bytes,
             },
             fault,
-            broken_json: form.broken_json,
+            input_end: match (form.open_tool_call, form.broken_json) {
+                (true, _) => InputEnd::Half,
+                (false, true) => InputEnd::LastByte,
+                (false, false) => InputEnd::Whole,
+            },
+            refusal: form.refusal,
+            strange: form.strange,
+            mode: form.mode,
             times: form.times,
             times_per_user: form.times_per_user,
             used: Mutex::default(),
@@ -97,7 +108,7 @@ impl Rule {
         for name in &self.given {
             captured.entry((*name).to_owned()).or_insert_with(|| given(conversation, name));
         }
-        Some(Answer {
+        let answer = Answer {
             rule: self.name.clone(),
             thinking: self.thinking.as_ref().map(|thinking| thinking.fill(&captured)),
             say: self.say.as_ref().map(|say| say.fill(&captured)),
@@ -106,7 +117,13 @@ impl Rule {
             usage: self.usage.clone(),
             pace: self.pace,
             fault: self.fault.clone(),
-            broken_json: self.broken_json,
+            input_end: self.input_end,
+            refusal: self.refusal.clone(),
+            strange: self.strange.clone(),
+        };
+        Some(match self.mode {
+            Some(mode) => mode.play(answer, conversation),
+            None => answer,
         })
     }
 

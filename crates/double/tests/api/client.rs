@@ -49,6 +49,42 @@ impl Api {
         self.request("/v1/messages", body).send().await.expect("an answer comes")
     }
 
+    /// A request with betas.
+    pub async fn send_beta(&self, beta: &str, body: &Value) -> (StatusCode, Value) {
+        let request = self.request("/v1/messages", body).header("anthropic-beta", beta);
+        let response = request.send().await.expect("an answer comes");
+        let status = response.status();
+        (status, response.json().await.expect("the answer is JSON"))
+    }
+
+    /// Directs the double; its status and what it says.
+    pub async fn control(&self, path: &str, text: &str) -> (StatusCode, String) {
+        let request = self.http.post(self.url(&format!("/_double/{path}"))).body(text.to_owned());
+        let response = request.send().await.expect("an answer comes");
+        (response.status(), response.text().await.expect("the answer is whole"))
+    }
+
+    /// Directs the double, which has to take it.
+    pub async fn direct(&self, path: &str, text: &str) {
+        let (status, said) = self.control(path, text).await;
+        assert!(status.is_success(), "{status} {said}");
+    }
+
+    /// A request without a body.
+    pub async fn call(&self, method: reqwest::Method, path: &str) -> (StatusCode, Value) {
+        let request = self.http.request(method, self.url(path)).header("x-api-key", "key");
+        let response = request.header("anthropic-version", "2026-10-21").send().await;
+        let response = response.expect("an answer comes");
+        let status = response.status();
+        (status, response.json().await.expect("the answer is JSON"))
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.call(reqwest::Method::GET, path).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
     /// Status and body of an answer.
     pub async fn post(&self, body: &Value) -> (StatusCode, Value) {
         let response = self.send(body).await;

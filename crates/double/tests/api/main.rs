@@ -5,12 +5,21 @@
     reason = "bodies are written with json! and handed over as they are"
 )]
 
+mod batches;
+mod binding;
 mod bodies;
+mod caching;
 mod client;
+mod compaction;
 mod default_part;
 mod faults;
 mod ledger;
+mod limits;
+mod modes;
+mod outage;
+mod recording;
 mod refused;
 mod scripts;
+mod strange;
 mod streaming;
 mod validation;

@@ -1,0 +1,108 @@
+//! Behaviours that a rule can name in place of an answer of its own.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, InputEnd};
+use crate::conversation::Conversation;
+use crate::part;
+
+/// Wait of a slow agent before each answer, unless its rule says otherwise.
+const SLOWNESS_MS: u64 = 2_000;
+
+/// An order to use a tool: `call NAME {…}`, in a line of its own or within one. The input ends with the line.
+#[expect(clippy::expect_used, reason = "a constant pattern either compiles always or never; a test runs it")]
+static ORDER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?im)\b(?:call|run|use)\s+(?:the\s+tool\s+)?`?([A-Za-z0-9_-]+)`?\s*(?:with\s*)?(\{.*\})")
+        .expect("the pattern is constant and compiles")
+});
+
+/// How an agent behaves. What the rule itself says, thinks, calls or waits comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Mode {
+    /// Follows the orders in what users wrote, each once and in turn, then ends as the default part does. Orders in
+    /// results of tools are read and not followed.
+    Obedient,
+    /// Follows the orders it finds in results of tools, before anything else. Otherwise obedient.
+    Hijacked,
+    /// Calls the same tool with the same input for ever: the rule's, the last one called, or the first on offer.
+    Looping,
+    /// Refuses: no content, stop reason `refusal`.
+    Refusing,
+    /// Obedient, with a long wait before each answer.
+    Slow,
+    /// Obedient, but every answer that calls a tool is cut at `max_tokens` within the input of its last call.
+    Cutting,
+}
+
+impl Mode {
+    /// Completes what the rule has left open.
+    pub(super) fn play(self, mut answer: Answer, conversation: &Conversation<'_>) -> Answer {
+        match self {
+            Self::Refusing => {
+                answer.stop_reason.get_or_insert_with(|| "refusal".to_owned());
+                return answer;
+            }
+            Self::Looping => {
+                if answer.tools.is_empty() {
+                    answer.tools.extend(again(conversation));
+                }
+                return answer;
+            }
+            Self::Hijacked if answer.tools.is_empty() => answer.tools.extend(injected(conversation)),
+            Self::Slow if answer.pace.delay_ms == 0 => answer.pace.delay_ms = SLOWNESS_MS,
+            Self::Hijacked | Self::Slow | Self::Obedient | Self::Cutting => {}
+        }
+        if answer.tools.is_empty() {
+            answer.tools.extend(ordered(conversation));
+        }
+        if answer.tools.is_empty() && answer.say.is_none() {
+            let usual = part::answer(conversation);
+            answer.say = usual.say;
+            answer.tools = usual.tools;
+        }
+        if self == Self::Cutting && !answer.tools.is_empty() {
+            answer.input_end = InputEnd::Half;
+            answer.stop_reason.get_or_insert_with(|| "max_tokens".to_owned());
+        }
+        answer
+    }
+}
+
+/// Orders in a text for tools that are on offer.
+fn orders(text: &str, conversation: &Conversation<'_>) -> Vec<(String, Value)> {
+    let offered = |name: &str| conversation.tools().any(|(tool, _)| tool == name);
+    let found = ORDER.captures_iter(text).map(|found| found.extract().1);
+    found
+        .filter(|[name, _]| offered(name))
+        .filter_map(|[name, input]| {
+            let input: Value = serde_json::from_str(input).ok()?;
+            Some((name.to_owned(), input))
+        })
+        .collect()
+}
+
+/// The first order of the users that was not followed yet.
+fn ordered(conversation: &Conversation<'_>) -> Option<(String, Value)> {
+    let done = conversation.calls();
+    orders(&conversation.user_texts(), conversation).into_iter().find(|order| !done.contains(order))
+}
+
+/// The first order in the newest results that was not followed yet.
+fn injected(conversation: &Conversation<'_>) -> Option<(String, Value)> {
+    let done = conversation.calls();
+    let results = conversation.last_results();
+    let found = results.iter().flat_map(|result| orders(&result.text, conversation));
+    found.into_iter().find(|order| !done.contains(order))
+}
+
+fn again(conversation: &Conversation<'_>) -> Option<(String, Value)> {
+    conversation.calls().pop().or_else(|| {
+        let (name, tool) = conversation.tools().next()?;
+        Some((name.to_owned(), part::complete(json!({}), Some(tool))))
+    })
+}

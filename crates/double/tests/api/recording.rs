@@ -1,0 +1,73 @@
+//! Recorded exchanges, played back.
+
+use hive_double::{DoubleConfig, Recording};
+use serde_json::{Value, json};
+
+use crate::client::{Api, hello, hello_with};
+
+fn line(request: &Value, status: u16, body: &str) -> String {
+    let headers =
+        json!({ "request-id": "req_recorded", "content-type": "text/event-stream", "content-length": "7" });
+    json!({ "request": request, "status": status, "headers": headers, "body": body }).to_string()
+}
+
+async fn playing(lines: &[String]) -> Api {
+    let recording = Recording::parse(&lines.join("\n")).expect("the test's recording is one");
+    Api::start(DoubleConfig { recording: Some(recording), ..DoubleConfig::default() }).await
+}
+
+#[tokio::test]
+async fn a_recorded_request_gets_its_recorded_bytes() {
+    let events = "event: ping\ndata: {\"type\": \"ping\"}\n\n: odd spacing\n\n";
+    let api = playing(&[line(&hello(), 200, events), line(&hello(), 529, "later"), String::new()]).await;
+    let reordered = json!({
+        "messages": [{ "content": "hello", "role": "user" }], "max_tokens": 1000, "model": "claude-sonnet-5-5",
+    });
+    let first = api.send(&reordered).await;
+    assert_eq!(
+        (first.status().as_u16(), &first.headers()["request-id"]),
+        (200, &"req_recorded".parse().unwrap())
+    );
+    assert_eq!(first.headers()["content-type"], "text/event-stream");
+    assert_eq!(first.text().await.expect("the body is whole"), events);
+    for _ in 0..2 {
+        assert_eq!(api.send(&hello()).await.status(), 529, "the second time, and from then on");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_request_is_told_where_it_differs() {
+    let longer = hello_with(json!({ "messages": [
+        { "role": "user", "content": "hello" }, { "role": "assistant", "content": "yes" },
+        { "role": "user", "content": "go on" }] }));
+    let api = playing(&[line(&hello(), 200, "a"), line(&longer, 200, "b")]).await;
+    let mut other = longer.clone();
+    other["messages"][2]["content"] = "go back".into();
+    let (status, refused) = api.post(&other).await;
+    assert_eq!(status, 400);
+    assert_eq!(
+        refused["error"]["message"],
+        "double: no recorded request equals this one; the nearest, in line 2, differs first at \
+         /messages/2/content: recorded \"go on\", sent \"go back\""
+    );
+    let (_, refused) = api.post(&hello_with(json!({ "max_tokens": 1001 }))).await;
+    let said = refused["error"]["message"].as_str().expect("it says something");
+    assert!(said.ends_with("/max_tokens: recorded 1000, sent 1001"), "{said}");
+    let unauthorized = api.http.post(api.url("/v1/messages")).body(hello().to_string()).send().await;
+    assert_eq!(unauthorized.expect("an answer comes").status(), 401);
+}
+
+#[test]
+fn a_recording_of_another_form_is_none() {
+    let good = line(&hello(), 200, "a");
+    assert!(Recording::parse(&good).is_ok());
+    for (wrong, named) in [
+        (good.replace("\"status\":200", "\"status\":999"), "line 1: 999"),
+        (good.replace("\"status\"", "\"colour\""), "line 1"),
+        (format!("{good}\nnot JSON"), "line 2"),
+        (String::new(), "no exchange"),
+    ] {
+        let error = Recording::parse(&wrong).expect_err("it is none").to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
