@@ -270,3 +270,28 @@ async fn a_conversation_that_fits_nowhere_ends_as_what_it_is() {
     assert!(hive.calls(id).len() <= 12 + 1 + 2 * begun, "{} calls", hive.calls(id).len());
     assert_whole(&hive, id).await;
 }
+
+#[tokio::test]
+async fn a_block_that_the_service_signed_stands_first_as_it_came() {
+    let builder = TestHive::builder().script(script(Vec::new(), 40));
+    let builder = builder.worker_env("HIVE_WINDOWS", &format!("default={WINDOW}"));
+    let hive = builder.worker_env("HIVE_SERVER_COMPACTION", "true").start().await;
+    let id = post(&hive).await;
+    hive.tell(id, "Never touch the README.", "enqueue").await;
+    hive.wait_succeeded(id, 240).await;
+    let segments = segments(&hive, id).await;
+    assert!(segments.len() >= 2, "{} segments were begun", segments.len());
+    let asked = requests(&hive, id);
+    assert!(!asked.iter().any(|request| last_text(request).contains(ASKED)), "the model is not asked");
+    let summaries =
+        asked.iter().filter(|request| request.body["compaction"] == json!({ "type": "summarize" }));
+    assert_eq!(summaries.count(), segments.len());
+    for segment in &segments {
+        assert_eq!((&segment["block"]["type"], &segment["summary"]), (&json!("compaction"), &Value::Null));
+        let sent =
+            asked.iter().filter(|request| request.body["messages"][0]["content"][0] == segment["block"]);
+        let sent: Vec<_> = sent.collect();
+        assert!(!sent.is_empty() && sent[0].body["messages"].to_string().contains("Never touch the README."));
+    }
+    assert_whole(&hive, id).await;
+}

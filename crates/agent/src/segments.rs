@@ -180,9 +180,10 @@ impl Activation<'_> {
     ) -> Result<(), Stopped> {
         let usage = usage_of(model, &reply.usage);
         let made = match draft.by_service {
-            true => signed_block(reply).map(|block| Compacted {
-                block: Some(block),
-                ..self.segment(model, draft.trigger, draft.before, None)
+            true => signed_block(reply).map(|block| {
+                let made = self.segment(model, draft.trigger, draft.before, None);
+                let tokens_after = made.tokens_after + window::tokens(block.get().len());
+                Compacted { block: Some(block), tokens_after, ..made }
             }),
             false => summary_of(reply)
                 .map(|summary| self.segment(model, draft.trigger, draft.before, Some(summary))),
