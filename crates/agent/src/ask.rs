@@ -261,7 +261,7 @@ fn journal_reply(asked: &str, reply: hive_claude::Reply, prefix: &[u8], request:
         usage,
         broken_inputs,
         request_id: reply.request_id,
-        exchange: Some(exchange),
+        exchange: Some(Box::new(exchange)),
     }
 }
 

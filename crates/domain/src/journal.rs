@@ -154,7 +154,7 @@ pub struct Reply {
     pub request_id: Option<String>,
     /// What was sent, and how the prompt cache met it; absent in journals of earlier builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exchange: Option<Exchange>,
+    pub exchange: Option<Box<Exchange>>,
 }
 
 /// One tool call of a reply.

@@ -17,12 +17,12 @@ fn reply(stop: Stop, id: &str) -> Entry {
         usage: Usage { input_tokens: 10, ..Usage::default() },
         broken_inputs: BTreeMap::new(),
         request_id: None,
-        exchange: Some(Exchange {
+        exchange: Some(Box::new(Exchange {
             message_id: id.to_owned(),
             prefix_sha256: String::new(),
             request_sha256: String::new(),
             cache_miss: None,
-        }),
+        })),
     })
 }
 
