@@ -71,8 +71,9 @@ fn what_is_counted_is_described_and_what_is_described_is_counted() {
     assert!(unused.is_empty(), "described and counted nowhere: {unused:?}");
     for (name, kind) in &counted {
         assert_eq!(&described[name].0, kind, "{name}");
-        let unit =
-            ["_total", "_seconds", "_bytes", "_timestamp", "_info"].iter().any(|unit| name.ends_with(unit));
+        let unit = ["_total", "_seconds", "_percent", "_bytes", "_timestamp", "_info"]
+            .iter()
+            .any(|unit| name.ends_with(unit));
         assert_eq!(
             kind == "counter",
             name.ends_with("_total"),

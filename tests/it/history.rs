@@ -11,11 +11,13 @@ async fn a_hundred_turns_with_five_kilobytes_each_are_stored_once() {
         { "name": "end", "when": { "turn": TURNS }, "say": "That was a lot." },
         { "name": "more", "say": "More.", "tools": [five_kb] },
     ]));
-    let hive = TestHive::builder().script(script).start().await;
+    // All of it in one segment: what is stored is measured, not what is sent.
+    let builder = TestHive::builder().script(script).worker_env("HIVE_WINDOWS", "default=1000000");
+    let hive = builder.start().await;
     let repo = hive.repo("long", &[("README", "Long.\n")]);
     let limits = json!({ "max_turns": 200, "max_cost_usd": null, "max_seconds": null });
     let id = hive.post_task(json!({ "title": "Long", "repository": repo.json(), "limits": limits })).await;
-    hive.wait_succeeded(id, 120).await;
+    hive.wait_succeeded(id, 300).await;
     assert_eq!(hive.calls(id).len(), TURNS + 1);
 
     let raw = "SELECT coalesce(sum(octet_length(result->>'content')), 0)::bigint FROM steps, \

@@ -7,6 +7,15 @@ async fn post(hive: &TestHive, repo: &Repo, title: &str) -> uuid::Uuid {
     hive.post_task(json!({ "title": title, "repository": repo.json() })).await
 }
 
+/// Tokens that each reply of a task could have had.
+fn rooms(hive: &TestHive, id: uuid::Uuid) -> Vec<u64> {
+    let asked = hive.double.requests().into_iter();
+    asked
+        .filter(|request| request.user_id == Some(id.to_string()))
+        .map(|request| request.body["max_tokens"].as_u64().unwrap())
+        .collect()
+}
+
 /// A rule for every turn of a task with this title.
 fn always(title: &str, mut answer: Value) -> Value {
     answer["name"] = json!(title);
@@ -50,6 +59,13 @@ async fn odd_ends_of_a_reply_each_have_their_way() {
             "{title}: {task:#}"
         );
         assert_eq!(hive.calls(id).len(), calls, "{title}");
+        let room: Vec<u64> = rooms(&hive, id);
+        match title {
+            "Cut text" => {
+                assert_eq!(room, [16_000, 32_000, 16_000], "text that was cut gets more room, once")
+            }
+            _ => assert!(room.iter().all(|room| *room == 16_000), "{title}: {room:?}"),
+        }
         assert_eq!(repo.files(&branch(id)), ["README"], "{title}: nothing was done");
         assert_eq!(hive.booked(id).await, hive.charged(id), "{title}");
         hive.assert_whole(id).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hive_tests::{Receiver, Repo, TestHive, answer, branch, finish, rules, shell, within, write};
+use hive_tests::{Receiver, Repo, TestHive, answer, branch, finish, rules, shell, spoken, within, write};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -46,13 +46,13 @@ async fn assert_second_turn_undone(hive: &TestHive, repo: &Repo, id: Uuid) {
     assert_eq!(repo.trailer(&commits[2], "Hive-Task"), id.to_string());
 
     let ours = hive.double.requests().into_iter().filter(|request| request.user_id == Some(id.to_string()));
-    let bodies: Vec<String> = ours.map(|request| request.body.to_string()).collect();
+    let bodies: Vec<String> = ours.map(|request| spoken(&request)).collect();
     let last = bodies.last().unwrap();
     assert!(!last.contains("wrong") && !last.contains("spoilt"), "{last}");
     assert!(last.contains(WISH), "{last}");
     let second = &bodies[1];
     assert!(
-        second.contains("tool_result") && last.starts_with(&second[..second.len() - 4]),
+        second.contains("tool_result") && last.starts_with(&second[..second.len() - 2]),
         "{second}\n{last}"
     );
     assert_eq!(hive.calls(id).iter().filter(|call| call.turn == 1).count(), 2, "what was undone is paid for");

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::ensure;
 use clap::{Parser, ValueEnum};
-use hive_agent::{Models, RateLimits};
+use hive_agent::{Models, RateLimits, Windows};
 use url::Url;
 
 /// What stands in the place of a key where only the double answers.
@@ -82,6 +82,12 @@ pub struct Config {
     /// Seconds between two calls that try whether a stopped key is good again.
     #[arg(long, env = "HIVE_KEY_PROBE_SECONDS", default_value = "300", value_parser = seconds)]
     pub key_probe: Duration,
+    /// Tokens that a conversation may have before it goes on in a new segment, as model=tokens,default=tokens.
+    #[arg(long, env = "HIVE_WINDOWS", default_value = "default=200000,claude-haiku-5-5=95000")]
+    pub windows: Windows,
+    /// Let the service write the summary of a conversation that is put aside, where it can; else the model is asked.
+    #[arg(long, env = "HIVE_SERVER_COMPACTION", default_value_t = false, action = clap::ArgAction::Set)]
+    pub server_compaction: bool,
     /// Where task trees and mirrors of repositories lie.
     #[arg(long, env = "HIVE_DATA")]
     pub data: PathBuf,

@@ -243,6 +243,8 @@ async fn agent(
         retry: RetryPolicy { park: config.claude_park, base: config.claude_retry, ..RetryPolicy::default() },
         notifier: notifier.map_err(|error| anyhow::anyhow!("HIVE_NOTIFY_URL cannot be used: {error}"))?,
         definitions: Definitions::default(),
+        windows: config.windows.clone(),
+        server_compaction: config.server_compaction,
     })
 }
 

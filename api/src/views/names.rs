@@ -63,5 +63,15 @@ pub fn effort() -> Schema {
 
 /// The kinds of journal entries.
 pub fn step_kind() -> Schema {
-    one_of(["reply", "tool_results", "note", "checks", "message", "intent", "outcome", "rollback"])
+    one_of([
+        "reply",
+        "tool_results",
+        "note",
+        "checks",
+        "message",
+        "intent",
+        "outcome",
+        "rollback",
+        "compacted",
+    ])
 }

@@ -4,16 +4,20 @@
 use std::time::Duration;
 
 use hive_claude::{Request, Standing, Unsendable, Verdict, WaitReason};
-use hive_domain::{NanoUsd, Outcome, StatusReason, journal::TaskResult};
+use hive_domain::{
+    CallKind, NanoUsd, Outcome, RouteReason, StatusReason,
+    journal::{Compacted, TaskResult},
+};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::{
     call::Sent,
     choice::Choice,
-    conversation, gate, meter,
+    gate, meter,
     reply::chain,
     run::{Activation, Stopped},
+    segments::{self, Due, Purpose},
     tries::{self, Tries},
 };
 
@@ -33,12 +37,26 @@ pub(crate) struct Question {
     pub(crate) digest: [u8; 32],
     /// What the call may cost at most.
     pub(crate) worst_case: NanoUsd,
+    /// The model of the turn that it is asked in; a summary may be asked of another one.
+    turn: String,
+    /// The SHA-256 of what all requests of the run begin with.
+    pub(crate) prefix: [u8; 32],
+    /// What its answer is for.
+    pub(crate) purpose: Purpose,
+}
+
+/// What is due when the model is to be asked.
+pub(crate) enum Asking {
+    /// Ask it.
+    Model(Box<Question>),
+    /// Begin a segment without asking anybody, then look again.
+    Nobody(Box<Compacted>),
 }
 
 impl Activation<'_> {
     /// What the transcript stands for; why it cannot be asked, when it cannot.
-    pub(crate) fn question(&self) -> Result<Question, (StatusReason, String)> {
-        self.question_to(&self.choose(self.turn_kind()))
+    pub(crate) fn asking(&self) -> Result<Asking, (StatusReason, String)> {
+        self.asking_of(&self.choose(self.turn_kind()))
     }
 
     /// The tries of the next question: whom to ask, in which order.
@@ -59,29 +77,40 @@ impl Activation<'_> {
         tries
     }
 
-    fn question_to(&self, choice: &Choice) -> Result<Question, (StatusReason, String)> {
-        let (task, model) = (&self.lease.leased, choice.model.clone());
-        if hive_claude::cost(&model, &hive_claude::Usage::default()).is_none() {
-            let detail = format!("no price is known for model {model}, so its cost could not be counted");
-            return Err((StatusReason::ModelNotFound, detail));
-        }
-        let request = conversation::request(
-            &self.opening,
-            task,
-            &self.definition,
-            &self.transcript,
-            &model,
-            self.agent.max_output_tokens,
-        );
+    fn asking_of(&self, turn: &Choice) -> Result<Asking, (StatusReason, String)> {
+        has_price(&turn.model)?;
         let refused = |error: serde_json::Error| (StatusReason::InvalidRequest, error.to_string());
-        let mut request = request.map_err(refused)?;
+        let request = self.turn_request(turn).map_err(refused)?;
+        let (mut request, choice, purpose) = match self.put_aside(&turn.model, &request)? {
+            Due::Turn => (request, turn.clone(), Purpose::Turn),
+            Due::Summary(draft) => {
+                // The model that stands in writes the summary as well.
+                let choice = match turn.route.reason {
+                    RouteReason::Fallback => turn.clone(),
+                    _ => self.choose(CallKind::Summary),
+                };
+                has_price(&choice.model)?;
+                let request = self.summary_request(&choice.model, &draft).map_err(refused)?;
+                (request, choice, Purpose::Summary(draft))
+            }
+            Due::Segment(compacted) => return Ok(Asking::Nobody(compacted)),
+        };
         let catalogue = self.agent.models.catalogue();
         choice.apply(&mut request, &catalogue);
         catalogue.check(&request).map_err(|why| unsendable(&why))?;
-        let body = request.body().map_err(|error| (StatusReason::InvalidRequest, error.to_string()))?;
-        let worst_case = worst_case(&model, &body, request.max_tokens);
-        let (digest, size) = (Sha256::digest(&body).into(), body.len());
-        Ok(Question { model, choice: choice.clone(), request, size, digest, worst_case })
+        let body = request.body().map_err(refused)?;
+        let question = Question {
+            turn: turn.model.clone(),
+            worst_case: worst_case(&choice.model, &body, request.max_tokens),
+            model: choice.model.clone(),
+            choice,
+            size: body.len(),
+            digest: Sha256::digest(&body).into(),
+            prefix: segments::prefix_digest(&request).map_err(refused)?,
+            purpose,
+            request,
+        };
+        Ok(Asking::Model(Box::new(question)))
     }
 
     /// Asks and appends the reply; `Some` when the run ends or parks instead.
@@ -90,15 +119,19 @@ impl Activation<'_> {
         let mut missed = 0;
         loop {
             let (noted, question) = match self.noted.take() {
-                Some((call, asked, question)) if question.model == tries.model() => {
+                Some((call, asked, question)) if question.turn == tries.model() => {
                     (Some((call, asked)), question)
                 }
                 noted => {
                     if let Some((call, ..)) = noted {
                         self.noted_but_not_sent(call).await?;
                     }
-                    match self.question_to(tries.choice()) {
-                        Ok(question) => (None, question),
+                    match self.asking_of(tries.choice()) {
+                        Ok(Asking::Model(question)) => (None, *question),
+                        Ok(Asking::Nobody(compacted)) => {
+                            self.begin_segment(*compacted, None).await?;
+                            return Ok(None);
+                        }
                         Err((reason, detail)) => return Ok(Some(failed(reason, detail))),
                     }
                 }
@@ -138,7 +171,7 @@ impl Activation<'_> {
             }
             let error = match self.send(&question, call, permit, until).await? {
                 Sent::Answered(reply) => {
-                    self.keep(call, &question.model, tries.stands_in_for(), *reply).await?;
+                    self.keep(call, &question, tries.stands_in_for(), *reply).await?;
                     return Ok(None);
                 }
                 Sent::Cut(outcome) => return Ok(outcome),
@@ -154,6 +187,9 @@ impl Activation<'_> {
                     continue;
                 }
                 tries::Next::Verdict(Verdict::Again { after }) => after,
+                tries::Next::Verdict(verdict) if self.makes_room(&question.purpose, verdict) => {
+                    return Ok(None);
+                }
                 tries::Next::Verdict(verdict) => return Ok(Some(self.settled(verdict, detail))),
             };
             let took = tries.elapsed();
@@ -182,6 +218,17 @@ impl Activation<'_> {
             Verdict::TooLong => failed(StatusReason::ContextWindow, detail),
             Verdict::End { reason } => failed(ending(reason), detail),
         }
+    }
+}
+
+/// A call whose cost nobody knows is not made.
+fn has_price(model: &str) -> Result<(), (StatusReason, String)> {
+    match hive_claude::cost(model, &hive_claude::Usage::default()) {
+        Some(_) => Ok(()),
+        None => Err((
+            StatusReason::ModelNotFound,
+            format!("no price is known for model {model}, so its cost could not be counted"),
+        )),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
     persist::Marks,
     reply::{chain, journal_reply, usage_of},
     run::{Activation, Stopped},
+    segments::Purpose,
     steer::interrupted,
 };
 
@@ -119,6 +120,7 @@ impl Activation<'_> {
             Ok(Ok(reply)) => {
                 meter::call(model, &Ended::Ok, started.elapsed());
                 meter::charged(model, &usage_of(model, &reply.usage));
+                meter::cached(model, &reply.usage, reply.message.cache_miss.as_ref());
                 fail_point!("call::answered", |_| std::process::abort());
                 self.agent.gate.answered(permit, &reply).await;
                 return Ok(Sent::Answered(Box::new(reply)));
@@ -158,18 +160,22 @@ impl Activation<'_> {
         Ok(Sent::Failed(error))
     }
 
-    /// Appends a reply, with the answers to its calls where nothing needs to be run for them.
+    /// Takes a summary, or appends a reply with the answers to its calls where nothing needs to be run for them.
     pub(crate) async fn keep(
         &mut self,
         call: Uuid,
-        model: &str,
+        question: &Question,
         wished: Option<&str>,
         reply: hive_claude::Reply,
     ) -> Result<(), Stopped> {
+        let model = &question.model;
+        if let Purpose::Summary(draft) = question.purpose {
+            return self.take_summary(&draft, model, call, &reply).await;
+        }
         if let Some(wished) = wished {
             meter::fallback(wished, model);
         }
-        let reply = Reply { requested_model: wished.map(str::to_owned), ..journal_reply(model, reply) };
+        let reply = Reply { requested_model: wished.map(str::to_owned), ..journal_reply(question, reply) };
         let answers = self.answer_here(&reply).await?;
         let entries = [Some(Entry::Reply(reply)), answers].into_iter().flatten().collect();
         let level = self.files.as_ref().map(|_| self.agent.sandbox.level().to_string());

@@ -34,7 +34,7 @@ impl Choice {
 
     /// Asks as the choice says, within what the model can.
     pub(crate) fn apply(&self, request: &mut Request, catalogue: &Catalogue) {
-        let wanted = self.max_tokens.unwrap_or(request.max_tokens);
+        let wanted = request.max_tokens;
         request.max_tokens = catalogue.model(&self.model).map_or(wanted, |facts| facts.clamp(wanted));
         if let Some(effort) = self.effort {
             request.output_config.get_or_insert_with(OutputConfig::default).effort = Some(effort.into());

@@ -1,17 +1,23 @@
 //! The request that a transcript stands for. Only appended to: the request of the next turn begins with the bytes of
 //! this one, so that the prompt cache and signed thinking stay valid.
 
-use hive_claude::{CacheControl, Metadata, Request, RequestMessage, SystemBlock};
+use hive_claude::{
+    COMPACTION_BETA, CacheControl, Diagnostics, Metadata, Request, RequestMessage, SystemBlock, Ttl,
+};
 use hive_domain::{
     AgentDefinition, ToolName,
-    journal::{Entry, NoteCause},
+    journal::{Entry, NoteCause, Stop, ToolResult},
     task::Task,
     transcript::Transcript,
 };
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
-use crate::tools;
+use crate::{
+    excerpt::Ends,
+    markers::{self, Said},
+    tools,
+};
 
 const HARNESS: &str = include_str!("../prompts/harness.md");
 
@@ -41,10 +47,13 @@ pub fn opening(task: &Task) -> String {
     text
 }
 
-/// The words for a reply that cannot be used.
+/// The words for a reply that cannot be used. `with_room`: the next one may be longer.
 #[must_use]
-pub const fn nudge(cause: NoteCause) -> &'static str {
+pub const fn nudge(cause: NoteCause, with_room: bool) -> &'static str {
     match cause {
+        NoteCause::Cut if with_room => {
+            "Your reply was cut at the output limit. There is more room now: go on where it was cut."
+        }
         NoteCause::Cut => {
             "Your reply was cut at the output limit and nothing of it was run. Go on in smaller parts: shorter text, \
              fewer or smaller tool inputs."
@@ -61,6 +70,36 @@ pub fn tools_of(task: &Task, agent: &AgentDefinition) -> Vec<ToolName> {
     known.filter(|tool| task.repository.is_some() || !tool.needs_files()).collect()
 }
 
+/// What every request of a run begins with: the model, the tools in the order of their names, and a system prompt that
+/// knows neither time nor ids.
+///
+/// # Errors
+/// When a schema has no JSON form, which cannot happen for ours.
+pub fn head(
+    task: &Task,
+    agent: &AgentDefinition,
+    model: &str,
+    max_tokens: u32,
+) -> serde_json::Result<Request> {
+    let mut request = Request::new(model, max_tokens);
+    // The marker on the last block lies outside of the messages, so that their bytes stay as they are.
+    request.cache_control = Some(CacheControl { ttl: None });
+    request.metadata = Some(Metadata { user_id: task.id.to_string() });
+    let mut offered = tools_of(task, agent);
+    offered.sort_unstable_by_key(|tool| tool.as_str());
+    request.tools = offered.into_iter().map(tools::definition).collect::<Result<_, _>>()?;
+    // The service refuses a text that is empty or blank.
+    if !agent.system_prompt.trim().is_empty() {
+        request.system.push(SystemBlock { text: agent.system_prompt.clone(), cache_control: None });
+    }
+    // For all runs of this agent, which may be more than five minutes apart.
+    request.system.push(SystemBlock {
+        text: HARNESS.trim().to_owned(),
+        cache_control: Some(CacheControl { ttl: Some(Ttl::OneHour) }),
+    });
+    Ok(request)
+}
+
 /// The whole request. `opening` is what the conversation began with: of a fork, the words of the task that it came from.
 ///
 /// # Errors
@@ -73,56 +112,91 @@ pub fn request(
     model: &str,
     max_tokens: u32,
 ) -> serde_json::Result<Request> {
-    let mut request = Request::new(model, max_tokens);
-    // A marker at the end of the system prompt for all runs of this agent, and one on the last block for the next
-    // turn of this run. The latter lies outside of the messages, so that their bytes stay as they are.
-    let marker = Some(CacheControl { ttl: None });
-    request.cache_control = marker;
-    request.metadata = Some(Metadata { user_id: task.id.to_string() });
-    request.tools = tools_of(task, agent).into_iter().map(tools::definition).collect::<Result<_, _>>()?;
-    request.system = vec![
-        SystemBlock { text: agent.system_prompt.clone(), cache_control: None },
-        SystemBlock { text: HARNESS.trim().to_owned(), cache_control: marker },
-    ];
-    request.messages.push(RequestMessage::user(text_block(opening)?));
-    let mut pending: Vec<serde_json::Value> = Vec::new();
-    for (_, entry) in transcript.conversation() {
-        match entry {
-            Entry::Reply(reply) => {
-                // Thinking is signed for the model that thought: whoever asks another one leaves it out.
-                let is_foreign = !reply.model.starts_with(model);
-                if let Some(content) = sendable(&reply.content, is_foreign)? {
-                    flush(&mut pending, &mut request.messages)?;
-                    request.messages.push(RequestMessage::assistant(content));
-                }
-            }
-            Entry::ToolResults(results) => pending.extend(results.results.iter().map(|result| {
-                let mut block = json!({ "type": "tool_result", "tool_use_id": result.tool_use_id,
-                                        "content": result.content });
-                if result.is_error {
-                    block["is_error"] = json!(true);
-                }
-                block
-            })),
-            Entry::Note(note) => pending.push(json!({ "type": "text", "text": note.text })),
-            Entry::Checks(checks) => pending.push(json!({ "type": "text", "text": checks.message })),
-            Entry::Message(message) => pending.push(json!({ "type": "text", "text": message.told() })),
-            Entry::Rollback(rollback) => pending.push(json!({ "type": "text", "text": rollback.told() })),
-            // The model reads what came of an outside call among the results of its turn.
-            Entry::Intent(_) | Entry::Outcome(_) => {}
-        }
+    let mut request = head(task, agent, model, max_tokens)?;
+    add_messages(&mut request, said(opening, transcript, model, None)?)?;
+    let previous_message_id = transcript.previous_message().map(str::to_owned);
+    request.diagnostics = Some(Diagnostics { previous_message_id });
+    if transcript.compacted().is_some_and(|compacted| compacted.block.is_some() && compacted.model == model) {
+        request.betas.push(COMPACTION_BETA);
     }
-    flush(&mut pending, &mut request.messages)?;
     Ok(request)
 }
 
-/// Everything between two replies is one user message: tool results first, then what the harness adds.
-fn flush(pending: &mut Vec<serde_json::Value>, messages: &mut Vec<RequestMessage>) -> serde_json::Result<()> {
-    if !pending.is_empty() {
-        messages.push(RequestMessage::user(serde_json::value::to_raw_value(pending)?));
-        pending.clear();
+/// Puts messages into a request, with their markers.
+pub(crate) fn add_messages(request: &mut Request, mut said: Vec<Said>) -> serde_json::Result<()> {
+    markers::place(&mut said);
+    for said in said {
+        request.messages.push(match said {
+            Said::User(blocks) => RequestMessage::user(serde_json::value::to_raw_value(&blocks)?),
+            Said::Assistant { content, .. } => RequestMessage::assistant(content),
+        });
     }
     Ok(())
+}
+
+/// The messages of the current segment. With `lean` results are cut to so many bytes and nothing of the thinking goes
+/// back, for a conversation that does not fit.
+pub(crate) fn said(
+    opening: &str,
+    transcript: &Transcript,
+    model: &str,
+    lean: Option<usize>,
+) -> serde_json::Result<Vec<Said>> {
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    let (mut said, mut pending) = (Vec::new(), Vec::new());
+    if let Some(compacted) = transcript.compacted() {
+        if let Some(block) = compacted.block.as_ref().filter(|_| compacted.model == model) {
+            let content = RawValue::from_string(format!("[{}]", block.get()))?;
+            said.push(Said::Assistant { content, blocks: 1 });
+        }
+        pending.push(text(&compacted.text));
+    }
+    said.push(Said::User(vec![text(opening)]));
+    for (index, entry) in transcript.segment() {
+        match entry {
+            // One that ended because nothing fits any more: its calls were not run, its text may be half.
+            Entry::Reply(reply) if reply.stop == Stop::ModelContextWindowExceeded => {}
+            Entry::Reply(reply) => {
+                // Thinking is signed for the model that thought: a fork that asks another one leaves it out.
+                let is_foreign = index < transcript.shared() && !reply.model.starts_with(model);
+                if let Some(content) = sendable(&reply.content, is_foreign || lean.is_some())? {
+                    flush(&mut pending, &mut said);
+                    let blocks = serde_json::from_str::<Vec<&RawValue>>(content.get())?.len();
+                    said.push(Said::Assistant { content, blocks });
+                }
+            }
+            Entry::ToolResults(results) => {
+                pending.extend(results.results.iter().map(|result| answer(result, lean)));
+            }
+            Entry::Note(note) => pending.push(text(&note.text)),
+            Entry::Checks(checks) => pending.push(text(&checks.message)),
+            Entry::Message(message) => pending.push(text(&message.told())),
+            Entry::Rollback(rollback) => pending.push(text(&rollback.told())),
+            // The model reads what came of an outside call among the results of its turn.
+            Entry::Intent(_) | Entry::Outcome(_) | Entry::Compacted(_) => {}
+        }
+    }
+    flush(&mut pending, &mut said);
+    Ok(said)
+}
+
+fn answer(result: &ToolResult, lean: Option<usize>) -> serde_json::Value {
+    let content = match lean {
+        Some(bytes) => Ends::of(result.content.clone()).within(bytes),
+        None => result.content.clone(),
+    };
+    let mut block = json!({ "type": "tool_result", "tool_use_id": result.tool_use_id, "content": content });
+    if result.is_error {
+        block["is_error"] = json!(true);
+    }
+    block
+}
+
+/// Everything between two replies is one user message: tool results first, then what the harness adds.
+fn flush(pending: &mut Vec<serde_json::Value>, said: &mut Vec<Said>) {
+    if !pending.is_empty() {
+        said.push(Said::User(std::mem::take(pending)));
+    }
 }
 
 /// What of a reply may go back: byte for byte, but without blank texts, which the service writes and does not take, and
@@ -150,10 +224,6 @@ fn sendable(content: &RawValue, without_thinking: bool) -> serde_json::Result<Op
         return Ok(Some(content.to_owned()));
     }
     serde_json::value::to_raw_value(&kept).map(Some)
-}
-
-fn text_block(text: &str) -> serde_json::Result<Box<RawValue>> {
-    serde_json::value::to_raw_value(&json!([{ "type": "text", "text": text }]))
 }
 
 #[cfg(test)]

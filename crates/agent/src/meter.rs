@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use hive_claude::{Error, ErrorKind};
-use hive_domain::{NanoUsd, ToolName};
+use hive_claude::{CacheMiss, Error, ErrorKind};
+use hive_domain::{NanoUsd, ToolName, journal::Compacted};
 use hive_sandbox::{Limit, Output};
 use hive_store::ProviderState;
 use hive_telemetry::metrics::Description;
@@ -12,7 +12,7 @@ use hive_telemetry::metrics::Description;
 use crate::tools::ToolError;
 
 /// Everything that this crate counts.
-pub const METRICS: [Description; 16] = [
+pub const METRICS: [Description; 20] = [
     Description::counter(
         "hive_llm_calls_total",
         "Calls to the model by how they ended: ok, cut by us, or a class of error",
@@ -39,6 +39,22 @@ pub const METRICS: [Description; 16] = [
     Description::gauge("hive_breaker_open", "1 while the breaker of a model is open, for the whole fleet"),
     Description::counter("hive_key_stops_total", "Times that the provider's key was stopped, by reason"),
     Description::gauge("hive_key_stopped", "1 while no worker calls with this worker's key"),
+    Description::histogram(
+        "hive_llm_cache_read_percent",
+        "Share of each call's input that was read from the prompt cache, in percent",
+    ),
+    Description::counter(
+        "hive_llm_cache_misses_total",
+        "Calls whose prompt cache was missed, by the reason that the provider gave",
+    ),
+    Description::counter(
+        "hive_llm_cache_missed_tokens_total",
+        "Tokens that such calls did not read from the prompt cache",
+    ),
+    Description::counter(
+        "hive_segments_total",
+        "Segments of conversations that were begun, by trigger and source of the summary",
+    ),
     Description::counter("hive_steps_total", "Steps written to journals, by kind"),
     Description::histogram("hive_step_seconds", "How long a step took from the one before it, by kind"),
     Description::histogram("hive_tool_seconds", "How long tools took, by tool and whether they failed"),
@@ -50,6 +66,16 @@ pub const METRICS: [Description; 16] = [
         "hive_sandbox_kills_total",
         "Commands that the sandbox ended, by the limit that was reached",
     ),
+];
+
+/// The reasons for a miss that the provider names.
+const MISSES: [&str; 6] = [
+    "model_changed",
+    "system_changed",
+    "tools_changed",
+    "messages_changed",
+    "previous_message_not_found",
+    "unavailable",
 ];
 
 /// How a call ended, as a label.
@@ -70,6 +96,33 @@ pub(crate) fn call(model: &str, ended: &Ended<'_>, took: Duration) {
     if !matches!(ended, Ended::Cut) {
         metrics::histogram!("hive_llm_call_seconds", "model" => model.to_owned()).record(took.as_secs_f64());
     }
+}
+
+/// How the prompt cache met a call.
+pub(crate) fn cached(model: &str, usage: &hive_claude::Usage, miss: Option<&CacheMiss>) {
+    let prompt = usage.prompt_tokens();
+    if prompt > 0 {
+        #[expect(clippy::cast_precision_loss, reason = "a share of a few million tokens")]
+        let percent = usage.cache_read_input_tokens as f64 * 100.0 / prompt as f64;
+        metrics::histogram!("hive_llm_cache_read_percent", "model" => model.to_owned()).record(percent);
+    }
+    if let Some(miss) = miss {
+        let reason = MISSES.into_iter().find(|known| *known == miss.reason).unwrap_or("other");
+        metrics::counter!("hive_llm_cache_misses_total", "model" => model.to_owned(), "reason" => reason)
+            .increment(1);
+        metrics::counter!("hive_llm_cache_missed_tokens_total", "model" => model.to_owned(), "reason" => reason)
+            .increment(miss.cache_missed_input_tokens.unwrap_or(0));
+    }
+}
+
+pub(crate) fn segment(compacted: &Compacted) {
+    let summary = match (&compacted.summary, &compacted.block) {
+        (Some(_), _) => "model",
+        (None, Some(_)) => "provider",
+        (None, None) => "none",
+    };
+    metrics::counter!("hive_segments_total", "trigger" => compacted.trigger.as_str(), "summary" => summary)
+        .increment(1);
 }
 
 /// What was charged, whether a reply came or not.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    ask::Question,
+    ask::{Asking, Question},
     meter,
     run::{Activation, Stopped, TASK_UPDATES},
 };
@@ -82,7 +82,7 @@ impl Activation<'_> {
 
     /// The call that comes next, when nothing stands between.
     fn foresee(&self) -> Option<(Uuid, Question)> {
-        let asks = matches!(self.transcript.next(self.has_checks), Next::AskModel);
+        let asks = matches!(self.transcript.next(self.has_checks), Next::AskModel | Next::Compact);
         // A run that only verifies asks nothing.
         if !asks
             || self.lease.leased.verify_only
@@ -92,10 +92,14 @@ impl Activation<'_> {
             return None;
         }
         // What cannot be asked is told where it is asked; what would be turned away there is not noted before.
-        let question = self.question().ok().filter(|question| {
-            self.agent.gate.is_clear(&question.model) && !self.gone.contains(&question.model)
-        });
-        question.map(|question| (Uuid::now_v7(), question))
+        match self.asking() {
+            Ok(Asking::Model(question))
+                if self.agent.gate.is_clear(&question.model) && !self.gone.contains(&question.model) =>
+            {
+                Some((Uuid::now_v7(), *question))
+            }
+            Ok(Asking::Model(_) | Asking::Nobody(_)) | Err(_) => None,
+        }
     }
 
     /// Closes the intent of a call that was foreseen and is not made.

@@ -5,19 +5,31 @@ use std::collections::BTreeMap;
 use hive_claude::{Block, Error, StopReason, ToolInput};
 use hive_domain::{
     NanoUsd, Usage,
-    journal::{Reply, Stop},
+    journal::{CacheMiss, Exchange, Reply, Stop},
 };
 use serde_json::value::RawValue;
 
+use crate::ask::Question;
+
 /// What the journal keeps of a reply.
-pub(crate) fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
+pub(crate) fn journal_reply(question: &Question, reply: hive_claude::Reply) -> Reply {
     let broken = reply.message.content.iter().filter_map(|block| match block {
         Block::ToolUse { id, input: ToolInput::Invalid(text), .. } => Some((id.clone(), text.clone())),
         Block::ToolUse { .. } | Block::Text { .. } | Block::Thinking { .. } | Block::Other { .. } => None,
     });
     let broken_inputs: BTreeMap<String, String> = broken.collect();
     // The provider may answer under a more exact name; its price is that of the model we asked for.
-    let usage = usage_of(asked, &reply.usage);
+    let usage = usage_of(&question.model, &reply.usage);
+    let cache_miss = reply.message.cache_miss.map(|miss| CacheMiss {
+        reason: miss.reason,
+        missed_tokens: miss.cache_missed_input_tokens.and_then(|tokens| i64::try_from(tokens).ok()),
+    });
+    let exchange = Exchange {
+        message_id: reply.message.id,
+        prefix_sha256: hex(&question.prefix),
+        request_sha256: hex(&question.digest),
+        cache_miss,
+    };
     Reply {
         content: RawValue::from_string(reply.content_json).unwrap_or_else(|_| RawValue::NULL.to_owned()),
         stop: stop_of(&reply.message.stop_reason),
@@ -26,7 +38,12 @@ pub(crate) fn journal_reply(asked: &str, reply: hive_claude::Reply) -> Reply {
         usage,
         broken_inputs,
         request_id: reply.request_id,
+        exchange: Some(Box::new(exchange)),
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn stop_of(reason: &StopReason) -> Stop {
@@ -38,7 +55,7 @@ fn stop_of(reason: &StopReason) -> Stop {
         StopReason::PauseTurn => Stop::PauseTurn,
         StopReason::Refusal => Stop::Refusal,
         StopReason::ModelContextWindowExceeded => Stop::ModelContextWindowExceeded,
-        StopReason::Unknown(name) => Stop::Other(name.clone()),
+        StopReason::Compaction | StopReason::Unknown(_) => Stop::Other(reason.as_str().to_owned()),
     }
 }
 

@@ -31,6 +31,8 @@ use crate::{
     notifier::Notifier,
     outside,
     persist::Marks,
+    segments::Tried,
+    window::Windows,
 };
 
 /// Steps read at a time when a journal is replayed.
@@ -64,6 +66,10 @@ pub struct Agent {
     pub notifier: Option<Notifier>,
     /// Definitions that runs of this process were pinned to.
     pub definitions: Definitions,
+    /// How much of its model's window a conversation may fill.
+    pub windows: Windows,
+    /// Whether the service is asked to put conversations aside, where it can.
+    pub server_compaction: bool,
 }
 
 /// How a run is stopped from outside.
@@ -128,6 +134,8 @@ pub(crate) struct Activation<'a> {
     pub(crate) noted: Option<(Uuid, Instant, Question)>,
     /// Models that the provider did not know: they are not asked again by this run.
     pub(crate) gone: Vec<String>,
+    /// What was tried to put the conversation aside.
+    pub(crate) tried: Tried,
     /// The bounds of the task and its agent.
     limits: Limits,
     /// The tools that the agent has here.
@@ -227,6 +235,7 @@ impl Agent {
             unread: None,
             noted: None,
             gone: Vec::new(),
+            tried: Tried::default(),
             limits: task.limits.narrowed_by(&definition.limits),
             offered: tools_of(task, &definition),
             has_checks: !task.acceptance.is_empty(),
@@ -301,12 +310,16 @@ impl Activation<'_> {
             }
             match next {
                 // An end is no edge: what is decided is settled.
-                Next::AskModel | Next::RunTools(_) | Next::Unknown(_) | Next::Verify { .. }
+                Next::AskModel
+                | Next::Compact
+                | Next::RunTools(_)
+                | Next::Unknown(_)
+                | Next::Verify { .. }
                     if self.halted =>
                 {
                     return Ok(Outcome::Halt);
                 }
-                Next::AskModel => {
+                Next::AskModel | Next::Compact => {
                     if let Some((reason, detail)) = self.limit_reached() {
                         return Ok(Outcome::Fail { reason, detail, partial: Box::default() });
                     }
@@ -336,7 +349,7 @@ impl Activation<'_> {
                 }
                 Next::RefuseTools(calls) => self.note(Entry::ToolResults(act::refuse(&calls))).await?,
                 Next::Nudge(cause) => {
-                    let text = conversation::nudge(cause).to_owned();
+                    let text = conversation::nudge(cause, self.transcript.wants_room()).to_owned();
                     self.note(Entry::Note(Note { cause, text })).await?;
                 }
                 Next::Verify { summary } => {

@@ -8,7 +8,8 @@ use hive_agent::{conversation, roster};
 use hive_domain::{
     AgentId, Limits, Priority, ProjectId, TaskId, TaskStatus, ToolName, Usage,
     journal::{
-        Entry, Intent, Note, NoteCause, PersonMessage, Reply, Rollback, Stop, ToolResult, ToolResults,
+        Compacted, Entry, Intent, Note, NoteCause, PersonMessage, Reply, Rollback, Stop, ToolResult,
+        ToolResults, Trigger,
     },
     task::{AcceptanceCheck, DependencyPolicy, Repository, Task, TaskAgent},
     transcript::Transcript,
@@ -87,6 +88,7 @@ fn reply(content: &serde_json::Value) -> Entry {
         usage: Usage::default(),
         broken_inputs: BTreeMap::new(),
         request_id: None,
+        exchange: None,
     })
 }
 
@@ -104,7 +106,13 @@ fn results(id: &str, text: &str) -> Entry {
     })
 }
 
+/// The bytes of a request but for the markers of the prompt cache, which are no part of what the model reads.
 fn body(task: &Task, entries: &[Entry]) -> Vec<u8> {
+    let body = String::from_utf8(marked(task, entries)).unwrap();
+    body.replace(r#","cache_control":{"type":"ephemeral"}"#, "").into_bytes()
+}
+
+fn marked(task: &Task, entries: &[Entry]) -> Vec<u8> {
     let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
     let transcript = Transcript::new(entries.to_vec());
     let opening = conversation::opening(task);
@@ -113,10 +121,16 @@ fn body(task: &Task, entries: &[Entry]) -> Vec<u8> {
     request.unwrap().body().unwrap()
 }
 
+/// Bytes behind the list of messages that change from turn to turn.
+fn behind(body: &[u8]) -> usize {
+    let text = std::str::from_utf8(body).unwrap();
+    text.len() - text.rfind(r#"],"diagnostics":"#).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn a_later_request_begins_with_the_bytes_of_an_earlier_one(texts in prop::collection::vec("\\PC{0,40}", 1..8)) {
+    fn a_later_request_begins_with_the_bytes_of_an_earlier_one(texts in prop::collection::vec("\\PC{0,40}", 1..30)) {
         let task = task(true);
         let mut entries = Vec::new();
         let mut before = body(&task, &entries);
@@ -136,8 +150,8 @@ proptest! {
                 entries.push(Entry::Note(Note { cause: NoteCause::Empty, text: text.clone() }));
             }
             let now = body(&task, &entries);
-            // Everything but the brackets that close the list of messages and the object.
-            let prefix = &before[..before.len() - 2];
+            // Everything but what closes the list of messages and stands behind it.
+            let prefix = &before[..before.len() - behind(&before)];
             prop_assert!(now.starts_with(prefix));
             before = now;
         }
@@ -204,9 +218,10 @@ fn a_turn_that_was_undone_is_sent_no_more_and_the_bytes_before_it_stay() {
     let sent = body(&task, &[before.clone(), after].concat());
     // What follows goes into the same message: two brackets more than those that close the list and the object.
     let prefix = body(&task, &before);
+    let open = prefix.len() - behind(&prefix) - 2;
     let prefix = String::from_utf8(prefix).unwrap();
     let sent = String::from_utf8(sent).unwrap();
-    assert!(sent.starts_with(&prefix[..prefix.len() - 4]), "{sent}");
+    assert!(sent.starts_with(&prefix[..open]), "{sent}");
     assert!(!sent.contains("toolu_two") && !sent.contains("vanishing words"), "{sent}");
     assert!(sent.find("last turn undone").unwrap() < sent.find("Not so.").unwrap());
 }
@@ -231,4 +246,86 @@ fn a_fork_sends_the_thinking_of_another_model_to_nobody() {
     let other = sent("claude-opus-5-5");
     assert!(!other.contains("c2ln") && other.contains("Yes."), "{other}");
     assert!(other.contains("b3du"), "what the fork's own model thought stays: {other}");
+}
+
+#[test]
+fn a_request_carries_four_markers_at_most_and_its_head_knows_no_task() {
+    let call = |id: &str| reply(&json!([{ "type": "tool_use", "id": id, "name": "shell", "input": {} }]));
+    let entries: Vec<Entry> =
+        (0..60).flat_map(|turn| [call(&format!("t{turn}")), results(&format!("t{turn}"), "ok")]).collect();
+    let task = task(true);
+    let sent: serde_json::Value = serde_json::from_slice(&marked(&task, &entries)).unwrap();
+    assert_eq!(sent.to_string().matches("\"cache_control\"").count(), 4);
+    assert_eq!(sent["system"][1]["cache_control"], json!({ "type": "ephemeral", "ttl": "1h" }));
+    assert_eq!(sent["cache_control"], json!({ "type": "ephemeral" }), "the last block has one");
+    let names: Vec<&str> =
+        sent["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert!(names.is_sorted(), "{names:?}");
+    let head = format!("{}{}", sent["tools"], sent["system"]);
+    assert!(!head.contains(&task.id.to_string()) && !head.contains("Fix the failing test"), "{head}");
+}
+
+fn compacted(text: &str) -> Entry {
+    Entry::Compacted(Box::new(Compacted {
+        segment: 2,
+        trigger: Trigger::Full,
+        text: text.to_owned(),
+        summary: None,
+        block: None,
+        tokens_before: 2,
+        tokens_after: 1,
+        model: "claude-sonnet-5-5".to_owned(),
+        usage: Usage::default(),
+        request_id: None,
+    }))
+}
+
+#[test]
+fn a_new_segment_sends_the_task_and_its_own_words_and_nothing_of_before() {
+    let call = |id: &str| {
+        reply(&json!([{ "type": "thinking", "thinking": "hm", "signature": "c2ln" },
+                      { "type": "tool_use", "id": id, "name": "shell", "input": {} }]))
+    };
+    let old = vec![call("old"), results("old", "old words")];
+    let new = vec![compacted("What stands for it."), call("new"), results("new", "new words")];
+    let task = task(true);
+    let first = body(&task, &[old.clone(), new[..1].to_vec()].concat());
+    let second = body(&task, &[old.clone(), new].concat());
+    assert!(second.starts_with(&first[..first.len() - behind(&first)]), "a segment grows as any other");
+    let head = body(&task, &[]);
+    assert!(second.starts_with(&head[..head.len() - behind(&head)]), "the opening is the one that is cached");
+    let sent: serde_json::Value = serde_json::from_slice(&second).unwrap();
+    let messages = sent["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 4);
+    assert_eq!(messages[1]["content"][0]["text"], "What stands for it.");
+    let text = sent.to_string();
+    assert!(!text.contains("old words") && text.matches("c2ln").count() == 1, "{text}");
+}
+
+#[test]
+fn a_signed_block_stands_first_for_the_model_that_it_was_made_for() {
+    let block = r#"{ "type":"compaction", "content":"é", "signature":"c2ln" }"#;
+    let Entry::Compacted(mut made) = compacted("Rules.") else { unreachable!() };
+    made.block = Some(RawValue::from_string(block.to_owned()).unwrap());
+    let backend = roster().unwrap().into_iter().find(|agent| agent.kind == "backend").unwrap();
+    let sent = |model: &str| {
+        let transcript = Transcript::new(vec![Entry::Compacted(made.clone())]);
+        conversation::request("Go on.", &task(true), &backend.definition, &transcript, model, 100).unwrap()
+    };
+    let same = sent("claude-sonnet-5-5");
+    assert_eq!(same.messages[0].content.get(), format!("[{block}]"));
+    assert_eq!((same.messages.len(), same.betas.as_slice()), (3, ["compact-2026-09-04"].as_slice()));
+    let other = sent("claude-opus-5-5");
+    assert_eq!((other.messages.len(), other.betas.len()), (2, 0), "for others the words stand alone");
+}
+
+#[test]
+fn an_agent_without_words_of_its_own_sends_no_empty_block() {
+    let mut definition = roster().unwrap().remove(0).definition;
+    definition.system_prompt = " \n".to_owned();
+    let (task, transcript) = (task(true), Transcript::default());
+    let request =
+        conversation::request("Go on.", &task, &definition, &transcript, "claude-sonnet-5-5", 100).unwrap();
+    assert_eq!(request.system.len(), 1, "the service refuses a text that is blank");
+    assert!(request.system.iter().all(|block| !block.text.trim().is_empty()));
 }

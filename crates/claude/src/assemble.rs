@@ -215,6 +215,7 @@ fn conclude(begun: Envelope, blocks: Vec<ParsedBlock>, end: End) -> Result<(Mess
         stop_sequence: end.stop_sequence,
         stop_details: end.stop_details,
         content,
+        cache_miss: begun.diagnostics.and_then(|diagnosed| diagnosed.cache_miss_reason),
     };
     Ok((message, format!("[{}]", json.join(",")), begun.usage))
 }

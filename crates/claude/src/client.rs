@@ -85,12 +85,15 @@ impl Claude {
     ) -> Result<Reply, Error> {
         let deadline = Instant::now() + self.total_timeout;
         let body = request.body().map_err(Error::Request)?;
-        let call = self
+        let mut call = self
             .http
             .post(self.messages.clone())
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "text/event-stream, application/json")
             .body(body);
+        if !request.betas.is_empty() {
+            call = call.header("anthropic-beta", request.betas.join(","));
+        }
         let response = self.send(call, deadline).await?;
         let head = Head::of(&response);
         if let Some(request_id) = &head.request_id {

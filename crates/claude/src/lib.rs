@@ -32,11 +32,11 @@ pub use rate_limit::{RateLimits, Window};
 pub use retry::{
     EndReason, Health, KeyStop, RetryPolicy, Verdict, WaitReason, health, hold, stops_key, verdict,
 };
-pub use wire::message::{Block, Message, ToolInput};
+pub use wire::message::{Block, CacheMiss, Message, ToolInput};
 pub use wire::model::Model;
 pub use wire::request::{
-    CacheControl, Display, Effort, Metadata, OutputConfig, OutputFormat, Request, RequestMessage, Role,
-    SystemBlock, Thinking, Tool, ToolChoice, Ttl,
+    COMPACTION_BETA, CacheControl, Compaction, Diagnostics, Display, Effort, Metadata, OutputConfig,
+    OutputFormat, Request, RequestMessage, Role, SystemBlock, Thinking, Tool, ToolChoice, Ttl,
 };
 pub use wire::stop::StopReason;
 pub use wire::usage::{CacheCreation, Usage};

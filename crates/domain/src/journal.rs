@@ -1,5 +1,7 @@
 //! The entries of a task's journal, as they are stored.
 
+mod compacted;
+mod exchange;
 mod external;
 mod message;
 mod rollback;
@@ -7,6 +9,8 @@ mod rollback;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+pub use compacted::{Compacted, Summary, Trigger};
+pub use exchange::{CacheMiss, Exchange};
 pub use external::{ExternalOutcome, Intent};
 pub use message::PersonMessage;
 pub use rollback::{Rollback, Standing};
@@ -19,11 +23,15 @@ use crate::usage::Usage;
 pub const FORMAT: i16 = 1;
 /// The format of a journal from its first [`Entry::Rollback`] on, which builds that know only [`FORMAT`] cannot read.
 pub const ROLLBACK_FORMAT: i16 = 2;
+/// The format of a journal from its first [`Entry::Compacted`] on.
+pub const SEGMENT_FORMAT: i16 = 3;
+/// The newest format that this build can read.
+pub const NEWEST_FORMAT: i16 = SEGMENT_FORMAT;
 
 /// True when this build can read a journal of that format. `None` is one that no run has begun.
 #[must_use]
 pub const fn is_readable(format: Option<i16>) -> bool {
-    matches!(format, None | Some(FORMAT..=ROLLBACK_FORMAT))
+    matches!(format, None | Some(FORMAT..=NEWEST_FORMAT))
 }
 
 /// One journal entry.
@@ -45,6 +53,8 @@ pub enum Entry {
     Outcome(ExternalOutcome),
     /// A person had the last turn undone.
     Rollback(Rollback),
+    /// A new segment begins; what came before is not sent again.
+    Compacted(Box<Compacted>),
 }
 
 impl Entry {
@@ -60,6 +70,7 @@ impl Entry {
             Self::Intent(_) => "intent",
             Self::Outcome(_) => "outcome",
             Self::Rollback(_) => "rollback",
+            Self::Compacted(_) => "compacted",
         }
     }
 
@@ -77,6 +88,7 @@ impl Entry {
             Self::Intent(intent) => serde_json::to_string(intent),
             Self::Outcome(outcome) => serde_json::to_string(outcome),
             Self::Rollback(rollback) => serde_json::to_string(rollback),
+            Self::Compacted(compacted) => serde_json::to_string(compacted),
         }
     }
 
@@ -94,6 +106,7 @@ impl Entry {
             "intent" => Self::Intent(serde_json::from_str(body)?),
             "outcome" => Self::Outcome(serde_json::from_str(body)?),
             "rollback" => Self::Rollback(serde_json::from_str(body)?),
+            "compacted" => Self::Compacted(serde_json::from_str(body)?),
             other => return Err(serde::de::Error::custom(format!("unknown step kind {other:?}"))),
         })
     }
@@ -142,6 +155,9 @@ pub struct Reply {
     /// The provider's id of the exchange.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// What was sent, and how the prompt cache met it; absent in journals of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Box<Exchange>>,
 }
 
 /// One tool call of a reply.

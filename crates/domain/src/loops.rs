@@ -108,6 +108,7 @@ pub fn is_monologue(entries: &[Entry]) -> bool {
         .take_while(|entry| match entry {
             Entry::Reply(reply) => is_speech(reply),
             Entry::Checks(checks) => !checks.passed,
+            Entry::Compacted(_) => true,
             _ => false,
         })
         .filter(|entry| matches!(entry, Entry::Reply(_)))
@@ -169,6 +170,8 @@ fn last_turns(entries: &[Entry], at_most: usize) -> Vec<Turn> {
             }
             // Between a reply and its results: that an outside call was made, and what it answered.
             Entry::Intent(_) => {}
+            // A circle that a new segment falls into is still one.
+            Entry::Compacted(_) => {}
             Entry::Outcome(outcome) if outcome.decided_by.is_none() => {}
             Entry::Note(note) if note.cause != NoteCause::Woken => break,
             _ => break,

@@ -1,6 +1,7 @@
 //! The conversation so far, and what comes next. `next` is a pure function of the journal: a resumed run is the
 //! same code as a fresh one.
 
+mod segment;
 mod undo;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +21,8 @@ pub const MAX_EMPTY_REPLIES: usize = 3;
 pub const MAX_PAUSES: usize = 5;
 /// Replies in a row whose every tool call may be unreadable before the run ends.
 pub const MAX_BROKEN_REPLIES: usize = 3;
+/// Segments that may begin in a row without a usable reply between them.
+pub const MAX_COMPACTIONS: usize = 2;
 /// Times the checks may be red before the run ends.
 pub const MAX_RED_CHECKS: usize = 3;
 
@@ -28,6 +31,8 @@ pub const MAX_RED_CHECKS: usize = 3;
 pub enum Next {
     /// Send the conversation to the model.
     AskModel,
+    /// The model says that the conversation does not fit it: begin a new segment, then ask.
+    Compact,
     /// Run these, in order.
     RunTools(Vec<ToolCall>),
     /// Answer these calls with errors: the reply was cut, its last input may be half.
@@ -116,10 +121,15 @@ impl Transcript {
         u32::try_from(replies_of(self.own().iter()).count()).unwrap_or(u32::MAX)
     }
 
-    /// What all replies used up, without those that another task paid for.
+    /// What all replies and summaries used up, without those that another task paid for.
     #[must_use]
     pub fn usage(&self) -> Usage {
-        replies_of(self.own().iter()).map(|reply| reply.usage).sum()
+        let used = self.own().iter().filter_map(|entry| match entry {
+            Entry::Reply(reply) => Some(reply.usage),
+            Entry::Compacted(compacted) => Some(compacted.usage),
+            _ => None,
+        });
+        used.sum()
     }
 
     /// The number of the step that holds the last reply, from 1; 0 when there is none.
@@ -170,7 +180,9 @@ impl Transcript {
     #[must_use]
     pub fn next(&self, has_checks: bool) -> Next {
         match self.entries.last() {
-            None | Some(Entry::Note(_) | Entry::Message(_) | Entry::Rollback(_)) => Next::AskModel,
+            None | Some(Entry::Note(_) | Entry::Message(_) | Entry::Rollback(_) | Entry::Compacted(_)) => {
+                Next::AskModel
+            }
             Some(Entry::Checks(checks)) => self.after_checks(checks),
             Some(Entry::ToolResults(results)) => match (&results.finished, results.wake_at) {
                 (Some(summary), _) => claimed(summary.clone(), has_checks),
@@ -239,9 +251,13 @@ impl Transcript {
             Stop::PauseTurn if self.in_a_row(&reply.stop) <= MAX_PAUSES => Next::AskModel,
             Stop::PauseTurn => give_up(StatusReason::UnexpectedReply, "the reply kept pausing"),
             Stop::Refusal => give_up(StatusReason::Refused, "the model declined to go on"),
-            Stop::ModelContextWindowExceeded => {
-                give_up(StatusReason::ContextWindow, "the conversation no longer fits the model")
+            Stop::ModelContextWindowExceeded if self.compactions_in_a_row() < MAX_COMPACTIONS => {
+                Next::Compact
             }
+            Stop::ModelContextWindowExceeded => give_up(
+                StatusReason::ContextWindow,
+                "the conversation no longer fits the model, however much of it is put aside",
+            ),
             Stop::Other(name) => {
                 give_up(StatusReason::UnexpectedReply, &format!("unknown stop reason {name:?}"))
             }

@@ -1,6 +1,6 @@
 //! Tasks whose journal another build wrote: left alone until one that can read it comes.
 
-use hive_domain::{TaskId, event::EventKind, journal::ROLLBACK_FORMAT};
+use hive_domain::{TaskId, event::EventKind, journal::NEWEST_FORMAT};
 
 use crate::{error::Result, pool::Store};
 
@@ -29,7 +29,7 @@ impl Store {
                  SELECT id, event_seq, CASE WHEN status = 'ready' THEN $2 ELSE $3 END FROM task
              )
              SELECT id FROM task",
-            ROLLBACK_FORMAT,
+            NEWEST_FORMAT,
             EventKind::Ready.as_str(),
             EventKind::Waiting.as_str(),
         )

@@ -86,6 +86,9 @@ pub(crate) fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
         Entry::Outcome(outcome) => json!({ "tool": outcome.tool, "took_place": outcome.took_place,
                                            "decided_by": outcome.decided_by }),
         Entry::Rollback(rollback) => json!({ "from": rollback.from, "commit": step.commit }),
+        Entry::Compacted(compacted) => json!({ "segment": compacted.segment, "trigger": compacted.trigger,
+            "tokens_before": compacted.tokens_before, "tokens_after": compacted.tokens_after,
+            "usage": compacted.usage }),
         Entry::Checks(checks) => {
             let shown = checks.results.iter().map(|c| json!({ "name": c.name, "passed": c.passed }));
             json!({ "passed": checks.passed, "checks": shown.collect::<Vec<_>>() })

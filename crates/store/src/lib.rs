@@ -31,6 +31,7 @@ mod rates;
 pub mod reconcile;
 pub mod routing;
 pub mod schedules;
+mod segments;
 pub mod sessions;
 pub mod settle;
 mod strays;

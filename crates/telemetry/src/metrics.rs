@@ -15,6 +15,8 @@ const SECONDS: [f64; 18] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
     600.0,
 ];
+/// Shares, in percent.
+const PERCENTS: [f64; 11] = [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0];
 /// Everything else that is measured: counts, tokens, bytes.
 const AMOUNTS: [f64; 13] = [1.0, 4.0, 16.0, 64.0, 256.0, 1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6];
 /// How often measured values are moved into their buckets, so that an unscraped process does not keep them all.
@@ -55,7 +57,8 @@ impl MetricsHandle {
 
 /// Makes the `metrics` macros of this process count, and returns what reads them. Called again it returns the same.
 /// The revision is what `HIVE_REVISION` held when this was built.
-/// Histograms whose name ends in `_seconds` get buckets from 1 ms to 10 min, all others from 1 to 16 million.
+/// Histograms whose name ends in `_seconds` get buckets from 1 ms to 10 min, those in `_percent` steps of ten,
+/// all others from 1 to 16 million.
 pub fn install(process: &'static str) -> MetricsHandle {
     let handle = INSTALLED.get_or_init(start).clone();
     let (version, revision) = (env!("CARGO_PKG_VERSION"), option_env!("HIVE_REVISION").unwrap_or("unknown"));
@@ -68,6 +71,7 @@ fn start() -> MetricsHandle {
     let recorder = PrometheusBuilder::new()
         .set_buckets(&AMOUNTS)
         .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS))
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_percent".to_owned()), &PERCENTS))
         .expect("only an empty list of buckets is refused")
         .build_recorder();
     let handle = MetricsHandle(recorder.handle());

@@ -22,6 +22,10 @@ pub(super) struct Delta<'a> {
     partial_json: Option<&'a RawValue>,
     #[serde(borrow, default)]
     citation: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    encrypted_content: Option<&'a RawValue>,
 }
 
 /// A block between its start and its stop.
@@ -66,6 +70,15 @@ impl OpenBlock {
                 let piece = raw::decode(delta.partial_json.ok_or_else(missing)?).ok_or_else(missing)?;
                 self.input.get_or_insert_default().push_str(&piece);
                 on_event(Progress::ToolInput(&piece));
+            }
+            "compaction_delta" => {
+                for (field, piece) in
+                    [("content", delta.content), ("encrypted_content", delta.encrypted_content)]
+                {
+                    if let Some(piece) = piece.filter(|piece| piece.get() != "null") {
+                        self.append(field, piece).ok_or_else(missing)?;
+                    }
+                }
             }
             "citations_delta" => self.citations.push(delta.citation.ok_or_else(missing)?.to_owned()),
             other => tracing::debug!(delta = other, "Ignored a delta of unknown type"),

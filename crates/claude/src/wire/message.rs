@@ -22,6 +22,26 @@ pub struct Message {
     pub stop_details: Option<Box<RawValue>>,
     /// The blocks in order.
     pub content: Vec<Block>,
+    /// Why the prompt cache was missed, when the service says so.
+    pub cache_miss: Option<CacheMiss>,
+}
+
+/// Why the prompt cache was missed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct CacheMiss {
+    /// The service's word for it, such as `messages_changed`.
+    #[serde(rename = "type")]
+    pub reason: String,
+    /// Tokens that were not read from the cache because of it.
+    #[serde(default)]
+    pub cache_missed_input_tokens: Option<u64>,
+}
+
+/// What a reply says of itself to those who look for mistakes.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Diagnosed {
+    #[serde(default)]
+    pub cache_miss_reason: Option<CacheMiss>,
 }
 
 /// One content block.
@@ -132,6 +152,8 @@ pub(crate) struct Envelope {
     pub stop_sequence: Option<String>,
     #[serde(default)]
     pub stop_details: Option<Box<RawValue>>,
+    #[serde(default)]
+    pub diagnostics: Option<Diagnosed>,
 }
 
 /// How a reply ended; all of it null while it has not.

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// One request for a reply. Fields are written in the order they stand here, `messages` last, so a request
-/// with one more message begins with the bytes of the request before it.
+/// One request for a reply. Fields are written in the order they stand here, `messages` behind all that a run keeps as
+/// it is, so a request with one more message begins with the bytes of the request before it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Request {
     /// The model's id.
@@ -40,6 +40,15 @@ pub struct Request {
     pub system: Vec<SystemBlock>,
     /// The history. Only append: thinking blocks are signed for the bytes before them.
     pub messages: Vec<RequestMessage>,
+    /// Behind the history, since it changes from turn to turn: asks why the prompt cache was missed, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diagnostics: Option<Diagnostics>,
+    /// Asks for a signed block that stands for the history, instead of a reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<Compaction>,
+    /// Names for the `anthropic-beta` header, for fields that need one.
+    #[serde(skip)]
+    pub betas: Vec<&'static str>,
 }
 
 impl Request {
@@ -57,6 +66,9 @@ impl Request {
             tools: Vec::new(),
             system: Vec::new(),
             messages: Vec::new(),
+            diagnostics: None,
+            compaction: None,
+            betas: Vec::new(),
         }
     }
 
@@ -283,6 +295,25 @@ pub enum Ttl {
     #[serde(rename = "1h")]
     OneHour,
 }
+
+/// What the service is told so that it can explain a cache miss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostics {
+    /// The id of the message before; `None`, which is sent, says that there was none.
+    pub previous_message_id: Option<String>,
+}
+
+/// A history that is put aside on demand. Needs [`COMPACTION_BETA`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename = "summarize")]
+pub struct Compaction {
+    /// What the summary should hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+}
+
+/// The beta that [`Request::compaction`] and the block that comes of it need.
+pub const COMPACTION_BETA: &str = "compact-2026-09-04";
 
 /// Who a request is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

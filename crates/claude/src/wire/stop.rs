@@ -17,6 +17,8 @@ pub enum StopReason {
     Refusal,
     /// The context window is full: compact, then go on.
     ModelContextWindowExceeded,
+    /// Only a block that stands for the history came back, as was asked for.
+    Compaction,
     /// A reason that is not in this list.
     Unknown(String),
 }
@@ -32,6 +34,7 @@ impl StopReason {
             Self::PauseTurn => "pause_turn",
             Self::Refusal => "refusal",
             Self::ModelContextWindowExceeded => "model_context_window_exceeded",
+            Self::Compaction => "compaction",
             Self::Unknown(name) => name,
         }
     }
@@ -47,6 +50,7 @@ impl From<&str> for StopReason {
             "pause_turn" => Self::PauseTurn,
             "refusal" => Self::Refusal,
             "model_context_window_exceeded" => Self::ModelContextWindowExceeded,
+            "compaction" => Self::Compaction,
             other => Self::Unknown(other.to_owned()),
         }
     }

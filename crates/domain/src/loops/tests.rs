@@ -28,6 +28,7 @@ fn reply(id: usize, calls: &[(&str, Value)], text: &str) -> Entry {
         usage: Usage::default(),
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,
+        exchange: None,
     })
 }
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{json, value::RawValue};
 
 use super::*;
-use crate::journal::{CheckResult, Note, PersonMessage, ToolResult, ToolResults};
+use crate::journal::{CheckResult, Compacted, Note, PersonMessage, ToolResult, ToolResults, Trigger};
 
 /// What a model may do in a turn.
 #[derive(Clone, Debug)]
@@ -60,6 +60,7 @@ fn reply(turn: usize, act: &Act) -> Reply {
         usage: Usage { input_tokens: 10, output_tokens: 1, ..Usage::default() },
         broken_inputs: broken.into_iter().collect(),
         request_id: None,
+        exchange: None,
     }
 }
 
@@ -88,10 +89,26 @@ fn checks(summary: String, passed: bool) -> Entry {
     Entry::Checks(Checks { summary, results: vec![result], tree: None, passed, message: "red".to_owned() })
 }
 
+fn compacted() -> Entry {
+    Entry::Compacted(Box::new(Compacted {
+        segment: 2,
+        trigger: Trigger::Overflow,
+        text: "before".to_owned(),
+        summary: None,
+        block: None,
+        tokens_before: 100,
+        tokens_after: 10,
+        model: "claude-sonnet-5-5".to_owned(),
+        usage: Usage::default(),
+        request_id: None,
+    }))
+}
+
 /// The step the harness appends for `next`; `None` when the run ends.
 fn perform(next: Next, turn: usize, acts: &[(Act, bool)], replies: usize) -> Option<Entry> {
     match next {
         Next::AskModel => acts.get(replies).map(|(act, _)| Entry::Reply(reply(turn, act))),
+        Next::Compact => Some(compacted()),
         Next::RunTools(calls) => Some(results(&calls, false)),
         Next::RefuseTools(calls) => Some(results(&calls, true)),
         Next::Nudge(cause) => Some(Entry::Note(Note { cause, text: "go on".to_owned() })),
@@ -168,7 +185,7 @@ proptest! {
 fn odd_endings_have_their_own_reason() {
     for (act, repeat, reason) in [
         (Act::Refuse, 1, StatusReason::Refused),
-        (Act::Overflow, 1, StatusReason::ContextWindow),
+        (Act::Overflow, MAX_COMPACTIONS + 1, StatusReason::ContextWindow),
         (Act::Unheard, 1, StatusReason::UnexpectedReply),
         (Act::Nothing, MAX_EMPTY_REPLIES, StatusReason::EmptyReply),
         (Act::Cut { with_tool: true }, MAX_CUT_REPLIES, StatusReason::MaxTokens),

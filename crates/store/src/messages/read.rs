@@ -158,7 +158,8 @@ impl Store {
                  UPDATE tasks
                  SET next_seq = next_seq + cardinality($3), event_seq = event_seq + cardinality($3), attempt = 1, deaths = 0,
                      messages_read = messages_read + cardinality($11),
-                     journal_format = CASE WHEN cardinality($11) < cardinality($3) THEN $12 ELSE journal_format END,
+                     journal_format = CASE WHEN cardinality($11) < cardinality($3) THEN greatest(journal_format, $12)
+                                           ELSE journal_format END,
                      lease_until = now() + make_interval(secs => $6), updated_at = now()
                  WHERE id = $1
                  RETURNING event_seq - cardinality($3) AS seen

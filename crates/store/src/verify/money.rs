@@ -16,13 +16,13 @@ pub(super) const CHECKS: &[Check] = &[
     check!(
         "answer_without_step",
         Calls,
-        "each answered call is the reply that it became",
+        "each answered call is the reply or the summary that it became",
         r#"SELECT c.task_id AS "task!", format('call %s was answered by epoch %s as step %s, which is %s', c.id, c.epoch,
                                             c.seq, coalesce('a ' || s.kind || ' of epoch ' || s.epoch, 'missing'))
                   AS "evidence!"
            FROM llm_calls c LEFT JOIN steps s ON s.task_id = c.task_id AND s.seq = c.seq
            WHERE c.task_id = ANY ($1) AND c.state = 'answered'
-             AND (s.kind IS DISTINCT FROM 'reply' OR s.epoch <> c.epoch)"#,
+             AND (s.kind IS NULL OR s.kind NOT IN ('reply', 'compacted') OR s.epoch <> c.epoch)"#,
     ),
     check!(
         "reply_without_call",
@@ -41,7 +41,8 @@ pub(super) const CHECKS: &[Check] = &[
         r#"SELECT c.task_id AS "task!", format('call %s used %s/%s/%s/%s tokens for %s, its step %s says %s', c.id,
                       c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.cost_nano_usd,
                       c.seq, s.body -> 'usage') AS "evidence!"
-           FROM llm_calls c JOIN steps s ON s.task_id = c.task_id AND s.seq = c.seq AND s.kind = 'reply'
+           FROM llm_calls c JOIN steps s ON s.task_id = c.task_id AND s.seq = c.seq
+                             AND s.kind IN ('reply', 'compacted')
            WHERE c.task_id = ANY ($1) AND c.state = 'answered'
              AND (c.input_tokens, c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.cost_nano_usd)
                  IS DISTINCT FROM ((s.body #>> '{usage,input_tokens}')::bigint,

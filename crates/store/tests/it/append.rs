@@ -31,6 +31,7 @@ pub(crate) fn reply(usage: Usage) -> Entry {
         usage,
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: Some("req_9".to_owned()),
+        exchange: None,
     })
 }
 

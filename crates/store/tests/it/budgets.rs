@@ -36,6 +36,7 @@ async fn answer(bed: &Bed, lease: &mut Lease<Task>, call: Uuid, cost: i64) {
         stop: Stop::ToolUse,
         model: "claude".to_owned(),
         requested_model: None,
+        exchange: None,
         usage: Usage { output_tokens: 1, cost: NanoUsd(cost), ..Usage::default() },
         broken_inputs: BTreeMap::new(),
         request_id: None,

@@ -30,6 +30,7 @@ fn reply(content: &str) -> Entry {
         usage: USAGE,
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,
+        exchange: None,
     })
 }
 

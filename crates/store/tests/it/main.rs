@@ -44,6 +44,7 @@ mod redrive;
 mod released;
 mod schedules;
 mod schema;
+mod segments;
 mod sessions;
 mod settle;
 mod strays;

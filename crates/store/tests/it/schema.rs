@@ -72,6 +72,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
         usage: hive_domain::Usage::default(),
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,
+        exchange: None,
     };
     let results = ToolResults { results: vec![], finished: None, wake_at: None };
     let checks =
@@ -96,6 +97,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
         Entry::Intent(intent),
         Entry::Outcome(outcome),
         Entry::Rollback(Rollback { from: 1, standing: vec![] }),
+        Entry::Compacted(Box::new(crate::segments::compacted(""))),
     ];
     for entry in &all {
         // A kind that is added to the domain stops this from compiling until it is in the list above.
@@ -107,7 +109,8 @@ fn kinds_of_steps() -> Vec<&'static str> {
             | Entry::Message(_)
             | Entry::Intent(_)
             | Entry::Outcome(_)
-            | Entry::Rollback(_) => {}
+            | Entry::Rollback(_)
+            | Entry::Compacted(_) => {}
         }
         Entry::from_stored(entry.kind(), &entry.body().unwrap()).unwrap();
     }

@@ -38,6 +38,7 @@ fn reply(tokens: i64) -> Entry {
         usage: usage(tokens),
         broken_inputs: BTreeMap::new(),
         request_id: None,
+        exchange: None,
     })
 }
 

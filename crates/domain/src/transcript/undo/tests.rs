@@ -18,6 +18,7 @@ fn reply(id: &str, tool: &str) -> Entry {
         usage: Usage { input_tokens: 10, ..Usage::default() },
         broken_inputs: std::collections::BTreeMap::new(),
         request_id: None,
+        exchange: None,
     })
 }
 
