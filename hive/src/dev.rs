@@ -53,6 +53,9 @@ pub(crate) struct Options {
     /// Scripts for the Claude double; may be given several times.
     #[arg(long = "double-script", env = "HIVE_DOUBLE_SCRIPTS", value_delimiter = ':')]
     pub(crate) double_scripts: Vec<PathBuf>,
+    /// A recording that the Claude double plays, and nothing else; see `hive task recording`.
+    #[arg(long, value_name = "FILE", conflicts_with = "claude_key")]
+    pub(crate) double_recording: Option<PathBuf>,
 }
 
 impl Options {

@@ -32,6 +32,7 @@ pub(super) struct Plan {
     pub(super) claude_url: String,
     claude_key: String,
     pub(super) double: Option<Vec<PathBuf>>,
+    double_recording: Option<PathBuf>,
     pub(super) drain_seconds: u64,
 }
 
@@ -62,6 +63,7 @@ impl Plan {
             },
             claude_key: key.unwrap_or_else(|| "no-key-is-set".to_owned()),
             double,
+            double_recording: options.double_recording.clone(),
             drain_seconds: 20,
             state,
         };
@@ -129,9 +131,13 @@ impl Plan {
             let mut double = program("claude-double")?;
             double.args(["--port", &(self.port + DOUBLE).to_string()]);
             double.arg("--ledger").arg(self.state.join("double-ledger.jsonl"));
-            double.arg("--default-part");
-            for script in scripts {
-                double.arg("--script").arg(script);
+            if let Some(recording) = &self.double_recording {
+                double.arg("--recording").arg(recording);
+            } else {
+                double.arg("--default-part");
+                for script in scripts {
+                    double.arg("--script").arg(script);
+                }
             }
             all.push(("double".to_owned(), double));
         }

@@ -32,7 +32,14 @@ pub(super) fn of(exchange: &Exchange) -> Option<io::Result<Vec<u8>>> {
         known.push_str(&value);
     }
     let line = request(&exchange.request).and_then(|request| {
-        let line = Line { request: &request, status: answer.status, headers, body: text(&answer.body) };
+        let mut body = text(&answer.body);
+        // An error may repeat the key that it refuses.
+        if answer.status != 200
+            && let Cow::Owned(told) = hive_telemetry::redact(&body)
+        {
+            body = Cow::Owned(told);
+        }
+        let line = Line { request: &request, status: answer.status, headers, body };
         let mut line = serde_json::to_vec(&line)?;
         line.push(b'\n');
         Ok(line)
@@ -88,6 +95,16 @@ mod tests {
         assert!(line.ends_with("\"body\":\"é\\n\"}\n"), "{line}");
         assert!(line.contains("\"via\":\"a, b\"") && line.contains("req_1"), "{line}");
         assert!(!line.contains("abcdefghij"), "{line}");
+    }
+
+    #[test]
+    fn an_error_that_repeats_the_key_is_kept_without_it() {
+        let mut refused = exchange("{}", b"invalid x-api-key: sk-ant-api03-abcdefghij");
+        if let Some(answer) = &mut refused.answer {
+            answer.status = 401;
+        }
+        let line = String::from_utf8(of(&refused).unwrap().unwrap()).unwrap();
+        assert!(line.contains("invalid x-api-key") && !line.contains("abcdefghij"), "{line}");
     }
 
     #[test]

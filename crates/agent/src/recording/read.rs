@@ -1,6 +1,6 @@
 //! Reading recordings back, as they lie in the directories of workers.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, io, path::Path};
 
 use hive_domain::TaskId;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ pub struct Recording {
     pub calls: Vec<RecordedCall>,
     /// Its last line was cut when a worker was killed, and is left out.
     pub torn: bool,
-    /// A line could not be written, and none after it was.
+    /// A line could not be written, and none after it was: nothing is read then.
     pub incomplete: bool,
 }
 
@@ -29,8 +29,8 @@ pub struct RecordedCall {
     pub request_sha256: String,
     /// The provider's id of the call.
     pub request_id: Option<String>,
-    /// The answer's HTTP status.
-    pub status: u16,
+    /// The answer is a reply to its end; otherwise it is an error, or was cut.
+    pub is_whole: bool,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +39,8 @@ struct Line<'a> {
     request: &'a RawValue,
     status: u16,
     headers: BTreeMap<String, String>,
+    #[serde(borrow)]
+    body: Cow<'a, str>,
 }
 
 impl Recording {
@@ -47,24 +49,20 @@ impl Recording {
     /// # Errors
     /// When a file cannot be read, or a line that is not the last one is no call.
     pub fn read(directory: &Path, task: TaskId) -> io::Result<Option<Self>> {
-        let (whole, incomplete) =
-            (file::path_of(directory, task), file::incomplete_path_of(directory, task));
-        let mut found: Option<Self> = None;
-        for (path, incomplete) in [(whole, false), (incomplete, true)] {
-            let text = match std::fs::read(&path) {
-                Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => {
-                    return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
-                }
-            };
-            let recording = found.get_or_insert_default();
-            recording.incomplete |= incomplete;
-            recording
-                .add(&text)
-                .map_err(|(line, error)| io::Error::other(format!("{}: line {line}: {error}", path.display())))?;
+        if file::incomplete_path_of(directory, task).try_exists()? {
+            return Ok(Some(Self { incomplete: true, ..Self::default() }));
         }
-        Ok(found)
+        let path = file::path_of(directory, task);
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let text = match std::fs::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(named(error)),
+        };
+        let mut recording = Self::default();
+        let added = recording.add(&text);
+        added.map_err(|(line, error)| named(io::Error::other(format!("line {line}: {error}"))))?;
+        Ok(Some(recording))
     }
 
     fn add(&mut self, text: &str) -> Result<(), (usize, serde_json::Error)> {
@@ -90,8 +88,19 @@ impl RecordedCall {
             line: line.to_owned(),
             request_sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
             request_id: read.headers.get("request-id").cloned(),
-            status: read.status,
+            is_whole: read.is_whole(),
         })
+    }
+}
+
+impl Line<'_> {
+    fn is_whole(&self) -> bool {
+        let kind = self.headers.get("content-type").map(String::as_str).unwrap_or_default();
+        match (self.status, kind.starts_with("text/event-stream")) {
+            (200, true) => self.body.contains("event: message_stop"),
+            (200, false) => self.body.contains("\"stop_reason\""),
+            _ => false,
+        }
     }
 }
 
@@ -111,6 +120,7 @@ mod tests {
         assert!(read.torn && !read.incomplete);
         let [call] = read.calls.as_slice() else { panic!("{read:?}") };
         assert_eq!((call.line.as_str(), call.request_id.as_deref()), (LINE, Some("req_1")));
+        assert!(!call.is_whole, "no stream was read to its end");
         let digest = Sha256::digest(br#"{"a": 1}"#);
         assert!(call.request_sha256.starts_with(&format!("{:02x}{:02x}", digest[0], digest[1])));
 

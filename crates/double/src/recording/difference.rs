@@ -106,7 +106,7 @@ mod tests {
         let long = |end: &str| json!(format!("{}{end}", "a word ".repeat(40)));
         assert_eq!(
             first(&long("is here"), &long("was there")).as_deref(),
-            Some(": recorded …d a word a word a word is here\", sent …")
+            Some(": recorded … word a word a word is here\", sent … word a word a word was there\"")
         );
         let longer = json!({"b": [1, {"y": 1, "x": "a/b"}, 3], "a": null});
         assert_eq!(first(&recorded, &longer).as_deref(), Some("/b/2: recorded nothing, sent 3"));
