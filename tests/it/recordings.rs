@@ -17,19 +17,19 @@ use uuid::Uuid;
 /// The run in the repository. `make recordings` records it anew.
 const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/recordings/mend.jsonl");
 
-const BROKEN: &str = "def total(prices):\n    return sum(prices[1:])\n";
-const TEST: &str = "import unittest\n\nimport shop\n\n\nclass Total(unittest.TestCase):\n    def test_all_count(self):\n        \
-                    self.assertEqual(shop.total([1, 2]), 3)\n";
+/// Says where the files lie and how long it took. Nothing but a shell and its tools, which print the same everywhere.
+const CHECK: &str =
+    "echo \"checking $PWD/shop.txt\"\necho \"1 check in 0.$(date +%N)s\"\ngrep -qx open shop.txt\n";
 
 /// Looks, says too early that it is done, meets an overloaded service, mends, and is done. Its commands print how long
 /// they took and where the files lie.
 fn script() -> Script {
     rules(json!([
         { "name": "overloaded", "when": { "turn": 2 }, "times_per_user": 1, "fault": 529 },
-        answer("Mend", 0, json!([shell("python3 -m unittest; pwd; ls shop.py")])),
+        answer("Mend", 0, json!([shell("bash check.sh; pwd; ls")])),
         answer("Mend", 1, json!([finish("All is well.")])),
-        answer("Mend", 2, json!([write("shop.py", &BROKEN.replace("[1:]", ""))])),
-        answer("Mend", 3, json!([finish("Every price counts.")])),
+        answer("Mend", 2, json!([write("shop.txt", "open\n")])),
+        answer("Mend", 3, json!([finish("The shop is open.")])),
     ]))
 }
 
@@ -47,12 +47,12 @@ async fn mender(hive: &TestHive) -> String {
 
 async fn post(hive: &TestHive, repo: &Repo) -> Uuid {
     let task = json!({ "title": "Mend the shop", "agent_type": "mender", "repository": repo.json(),
-                       "acceptance": [{ "name": "tests", "command": "python3 -m unittest" }] });
+                       "acceptance": [{ "name": "tests", "command": "bash check.sh" }] });
     hive.post_task(task).await
 }
 
 fn repo(hive: &TestHive) -> Repo {
-    hive.repo("shop", &[("shop.py", BROKEN), ("test_shop.py", TEST), (".gitignore", "__pycache__/\n")])
+    hive.repo("shop", &[("shop.txt", "closed\n"), ("check.sh", CHECK)])
 }
 
 /// The journal without what is a run's own: who wrote it and when, and how long its checks took.
@@ -125,7 +125,7 @@ async fn a_recorded_run_is_done_again_byte_for_byte() {
     let statuses: Vec<_> = recorded.lines.iter().map(|line| line["status"].as_u64().unwrap()).collect();
     assert_eq!(statuses, [200, 200, 529, 200, 200]);
     let told = recorded.lines[1]["request"].to_string();
-    assert!(told.contains("\\n.\\nshop.py"), "where the tree lies is not told: {told}");
+    assert!(told.contains("checking ./shop.txt\\n1 check in 0."), "where the tree lies is not told: {told}");
     assert!(recorded.lines[2]["request"].to_string().contains("The checks failed"));
 
     let records = TestHive::elsewhere();
@@ -148,7 +148,7 @@ async fn a_recorded_run_is_done_again_byte_for_byte() {
     let path = format!("/api/v1/agents/{}", mender["id"].as_str().unwrap());
     let changed = json!({ "system_prompt": "You mend with care." });
     assert!(hive.send(0, Method::PUT, &path, Some(&changed)).await.status().is_success());
-    let other = hive.repo("other", &[("shop.py", BROKEN)]);
+    let other = hive.repo("other", &[("shop.txt", "closed\n")]);
     let id = post(&hive, &other).await;
     let task = hive.wait_end(id, 60).await;
     assert_eq!(
@@ -179,16 +179,16 @@ async fn the_recording_in_the_repository_still_fits() {
 #[tokio::test]
 async fn a_worker_that_is_killed_leaves_a_recording_that_can_be_played() {
     let records = TestHive::elsewhere();
-    let mut slow = answer("Mend", 3, json!([finish("Every price counts.")]));
+    let mut slow = answer("Mend", 3, json!([finish("The shop is open.")]));
     slow["name"] = json!("slow");
     slow["delay_ms"] = json!(120_000);
     slow["times_per_user"] = json!(1);
     let script = rules(json!([
         answer("Mend", 0, json!([shell("ls")])),
-        answer("Mend", 1, json!([shell("cat shop.py")])),
-        answer("Mend", 2, json!([write("shop.py", &BROKEN.replace("[1:]", ""))])),
+        answer("Mend", 1, json!([shell("cat shop.txt")])),
+        answer("Mend", 2, json!([write("shop.txt", "open\n")])),
         slow,
-        answer("Mend", 3, json!([finish("Every price counts.")])),
+        answer("Mend", 3, json!([finish("The shop is open.")])),
     ]));
     let mut hive = hive(records.path()).script(script).start().await;
     mender(&hive).await;
@@ -225,8 +225,12 @@ async fn a_full_disk_ends_the_recording_and_not_the_task() {
         answer("Talk", 0, json!([{ "name": "wait", "input": {} }])),
         answer("Talk", 1, json!([finish("Talked.")])),
     ]));
-    let mut hive =
-        hive(records.path()).worker_env("HIVE_RECORD_TASKS", "labelled").script(script).workers(0).start().await;
+    let mut hive = hive(records.path())
+        .worker_env("HIVE_RECORD_TASKS", "labelled")
+        .script(script)
+        .workers(0)
+        .start()
+        .await;
     let labelled = json!({ "title": "Talk", "labels": { "record": "true" } });
     let (full, good) = (hive.post_task(labelled.clone()).await, hive.post_task(labelled).await);
     let silent = hive.post_task(json!({ "title": "Talk" })).await;

@@ -74,8 +74,7 @@ pub(crate) async fn run(client: &Client, options: &Options, as_json: bool) -> Re
         return Ok(());
     };
     let failed = |error| Failure::Failed(format!("{}: {error}", path.display()));
-    let mut file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     let (repeated, steps) = (found - calls.len(), answers.len());
     if as_json {
@@ -107,7 +106,8 @@ fn answers(steps: &[Value]) -> Vec<Answer> {
 
 impl Answer {
     fn is(&self, call: &RecordedCall) -> bool {
-        let may_be = |known: &Option<String>, is: Option<&str>| known.as_deref().is_none_or(|known| is == Some(known));
+        let may_be =
+            |known: &Option<String>, is: Option<&str>| known.as_deref().is_none_or(|known| is == Some(known));
         may_be(&self.request_sha256, Some(&call.request_sha256))
             && may_be(&self.request_id, call.request_id.as_deref())
     }

@@ -77,7 +77,8 @@ mod tests {
     use super::*;
 
     fn exchange(request: &str, body: &[u8]) -> Exchange {
-        let pairs = [("request-id", "req_1"), ("via", "a"), ("via", "b"), ("x-echo", "sk-ant-api03-abcdefghij")];
+        let pairs =
+            [("request-id", "req_1"), ("via", "a"), ("via", "b"), ("x-echo", "sk-ant-api03-abcdefghij")];
         let headers = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let answer = Answered { status: 200, headers, body: body.to_vec() };
         Exchange { request: request.as_bytes().to_vec(), answer: Some(answer) }

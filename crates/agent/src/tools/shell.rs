@@ -47,9 +47,11 @@ impl Tool for Shell {
         match ran {
             Ok(output) => match output.ended_by {
                 None => Ok(capture_text(&output, bench.tree)),
-                Some(limit) => {
-                    Err(ToolError::Tell(format!("{}\n{}", ended(limit, &output), capture_text(&output, bench.tree))))
-                }
+                Some(limit) => Err(ToolError::Tell(format!(
+                    "{}\n{}",
+                    ended(limit, &output),
+                    capture_text(&output, bench.tree)
+                ))),
             },
             Err(error @ (Error::BadJob(_) | Error::Program { .. })) => {
                 Err(ToolError::Tell(error.to_string()))

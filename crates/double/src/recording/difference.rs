@@ -67,7 +67,9 @@ fn at(recorded: Option<&Value>, sent: Option<&Value>, path: &str) -> Option<Stri
             let (recorded, sent) = (recorded.map(canonical), sent.map(canonical));
             // Long texts that begin alike are shown from where they part.
             let common = match (&recorded, &sent) {
-                (Some(recorded), Some(sent)) if recorded.chars().count().max(sent.chars().count()) > SHOWN => {
+                (Some(recorded), Some(sent))
+                    if recorded.chars().count().max(sent.chars().count()) > SHOWN =>
+                {
                     recorded.chars().zip(sent.chars()).take_while(|(recorded, sent)| recorded == sent).count()
                 }
                 _ => 0,

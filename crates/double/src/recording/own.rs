@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_short_id_is_not_looked_for_in_texts() {
-        let body = json!({ "metadata": { "user_id": "a" }, "messages": [{ "role": "user", "content": "a cat" }] });
+        let body =
+            json!({ "metadata": { "user_id": "a" }, "messages": [{ "role": "user", "content": "a cat" }] });
         assert_eq!(left_out(&body)["messages"][0]["content"], "a cat");
         assert_eq!(left_out(&body)["metadata"]["user_id"], "{task}");
     }
