@@ -100,7 +100,17 @@ async fn five_hundred_sequences_of_faults() {
             continue;
         }
         let expected = if end.is_some() { "failed" } else { "succeeded" };
-        assert_eq!((status.as_str(), reason.as_deref()), (expected, *end), "seed {seed}, sequence {number}");
+        let calls: Vec<(String, Option<String>)> =
+            sqlx::query_as("SELECT state::text, error FROM llm_calls WHERE task_id = $1 ORDER BY id")
+                .bind(id)
+                .fetch_all(&hive.pool)
+                .await
+                .unwrap();
+        assert_eq!(
+            (status.as_str(), reason.as_deref()),
+            (expected, *end),
+            "seed {seed}, sequence {number}: {calls:#?}"
+        );
         assert_eq!(attempt, 1, "seed {seed}, sequence {number} burnt an attempt");
         // What is charged before its count is sent, nobody here can know.
         let (booked, charged) = (hive.booked(id).await, hive.charged(id));
