@@ -54,7 +54,7 @@ pub(crate) struct Options {
     #[arg(long = "double-script", env = "HIVE_DOUBLE_SCRIPTS", value_delimiter = ':')]
     pub(crate) double_scripts: Vec<PathBuf>,
     /// A recording that the Claude double plays, and nothing else; see `hive task recording`.
-    #[arg(long, value_name = "FILE", conflicts_with = "claude_key")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) double_recording: Option<PathBuf>,
 }
 

@@ -229,9 +229,7 @@ async fn agent(
         ..GatePolicy::default()
     };
     let only_labelled = config.record_tasks == RecordTasks::Labelled;
-    // A variable that is empty is one that nobody set.
-    let directory = config.record.as_deref().filter(|directory| !directory.as_os_str().is_empty());
-    let recorder = directory.map(|directory| {
+    let recorder = config.record.as_deref().map(|directory| {
         Recorder::new(directory, only_labelled)
             .with_context(|| format!("HIVE_RECORD: {} cannot be written to", directory.display()))
     });

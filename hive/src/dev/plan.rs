@@ -48,6 +48,12 @@ impl Plan {
         let token = token.map_err(|error| Failure::Failed(error.to_string()))?;
         let key = options.claude_key.clone().filter(|key| !key.trim().is_empty());
         let double = (key.is_none() && options.claude_url.is_none()).then(|| options.double_scripts.clone());
+        if options.double_recording.is_some() && double.is_none() {
+            return Err(Failure::Usage(
+                "--double-recording lets the Claude double answer; unset ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL"
+                    .to_owned(),
+            ));
+        }
         let plan = Self {
             port: options.port,
             workers: options.workers,
