@@ -95,12 +95,12 @@ async fn another_run_of_the_task_is_answered_and_the_lines_that_it_left_are_told
         assert_eq!(answer.text().await.expect("the body is whole"), body);
         assert_eq!(api.double.unplayed(), left);
     }
-    let (status, refused) = api.post(&turn(other, "3 tests in 0.001s")).await;
+    let (status, refused) = api.post(&turn(other, "2 checks in 0.001s")).await;
     assert_eq!(status, 400);
     let said = refused["error"]["message"].as_str().expect("it says something");
     assert!(
         said.ends_with(
-            "recorded \"On hive/{task}: 2 tests in {time}\", sent \"On hive/{task}: 3 tests in {time}\""
+            "recorded \"On hive/{task}: 2 tests in {time}\", sent \"On hive/{task}: 2 checks in {time}\""
         ),
         "{said}"
     );
