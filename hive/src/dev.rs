@@ -156,12 +156,15 @@ fn announce(plan: &Plan) {
     println!("  login     token {}", plan.token);
     println!("  settings  . {}", plan.settings_file().display());
     println!("  logs      {}", plan.logs().display());
-    match &plan.double {
-        Some(_) => {
+    match (&plan.double, &plan.double_recording) {
+        (Some(_), Some(recording)) => {
+            println!("  model     the Claude double: plays {}, no real model", recording.display());
+        }
+        (Some(_), None) => {
             println!(
                 "  model     the Claude double: scripted answers, no real model (set ANTHROPIC_API_KEY)"
             );
         }
-        None => println!("  model     Claude at {}", plan.claude_url),
+        (None, _) => println!("  model     Claude at {}", plan.claude_url),
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Plan {
     pub(super) claude_url: String,
     claude_key: String,
     pub(super) double: Option<Vec<PathBuf>>,
-    double_recording: Option<PathBuf>,
+    pub(super) double_recording: Option<PathBuf>,
     pub(super) drain_seconds: u64,
 }
 

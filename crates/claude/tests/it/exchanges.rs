@@ -1,8 +1,9 @@
 //! What is kept of a call, byte for byte, however it ends.
 
-use hive_claude::{Answered, Error, Exchange};
+use hive_claude::{Answered, Error, Exchange, Progress};
+use tokio::sync::Notify;
 
-use crate::server::{Server, WEATHER, client, request, streamed};
+use crate::server::{Act, STREAM_HEAD, Server, WEATHER, client, request, streamed};
 
 async fn seen(bytes: impl Into<Vec<u8>>) -> (Exchange, Result<hive_claude::Reply, Error>) {
     let server = Server::answering(bytes).await;
@@ -33,6 +34,26 @@ async fn what_broke_off_is_kept_as_far_as_it_came() {
     let (exchange, reply) = seen(streamed(half)).await;
     assert!(matches!(reply.unwrap_err(), Error::Cut { .. }));
     assert_eq!(answered(exchange).body, half.as_bytes());
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_kept_as_far_as_it_came() {
+    let half = &WEATHER[..WEATHER.find("event: message_delta").unwrap()];
+    let begun = [STREAM_HEAD, "connection: close\r\n\r\n", half].concat();
+    let server = Server::start(vec![vec![Act::Send(begun.into_bytes()), Act::Hold]]).await;
+    let (mut exchange, heard) = (Exchange::default(), Notify::new());
+    let on_event = |progress: Progress<'_>| {
+        if matches!(progress, Progress::Text(_)) {
+            heard.notify_one();
+        }
+    };
+    let (claude, request) = (server.client(), request());
+    tokio::select! {
+        reply = claude.create_seen(&request, on_event, Some(&mut exchange)) => panic!("{reply:?}"),
+        () = heard.notified() => {}
+    }
+    let body = answered(exchange).body;
+    assert!(half.as_bytes().starts_with(&body) && !body.is_empty());
 }
 
 #[tokio::test]
