@@ -88,3 +88,36 @@ fn probe(directory: &Path) -> io::Result<()> {
     std::fs::File::create(&path)?;
     std::fs::remove_file(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn a_directory_is_made_for_nobody_else_and_what_is_none_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let records = directory.path().join("deep/records");
+        Recorder::new(&records, false).unwrap();
+        assert_eq!(fs::metadata(&records).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(&records).unwrap().count(), 0, "nothing is left of the probe");
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        Recorder::new(&file, false).unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_written_is_marked_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let recorder = Recorder::new(directory.path(), false).unwrap();
+        let task = TaskId::new();
+        // A directory in the place of the file: it cannot be opened.
+        fs::create_dir(directory.path().join(format!("{task}.jsonl"))).unwrap();
+        let answer = hive_claude::Answered { status: 200, headers: Vec::new(), body: Vec::new() };
+        let exchange = Exchange { request: b"{}".to_vec(), answer: Some(answer) };
+        recorder.keep(task, exchange).await;
+        assert!(recorder.stopped().contains(&task));
+        assert!(Recording::read(directory.path(), task).unwrap().unwrap().incomplete);
+    }
+}
