@@ -35,6 +35,7 @@ mod order;
 mod outage;
 mod pinned;
 mod postgres_away;
+mod recordings;
 mod redis_loss;
 mod redis_user;
 mod refusals;

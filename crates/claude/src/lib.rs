@@ -13,6 +13,7 @@ mod catalogue;
 mod client;
 mod config;
 mod error;
+mod exchange;
 mod head;
 mod price;
 mod rate_limit;
@@ -27,6 +28,7 @@ pub use catalogue::{Catalogue, CatalogueError, Finding, ModelFacts, Source, Stan
 pub use client::{Claude, Reply};
 pub use config::{Config, Secret};
 pub use error::{ApiError, Error, ErrorKind, Partial, Phase};
+pub use exchange::{Answered, Exchange};
 pub use price::{ListedPrice, NanoUsd, PriceError, PriceTable, Service, cost, worst_case};
 pub use rate_limit::{RateLimits, Window};
 pub use retry::{
