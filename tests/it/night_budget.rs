@@ -18,14 +18,15 @@ fn usage(output_tokens: u64) -> Value {
 
 fn script() -> hive_double::Script {
     let mut script = vec![
+        // Quicker than the others, so that it is its circle that ends it and not the cap.
         json!({ "name": "circles", "when": { "first_text": "Task: Looper\n" }, "tools": [shell("echo same")],
                 "usage": usage(200) }),
         json!({ "name": "long", "when": { "first_text": "Task: Writer\n", "turn": 0 }, "tools": [shell("echo long")],
-                "usage": usage(100_000) }),
+                "usage": usage(100_000), "delay_ms": 400 }),
     ];
     for turn in 0..TURNS {
         script.push(json!({ "name": format!("turn {turn}"), "when": { "turn": turn },
-                            "tools": [shell(&format!("echo {turn}"))], "usage": usage(4_000) }));
+                            "tools": [shell(&format!("echo {turn}"))], "usage": usage(4_000), "delay_ms": 400 }));
     }
     script.push(json!({ "name": "finish", "tools": [finish("Done.")], "usage": usage(4_000) }));
     rules(json!(script))
@@ -77,8 +78,10 @@ async fn a_night_costs_what_was_allowed_and_a_raise_resumes_precisely_what_waite
         ["Looper", "Writer"].into_iter().map(str::to_owned).chain((0..8).map(|nth| format!("Run {nth}")))
     {
         let mut body = json!({ "title": title, "repository": repo.json(), "session_id": session });
-        if title == "Writer" {
-            body["agent_id"] = writer["id"].clone();
+        match title.as_str() {
+            "Looper" => body["priority"] = json!(1),
+            "Writer" => body["agent_id"] = writer["id"].clone(),
+            _ => {}
         }
         ids.push(hive.post_task(body).await);
     }

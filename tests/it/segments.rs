@@ -295,3 +295,27 @@ async fn a_block_that_the_service_signed_stands_first_as_it_came() {
     }
     assert_whole(&hive, id).await;
 }
+
+#[tokio::test]
+async fn a_model_that_should_write_the_summary_and_is_out_is_passed_over() {
+    let mut out = summary();
+    out["name"] = json!("out");
+    out["when"] = json!({ "last_text": ASKED, "model": "claude-opus-5-5" });
+    out["fault"] = json!(404);
+    let hive = start(script(vec![out], 25), WINDOW).await;
+    let writer = json!({ "rules": [{ "role": "*", "step": "summary", "model": "claude-opus-5-5" }] });
+    let (status, added) = hive.post("/api/v1/routing-rules", &writer).await;
+    assert_eq!(status, 201, "{added}");
+    let path = format!("/api/v1/routing-rules/{}/activate", added["version"]);
+    assert_eq!(hive.post(&path, &json!({})).await.0, 200);
+    let id = post(&hive).await;
+    hive.wait_succeeded(id, 120).await;
+    let asked: Vec<Value> = requests(&hive, id)
+        .into_iter()
+        .filter(|request| last_text(request).contains(ASKED))
+        .map(|request| request.body["model"].clone())
+        .collect();
+    assert_eq!(asked[..2], [json!("claude-opus-5-5"), json!("claude-sonnet-5-5")], "{asked:?}");
+    assert!(segments(&hive, id).await.iter().all(|segment| segment["summary"].is_object()));
+    assert_whole(&hive, id).await;
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hive_claude::{Request, Standing, Unsendable, Verdict, WaitReason};
 use hive_domain::{
-    CallKind, NanoUsd, Outcome, RouteReason, StatusReason,
+    NanoUsd, Outcome, StatusReason,
     journal::{Compacted, TaskResult},
 };
 use sha2::{Digest, Sha256};
@@ -35,7 +35,7 @@ pub(crate) struct Question {
     /// What the call may cost at most.
     pub(crate) worst_case: NanoUsd,
     /// The model of the turn that it is asked in; a summary may be asked of another one.
-    turn: String,
+    pub(crate) turn: String,
     /// The SHA-256 of what all requests of the run begin with.
     pub(crate) prefix: [u8; 32],
     /// What its answer is for.
@@ -81,12 +81,7 @@ impl Activation<'_> {
         let (mut request, choice, purpose) = match self.put_aside(&turn.model, &request)? {
             Due::Turn => (request, turn.clone(), Purpose::Turn),
             Due::Summary(draft) => {
-                // The model that stands in writes the summary as well.
-                let choice = match turn.route.reason {
-                    RouteReason::Fallback => turn.clone(),
-                    _ => self.choose(CallKind::Summary),
-                };
-                has_price(&choice.model)?;
+                let choice = self.writer(turn);
                 let request = self.summary_request(&choice.model, &draft).map_err(refused)?;
                 (request, choice, Purpose::Summary(draft))
             }
@@ -124,6 +119,18 @@ impl Activation<'_> {
                         self.noted_but_not_sent(call).await?;
                     }
                     match self.asking_of(tries.choice()) {
+                        // Whoever stands in is asked in an outage: what does not fit it ends no task.
+                        Err((_, detail))
+                            if tries
+                                .stands_in_for()
+                                .is_some_and(|wished| !self.gone.iter().any(|gone| gone == wished)) =>
+                        {
+                            if tries.stand_in() {
+                                continue;
+                            }
+                            let (after, reason) = (self.agent.retry.park, StatusReason::ProviderUnavailable);
+                            return Ok(Some(Outcome::Wait { after, reason, detail }));
+                        }
                         Ok(Asking::Model(question)) => (None, *question),
                         Ok(Asking::Nobody(compacted)) => {
                             self.begin_segment(*compacted, None).await?;
@@ -138,6 +145,14 @@ impl Activation<'_> {
             let permit = match entry.await {
                 gate::Entry::Go(permit) => permit,
                 turned_away => {
+                    if matches!(&turned_away, gate::Entry::Wait(hindrance) if hindrance.is_outage())
+                        && self.passes_over(&question)
+                    {
+                        if let Some((call, _)) = noted {
+                            self.noted_but_not_sent(call).await?;
+                        }
+                        return Ok(None);
+                    }
                     // The run closes it when it ends, or the next round does.
                     self.noted = noted.map(|(call, asked)| (call, asked, question));
                     match turned_away {
@@ -174,7 +189,11 @@ impl Activation<'_> {
                 Sent::Failed(error) => error,
             };
             let detail = chain(&error);
-            let after = match tries.after(&error, &self.agent.retry, rand::random()) {
+            let next = tries.after(&error, &self.agent.retry, rand::random());
+            if next.is_out() && self.passes_over(&question) {
+                return Ok(None);
+            }
+            let after = match next {
                 tries::Next::StandIn { is_gone } => {
                     if is_gone {
                         self.gone.push(question.model.clone());

@@ -39,10 +39,15 @@ impl Choice {
 
     /// Asks as the choice says, within what the model can.
     pub(crate) fn apply(&self, request: &mut Request, catalogue: &Catalogue) {
-        if let Some(facts) = catalogue.model(&self.model) {
+        let facts = catalogue.model(&self.model);
+        if let Some(facts) = facts {
             request.max_tokens = facts.clamp(request.max_tokens);
         }
-        if let Some(effort) = self.effort {
+        // A rule's effort is meant for the model that it names: one that stands in may know no such effort.
+        let knows = |effort| facts.is_none_or(|facts| facts.effort.contains(&effort));
+        if let Some(effort) = self.effort
+            && (self.route.reason != RouteReason::Fallback || knows(effort))
+        {
             request.output_config.get_or_insert_with(OutputConfig::default).effort = Some(effort.into());
         }
     }

@@ -20,6 +20,8 @@ const FAILED_BYTES: (usize, usize) = (400, 500);
 const LAST_BYTES: usize = 1_500;
 /// Results of the last turn that are shown.
 const LAST_RESULTS: usize = 4;
+/// What is shown of a message that was answered, in bytes of JSON at least.
+const LEAST_OF_MESSAGE: usize = 600;
 /// Files that are named.
 const MOST_FILES: usize = 100;
 
@@ -32,17 +34,14 @@ pub(crate) fn told(transcript: &Transcript, summary: Option<&Summary>, window: i
                     for say something, that still holds.\n"
         .to_owned();
     // What people said goes first, then what must not be tried again: neither is left to the model's memory.
-    section(
-        &mut text,
-        "What the person you work for wrote to you, word for word",
-        &newest(past.messages, room / 2),
-    );
+    section(&mut text, "What the person you work for wrote to you", &past.told_by_people(room / 2));
     if let Some(summary) = summary {
         text.push_str(&format!("\n## Where the work stands\n{}\n", summary.state.trim()));
         section(&mut text, "Decisions", &items(&summary.decisions));
         section(&mut text, "Open work", &items(&summary.open_work));
     }
-    section(&mut text, "Approaches that failed", &items(&failed_approaches(transcript, summary)));
+    let approaches = items(&failed_approaches(transcript, summary));
+    section(&mut text, "Approaches that failed", &newest(approaches, room / 5));
     section(&mut text, "Calls that failed, as they came", &newest(past.failed, room / 5));
     section(&mut text, "Files you wrote or edited", &newest(past.files, room / 20));
     section(&mut text, "Calls that took effect outside of the workspace", &newest(past.outside, room / 20));
@@ -93,7 +92,10 @@ fn failed_approaches(transcript: &Transcript, summary: Option<&Summary>) -> Vec<
 /// What the journal says.
 #[derive(Default)]
 struct Past {
-    messages: Vec<String>,
+    /// What people wrote, by number.
+    messages: Vec<(i32, String)>,
+    /// How many of them some reply came after.
+    answered: usize,
     failed: Vec<String>,
     files: Vec<String>,
     outside: Vec<String>,
@@ -107,6 +109,7 @@ impl Past {
         for (_, entry) in transcript.conversation() {
             match entry {
                 Entry::Reply(reply) => {
+                    past.answered = past.messages.len();
                     calls = reply.calls().into_iter().map(|call| (call.id.clone(), call)).collect();
                     past.last = (!reply.text().is_empty())
                         .then(|| format!("You said: {}", Ends::of(reply.text()).within(LAST_BYTES)))
@@ -115,7 +118,7 @@ impl Past {
                 }
                 Entry::ToolResults(results) => past.results(results, &calls),
                 Entry::Message(message) => {
-                    past.messages.push(format!("Message {}:\n{}", message.number, message.text));
+                    past.messages.push((message.number, message.text.clone()));
                 }
                 Entry::Outcome(outcome) if outcome.took_place => {
                     let said = head(&outcome.content, FAILED_BYTES.1);
@@ -140,6 +143,23 @@ impl Past {
             past.files.drain(..past.files.len() - MOST_FILES);
         }
         past
+    }
+
+    /// Whole what no reply came after, however long: nobody has read it yet. What was answered shares the room, each with
+    /// both its ends where it is too long.
+    fn told_by_people(&self, room: usize) -> Vec<String> {
+        let most = (room / self.answered.max(1)).max(LEAST_OF_MESSAGE);
+        let said = |(number, text): &(i32, String), most: Option<usize>| {
+            let text = most.map_or_else(|| text.clone(), |most| Ends::of(text.clone()).within(most));
+            format!("Message {number}:\n{text}")
+        };
+        let (answered, unread) = self.messages.split_at(self.answered);
+        let mut all = newest(
+            answered.iter().map(|message| said(message, Some(most))).collect(),
+            room.max(LEAST_OF_MESSAGE * 2),
+        );
+        all.extend(unread.iter().map(|message| said(message, None)));
+        all
     }
 
     fn results(&mut self, results: &ToolResults, calls: &HashMap<String, ToolCall>) {

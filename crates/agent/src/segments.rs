@@ -1,9 +1,9 @@
 //! Beginning a conversation anew before it no longer fits: when, with what, and when that is of no use.
 
 use fail::fail_point;
-use hive_claude::{Block, Compaction, EndReason, Request, StopReason, Verdict};
+use hive_claude::{Block, Compaction, EndReason, Request, Standing, StopReason, Verdict};
 use hive_domain::{
-    StatusReason, Usage,
+    CallKind, RouteReason, StatusReason, Usage,
     journal::{Compacted, Entry, Summary, Trigger},
     transcript::MAX_COMPACTIONS,
 };
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
+    ask::Question,
     choice::Choice,
     conversation,
     markers::Said,
@@ -40,6 +41,8 @@ pub(crate) struct Tried {
     bad_summaries: usize,
     /// The service said that the next request is too long.
     too_long: bool,
+    /// Models that should have written the summary and could not be asked.
+    absent_writers: usize,
 }
 
 /// What the answer to a question is for.
@@ -205,6 +208,32 @@ impl Activation<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Who writes the summary: the model that the rules name for it, what may stand in for that, the model of the turn.
+    /// Those that could not be asked are passed over.
+    pub(crate) fn writer(&self, turn: &Choice) -> Choice {
+        let named = self.choose(CallKind::Summary);
+        let stand_ins = named.fallback.iter().map(|model| named.stand_in(model));
+        let mut writers = std::iter::once(named.clone()).chain(stand_ins);
+        let catalogue = self.agent.models.catalogue();
+        let is_known = |writer: &Choice| {
+            !matches!(catalogue.standing(&writer.model), Standing::Retired(_))
+                && !self.gone.contains(&writer.model)
+                && hive_claude::cost(&writer.model, &hive_claude::Usage::default()).is_some()
+        };
+        match turn.route.reason {
+            // The model that stands in writes the summary as well.
+            RouteReason::Fallback => turn.clone(),
+            _ => writers.nth(self.tried.absent_writers).filter(is_known).unwrap_or_else(|| turn.clone()),
+        }
+    }
+
+    /// True when a summary was asked of another model than the turn's: the next one is asked for it.
+    pub(crate) fn passes_over(&mut self, question: &Question) -> bool {
+        let is_other = matches!(question.purpose, Purpose::Summary(_)) && question.model != question.turn;
+        self.tried.absent_writers += usize::from(is_other);
+        is_other
     }
 
     /// True when what ended a call is answered by putting the conversation aside, or by doing so in another way.

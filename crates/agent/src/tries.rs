@@ -21,6 +21,28 @@ pub(crate) enum Next {
     },
 }
 
+impl Next {
+    /// The model cannot be asked for now, or is none.
+    pub(crate) const fn is_out(&self) -> bool {
+        match self {
+            Self::StandIn { .. } => true,
+            Self::Verdict(verdict) => is_out(*verdict),
+        }
+    }
+}
+
+const fn is_out(verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Later { reason: WaitReason::ProviderUnavailable, .. }
+        | Verdict::End { reason: EndReason::ModelNotFound } => true,
+        Verdict::Later { .. }
+        | Verdict::Again { .. }
+        | Verdict::StopKey { .. }
+        | Verdict::TooLong
+        | Verdict::End { .. } => false,
+    }
+}
+
 /// One question's.
 #[derive(Debug)]
 pub(crate) struct Tries {
@@ -83,16 +105,7 @@ impl Tries {
             policy.max_tries = policy.max_tries.min(TRIES_BEFORE_FALLBACK);
         }
         let verdict = verdict(error, self.failed, self.started.elapsed(), &policy, jitter);
-        let is_out = match verdict {
-            Verdict::Later { reason: WaitReason::ProviderUnavailable, .. }
-            | Verdict::End { reason: EndReason::ModelNotFound } => true,
-            Verdict::Later { .. }
-            | Verdict::Again { .. }
-            | Verdict::StopKey { .. }
-            | Verdict::TooLong
-            | Verdict::End { .. } => false,
-        };
-        if is_out && self.stand_in() {
+        if is_out(verdict) && self.stand_in() {
             Next::StandIn { is_gone: matches!(verdict, Verdict::End { .. }) }
         } else {
             Next::Verdict(verdict)

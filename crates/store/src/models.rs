@@ -260,8 +260,9 @@ impl Store {
             r#"SELECT kind AS "kind!", name AS "name!", model AS "model!" FROM (
                    SELECT 'class' AS kind, c.name, c.model FROM model_classes c
                    UNION ALL
-                   SELECT 'agent', a.name, v.model
+                   SELECT 'agent', a.name, m.model
                    FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+                   CROSS JOIN unnest(v.model || v.fallback_models) AS m (model)
                    WHERE a.status = 'active'
                    UNION ALL
                    SELECT 'rule', format('%s × %s', r.rule->>'role', r.rule->>'step'), r.rule->>'model'

@@ -106,7 +106,7 @@ pub async fn handle(
     Body(introduction): Body<Introduction>,
 ) -> Result<impl IntoResponse> {
     let new = introduction.check()?;
-    definition::check_model(&app.store, &new.definition.model).await?;
+    definition::check_models(&app.store, &new.definition, None).await?;
     let agent = app.store.create_agent(&new).await?;
     let location = [(LOCATION, format!("/api/v1/agents/{}", agent.id))];
     let tag = [(ETAG, etag::of(agent.version))];

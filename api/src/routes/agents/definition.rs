@@ -65,12 +65,29 @@ pub fn check(definition: &AgentDefinition, faults: &mut Faults) {
     check_limits(&definition.limits, faults);
 }
 
-/// Refuses a model that does not answer calls to come.
+/// Refuses models that do not answer calls to come, the one that is asked and those that stand in for it. One that stands
+/// in `before` already may have ended since: everything else can be changed all the same.
 ///
 /// # Errors
 /// 422 that names the field and, for a model that has ended, what to name instead.
-pub async fn check_model(store: &Store, model: &str) -> Result<()> {
-    let mut faults = Faults::default();
-    KnownModels::read(store).await?.check(model, "/model", &mut faults);
+pub async fn check_models(
+    store: &Store,
+    definition: &AgentDefinition,
+    before: Option<&AgentDefinition>,
+) -> Result<()> {
+    let fallback = definition.fallback_models.iter().enumerate();
+    let fallback = fallback.map(|(index, model)| (model, format!("/fallback_models/{index}")));
+    let named = std::iter::once((&definition.model, "/model".to_owned())).chain(fallback);
+    let stood = |model: &String| {
+        before.is_some_and(|before| *model == before.model || before.fallback_models.contains(model))
+    };
+    let new: Vec<_> = named.filter(|(model, _)| !stood(model)).collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    let (mut faults, known) = (Faults::default(), KnownModels::read(store).await?);
+    for (model, pointer) in new {
+        known.check(model, pointer, &mut faults);
+    }
     faults.finish()
 }

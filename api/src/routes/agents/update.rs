@@ -98,10 +98,7 @@ pub async fn handle(
     let current = app.store.agent(id).await?;
     let before = current.definition.clone();
     let definition = change.applied_to(current.definition)?;
-    // One that stands there already may have ended since: everything else can be changed all the same.
-    if definition.model != before.model {
-        definition::check_model(&app.store, &definition.model).await?;
-    }
+    definition::check_models(&app.store, &definition, Some(&before)).await?;
     let definition = (definition != before).then_some(&definition);
     // What is not named was read above, so a change in between must not be overwritten by it.
     let expected = demanded.unwrap_or(current.version);

@@ -10,6 +10,7 @@ use crate::{
     app::App,
     error::Result,
     known_models::KnownModels,
+    query::Query,
     views::{ModelFindingView, ModelRefreshView, ModelView},
 };
 
@@ -37,7 +38,8 @@ pub struct ModelList {
     tag = "models",
     responses((status = 200, body = ModelList, description = "All of them."))
 )]
-pub async fn handle(State(app): State<Arc<App>>) -> Result<Json<ModelList>> {
+pub async fn handle(State(app): State<Arc<App>>, query: Query) -> Result<Json<ModelList>> {
+    query.finish()?;
     let known = KnownModels::read(&app.store).await?;
     let uses = app.store.model_uses().await?;
     let findings = known.catalogue.findings(&uses, &known.classes);

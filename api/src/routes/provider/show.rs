@@ -8,7 +8,7 @@ use hive_store::{ModelState, ProviderEvent, StoppedKey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{app::App, error::Result};
+use crate::{app::App, error::Result, query::Query};
 
 /// What turns calls to the provider away, and what did lately.
 #[derive(Debug, Serialize, ToSchema)]
@@ -130,7 +130,8 @@ impl From<ProviderEvent> for EventView {
     tag = "provider",
     responses((status = 200, body = ProviderView, description = "As it is now."))
 )]
-pub async fn handle(State(app): State<Arc<App>>) -> Result<Json<ProviderView>> {
+pub async fn handle(State(app): State<Arc<App>>, query: Query) -> Result<Json<ProviderView>> {
+    query.finish()?;
     let state = app.store.provider(None).await?;
     let events = app.store.provider_events().await?;
     Ok(Json(ProviderView {

@@ -78,3 +78,18 @@ fn a_run_leaves_its_version_only_for_a_model_that_answers() {
     };
     assert_eq!((choose(&[]), choose(&["claude-opus-5"])), (2, 5));
 }
+
+#[test]
+fn an_effort_that_a_stand_in_does_not_know_is_left_out() {
+    let rules = Rules { pinned: version(2, &[("*", "*", "hard")]), instead: None };
+    let asked = Asked { of_task: None, of_agent: "work", role: "backend" };
+    let choice = rules.choose(&asked, CallKind::Work, &classes(), &catalogue(&[]));
+    let effort = |model: &str| {
+        let stand_in = choice.stand_in(model);
+        let mut request = Request::new(&stand_in.model, 1_000);
+        stand_in.apply(&mut request, &catalogue(&[]));
+        request.output_config.and_then(|config| config.effort)
+    };
+    assert_eq!(effort("claude-sonnet-4-5"), None, "it takes none");
+    assert_eq!(effort("claude-sonnet-5-5"), Some(hive_claude::Effort::High));
+}

@@ -110,3 +110,33 @@ fn the_same_journal_gives_the_same_words() {
         entries.iter().map(|entry| Entry::from_stored(entry.kind(), &entry.body().unwrap()).unwrap());
     assert_eq!(told(&Transcript::new(read_back.collect()), None, WINDOW), once);
 }
+
+#[test]
+fn what_nobody_has_read_yet_is_told_whole_however_long_it_is() {
+    let (read, unread) = ("r".repeat(60_000), "u".repeat(30_000));
+    let entries = [
+        vec![message(1, &read)],
+        shell("t1", "ls", "exit code: 0\n").to_vec(),
+        vec![message(2, &unread), message(3, "Never touch the database.")],
+    ]
+    .concat();
+    let text = told(&Transcript::new(entries), None, 8_000);
+    assert!(
+        text.contains(&unread) && text.contains("Message 3:\nNever touch the database."),
+        "{}",
+        text.len()
+    );
+    let kept = text.matches('r').count();
+    assert!((300..8_000).contains(&kept), "of what was answered both ends are left: {kept}");
+}
+
+#[test]
+fn approaches_of_many_segments_share_a_bounded_room() {
+    let failed = |n: usize| Summary {
+        failed_approaches: (0..10).map(|k| format!("{n}.{k} {}", "x".repeat(1_000))).collect(),
+        ..Summary::default()
+    };
+    let entries: Vec<Entry> = (0..20).map(|n| segment(failed(n))).collect();
+    let text = told(&Transcript::new(entries), None, WINDOW);
+    assert!(text.len() < MOST_BYTES && text.contains("19.9 ") && text.contains("earlier ones are left out"));
+}
