@@ -50,6 +50,9 @@ pub enum BatchStatus {
     Canceling,
     /// Its results are there.
     Ended,
+    /// A word that this crate does not know; not the end.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Requests of a batch by what became of them.

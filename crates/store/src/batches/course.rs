@@ -27,6 +27,8 @@ pub struct OpenBatch {
     pub not_ours: Vec<String>,
     /// How often it was looked at.
     pub polls: i32,
+    /// The time is over in which the provider works on it.
+    pub is_overdue: bool,
 }
 
 /// How a batch ended that brought no results.
@@ -48,7 +50,8 @@ impl Store {
     pub async fn batches_due(&self) -> Result<Vec<OpenBatch>> {
         let rows = sqlx::query!(
             r#"SELECT id, model, requests, created_at, provider_id, not_ours, polls,
-                      extract(epoch FROM now() - created_at)::float8 AS "age!"
+                      extract(epoch FROM now() - created_at)::float8 AS "age!",
+                      coalesce(expires_at < now(), false) AS "is_overdue!"
                FROM batches WHERE state IN ('intent', 'created') AND next_poll_at <= now()
                ORDER BY next_poll_at LIMIT 100"#,
         );
@@ -61,6 +64,7 @@ impl Store {
             provider_id: row.provider_id,
             not_ours: row.not_ours,
             polls: row.polls,
+            is_overdue: row.is_overdue,
         });
         Ok(rows.collect())
     }
