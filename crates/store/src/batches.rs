@@ -10,7 +10,7 @@ mod queue;
 mod record;
 
 use chrono::{DateTime, Utc};
-use hive_domain::{AgentId, NanoUsd, SessionId, TaskId, Usage};
+use hive_domain::{AgentId, BatchRequestState, NanoUsd, SessionId, TaskId, Usage};
 use uuid::Uuid;
 
 pub use begin::{QueuedRequest, Waiting};
@@ -38,39 +38,6 @@ pub struct NewBatchRequest {
     pub agent: Option<AgentId>,
     /// The session that it is charged to; the task's unless named.
     pub session: Option<SessionId>,
-}
-
-/// Where a request stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchRequestState {
-    /// It waits for a batch.
-    Queued,
-    /// It is in a batch.
-    Sent,
-    /// The reply is there.
-    Succeeded,
-    /// It failed for good.
-    Errored,
-    /// Its batch was cancelled before its turn.
-    Canceled,
-    /// Its last try ended before its turn.
-    Expired,
-}
-
-impl std::str::FromStr for BatchRequestState {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Ok(match name {
-            "queued" => Self::Queued,
-            "sent" => Self::Sent,
-            "succeeded" => Self::Succeeded,
-            "errored" => Self::Errored,
-            "canceled" => Self::Canceled,
-            "expired" => Self::Expired,
-            other => return Err(format!("{other:?} is no state of a request")),
-        })
-    }
 }
 
 /// A request with what came of it.

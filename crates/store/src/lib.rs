@@ -47,8 +47,8 @@ pub mod workers;
 pub use agents::{Agent, NewAgent};
 pub use append::{Edge, NewStep, NextCall};
 pub use batches::{
-    BatchAnswer, BatchCensus, BatchEnd, BatchRequestState, BatchResult, BatchVerdict, ListedBatch,
-    NewBatchRequest, OpenBatch, QueuedRequest, Waiting,
+    BatchAnswer, BatchCensus, BatchEnd, BatchResult, BatchVerdict, ListedBatch, NewBatchRequest, OpenBatch,
+    QueuedRequest, Waiting,
 };
 pub use budgets::{BudgetCensus, BudgetKey, ListedBudget};
 pub use calls::CallOutcome;

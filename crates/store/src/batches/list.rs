@@ -1,10 +1,13 @@
 //! Batches as people and dashboards see them.
 
 use chrono::{DateTime, Utc};
-use hive_domain::NanoUsd;
+use hive_domain::{BatchState, NanoUsd};
 use uuid::Uuid;
 
-use crate::{error::Result, pool::Store};
+use crate::{
+    error::{Error, Result},
+    pool::Store,
+};
 
 /// A batch with what its requests came to.
 #[derive(Clone, Debug)]
@@ -15,8 +18,8 @@ pub struct ListedBatch {
     pub provider_id: Option<String>,
     /// The model.
     pub model: String,
-    /// `intent`, `created`, `ended`, `unsent` or `lost`.
-    pub state: String,
+    /// Where it stands.
+    pub state: BatchState,
     /// How many requests it was made of.
     pub requests: i32,
     /// Of them, those that were answered.
@@ -77,24 +80,26 @@ impl Store {
             before,
             limit,
         );
-        let rows = rows.fetch_all(&self.pool).await?.into_iter().map(|row| ListedBatch {
-            id: row.id,
-            provider_id: row.provider_id,
-            model: row.model,
-            state: row.state,
-            requests: row.requests,
-            answered: row.answered,
-            failed: row.failed,
-            unknown: row.unknown,
-            cost: NanoUsd(row.cost),
-            reserved: NanoUsd(row.reserved),
-            created_at: row.created_at,
-            expires_at: row.expires_at,
-            next_poll_at: row.next_poll_at,
-            ended_at: row.ended_at,
-            detail: row.detail,
+        let rows = rows.fetch_all(&self.pool).await?.into_iter().map(|row| {
+            Ok(ListedBatch {
+                id: row.id,
+                provider_id: row.provider_id,
+                model: row.model,
+                state: row.state.parse().map_err(|e| Error::inconsistent("batches", "state", row.id, e))?,
+                requests: row.requests,
+                answered: row.answered,
+                failed: row.failed,
+                unknown: row.unknown,
+                cost: NanoUsd(row.cost),
+                reserved: NanoUsd(row.reserved),
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+                next_poll_at: row.next_poll_at,
+                ended_at: row.ended_at,
+                detail: row.detail,
+            })
         });
-        Ok(rows.collect())
+        rows.collect()
     }
 
     /// Counts what waits.
