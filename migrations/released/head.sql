@@ -5,6 +5,21 @@ CREATE TYPE public.agent_status AS ENUM (
     'active',
     'inactive'
 );
+CREATE TYPE public.batch_request_state AS ENUM (
+    'queued',
+    'sent',
+    'succeeded',
+    'errored',
+    'canceled',
+    'expired'
+);
+CREATE TYPE public.batch_state AS ENUM (
+    'intent',
+    'created',
+    'ended',
+    'unsent',
+    'lost'
+);
 CREATE TYPE public.call_state AS ENUM (
     'intent',
     'answered',
@@ -101,7 +116,8 @@ CREATE TYPE public.status_reason AS ENUM (
     'deadline',
     'loop_detected',
     'parent_cancelled',
-    'poison'
+    'poison',
+    'budget'
 );
 CREATE TYPE public.step_kind AS ENUM (
     'reply',
@@ -111,7 +127,8 @@ CREATE TYPE public.step_kind AS ENUM (
     'message',
     'intent',
     'outcome',
-    'rollback'
+    'rollback',
+    'compacted'
 );
 CREATE TYPE public.task_action_kind AS ENUM (
     'cancel',
@@ -134,6 +151,22 @@ CREATE TYPE public.task_status AS ENUM (
     'cancelled',
     'dead'
 );
+CREATE FUNCTION public.ancestors_of(parent uuid) RETURNS uuid[]
+    LANGUAGE sql STABLE
+    AS $$
+    WITH RECURSIVE above AS (
+        SELECT id, parent_id, 1 AS height FROM tasks WHERE id = parent
+        UNION ALL
+        SELECT t.id, t.parent_id, height + 1 FROM above JOIN tasks t ON t.id = above.parent_id WHERE height < 16
+    )
+    SELECT coalesce(array_agg(id ORDER BY height), '{}') FROM above
+$$;
+CREATE FUNCTION public.budget_targets(task uuid, parent uuid, agent uuid, session uuid) RETURNS uuid[]
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT array_remove(ARRAY['00000000-0000-0000-0000-000000000000'::uuid, agent, session, task], NULL)
+        || CASE WHEN parent IS NULL THEN '{}'::uuid[] ELSE ancestors_of(parent) END
+$$;
 CREATE FUNCTION public.lane_of(priority smallint) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (priority <= 2) THEN 'urgent'::text WHEN (priority <= 4) THEN 'high'::text WHEN (priority <= 6) THEN 'normal'::text ELSE 'low'::text END;
@@ -207,6 +240,146 @@ BEGIN
     END IF;
     RETURN OLD;
 END $$;
+CREATE FUNCTION public.settle_batch_calls() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    today  date := (now() AT TIME ZONE 'UTC')::date;
+    nobody uuid := '00000000-0000-0000-0000-000000000000';
+BEGIN
+    INSERT INTO usage_days AS u
+    SELECT s.day, s.project_id, s.agent, s.session, s.model, pg_backend_pid() % 32 AS shard, s.calls, s.failed, s.unknown,
+           s.input, s.output, s.cache_read, s.cache_write, s.cache_write_1h, s.cost, s.assumed
+    FROM (SELECT (c.finished_at AT TIME ZONE 'UTC')::date AS day, c.project_id, coalesce(c.agent_id, nobody) AS agent,
+                 coalesce(c.session_id, nobody) AS session, c.model, sum(sign) AS calls,
+                 sum(CASE WHEN c.state = 'failed' THEN sign ELSE 0 END) AS failed,
+                 sum(CASE WHEN c.state = 'unknown' THEN sign ELSE 0 END) AS unknown,
+                 sum(sign * c.input_tokens) AS input, sum(sign * c.output_tokens) AS output,
+                 sum(sign * c.cache_read_tokens) AS cache_read, sum(sign * c.cache_write_tokens) AS cache_write,
+                 sum(sign * c.cache_write_1h_tokens) AS cache_write_1h, sum(sign * c.cost_nano_usd) AS cost,
+                 sum(CASE WHEN c.state = 'unknown' THEN sign * c.reserved_nano_usd ELSE 0 END) AS assumed
+          FROM (SELECT 1 AS sign, a.* FROM after_rows a UNION ALL SELECT -1, b.* FROM before_rows b) c
+          WHERE c.state <> 'intent'
+          GROUP BY 1, 2, 3, 4, 5) s
+    ORDER BY s.day, s.agent, s.session, s.model, s.project_id
+    ON CONFLICT (day, agent_id, session_id, model, project_id, shard) DO UPDATE
+        SET calls = u.calls + excluded.calls, failed = u.failed + excluded.failed,
+            unknown = u.unknown + excluded.unknown, input_tokens = u.input_tokens + excluded.input_tokens,
+            output_tokens = u.output_tokens + excluded.output_tokens,
+            cache_read_tokens = u.cache_read_tokens + excluded.cache_read_tokens,
+            cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens,
+            cache_write_1h_tokens = u.cache_write_1h_tokens + excluded.cache_write_1h_tokens,
+            cost_nano_usd = u.cost_nano_usd + excluded.cost_nano_usd,
+            unknown_nano_usd = u.unknown_nano_usd + excluded.unknown_nano_usd;
+
+    PERFORM FROM budgets b
+    WHERE b.id = ANY (ARRAY(SELECT DISTINCT unnest(a.budgets) FROM after_rows a)) ORDER BY b.id FOR NO KEY UPDATE;
+    WITH part AS (
+        SELECT u.id, (c.finished_at AT TIME ZONE 'UTC')::date AS day,
+               sum(CASE WHEN c.state = 'intent' THEN sign * c.reserved_nano_usd ELSE 0 END) AS held,
+               sum(CASE c.state WHEN 'intent' THEN 0
+                                WHEN 'unknown' THEN sign * (c.cost_nano_usd + c.reserved_nano_usd)
+                                ELSE sign * c.cost_nano_usd END) AS spent
+        FROM (SELECT 1 AS sign, a.* FROM after_rows a UNION ALL SELECT -1, b.* FROM before_rows b) c
+        CROSS JOIN unnest(c.budgets) AS u (id)
+        GROUP BY 1, 2
+    ), whole AS (
+        SELECT p.id, greatest(b.day, today) AS day, sum(p.held) AS held,
+               coalesce(sum(p.spent) FILTER (WHERE b.period = 'total' OR p.day = greatest(b.day, today)), 0) AS spent
+        FROM part p JOIN budgets b ON b.id = p.id
+        GROUP BY p.id, b.day
+    )
+    UPDATE budgets b
+    SET reserved_nano_usd = b.reserved_nano_usd + w.held,
+        spent_nano_usd = CASE WHEN b.period = 'day' AND b.day < w.day THEN 0 ELSE b.spent_nano_usd END + w.spent,
+        day = w.day, updated_at = now()
+    FROM whole w WHERE b.id = w.id;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.settle_calls() RETURNS trigger
+    LANGUAGE plpgsql
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+DECLARE
+    today date := (now() AT TIME ZONE 'UTC')::date;
+BEGIN
+    IF NOT EXISTS (SELECT FROM after_rows) THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO usage_days AS u
+    SELECT s.day, t.project_id, coalesce(t.assigned_agent_id, '00000000-0000-0000-0000-000000000000') AS agent,
+           coalesce(t.session_id, '00000000-0000-0000-0000-000000000000') AS session, s.model,
+           pg_backend_pid() % 32 AS shard, sum(s.calls), sum(s.failed), sum(s.unknown), sum(s.input), sum(s.output),
+           sum(s.cache_read), sum(s.cache_write), sum(s.cache_write_1h), sum(s.cost), sum(s.assumed)
+    FROM (SELECT (c.finished_at AT TIME ZONE 'UTC')::date AS day, c.task_id, c.model, sum(sign) AS calls,
+                 sum(CASE WHEN c.state = 'failed' THEN sign ELSE 0 END) AS failed,
+                 sum(CASE WHEN c.state = 'unknown' THEN sign ELSE 0 END) AS unknown,
+                 sum(sign * c.input_tokens) AS input, sum(sign * c.output_tokens) AS output,
+                 sum(sign * c.cache_read_tokens) AS cache_read, sum(sign * c.cache_write_tokens) AS cache_write,
+                 sum(sign * c.cache_write_1h_tokens) AS cache_write_1h, sum(sign * c.cost_nano_usd) AS cost,
+                 sum(CASE WHEN c.state = 'unknown' THEN sign * c.reserved_nano_usd ELSE 0 END) AS assumed
+          FROM (SELECT 1 AS sign, a.* FROM after_rows a UNION ALL SELECT -1, b.* FROM before_rows b) c
+          WHERE c.state <> 'intent'
+          GROUP BY 1, 2, 3) s
+    CROSS JOIN LATERAL (SELECT project_id, assigned_agent_id, session_id FROM tasks WHERE id = s.task_id OFFSET 0) t
+    GROUP BY 1, 2, 3, 4, 5
+    ORDER BY 1, 3, 4, 5, 2
+    ON CONFLICT (day, agent_id, session_id, model, project_id, shard) DO UPDATE
+        SET calls = u.calls + excluded.calls, failed = u.failed + excluded.failed,
+            unknown = u.unknown + excluded.unknown, input_tokens = u.input_tokens + excluded.input_tokens,
+            output_tokens = u.output_tokens + excluded.output_tokens,
+            cache_read_tokens = u.cache_read_tokens + excluded.cache_read_tokens,
+            cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens,
+            cache_write_1h_tokens = u.cache_write_1h_tokens + excluded.cache_write_1h_tokens,
+            cost_nano_usd = u.cost_nano_usd + excluded.cost_nano_usd,
+            unknown_nano_usd = u.unknown_nano_usd + excluded.unknown_nano_usd;
+
+    IF NOT EXISTS (SELECT FROM after_rows WHERE budgets <> '{}') THEN
+        RETURN NULL;
+    END IF;
+    PERFORM FROM budgets b
+    WHERE b.id = ANY (ARRAY(SELECT DISTINCT unnest(a.budgets) FROM after_rows a)) ORDER BY b.id FOR NO KEY UPDATE;
+    WITH part AS (
+        SELECT u.id, (c.finished_at AT TIME ZONE 'UTC')::date AS day,
+               sum(CASE WHEN c.state = 'intent' THEN sign * c.reserved_nano_usd ELSE 0 END) AS held,
+               sum(CASE c.state WHEN 'intent' THEN 0
+                                WHEN 'unknown' THEN sign * (c.cost_nano_usd + c.reserved_nano_usd)
+                                ELSE sign * c.cost_nano_usd END) AS spent
+        FROM (SELECT 1 AS sign, a.* FROM after_rows a UNION ALL SELECT -1, b.* FROM before_rows b) c
+        CROSS JOIN unnest(c.budgets) AS u (id)
+        GROUP BY 1, 2
+    ), whole AS (
+        SELECT p.id, greatest(b.day, today) AS day, sum(p.held) AS held,
+               -- What ended on another day was of that day's money.
+               coalesce(sum(p.spent) FILTER (WHERE b.period = 'total' OR p.day = greatest(b.day, today)), 0) AS spent
+        FROM part p JOIN budgets b ON b.id = p.id
+        GROUP BY p.id, b.day
+    )
+    UPDATE budgets b
+    SET reserved_nano_usd = b.reserved_nano_usd + w.held,
+        spent_nano_usd = CASE WHEN b.period = 'day' AND b.day < w.day THEN 0 ELSE b.spent_nano_usd END + w.spent,
+        day = w.day, updated_at = now()
+    FROM whole w WHERE b.id = w.id;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.spent_of_tree(root uuid, today boolean) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+    WITH RECURSIVE tree AS (
+        SELECT root AS id, 1 AS height
+        UNION ALL
+        SELECT t.id, height + 1 FROM tree JOIN tasks t ON t.parent_id = tree.id WHERE height < 16
+    )
+    SELECT coalesce(sum(c.cost_nano_usd + CASE WHEN c.state = 'unknown' THEN c.reserved_nano_usd ELSE 0 END), 0)::bigint
+    FROM tree
+    CROSS JOIN LATERAL (
+        SELECT cost_nano_usd, state, reserved_nano_usd, finished_at FROM llm_calls WHERE task_id = tree.id
+        UNION ALL
+        SELECT cost_nano_usd, state, reserved_nano_usd, finished_at FROM batch_calls WHERE task_id = tree.id) AS c
+    WHERE NOT today OR (c.finished_at AT TIME ZONE 'UTC')::date = (now() AT TIME ZONE 'UTC')::date
+$$;
 CREATE FUNCTION public.time_of_id(id uuid) RETURNS timestamp with time zone
     LANGUAGE sql STABLE STRICT
     AS $$ SELECT to_timestamp(('x0000' || left(replace(id::text, '-', ''), 12))::bit(64)::bigint / 1000.0) $$;
@@ -236,6 +409,7 @@ CREATE TABLE public.agent_versions (
     capabilities text[] DEFAULT '{}'::text[] NOT NULL,
     limits jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    fallback_models text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT agent_versions_positive CHECK ((version >= 1))
 );
 CREATE TABLE public.agents (
@@ -257,6 +431,102 @@ CREATE TABLE public.artifacts (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT artifacts_sha256_length CHECK ((octet_length(sha256) = 32))
 );
+CREATE TABLE public.batch_calls (
+    batch_id uuid NOT NULL,
+    request_id uuid NOT NULL,
+    model text NOT NULL,
+    project_id uuid NOT NULL,
+    task_id uuid,
+    agent_id uuid,
+    session_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    reserved_nano_usd bigint NOT NULL,
+    budgets uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    state public.call_state DEFAULT 'intent'::public.call_state NOT NULL,
+    error text,
+    input_tokens bigint DEFAULT 0 NOT NULL,
+    output_tokens bigint DEFAULT 0 NOT NULL,
+    cache_read_tokens bigint DEFAULT 0 NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 NOT NULL,
+    cache_write_1h_tokens bigint DEFAULT 0 NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT batch_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
+);
+CREATE TABLE public.batch_lease (
+    only_row boolean DEFAULT true NOT NULL,
+    holder text,
+    held_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT batch_lease_only_row CHECK (only_row)
+);
+CREATE TABLE public.batch_requests (
+    id uuid NOT NULL,
+    purpose text NOT NULL,
+    model text NOT NULL,
+    body text NOT NULL,
+    project_id uuid NOT NULL,
+    task_id uuid,
+    agent_id uuid,
+    session_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state public.batch_request_state DEFAULT 'queued'::public.batch_request_state NOT NULL,
+    not_before timestamp with time zone DEFAULT now() NOT NULL,
+    tries smallint DEFAULT 0 NOT NULL,
+    batch_id uuid,
+    budget_id uuid,
+    result text,
+    error text,
+    completed_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT batch_requests_completed CHECK (((state = ANY (ARRAY['queued'::public.batch_request_state, 'sent'::public.batch_request_state])) = (completed_at IS NULL))),
+    CONSTRAINT batch_requests_model_length CHECK (((char_length(model) >= 1) AND (char_length(model) <= 200))),
+    CONSTRAINT batch_requests_purpose_length CHECK (((char_length(purpose) >= 1) AND (char_length(purpose) <= 200))),
+    CONSTRAINT batch_requests_result CHECK (((state = 'succeeded'::public.batch_request_state) = (result IS NOT NULL))),
+    CONSTRAINT batch_requests_sent_in CHECK (((state <> ALL (ARRAY['sent'::public.batch_request_state, 'succeeded'::public.batch_request_state])) OR (batch_id IS NOT NULL)))
+);
+CREATE TABLE public.batches (
+    id uuid NOT NULL,
+    model text NOT NULL,
+    requests integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state public.batch_state DEFAULT 'intent'::public.batch_state NOT NULL,
+    provider_id text,
+    not_ours text[] DEFAULT '{}'::text[] NOT NULL,
+    expires_at timestamp with time zone,
+    succeeded integer DEFAULT 0 NOT NULL,
+    errored integer DEFAULT 0 NOT NULL,
+    canceled integer DEFAULT 0 NOT NULL,
+    expired integer DEFAULT 0 NOT NULL,
+    polls integer DEFAULT 0 NOT NULL,
+    next_poll_at timestamp with time zone DEFAULT now() NOT NULL,
+    detail text,
+    ended_at timestamp with time zone,
+    CONSTRAINT batches_created_as CHECK (((state = 'created'::public.batch_state) <= (provider_id IS NOT NULL))),
+    CONSTRAINT batches_ended CHECK (((state = ANY (ARRAY['intent'::public.batch_state, 'created'::public.batch_state])) = (ended_at IS NULL))),
+    CONSTRAINT batches_requests_positive CHECK ((requests >= 1))
+);
+CREATE TABLE public.budgets (
+    id uuid NOT NULL,
+    scope text NOT NULL,
+    target uuid NOT NULL,
+    period text NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    cap_nano_usd bigint NOT NULL,
+    spent_nano_usd bigint DEFAULT 0 NOT NULL,
+    reserved_nano_usd bigint DEFAULT 0 NOT NULL,
+    day date NOT NULL,
+    raised_at timestamp with time zone DEFAULT now() NOT NULL,
+    set_day date NOT NULL,
+    set_used_nano_usd bigint DEFAULT 0 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT budgets_cap CHECK ((cap_nano_usd >= 0)),
+    CONSTRAINT budgets_not_negative CHECK (((spent_nano_usd >= 0) AND (reserved_nano_usd >= 0))),
+    CONSTRAINT budgets_org CHECK (((scope = 'org'::text) = (target = '00000000-0000-0000-0000-000000000000'::uuid))),
+    CONSTRAINT budgets_period CHECK ((period = ANY (ARRAY['total'::text, 'day'::text]))),
+    CONSTRAINT budgets_scope CHECK ((scope = ANY (ARRAY['org'::text, 'session'::text, 'agent'::text, 'task'::text])))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05');
 CREATE TABLE public.cron_slots (
     schedule_id uuid NOT NULL,
     slot timestamp with time zone NOT NULL,
@@ -392,6 +662,9 @@ CREATE TABLE public.llm_calls (
     cache_write_tokens bigint DEFAULT 0 NOT NULL,
     cost_nano_usd bigint DEFAULT 0 NOT NULL,
     finished_at timestamp with time zone,
+    reserved_nano_usd bigint DEFAULT 0 NOT NULL,
+    budgets uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    cache_write_1h_tokens bigint DEFAULT 0 NOT NULL,
     route public.route_reason,
     routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
@@ -414,6 +687,9 @@ CREATE TABLE public.llm_calls_2025w45 (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    reserved_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_reserved_nano_usd_not_null NOT NULL,
+    budgets uuid[] DEFAULT '{}'::uuid[] CONSTRAINT llm_calls_budgets_not_null NOT NULL,
+    cache_write_1h_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_1h_tokens_not_null NOT NULL,
     route public.route_reason,
     routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
@@ -435,6 +711,9 @@ CREATE TABLE public.llm_calls_2025w48 (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    reserved_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_reserved_nano_usd_not_null NOT NULL,
+    budgets uuid[] DEFAULT '{}'::uuid[] CONSTRAINT llm_calls_budgets_not_null NOT NULL,
+    cache_write_1h_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_1h_tokens_not_null NOT NULL,
     route public.route_reason,
     routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
@@ -456,6 +735,9 @@ CREATE TABLE public.llm_calls_2025w51 (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    reserved_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_reserved_nano_usd_not_null NOT NULL,
+    budgets uuid[] DEFAULT '{}'::uuid[] CONSTRAINT llm_calls_budgets_not_null NOT NULL,
+    cache_write_1h_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_1h_tokens_not_null NOT NULL,
     route public.route_reason,
     routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
@@ -477,6 +759,9 @@ CREATE TABLE public.llm_calls_2026w02 (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    reserved_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_reserved_nano_usd_not_null NOT NULL,
+    budgets uuid[] DEFAULT '{}'::uuid[] CONSTRAINT llm_calls_budgets_not_null NOT NULL,
+    cache_write_1h_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_1h_tokens_not_null NOT NULL,
     route public.route_reason,
     routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
@@ -498,6 +783,9 @@ CREATE TABLE public.llm_calls_default (
     cache_write_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_tokens_not_null NOT NULL,
     cost_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_cost_nano_usd_not_null NOT NULL,
     finished_at timestamp with time zone,
+    reserved_nano_usd bigint DEFAULT 0 CONSTRAINT llm_calls_reserved_nano_usd_not_null NOT NULL,
+    budgets uuid[] DEFAULT '{}'::uuid[] CONSTRAINT llm_calls_budgets_not_null NOT NULL,
+    cache_write_1h_tokens bigint DEFAULT 0 CONSTRAINT llm_calls_cache_write_1h_tokens_not_null NOT NULL,
     route public.route_reason,
     routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
@@ -549,6 +837,49 @@ CREATE TABLE public.projects (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     name text NOT NULL,
     CONSTRAINT projects_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+);
+CREATE TABLE public.provider_events (
+    id bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    key_id text NOT NULL,
+    model text DEFAULT ''::text NOT NULL,
+    kind text NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    CONSTRAINT provider_events_kind CHECK ((kind = ANY (ARRAY['breaker_opened'::text, 'breaker_closed'::text, 'key_stopped'::text, 'key_resumed'::text])))
+);
+ALTER TABLE public.provider_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.provider_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE public.provider_keys (
+    key_id text NOT NULL,
+    stopped_at timestamp with time zone,
+    reason text,
+    detail text,
+    probe_at timestamp with time zone,
+    resumed_at timestamp with time zone,
+    resumed_by text,
+    CONSTRAINT provider_keys_stop_whole CHECK ((((stopped_at IS NULL) = (reason IS NULL)) AND ((stopped_at IS NULL) = (probe_at IS NULL))))
+);
+CREATE TABLE public.provider_models (
+    key_id text NOT NULL,
+    model text NOT NULL,
+    hold_until timestamp with time zone,
+    opened_at timestamp with time zone,
+    detail text,
+    failed_probes integer DEFAULT 0 NOT NULL,
+    probe_at timestamp with time zone,
+    probe uuid,
+    probe_until timestamp with time zone,
+    requests bigint,
+    input_tokens bigint,
+    output_tokens bigint,
+    CONSTRAINT provider_models_breaker_whole CHECK (((opened_at IS NULL) = (probe_at IS NULL))),
+    CONSTRAINT provider_models_probe_whole CHECK (((probe IS NULL) = (probe_until IS NULL)))
 );
 CREATE TABLE public.routing_rules (
     version integer NOT NULL,
@@ -791,6 +1122,8 @@ CREATE TABLE public.tasks (
     depth smallint DEFAULT 0 NOT NULL,
     messages_sent integer DEFAULT 0 NOT NULL,
     messages_read integer DEFAULT 0 NOT NULL,
+    budget_id uuid,
+    budget_need bigint,
     routing_version integer,
     CONSTRAINT tasks_agent_or_duty CHECK (((duty IS NULL) = (assigned_agent_id IS NOT NULL))),
     CONSTRAINT tasks_completed_only_at_end CHECK (((status = ANY (ARRAY['succeeded'::public.task_status, 'failed'::public.task_status, 'cancelled'::public.task_status, 'dead'::public.task_status])) = (completed_at IS NOT NULL))),
@@ -809,6 +1142,25 @@ CREATE TABLE public.tasks (
     CONSTRAINT tasks_title_length CHECK (((char_length(title) >= 1) AND (char_length(title) <= 255)))
 )
 WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.05');
+CREATE TABLE public.usage_days (
+    day date NOT NULL,
+    project_id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    session_id uuid NOT NULL,
+    model text NOT NULL,
+    shard smallint NOT NULL,
+    calls bigint NOT NULL,
+    failed bigint NOT NULL,
+    unknown bigint NOT NULL,
+    input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cache_read_tokens bigint NOT NULL,
+    cache_write_tokens bigint NOT NULL,
+    cache_write_1h_tokens bigint NOT NULL,
+    cost_nano_usd bigint NOT NULL,
+    unknown_nano_usd bigint NOT NULL
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05');
 CREATE TABLE public.workers (
     name text NOT NULL,
     host text NOT NULL,
@@ -846,18 +1198,30 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (20, 'rollback', '2026-01-05 12:00:00+00', true, '\x87d6486ef3754536f93a055715085039d9f882c81b124453a18ea933c5116914412f51ec10292ec2f0e097d8eaf7ebdc', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (21, 'action failures', '2026-01-05 12:00:00+00', true, '\xa4f84da0798ff2e7a37d8e737d0a20c5191674adc8fd5c8fbe5e41a3481105a76dd37e5e1be0ce143600149b1bfddd68', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (3, 'journal', '2026-01-05 12:00:00+00', true, '\xeef07a7acd86aa7897189d6924ff8ce8062124e852060c4db359212290c323cfe9f10632bfe4bb33d380839abd50436d', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (30, 'budget reason', '2026-01-05 12:00:00+00', true, '\xa3431a2c78a50b602eb152b6e92ff0f29fed89b395ca6788a12b41c45d5323d64fb1d43be953b0cd31a5bdcf57003c14', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (31, 'budgets', '2026-01-05 12:00:00+00', true, '\xf11d242e29788804727de5d3ac1465c3d8ea0849ffd51e5e1e60341b4147f9ba03578a86aa9f9025d85b81f5697da3b8', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (32, 'usage', '2026-01-05 12:00:00+00', true, '\xfb8679fde1069c156da1735d9138571fb61133bbdf0fc9df3c0dc4804bfc57dab4a7e5e612f3e5ada89041423c8f3160', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (33, 'provider', '2026-01-05 12:00:00+00', true, '\xa2dd4a0684a9459cf8404116146a3c3da110d73565371e0b1724aa123d7415feb62270cf3a91fdae57a36de97552117e', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (34, 'fallback', '2026-01-05 12:00:00+00', true, '\x38efab4938f48dba113efffd4f2b891fadd20e370f0057bafe739bc41081049bb99e38ad325a58b133173b7218cd4035', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (36, 'models', '2026-01-05 12:00:00+00', true, '\x57bf69636c017f025c4af0bf0e5cfa53c3fec656627a3867f4f91a6c2dac4bb1b1d69981cb01914aba0cee7507089d7e', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (37, 'routing', '2026-01-05 12:00:00+00', true, '\x139045f35a4b2c63bf74539490fcd67c5ff17992a4cd6d805f061f1204f4f7c0eeb26f8f1de46325f2d08011c50676ab', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (39, 'segments', '2026-01-05 12:00:00+00', true, '\xfce6ef43a112f2f9244297a5cb4e07fd5c1bcff3b97556cf99043749787f284cf8f29ceaa996db2ee4cda99433a456af', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (4, 'events', '2026-01-05 12:00:00+00', true, '\x93f12a873093f536c8d4c18d66c1073fa81b74f6e5fb5e21728e8cf6f79ed73cfc621a056c506cb642e64c1ece20ff3f', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (41, 'batches', '2026-01-05 12:00:00+00', true, '\x774024965508829b30963f80266395143f17fed0ccb241ab21ebffd62fce1079095ff6eb38981034292413370a9f61e3', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (5, 'operation reasons', '2026-01-05 12:00:00+00', true, '\x3c57d924fe6f0298fef2e1b0e5b9511bd6c58957f6bff7af65180d401dc790094b5f8b5433f018708a8dc7560d4d7aff', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (6, 'operations', '2026-01-05 12:00:00+00', true, '\x49d584c7722827b5f634057c74e47750018ba7bbb806352467526a31911433fd5d88bc75f676d877ef127d0b3ecf3ee1', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (7, 'gates', '2026-01-05 12:00:00+00', true, '\xc8d76bcdb05246bf34e11f0a83c90ffe4be67bd464cb5277f390d27aac29571164453a347a0538e21f6843c834228e3f', 0);
 INSERT INTO public.active_routing (only_row, version, activated_by, activated_at) VALUES (true, 2, 'ada', '2026-01-05 12:00:00+00');
-INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00');
-INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000a2', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00');
+INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
+INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a2', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
 INSERT INTO public.agents (id, project_id, type, created_at, name, status, version, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-7000-8000-000000000001', 'backend', '2026-01-05 12:00:00+00', 'Ada', 'active', 1, '2026-01-05 12:00:00+00');
 INSERT INTO public.agents (id, project_id, type, created_at, name, status, version, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000a2', '00000000-0000-7000-8000-000000000001', 'frontend', '2026-01-05 12:00:00+00', 'Grace', 'active', 1, '2026-01-05 12:00:00+00');
 INSERT INTO public.artifacts (sha256, bytes, body, created_at) VALUES ('\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 5, '\x77686f6c65', '2026-01-05 12:00:00+00');
+INSERT INTO public.batch_calls (batch_id, request_id, model, project_id, task_id, agent_id, session_id, created_at, reserved_nano_usd, budgets, state, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, finished_at) VALUES ('019b8e00-0000-7000-8000-000000000041', '019b8e00-0000-7000-8000-000000000042', 'claude-haiku-5-5', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-05 12:00:00+00', 100, '{}', 'intent', NULL, 0, 0, 0, 0, 0, 0, NULL);
+INSERT INTO public.batch_lease (only_row, holder, held_until) VALUES (true, 'worker-1', '2026-01-05 12:00:00+00');
+INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id, created_at, state, not_before, tries, batch_id, budget_id, result, error, completed_at, updated_at) VALUES ('019b8e00-0000-7000-8000-000000000042', 'consolidation', 'claude-haiku-5-5', '{"max_tokens": 1}', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-05 12:00:00+00', 'sent', '2026-01-05 12:00:00+00', 1, '019b8e00-0000-7000-8000-000000000041', NULL, NULL, NULL, NULL, '2026-01-05 12:00:00+00');
+INSERT INTO public.batches (id, model, requests, created_at, state, provider_id, not_ours, expires_at, succeeded, errored, canceled, expired, polls, next_poll_at, detail, ended_at) VALUES ('019b8e00-0000-7000-8000-000000000041', 'claude-haiku-5-5', 1, '2026-01-05 12:00:00+00', 'created', 'msgbatch_1', '{}', '2026-01-06 12:00:00+00', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
+INSERT INTO public.budgets (id, scope, target, period, created_by, created_at, cap_nano_usd, spent_nano_usd, reserved_nano_usd, day, raised_at, set_day, set_used_nano_usd, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000b1', 'org', '00000000-0000-0000-0000-000000000000', 'day', 'ada', '2026-01-05 12:00:00+00', 1000000000, 5, 0, '2026-01-05', '2026-01-05 12:00:00+00', '2026-01-05', 0, '2026-01-05 12:00:00+00');
 INSERT INTO public.cron_slots (schedule_id, slot, manual, outcome, task_id, order_id, detail, created_at, fired_at) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '2026-01-04 02:00:00+00', false, 'missed', NULL, NULL, NULL, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.cron_slots (schedule_id, slot, manual, outcome, task_id, order_id, detail, created_at, fired_at) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '2026-01-05 02:00:00+00', false, 'fired', NULL, '019b8c00-0000-7000-8000-0000000000f1', NULL, '2026-01-05 12:00:00+00', '2026-01-05 02:00:00+00');
 INSERT INTO public.events_2025w45 (task_id, seq, kind, data, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 1, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
@@ -886,12 +1250,12 @@ INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, b
 INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2025-11-24 00:00:00+00', '2025w48', '019ab329-0000-0000-0000-000000000000', '019ad735-8400-0000-0000-000000000000', NULL, NULL);
 INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2025-12-15 00:00:00+00', '2025w51', '019b1f4e-8c00-0000-0000-000000000000', '019b435b-1000-0000-0000-000000000000', NULL, NULL);
 INSERT INTO public.journal_weeks (monday, name, first_id, past_id, dropped_at, bytes) VALUES ('2026-01-05 00:00:00+00', '2026w02', '019b8b74-1800-0000-0000-000000000000', '019baf80-9c00-0000-0000-000000000000', NULL, NULL);
-INSERT INTO public.llm_calls_2025w45 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019a5909-b600-7000-8000-000000000003', '019a5909-b600-7000-8000-000000000003', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
-INSERT INTO public.llm_calls_2025w48 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019ac008-e600-7000-8000-000000000002', '019ac008-e600-7000-8000-000000000002', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
-INSERT INTO public.llm_calls_2025w51 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019b2708-1600-7000-8000-000000000001', '019b2708-1600-7000-8000-000000000001', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
-INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '019b8c00-0000-7000-8000-0000000000c1', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
-INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
-INSERT INTO public.llm_calls_default (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, route, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', 'ffffffff-0000-4000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'intent', NULL, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL);
+INSERT INTO public.llm_calls_2025w45 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('019a5909-b600-7000-8000-000000000003', '019a5909-b600-7000-8000-000000000003', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', 0, '{}', 0, NULL, NULL);
+INSERT INTO public.llm_calls_2025w48 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('019ac008-e600-7000-8000-000000000002', '019ac008-e600-7000-8000-000000000002', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', 0, '{}', 0, NULL, NULL);
+INSERT INTO public.llm_calls_2025w51 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('019b2708-1600-7000-8000-000000000001', '019b2708-1600-7000-8000-000000000001', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', 0, '{}', 0, NULL, NULL);
+INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '019b8c00-0000-7000-8000-0000000000c1', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', 0, '{}', 0, NULL, NULL);
+INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', 0, '{}', 0, NULL, NULL);
+INSERT INTO public.llm_calls_default (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', 'ffffffff-0000-4000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'intent', NULL, NULL, 0, 0, 0, 0, 0, NULL, 0, '{}', 0, NULL, NULL);
 INSERT INTO public.model_classes (name, model, reported_by, reported_at) VALUES ('work', 'claude-sonnet-5-5', 'worker-1', '2026-01-05 12:00:00+00');
 INSERT INTO public.model_refresh (only_row, requested_at, holder, free_at, refreshed_at, refreshed_by, error) VALUES (true, NULL, NULL, NULL, '2026-01-05 12:00:00+00', 'worker-1', NULL);
 INSERT INTO public.models (id, first_listed_at, display_name, line, lifecycle, deprecated_at, retires_at, max_input_tokens, max_output_tokens, capabilities, refreshed_at, vanished_at) VALUES ('claude-sonnet-5-5', '2026-01-05 12:00:00+00', 'Claude Sonnet 5.5', 'sonnet', 'active', NULL, NULL, 1000000, 128000, '{"batch": {"supported": true}}', '2026-01-05 12:00:00+00', NULL);
@@ -926,13 +1290,19 @@ INSERT INTO public.task_dependencies (task_id, depends_on, resolved) VALUES ('01
 INSERT INTO public.task_limits (kind, name, max_running, max_starts, per_seconds, starts, updated_at) VALUES ('key', 'one at a time', 1, 2, 60, '{"2026-01-05 12:00:00+00"}', '2026-01-05 12:00:00+00');
 INSERT INTO public.task_messages (task_id, number, text, policy, author, created_at, step, read_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 1, 'Use tabs.', 'interrupt', 'ada', '2026-01-05 12:00:00+00', 2, '2026-01-05 12:00:00+00');
 INSERT INTO public.task_messages (task_id, number, text, policy, author, created_at, step, read_at) VALUES ('019b8c00-0000-7000-8000-0000000000c1', 2, 'And then stop.', 'enqueue', 'ada', '2026-01-05 12:00:00+00', NULL, NULL);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019a5909-b600-7000-8000-000000000003', '00000000-0000-7000-8000-000000000001', 'task 3', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-06 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-06 12:00:00+00', NULL, 0, '2025-11-06 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019ac008-e600-7000-8000-000000000002', '00000000-0000-7000-8000-000000000001', 'task 2', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-26 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-26 12:00:00+00', NULL, 0, '2025-11-26 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019b2708-1600-7000-8000-000000000001', '00000000-0000-7000-8000-000000000001', 'task 1', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-12-16 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-12-16 12:00:00+00', NULL, 0, '2025-12-16 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '00000000-0000-7000-8000-000000000001', 'waits', 'at length', NULL, 'file:///srv/git/shop.git', 'main', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', '[{"name": "tests", "command": "true", "timeout_seconds": 60}]', '{"ticket": 7}', '{}', '{"max_turns": 5}', 'work', 'fail', 3, 'ada', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000a1', 1, 2, 'waiting', 'retry', 'the provider was away', '2026-01-05 13:00:00+00', 1, false, 4, NULL, NULL, NULL, 3, 3, NULL, 5, 0, 0, 0, 70, NULL, NULL, 0, NULL, '2026-01-05 12:00:00+00', NULL, '019b8e07-4600-7000-8000-000000000000', '2026-02-01 00:00:00+00', 'one at a time', '019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, false, 1, 'overloaded', 0, 2, 1, NULL);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('019b8e07-4600-7000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'task 0', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
-INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'odd', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 0, NULL, NULL, NULL, 3, 3, NULL, 0, 0, 0, 0, 0, NULL, NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, budget_id, budget_need, routing_version) VALUES ('019a5909-b600-7000-8000-000000000003', '00000000-0000-7000-8000-000000000001', 'task 3', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-06 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-06 12:00:00+00', NULL, 0, '2025-11-06 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL, NULL, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, budget_id, budget_need, routing_version) VALUES ('019ac008-e600-7000-8000-000000000002', '00000000-0000-7000-8000-000000000001', 'task 2', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-11-26 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-11-26 12:00:00+00', NULL, 0, '2025-11-26 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL, NULL, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, budget_id, budget_need, routing_version) VALUES ('019b2708-1600-7000-8000-000000000001', '00000000-0000-7000-8000-000000000001', 'task 1', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2025-12-16 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2025-12-16 12:00:00+00', NULL, 0, '2025-12-16 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL, NULL, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, budget_id, budget_need, routing_version) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '00000000-0000-7000-8000-000000000001', 'waits', 'at length', NULL, 'file:///srv/git/shop.git', 'main', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', '[{"name": "tests", "command": "true", "timeout_seconds": 60}]', '{"ticket": 7}', '{}', '{"max_turns": 5}', 'work', 'fail', 3, 'ada', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000a1', 1, 2, 'waiting', 'retry', 'the provider was away', '2026-01-05 13:00:00+00', 1, false, 4, NULL, NULL, NULL, 3, 3, NULL, 5, 0, 0, 0, 70, NULL, NULL, 0, NULL, '2026-01-05 12:00:00+00', NULL, '019b8e07-4600-7000-8000-000000000000', '2026-02-01 00:00:00+00', 'one at a time', '019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, false, 1, 'overloaded', 0, 2, 1, NULL, NULL, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, budget_id, budget_need, routing_version) VALUES ('019b8e07-4600-7000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'task 0', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{"team": "blue"}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 1, NULL, NULL, NULL, 3, 3, '{"tree": null, "branch": null, "checks": [], "commit": null, "summary": "Done: \"ä\".", "diff_stat": null}', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', '019b8c00-0000-7000-8000-0000000000b1', NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL, NULL, NULL);
+INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, budget_id, budget_need, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'odd', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 0, NULL, NULL, NULL, 3, 3, NULL, 0, 0, 0, 0, 0, NULL, NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL, NULL, NULL);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
+SELECT pg_catalog.setval('public.provider_events_id_seq', 1, false);
 ALTER TABLE ONLY public._sqlx_migrations
     ADD CONSTRAINT _sqlx_migrations_pkey PRIMARY KEY (version);
 ALTER TABLE ONLY public.active_routing
@@ -945,6 +1315,20 @@ ALTER TABLE ONLY public.agents
     ADD CONSTRAINT agents_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.artifacts
     ADD CONSTRAINT artifacts_pkey PRIMARY KEY (sha256);
+ALTER TABLE ONLY public.batch_calls
+    ADD CONSTRAINT batch_calls_pkey PRIMARY KEY (batch_id, request_id);
+ALTER TABLE ONLY public.batch_lease
+    ADD CONSTRAINT batch_lease_pkey PRIMARY KEY (only_row);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_provider_key UNIQUE (provider_id);
+ALTER TABLE ONLY public.budgets
+    ADD CONSTRAINT budgets_key UNIQUE (target, scope, period);
+ALTER TABLE ONLY public.budgets
+    ADD CONSTRAINT budgets_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.cron_slots
     ADD CONSTRAINT cron_slots_pkey PRIMARY KEY (schedule_id, slot);
 ALTER TABLE ONLY public.events
@@ -993,6 +1377,12 @@ ALTER TABLE ONLY public.projects
     ADD CONSTRAINT projects_name_key UNIQUE (name);
 ALTER TABLE ONLY public.projects
     ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.provider_events
+    ADD CONSTRAINT provider_events_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.provider_keys
+    ADD CONSTRAINT provider_keys_pkey PRIMARY KEY (key_id);
+ALTER TABLE ONLY public.provider_models
+    ADD CONSTRAINT provider_models_pkey PRIMARY KEY (key_id, model);
 ALTER TABLE ONLY public.routing_rules
     ADD CONSTRAINT routing_rules_pkey PRIMARY KEY (version);
 ALTER TABLE ONLY public.schedules
@@ -1027,9 +1417,17 @@ ALTER TABLE ONLY public.task_messages
     ADD CONSTRAINT task_messages_pkey PRIMARY KEY (task_id, number);
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.usage_days
+    ADD CONSTRAINT usage_days_pkey PRIMARY KEY (day, agent_id, session_id, model, project_id, shard);
 ALTER TABLE ONLY public.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (name);
 CREATE INDEX agents_by_type ON public.agents USING btree (project_id, type, created_at) WHERE (status = 'active'::public.agent_status);
+CREATE INDEX batch_calls_by_request ON public.batch_calls USING btree (request_id);
+CREATE INDEX batch_calls_by_task ON public.batch_calls USING btree (task_id) WHERE (task_id IS NOT NULL);
+CREATE INDEX batch_calls_open ON public.batch_calls USING btree (created_at) WHERE (state = 'intent'::public.call_state);
+CREATE INDEX batch_requests_queued ON public.batch_requests USING btree (model, id) WHERE (state = 'queued'::public.batch_request_state);
+CREATE INDEX batch_requests_sent ON public.batch_requests USING btree (batch_id) WHERE (state = 'sent'::public.batch_request_state);
+CREATE INDEX batches_open ON public.batches USING btree (next_poll_at) WHERE (state = ANY (ARRAY['intent'::public.batch_state, 'created'::public.batch_state]));
 CREATE INDEX cron_slots_by_age ON public.cron_slots USING btree (created_at);
 CREATE UNIQUE INDEX cron_slots_waiting ON public.cron_slots USING btree (schedule_id) WHERE (outcome = 'waiting'::public.slot_outcome);
 CREATE INDEX housekeeping_orders_recent ON public.housekeeping_orders USING btree (created_at);
@@ -1051,6 +1449,7 @@ CREATE INDEX sessions_by_project ON public.sessions USING btree (project_id, id 
 CREATE INDEX task_actions_open ON public.task_actions USING btree (id) WHERE (status = 'working'::public.task_action_status);
 CREATE INDEX task_artifacts_by_content ON public.task_artifacts USING btree (sha256);
 CREATE INDEX task_dependencies_open ON public.task_dependencies USING btree (depends_on, task_id) WHERE (NOT resolved);
+CREATE INDEX tasks_at_budget ON public.tasks USING btree (budget_id, priority, id) WHERE ((status = 'waiting'::public.task_status) AND (status_reason = 'budget'::public.status_reason));
 CREATE INDEX tasks_at_key ON public.tasks USING btree (concurrency_key) WHERE ((status = 'pending'::public.task_status) AND (status_reason = 'concurrency'::public.status_reason));
 CREATE INDEX tasks_by_agent ON public.tasks USING btree (assigned_agent_id, id DESC) WHERE (assigned_agent_id IS NOT NULL);
 CREATE INDEX tasks_by_deadline ON public.tasks USING btree (deadline) WHERE ((deadline IS NOT NULL) AND (status <> ALL (ARRAY['succeeded'::public.task_status, 'failed'::public.task_status, 'cancelled'::public.task_status, 'dead'::public.task_status])));
@@ -1065,6 +1464,8 @@ CREATE INDEX tasks_isolated ON public.tasks USING btree (id) WHERE ((status = 'r
 CREATE INDEX tasks_parked ON public.tasks USING btree (run_at) WHERE ((status = ANY (ARRAY['pending'::public.task_status, 'waiting'::public.task_status])) AND (status_reason <> ALL (ARRAY['dependencies'::public.status_reason, 'concurrency'::public.status_reason, 'outcome_unknown'::public.status_reason, 'journal_format'::public.status_reason])));
 CREATE INDEX tasks_ready ON public.tasks USING btree (priority, run_at, id) WHERE (status = 'ready'::public.task_status);
 CREATE INDEX tasks_ready_oldest ON public.tasks USING btree (run_at) WHERE (status = 'ready'::public.task_status);
+CREATE INDEX usage_days_by_agent ON public.usage_days USING btree (agent_id);
+CREATE INDEX usage_days_by_session ON public.usage_days USING btree (session_id);
 ALTER INDEX public.events_pkey ATTACH PARTITION public.events_2025w45_pkey;
 ALTER INDEX public.events_pkey ATTACH PARTITION public.events_2025w48_pkey;
 ALTER INDEX public.events_pkey ATTACH PARTITION public.events_2025w51_pkey;
@@ -1090,6 +1491,8 @@ ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2025w48_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2025w51_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2026w02_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_default_pkey;
+CREATE TRIGGER batch_calls_are_settled AFTER UPDATE ON public.batch_calls REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION public.settle_batch_calls();
+CREATE TRIGGER llm_calls_are_settled AFTER UPDATE ON public.llm_calls REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION public.settle_calls();
 CREATE TRIGGER tasks_are_kept BEFORE DELETE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.refuse_to_delete_tasks();
 ALTER TABLE ONLY public.active_routing
     ADD CONSTRAINT active_routing_version_fkey FOREIGN KEY (version) REFERENCES public.routing_rules(version);
@@ -1099,6 +1502,20 @@ ALTER TABLE ONLY public.agents
     ADD CONSTRAINT agents_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
 ALTER TABLE ONLY public.agents
     ADD CONSTRAINT agents_version_exists FOREIGN KEY (id, version) REFERENCES public.agent_versions(agent_id, version) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.batch_calls
+    ADD CONSTRAINT batch_calls_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES public.batches(id);
+ALTER TABLE ONLY public.batch_calls
+    ADD CONSTRAINT batch_calls_request_id_fkey FOREIGN KEY (request_id) REFERENCES public.batch_requests(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES public.batches(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
 ALTER TABLE ONLY public.cron_slots
     ADD CONSTRAINT cron_slots_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.housekeeping_orders(id) ON DELETE SET NULL;
 ALTER TABLE ONLY public.cron_slots
