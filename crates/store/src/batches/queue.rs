@@ -1,6 +1,6 @@
 //! Taking requests in, and reading what came of them.
 
-use hive_domain::{NanoUsd, Usage};
+use hive_domain::{AgentId, NanoUsd, SessionId, TaskId, Usage};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -45,9 +45,9 @@ impl Store {
             &purposes,
             &models,
             &bodies,
-            &of(|request| request.task.map(|id| id.uuid())) as &[Option<Uuid>],
-            &of(|request| request.agent.map(|id| id.uuid())) as &[Option<Uuid>],
-            &of(|request| request.session.map(|id| id.uuid())) as &[Option<Uuid>],
+            &of(|request| request.task.map(TaskId::uuid)) as &[Option<Uuid>],
+            &of(|request| request.agent.map(AgentId::uuid)) as &[Option<Uuid>],
+            &of(|request| request.session.map(SessionId::uuid)) as &[Option<Uuid>],
         )
         .execute(&mut *tx)
         .await
@@ -133,7 +133,7 @@ fn check_body(body: &str) -> Result<()> {
 }
 
 fn refused(error: sqlx::Error) -> Error {
-    let invalid = |field, what: &str| Error::Invalid { field, message: format!("{what}") };
+    let invalid = |field, what: &str| Error::Invalid { field, message: what.to_owned() };
     match Error::constraint(&error) {
         Some("batch_requests_task_id_fkey") => invalid("/task", "the task does not exist"),
         Some("batch_requests_agent_id_fkey") => invalid("/agent", "the agent does not exist"),
