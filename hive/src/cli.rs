@@ -129,7 +129,14 @@ pub(crate) struct Common {
 }
 
 impl Cli {
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+    /// Runs the command on this thread: what `hive dev` starts must die with it, and the kernel ties a child's life to
+    /// the thread that started it.
+    pub(crate) fn run_here(self) -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.run())
+    }
+
+    async fn run(self) -> Result<(), Failure> {
         if !matches!(self.command, Command::Dev(_)) {
             hive_local::end_on_closed_pipe();
         }

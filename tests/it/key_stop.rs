@@ -47,6 +47,13 @@ async fn a_refused_key_stops_the_fleet_until_a_person_resumes_it() {
             .filter(|kept| kept.at - stopped > chrono::TimeDelta::seconds(2))
             .count();
         assert_eq!(late, 0, "{status}: calls 2 s after the key was stopped");
+        for worker in &hive.workers {
+            let knows = async || {
+                let metrics = hive.page(worker.url(), "/metrics").await;
+                metrics.lines().any(|line| line == "hive_key_stopped 1").then_some(())
+            };
+            within(Duration::from_secs(3), "each worker knows", knows).await;
+        }
         let later = post(&hive, 6, "Later").await;
         let parked = async || (hive.tasks_in("waiting").await == 18).then_some(());
         within(Duration::from_secs(60), "later ones are parked", parked).await;

@@ -30,6 +30,7 @@ mod logs;
 mod lost_claims;
 mod main_job;
 mod models;
+mod night_budget;
 mod odd_answers;
 mod order;
 mod outage;

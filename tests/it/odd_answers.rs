@@ -62,7 +62,7 @@ async fn odd_ends_of_a_reply_each_have_their_way() {
         let room: Vec<u64> = rooms(&hive, id);
         match title {
             "Cut text" => {
-                assert_eq!(room, [16_000, 32_000, 16_000], "text that was cut gets more room, once")
+                assert_eq!(room, [16_000, 32_000, 16_000], "text that was cut gets more room, once");
             }
             _ => assert!(room.iter().all(|room| *room == 16_000), "{title}: {room:?}"),
         }

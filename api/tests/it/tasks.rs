@@ -191,7 +191,7 @@ async fn a_run_is_shown_with_its_steps_result_and_diff() {
     let run = format!("{id}.1");
     assert_eq!(first["next_cursor"], "2");
     let expected = json!({
-        "seq": 2, "kind": "note", "run": run, "at": first["items"][1]["at"], "commit": "abc", "sandbox": "floor",
+        "seq": 2, "kind": "note", "run": run, "at": first["items"][1]["at"], "commit": "abc", "sandbox": "floor", "route": null,
         "content": { "cause": "cut", "text": "note 2" },
     });
     assert_eq!(first["items"][1], expected);

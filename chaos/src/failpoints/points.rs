@@ -32,6 +32,8 @@ pub(crate) const POINTS: &[(&str, Kind)] = &[
     ("release::committed", Kind::Worker),
     ("renew::before", Kind::Worker),
     ("renew::committed", Kind::Worker),
+    ("segment::before", Kind::Worker),
+    ("segment::committed", Kind::Worker),
     ("rollback::restored", Kind::Worker),
     ("rollback::pushed", Kind::Worker),
     ("reconcile::expired", Kind::Scheduler),
@@ -91,9 +93,14 @@ impl Case {
         self.point.starts_with("rollback::")
     }
 
-    /// The title of the second task. A renewal is met only by a task that runs longer than it takes to come.
+    /// The title of the second task. A renewal is met only by a task that runs longer than it takes to come, a new segment
+    /// by one whose conversation fills its window.
     pub(crate) fn words(&self) -> &'static str {
-        if self.point.starts_with("renew") { "Slow words" } else { "Words" }
+        match self.point.split_once("::") {
+            Some(("renew", _)) => "Slow words",
+            Some(("segment", _)) => "Grown words",
+            _ => "Words",
+        }
     }
 
     /// Whether the next life of the process meets the point again.

@@ -32,10 +32,16 @@ impl Choice {
         Self { model: model.to_owned(), fallback: Vec::new(), route, ..self.clone() }
     }
 
+    /// Tokens that a reply may have, where the worker's setting is `usual`.
+    pub(crate) fn room(&self, usual: u32) -> u32 {
+        self.max_tokens.unwrap_or(usual)
+    }
+
     /// Asks as the choice says, within what the model can.
     pub(crate) fn apply(&self, request: &mut Request, catalogue: &Catalogue) {
-        let wanted = request.max_tokens;
-        request.max_tokens = catalogue.model(&self.model).map_or(wanted, |facts| facts.clamp(wanted));
+        if let Some(facts) = catalogue.model(&self.model) {
+            request.max_tokens = facts.clamp(request.max_tokens);
+        }
         if let Some(effort) = self.effort {
             request.output_config.get_or_insert_with(OutputConfig::default).effort = Some(effort.into());
         }

@@ -88,14 +88,15 @@ pub fn head(
     let mut offered = tools_of(task, agent);
     offered.sort_unstable_by_key(|tool| tool.as_str());
     request.tools = offered.into_iter().map(tools::definition).collect::<Result<_, _>>()?;
-    request.system = vec![
-        SystemBlock { text: agent.system_prompt.clone(), cache_control: None },
-        // For all runs of this agent, which may be more than five minutes apart.
-        SystemBlock {
-            text: HARNESS.trim().to_owned(),
-            cache_control: Some(CacheControl { ttl: Some(Ttl::OneHour) }),
-        },
-    ];
+    // The service refuses a text that is empty or blank.
+    if !agent.system_prompt.trim().is_empty() {
+        request.system.push(SystemBlock { text: agent.system_prompt.clone(), cache_control: None });
+    }
+    // For all runs of this agent, which may be more than five minutes apart.
+    request.system.push(SystemBlock {
+        text: HARNESS.trim().to_owned(),
+        cache_control: Some(CacheControl { ttl: Some(Ttl::OneHour) }),
+    });
     Ok(request)
 }
 

@@ -55,7 +55,7 @@ impl Activation<'_> {
             self.publish().await?;
         }
         fail_point!("rollback::pushed", |_| std::process::abort());
-        Ok(Undo::Turn { entry: Entry::Rollback(rollback), commit })
+        Ok(Undo::Turn { entry: Box::new(Entry::Rollback(rollback)), commit })
     }
 
     /// The same where most runs find nothing: what the last step saw is asked first, or the task's row. What comes later

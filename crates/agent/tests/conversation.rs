@@ -318,3 +318,14 @@ fn a_signed_block_stands_first_for_the_model_that_it_was_made_for() {
     let other = sent("claude-opus-5-5");
     assert_eq!((other.messages.len(), other.betas.len()), (2, 0), "for others the words stand alone");
 }
+
+#[test]
+fn an_agent_without_words_of_its_own_sends_no_empty_block() {
+    let mut definition = roster().unwrap().remove(0).definition;
+    definition.system_prompt = " \n".to_owned();
+    let (task, transcript) = (task(true), Transcript::default());
+    let request =
+        conversation::request("Go on.", &task, &definition, &transcript, "claude-sonnet-5-5", 100).unwrap();
+    assert_eq!(request.system.len(), 1, "the service refuses a text that is blank");
+    assert!(request.system.iter().all(|block| !block.text.trim().is_empty()));
+}

@@ -11,7 +11,7 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local held = tonumber(redis.call('GET', hold)) or 0
 if held > now then return { 1, math.ceil(held - now) } end
 
-local f = redis.call('HMGET', state, 'r', 'i', 'o', 'lr', 'li', 'lo', 'parked', 'minute', 'calls', 'repeats', 'before')
+local f = redis.call('HMGET', state, 'r', 'i', 'o', 'lr', 'li', 'lo', 'parked', 'minute', 'calls', 'repeats', 'before', 'last')
 local minute = math.floor(now / 60000)
 local calls, repeats, before = tonumber(f[9]) or 0, tonumber(f[10]) or 0, tonumber(f[11]) or 0
 local of = tonumber(f[8]) or 0
@@ -35,6 +35,9 @@ for d = 1, 3 do
   if limit > 0 then
     rates[d] = limit * 0.95 / 60000
     start = math.max(start, (tonumber(f[d]) or 0) - 250)
+    -- Never before a place that was given: what calls give back, since they took less than they asked for, would be used
+    -- up by a crowd between those that still wait for theirs.
+    start = math.max(start, tonumber(f[12]) or 0)
   end
 end
 if start - now > most then
@@ -56,6 +59,6 @@ for d = 1, 3 do
     redis.call('HSET', state, names[d], string.format('%.3f', full))
   end
 end
-redis.call('HSET', state, 'minute', minute, 'before', before, 'calls', calls + 1, 'repeats', repeats + (is_repeat and 1 or 0))
+redis.call('HSET', state, 'last', string.format('%.3f', start), 'minute', minute, 'before', before, 'calls', calls + 1, 'repeats', repeats + (is_repeat and 1 or 0))
 redis.call('PEXPIRE', state, 600000)
 return { 0, math.ceil(start - now) }

@@ -62,7 +62,7 @@ fn a_rule_says_how_the_model_is_asked_within_what_it_can() {
     let asked = Asked { of_task: None, of_agent: "work", role: "backend" };
     let choice = rules.choose(&asked, CallKind::Work, &classes(), &catalogue(&[]));
     assert_eq!(choice.fallback, ["claude-haiku-5-5"], "classes are ids by then");
-    let mut request = Request::new(&choice.model, 16_000);
+    let mut request = Request::new(&choice.model, choice.room(16_000));
     choice.apply(&mut request, &catalogue(&[]));
     assert_eq!(request.max_tokens, 128_000, "as many as the model can");
     assert_eq!(request.output_config.unwrap().effort, Some(hive_claude::Effort::High));

@@ -21,6 +21,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(super) struct Share {
     /// For each limit, when its bucket is empty again.
     empty_at: [Option<Instant>; 3],
+    /// The last place that was given; none lies before it, whatever is given back.
+    last: Option<Instant>,
     /// How the last calls ended, the newest first.
     ends: VecDeque<(Instant, bool)>,
     minute: Option<Instant>,
@@ -50,6 +52,8 @@ impl Share {
             .filter(|limit| limits[*limit] > 0.0)
             .filter_map(|limit| self.empty_at[limit]?.checked_sub(BURST))
             .fold(now, Instant::max);
+        let is_paced = limits.iter().any(|limit| *limit > 0.0);
+        let start = start.max(self.last.filter(|_| is_paced).unwrap_or(now));
         let wait = start - now;
         if wait > policy.longest_wait {
             return Grant::Full(wait);
@@ -60,6 +64,7 @@ impl Share {
                 self.empty_at[limit] = Some(self.empty_at[limit].map_or(start, |at| at.max(start)) + takes);
             }
         }
+        self.last = Some(start);
         self.calls += 1;
         self.repeats += u32::from(repeats);
         Grant::Go(wait)

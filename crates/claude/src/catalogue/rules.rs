@@ -1,9 +1,12 @@
 //! Whether a model takes a request, decided before it is sent: what the service would refuse costs a turn and a wait.
 
+use std::borrow::Cow;
+
 use hive_domain::Effort;
+use serde::Deserialize;
 
 use super::{Catalogue, facts::ModelFacts, standing::Standing};
-use crate::wire::request::{Request, Role, Thinking, ToolChoice};
+use crate::wire::request::{Request, RequestMessage, Role, Thinking, ToolChoice};
 
 /// Why a request is not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +43,20 @@ impl Catalogue {
     }
 }
 
+/// A turn that the service paused within a tool of its own is sent back as it is.
+fn is_paused(turn: &RequestMessage) -> bool {
+    #[derive(Deserialize)]
+    struct Kind<'a> {
+        #[serde(rename = "type", borrow)]
+        name: Cow<'a, str>,
+    }
+    let blocks: Vec<Kind<'_>> = serde_json::from_str(turn.content.get()).unwrap_or_default();
+    blocks.last().is_some_and(|block| {
+        block.name == "server_tool_use"
+            || (block.name.ends_with("_tool_result") && block.name != "tool_result")
+    })
+}
+
 impl ModelFacts {
     fn check(&self, request: &Request) -> Result<(), Unsendable> {
         let effort = request.output_config.as_ref().and_then(|config| config.effort).map(Effort::from);
@@ -60,7 +77,8 @@ impl ModelFacts {
         {
             return self.refuse("/tool_choice", "it cannot be made to call a tool".to_owned());
         }
-        if request.messages.last().is_some_and(|last| last.role == Role::Assistant) && !self.prefill {
+        let last = request.messages.last();
+        if last.is_some_and(|last| last.role == Role::Assistant && !is_paused(last)) && !self.prefill {
             return self.refuse("/messages", "the last of them must not be the assistant's".to_owned());
         }
         if request.messages.iter().any(|message| message.role == Role::System) && !self.system_turns {

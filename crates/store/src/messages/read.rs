@@ -24,7 +24,7 @@ pub enum Undo {
     /// The files are as they were before the turn.
     Turn {
         /// The entry that stands before the messages: a rollback.
-        entry: Entry,
+        entry: Box<Entry>,
         /// The commit that brought the files back; none when the turn had changed none.
         commit: Option<String>,
     },
@@ -125,7 +125,7 @@ impl Store {
             Undo::Unprepared => return Ok(Reading::WantsUndo),
             Undo::Nothing => {}
             Undo::Turn { entry, commit } => {
-                entries.push(entry.clone());
+                entries.push(Entry::clone(entry));
                 undone = Some(commit);
             }
         }

@@ -237,7 +237,7 @@ async fn a_wish_to_undo_is_read_when_its_files_are_prepared() {
 
     let mut deaf = Lease::new((), id, lease.epoch(), lease.next_seq());
     let entry = Entry::Rollback(Rollback { from: 2, standing: vec![] });
-    let undo = Undo::Turn { entry, commit: Some("c3".to_owned()) };
+    let undo = Undo::Turn { entry: Box::new(entry), commit: Some("c3".to_owned()) };
     let Reading::Read(entries) = bed.store.read_messages(&mut lease, &undo).await.unwrap() else {
         panic!("it was prepared")
     };

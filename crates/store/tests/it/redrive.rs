@@ -70,6 +70,8 @@ async fn the_new_task_has_the_whole_input_and_nothing_of_the_past() {
                 "epoch",
                 "attempt",
                 "agent_version",
+                // As the agent's: pinned by its first claim.
+                "routing_version",
                 "next_seq",
                 "event_seq",
                 "started_at",

@@ -96,7 +96,7 @@ async fn a_turn_that_is_undone_later_leaves_the_format_as_it_is() {
     let message = NewMessage { text: "Not so.", policy: MessagePolicy::Rollback, author: "ada" };
     bed.store.send_message(id, &message).await.unwrap();
     let entry = Entry::Rollback(Rollback { from: 1, standing: vec![] });
-    bed.store.read_messages(&mut lease, &Undo::Turn { entry, commit: None }).await.unwrap();
+    bed.store.read_messages(&mut lease, &Undo::Turn { entry: Box::new(entry), commit: None }).await.unwrap();
     let told =
         Entry::Message(PersonMessage { number: 1, author: "ada".to_owned(), text: "Not so.".to_owned() });
     let last = bed.store.steps(id, 2, 1).await.unwrap().pop().unwrap();
