@@ -8,7 +8,7 @@ mod results;
 mod search;
 mod send;
 
-use std::{cmp, time::Duration};
+use std::{cmp, sync::Arc, time::Duration};
 
 use hive_claude::{Claude, Error, RetryPolicy, Verdict, verdict};
 use hive_store::{BatchEnd, OpenBatch, Store};
@@ -67,7 +67,7 @@ pub(crate) struct Batches {
 
 impl Batches {
     /// Goes on until the process is asked to stop. What is cut then is gone on with by another worker.
-    pub(crate) async fn keep(self, stop: CancellationToken) {
+    pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -82,14 +82,20 @@ impl Batches {
                     continue;
                 }
             }
+            // A task of its own, so that a panic ends one round and not all of them.
+            let this = Arc::clone(&self);
+            let mut round = tokio::spawn(async move { this.round().await });
             tokio::select! {
-                () = stop.cancelled() => break,
-                ended = self.round() => {
-                    if let Err(error) = ended {
-                        tracing::debug!("batches are looked after later: {error}");
-                    }
+                () = stop.cancelled() => round.abort(),
+                ended = &mut round => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!("batches are looked after later: {error}"),
+                    Err(error) => tracing::error!("a round of the batches ended in a panic: {error}"),
+                },
+                () = self.lose() => {
+                    round.abort();
+                    tracing::warn!("The lease of the batches is lost; whoever holds it now goes on");
                 }
-                () = self.lose() => tracing::warn!("Another worker looks after the batches now"),
             }
         }
         if let Err(error) = self.store.leave_batches(&self.worker).await {

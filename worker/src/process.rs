@@ -127,7 +127,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             BatchPolicy { size: config.batch_size, after: config.batch_after, poll: config.batch_poll };
         let (worker, key) = (name.clone(), agent.gate.key().to_owned());
         let batches = Batches { store: store.clone(), claude, worker, key, policy };
-        tokio::spawn(batches.keep(drain.clone()));
+        tokio::spawn(Arc::new(batches).keep(drain.clone()));
     }
     tokio::spawn(housekeeping::keep_house(
         store.clone(),

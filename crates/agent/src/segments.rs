@@ -72,8 +72,7 @@ pub(crate) enum Due {
 impl Activation<'_> {
     /// The request for the next turn.
     pub(crate) fn turn_request(&self, choice: &Choice) -> serde_json::Result<Request> {
-        let (model, most) =
-            (choice.model.as_str(), choice.room(self.agent.max_output_tokens));
+        let (model, most) = (choice.model.as_str(), choice.room(self.agent.max_output_tokens));
         let room = match self.transcript.wants_room() {
             true => most.saturating_mul(2).min(MOST_ROOM).max(most),
             false => most,

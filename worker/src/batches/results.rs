@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use fail::fail_point;
 use hive_claude::{Batch, BatchOutcome, BatchStatus, Error, ErrorKind};
 use hive_domain::{NanoUsd, Usage};
 use hive_store::{BatchEnd, BatchResult, BatchVerdict, OpenBatch};
@@ -71,7 +70,6 @@ impl Batches {
                 return Ok(Ok(()));
             }
             booked += self.store.record_batch_results(batch.id, &read).await?;
-            fail_point!("batch::booked", |_| std::process::abort());
             read.clear();
             if is_last {
                 break;

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use fail::fail_point;
 use hive_claude::{Batch, BatchRequest, Error};
 use hive_domain::NanoUsd;
 use hive_store::BatchEnd;
@@ -56,9 +55,7 @@ impl Batches {
             return Ok(());
         }
         let (batch, asked) = (Uuid::now_v7(), Instant::now());
-        fail_point!("batch::before", |_| std::process::abort());
         let members = self.store.begin_batch(&self.worker, batch, model, &worst_cases).await?;
-        fail_point!("batch::committed", |_| std::process::abort());
         if members.is_empty() || asked.elapsed() > SURE {
             // Frozen since: another worker may be at it. The search finds that it was not created.
             return Ok(());
@@ -69,7 +66,6 @@ impl Batches {
             members.iter().map(|(id, params)| BatchRequest { custom_id: id, params }).collect();
         match self.claude.create_batch(&requests).await {
             Ok(created) => {
-                fail_point!("batch::created", |_| std::process::abort());
                 tracing::info!(
                     batch.id = %batch, provider = created.id, requests = requests.len(), "A batch for {model} is created"
                 );
