@@ -284,6 +284,49 @@ async fn a_worker_killed_beside_an_open_batch_leaves_its_results_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_worker_killed_in_the_middle_of_the_results_books_none_of_them_twice() {
+    let mut hive = hive().await;
+    let store = store(&hive);
+    let org = BudgetKey { scope: BudgetScope::Org, target: Uuid::nil(), period: BudgetPeriod::Total };
+    store.set_budget(org, NanoUsd::from_usd(50.0).unwrap(), "ada").await.unwrap();
+    batches_take(&hive, Duration::from_secs(3_600)).await;
+    let ids = queue(&store, 250).await;
+    hive.start_worker().await;
+    within(SOON, "the batch is created", async || {
+        store.batches(None, 1).await.unwrap().first()?.provider_id.clone()
+    })
+    .await;
+    // The last request is held here, so that the part of the results that it is in waits, and earlier parts are booked.
+    let mut holding = hive.pool.begin().await.unwrap();
+    let held: Vec<Uuid> =
+        sqlx::query_scalar("SELECT request_id FROM batch_calls WHERE request_id = $1 FOR UPDATE")
+            .bind(ids[249])
+            .fetch_all(&mut *holding)
+            .await
+            .unwrap();
+    assert_eq!(held, ids[249..]);
+    hive.double.advance(Duration::from_secs(3_600));
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    within(SOON, "the worker waits for it", async || {
+        let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&hive.pool).await.unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
+    hive.workers[0].kill9();
+    let booked = store.batch_answers(&ids).await.unwrap();
+    let booked = booked.iter().filter(|answer| answer.state == BatchRequestState::Succeeded).count();
+    assert!(booked < 250, "{booked}");
+    println!("{booked} of 250 were booked when the worker was killed");
+    holding.rollback().await.unwrap();
+    hive.start_worker().await;
+    let answers = all(&store, &ids, BatchRequestState::Succeeded).await;
+    assert_eq!((ended(&store).await, creations(&hive)), (vec!["ended".to_owned()], 1));
+    assert_booked(&hive, &store, &answers).await;
+    let budget = store.budgets(None, 10).await.unwrap()[0].budget.clone();
+    assert_eq!((budget.spent.0, budget.reserved.0), (charged(&hive).1, 0));
+}
+
+#[tokio::test]
 async fn what_expires_is_tried_again() {
     let mut hive = hive().await;
     let store = store(&hive);
