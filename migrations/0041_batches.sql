@@ -22,6 +22,7 @@ CREATE TABLE batches (
     -- These columns never change.
     id           uuid        PRIMARY KEY,  -- version 7: ordered by time
     model        text        NOT NULL,
+    key_id       text        NOT NULL,     -- which key it was noted under; another may not see it
     requests     integer     NOT NULL CONSTRAINT batches_requests_positive CHECK (requests >= 1),
     created_at   timestamptz NOT NULL DEFAULT now(), -- of the intent, which is committed before the call
     -- These change with its state.

@@ -185,7 +185,6 @@ async fn a_worker_killed_before_the_creation_leaves_its_requests_to_the_next() {
     let mut hive = hive().await;
     let store = store(&hive);
     let detour = Detour::before_double(&hive, Keeps::Request).await;
-    let direct = hive.double.url();
     hive.set_worker_env("ANTHROPIC_BASE_URL", &detour.url());
     let ids = queue(&store, 5).await;
     hive.start_worker().await;
@@ -194,7 +193,8 @@ async fn a_worker_killed_before_the_creation_leaves_its_requests_to_the_next() {
     all(&store, &ids, BatchRequestState::Sent).await;
     assert_eq!(creations(&hive), 0);
 
-    hive.set_worker_env("ANTHROPIC_BASE_URL", &direct);
+    // A key elsewhere is another key, and sees other batches: the next worker goes the same way.
+    detour.open();
     hive.start_worker().await;
     let answers = all(&store, &ids, BatchRequestState::Succeeded).await;
     assert_eq!(ended(&store).await, ["unsent", "ended"]);
@@ -202,6 +202,38 @@ async fn a_worker_killed_before_the_creation_leaves_its_requests_to_the_next() {
     assert_eq!(creations(&hive), 1);
     // The tries that were not sent stand in the ledger as failed, and cost nothing.
     assert_booked(&hive, &store, &answers).await;
+}
+
+#[tokio::test]
+async fn what_another_key_may_see_is_not_sent_again() {
+    let mut hive = hive().await;
+    let store = store(&hive);
+    let detour = Detour::before_double(&hive, Keeps::Request).await;
+    let direct = hive.double.url();
+    hive.set_worker_env("ANTHROPIC_BASE_URL", &detour.url());
+    let ids = queue(&store, 2).await;
+    hive.start_worker().await;
+    within(SOON, "the creation is on its way", async || (detour.kept() == 1).then_some(())).await;
+    hive.workers[0].kill9();
+    hive.set_worker_env("ANTHROPIC_BASE_URL", &direct);
+    // Past the time after which a batch of its own key would be given up.
+    let age = "UPDATE batches SET created_at = created_at - interval '1 hour'";
+    sqlx::query(age).execute(&hive.pool).await.unwrap();
+    hive.start_worker().await;
+    let detail = within(SOON, "it says what it cannot decide", async || {
+        hive.get("/api/v1/batches").await["items"][0]["detail"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(detail.contains("another key"), "{detail}");
+    let age = "UPDATE batches SET created_at = created_at - interval '25 hours', next_poll_at = now()";
+    sqlx::query(age).execute(&hive.pool).await.unwrap();
+    let answers = all(&store, &ids, BatchRequestState::Succeeded).await;
+    assert_eq!((ended(&store).await, creations(&hive)), (vec!["lost".to_owned(), "ended".to_owned()], 1));
+    assert!(
+        answers.iter().all(|answer| answer.tries == 2 && answer.unknown_cost > NanoUsd(0)),
+        "{answers:?}"
+    );
+    assert_whole(&store).await;
 }
 
 #[tokio::test]

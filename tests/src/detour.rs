@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -32,6 +32,7 @@ pub enum Keeps {
 pub struct Detour {
     address: SocketAddr,
     kept: Arc<AtomicUsize>,
+    is_open: Arc<AtomicBool>,
     accepting: JoinHandle<()>,
 }
 
@@ -45,21 +46,28 @@ impl Detour {
         let address = listener.local_addr().unwrap();
         let double = hive.double.url().trim_start_matches("http://").to_owned();
         let kept = Arc::new(AtomicUsize::new(0));
-        let counting = Arc::clone(&kept);
+        let is_open = Arc::new(AtomicBool::new(false));
+        let (counting, opened) = (Arc::clone(&kept), Arc::clone(&is_open));
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if let Ok(server) = TcpStream::connect(&double).await {
+                    let keeps = (!opened.load(Ordering::SeqCst)).then_some(keeps);
                     tokio::spawn(carry(client, server, keeps, Arc::clone(&counting)));
                 }
             }
         });
-        Self { address, kept, accepting }
+        Self { address, kept, is_open, accepting }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Lets everything through on connections to come.
+    pub fn open(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
     }
 
     /// How many creations were kept back.
@@ -75,7 +83,7 @@ impl Drop for Detour {
     }
 }
 
-async fn carry(client: TcpStream, server: TcpStream, keeps: Keeps, kept: Arc<AtomicUsize>) {
+async fn carry(client: TcpStream, server: TcpStream, keeps: Option<Keeps>, kept: Arc<AtomicUsize>) {
     let (mut client_read, mut client_write) = client.into_split();
     let (mut server_read, mut server_write) = server.into_split();
     let (silent, mut is_silent) = tokio::sync::watch::channel(false);
@@ -87,7 +95,7 @@ async fn carry(client: TcpStream, server: TcpStream, keeps: Keeps, kept: Arc<Ato
                 return Ok(());
             }
             // A client writes a request with nothing before it.
-            if piece[..length].starts_with(CREATES) {
+            if let Some(keeps) = keeps.filter(|_| piece[..length].starts_with(CREATES)) {
                 silent.send_replace(true);
                 if keeps == Keeps::Request {
                     kept.fetch_add(1, Ordering::SeqCst);

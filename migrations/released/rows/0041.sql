@@ -1,7 +1,7 @@
 -- Rows of the tables that migration 0041 adds.
 
-INSERT INTO batches (id, model, requests, state, provider_id, expires_at, next_poll_at)
-VALUES ('019b8e00-0000-7000-8000-000000000041', 'claude-haiku-5-5', 1, 'created', 'msgbatch_1', '2026-01-06 12:00Z',
+INSERT INTO batches (id, model, key_id, requests, state, provider_id, expires_at, next_poll_at)
+VALUES ('019b8e00-0000-7000-8000-000000000041', 'claude-haiku-5-5', '0123456789ab', 1, 'created', 'msgbatch_1', '2026-01-06 12:00Z',
         '2026-01-05 12:00Z');
 INSERT INTO batch_requests (id, purpose, model, body, project_id, state, tries, batch_id)
 VALUES ('019b8e00-0000-7000-8000-000000000042', 'consolidation', 'claude-haiku-5-5', '{"max_tokens": 1}',

@@ -18,6 +18,8 @@ const SKEW: TimeDelta = TimeDelta::seconds(60);
 const PAGE: u16 = 100;
 /// Pages that are read at most.
 const MOST_PAGES: usize = 20;
+/// After which a batch that another key may see is given up: by then it has ended, or expired.
+const UNSEEN: Duration = Duration::from_secs(25 * 3_600);
 /// The pause between two searches that found nothing.
 const SEARCH_EVERY: Duration = Duration::from_secs(2);
 
@@ -43,6 +45,15 @@ impl Batches {
             }
         }
         match open.as_slice() {
+            // Whether it stands where this key does not see, nobody can say: it is not sent again, and counts as paid.
+            [] if batch.key != self.key && batch.age > UNSEEN => {
+                let detail = "it was noted under another key, and may be where this one does not see";
+                self.give_up(batch.id, BatchEnd::Lost, detail, Duration::ZERO).await
+            }
+            [] if batch.key != self.key => {
+                let detail = "it was noted under another key; this one sees no batch that could be it";
+                self.store.poll_batch_again(batch.id, self.policy.pause(batch.polls), Some(detail)).await
+            }
             [] if batch.age > self.policy.patience() => {
                 let detail = "it was noted, and the provider has no batch that could be it";
                 self.give_up(batch.id, BatchEnd::Unsent, detail, Duration::ZERO).await

@@ -55,7 +55,7 @@ impl Batches {
             return Ok(());
         }
         let (batch, asked) = (Uuid::now_v7(), Instant::now());
-        let members = self.store.begin_batch(&self.worker, batch, model, &worst_cases).await?;
+        let members = self.store.begin_batch(&self.worker, &self.key, batch, model, &worst_cases).await?;
         if members.is_empty() || asked.elapsed() > SURE {
             // Frozen since: another worker may be at it. The search finds that it was not created.
             return Ok(());

@@ -68,13 +68,15 @@ impl Store {
 
     /// Notes a batch that is about to be created, of those of these requests that wait and whose worst case, which stands
     /// beside them, fits into the budgets that cover them. Returns these: none of them is sent before this returns. What
-    /// found no room is taken again later. Empty also when this worker does not hold the lease.
+    /// found no room is taken again later. Empty also when this worker does not hold the
+    /// lease. `key` stands for the key that it is created with.
     ///
     /// # Errors
     /// When Postgres refuses.
     pub async fn begin_batch(
         &self,
         worker: &str,
+        key: &str,
         batch: Uuid,
         model: &str,
         requests: &BTreeMap<Uuid, NanoUsd>,
@@ -136,7 +138,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if !admitted.is_empty() {
-            self.note_batch(&mut tx, batch, model, &admitted).await?;
+            self.note_batch(&mut tx, (batch, key), model, &admitted).await?;
             reserve::reserve(&mut tx, &sums).await?;
         }
         tx.commit().await?;
@@ -146,15 +148,16 @@ impl Store {
     async fn note_batch(
         &self,
         tx: &mut sqlx::PgTransaction<'_>,
-        batch: Uuid,
+        (batch, key): (Uuid, &str),
         model: &str,
         admitted: &[(Uuid, NanoUsd, Vec<Uuid>)],
     ) -> Result<()> {
         sqlx::query!(
-            "INSERT INTO batches (id, model, requests) VALUES ($1, $2, $3)",
+            "INSERT INTO batches (id, model, requests, key_id) VALUES ($1, $2, $3, $4)",
             batch,
             model,
             i32::try_from(admitted.len()).unwrap_or(i32::MAX),
+            key,
         )
         .execute(&mut **tx)
         .await?;

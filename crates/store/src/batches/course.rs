@@ -15,6 +15,8 @@ pub struct OpenBatch {
     pub id: Uuid,
     /// The model of its requests.
     pub model: String,
+    /// What stands for the key that it was noted under.
+    pub key: String,
     /// How many they are.
     pub requests: i32,
     /// When it was noted.
@@ -49,7 +51,7 @@ impl Store {
     /// When Postgres refuses.
     pub async fn batches_due(&self) -> Result<Vec<OpenBatch>> {
         let rows = sqlx::query!(
-            r#"SELECT id, model, requests, created_at, provider_id, not_ours, polls,
+            r#"SELECT id, model, key_id, requests, created_at, provider_id, not_ours, polls,
                       extract(epoch FROM now() - created_at)::float8 AS "age!",
                       coalesce(expires_at < now(), false) AS "is_overdue!"
                FROM batches WHERE state IN ('intent', 'created') AND next_poll_at <= now()
@@ -58,6 +60,7 @@ impl Store {
         let rows = rows.fetch_all(&self.pool).await?.into_iter().map(|row| OpenBatch {
             id: row.id,
             model: row.model,
+            key: row.key_id,
             requests: row.requests,
             created_at: row.created_at,
             age: Duration::try_from_secs_f64(row.age).unwrap_or_default(),

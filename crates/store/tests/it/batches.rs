@@ -37,7 +37,7 @@ async fn queue(bed: &Bed, tasks: &[Option<TaskId>]) -> Vec<Uuid> {
 async fn begin(bed: &Bed, ids: &[Uuid]) -> (Uuid, Vec<Uuid>) {
     let batch = Uuid::now_v7();
     let worst: BTreeMap<_, _> = ids.iter().map(|id| (*id, NanoUsd(100))).collect();
-    (batch, bed.store.begin_batch(WORKER, batch, MODEL, &worst).await.unwrap())
+    (batch, bed.store.begin_batch(WORKER, "key", batch, MODEL, &worst).await.unwrap())
 }
 
 async fn created(bed: &Bed, ids: &[Uuid]) -> Uuid {
