@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint compose-check bench chaos prepare schema-dump openapi clean
+.PHONY: help run test lint compose-check bench chaos prepare schema-dump openapi recordings clean
 
 CARGO ?= cargo
 STATE ?=
@@ -75,6 +75,10 @@ schema-dump: ## Write the dump of the schema's head, after a migration.
 
 openapi: ## Write openapi.json anew.
 	UPDATE_OPENAPI=1 target/debug/hive-stores -- $(CARGO) test --locked --package hive-api --test it openapi
+
+recordings: ## Record the run in tests/recordings anew, after a change of what an agent is told.
+	$(CARGO) build --locked --workspace --bins
+	UPDATE_RECORDINGS=1 target/debug/hive-stores -- $(CARGO) test --locked --package hive-tests --test it recordings::the_recording
 
 clean: ## Remove what was built.
 	$(CARGO) clean

@@ -53,6 +53,9 @@ pub(crate) struct Options {
     /// Scripts for the Claude double; may be given several times.
     #[arg(long = "double-script", env = "HIVE_DOUBLE_SCRIPTS", value_delimiter = ':')]
     pub(crate) double_scripts: Vec<PathBuf>,
+    /// A recording that the Claude double plays, and nothing else; see `hive task recording`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) double_recording: Option<PathBuf>,
 }
 
 impl Options {
@@ -153,12 +156,15 @@ fn announce(plan: &Plan) {
     println!("  login     token {}", plan.token);
     println!("  settings  . {}", plan.settings_file().display());
     println!("  logs      {}", plan.logs().display());
-    match &plan.double {
-        Some(_) => {
+    match (&plan.double, &plan.double_recording) {
+        (Some(_), Some(recording)) => {
+            println!("  model     the Claude double: plays {}, no real model", recording.display());
+        }
+        (Some(_), None) => {
             println!(
                 "  model     the Claude double: scripted answers, no real model (set ANTHROPIC_API_KEY)"
             );
         }
-        None => println!("  model     Claude at {}", plan.claude_url),
+        (None, _) => println!("  model     Claude at {}", plan.claude_url),
     }
 }

@@ -5,6 +5,7 @@ mod bulk;
 pub(crate) mod filter;
 mod paused;
 mod progress;
+mod recording;
 mod steer;
 mod submit;
 pub(crate) mod view;
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     },
     /// Begin a new task after a step of this one, with the files of that step.
     Fork(steer::Fork),
+    /// Collect what workers recorded of a task, as a file that the Claude double plays.
+    Recording(recording::Options),
     /// Say what came of an external call that was cut.
     Outcome(steer::Outcome),
 }
@@ -140,20 +143,26 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
         Command::Tell(tell) => steer::tell(&client, tell, json).await,
         Command::Messages { id } => steer::messages(&client, &id, json).await,
         Command::Fork(fork) => steer::fork(&client, fork, json).await,
+        Command::Recording(options) => recording::run(&client, &options, json).await,
         Command::Outcome(outcome) => steer::outcome(&client, outcome, json).await,
     }
 }
 
 async fn steps(client: &Client, id: &str, as_json: bool) -> Result<(), Failure> {
+    let steps = all_steps(client, id).await?;
+    if as_json { output::json(&serde_json::json!({ "items": steps })) } else { view::steps(&steps) }
+}
+
+/// The whole journal of a task.
+pub(crate) async fn all_steps(client: &Client, id: &str) -> Result<Vec<Value>, Failure> {
     let mut steps: Vec<Value> = Vec::new();
     let mut cursor = String::new();
     loop {
         let page = client.get(&format!("/api/v1/tasks/{id}/steps?limit=200{cursor}")).await?;
         steps.extend(page["items"].as_array().cloned().unwrap_or_default());
         match &page["next_cursor"] {
-            Value::Null => break,
+            Value::Null => return Ok(steps),
             next => cursor = format!("&cursor={}", output::text(next)),
         }
     }
-    if as_json { output::json(&serde_json::json!({ "items": steps })) } else { view::steps(&steps) }
 }

@@ -112,7 +112,8 @@ async fn every_panel_brings_data_and_every_metric_is_documented() {
     let repo = hive.repo("works", &[("README", "Nothing yet.\n")]);
     let vanished = lose_a_repository(&hive, 100).await;
     let dead = lose_a_repository(&hive, 1).await;
-    let parked = hive.post_task(json!({ "title": "Parks" })).await;
+    // What the provider says about one model holds all that ask it.
+    let parked = hive.post_task(json!({ "title": "Parks", "model": "claude-haiku-5-5" })).await;
     assert_eq!(hive.wait_status(parked, 30, "waiting").await["status_reason"], "rate_limited");
     assert_eq!(hive.wait_status(vanished, 30, "waiting").await["status_reason"], "retry");
     round(&hive, &repo).await;

@@ -36,6 +36,7 @@ mod order;
 mod outage;
 mod pinned;
 mod postgres_away;
+mod recordings;
 mod redis_loss;
 mod redis_user;
 mod refusals;

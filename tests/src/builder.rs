@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, time::Duration};
 
 use hive_domain::Limits;
-use hive_double::{Double, DoubleConfig, Script};
+use hive_double::{Double, DoubleConfig, Recording, Script};
 use hive_local::testing::{PrivateRedis, TestStores};
 use hive_store::Store;
 use sqlx::postgres::PgPoolOptions;
@@ -25,6 +25,7 @@ type RulesOfUser = fn(&str, &str) -> Vec<String>;
 /// Settings of a [`TestHive`]; the defaults are one process of each kind and a worker with four slots.
 pub struct Builder {
     script: Option<Script>,
+    recording: Option<Recording>,
     apis: usize,
     workers: usize,
     schedulers: usize,
@@ -41,6 +42,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             script: None,
+            recording: None,
             apis: 1,
             workers: 1,
             schedulers: 1,
@@ -60,6 +62,13 @@ impl Builder {
     #[must_use]
     pub fn script(mut self, script: Script) -> Self {
         self.script = Some(script);
+        self
+    }
+
+    /// What the double answers from, and from nothing else.
+    #[must_use]
+    pub fn recording(mut self, recording: Recording) -> Self {
+        self.recording = Some(recording);
         self
     }
 
@@ -167,6 +176,7 @@ impl Builder {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let config = DoubleConfig {
             script: self.script,
+            recording: self.recording,
             keys: vec![CLAUDE_KEY.to_owned()],
             latency: self.latency,
             ..DoubleConfig::default()

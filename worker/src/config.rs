@@ -97,6 +97,13 @@ pub struct Config {
     /// Seconds from the creation of a batch to the first look at it; the pauses grow up to 32 times that.
     #[arg(long, env = "HIVE_BATCH_POLL_SECONDS", default_value = "30", value_parser = seconds)]
     pub batch_poll: Duration,
+    /// Directory that each call to the model is recorded in, byte for byte, a file for each task. The files hold what the
+    /// agents read and wrote.
+    #[arg(long, env = "HIVE_RECORD")]
+    pub record: Option<PathBuf>,
+    /// Which tasks are recorded.
+    #[arg(long, env = "HIVE_RECORD_TASKS", value_enum, default_value_t = RecordTasks::All)]
+    pub record_tasks: RecordTasks,
     /// Where task trees and mirrors of repositories lie.
     #[arg(long, env = "HIVE_DATA")]
     pub data: PathBuf,
@@ -173,6 +180,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
     let seconds = seconds.ok_or("write seconds between 0.001 and 86400")?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// Which tasks are recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecordTasks {
+    /// Every one.
+    All,
+    /// Those with the label `record=true`.
+    Labelled,
 }
 
 /// Whether commands are confined.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_agent::{Agent, Definitions, Gate, GatePolicy, ModelBook, Notifier};
+use hive_agent::{Agent, Definitions, Gate, GatePolicy, ModelBook, Notifier, Recorder};
 use hive_claude::{Claude, RetryPolicy, Secret};
 use hive_queue::{Lane, Queue, Ticket, WorkerConfig};
 use hive_sandbox::{Mode, Sandbox};
@@ -15,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     batches::{BatchPolicy, Batches},
-    config::{Config, SandboxMode},
+    config::{Config, RecordTasks, SandboxMode},
     flow::Flow,
     housekeeping,
     jobs::run_task::RunTask,
@@ -237,6 +237,11 @@ async fn agent(
         key_probe_every: config.key_probe,
         ..GatePolicy::default()
     };
+    let only_labelled = config.record_tasks == RecordTasks::Labelled;
+    let recorder = config.record.as_deref().map(|directory| {
+        Recorder::new(directory, only_labelled)
+            .with_context(|| format!("HIVE_RECORD: {} cannot be written to", directory.display()))
+    });
     let gate =
         Gate::new(store.clone(), queue.clone(), &config.claude_key, config.claude_url.as_str(), policy);
     Ok(Agent {
@@ -254,6 +259,7 @@ async fn agent(
         definitions: Definitions::default(),
         windows: config.windows.clone(),
         server_compaction: config.server_compaction,
+        recorder: recorder.transpose()?,
     })
 }
 

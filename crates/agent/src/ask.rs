@@ -21,9 +21,6 @@ use crate::{
     tries::{self, Tries},
 };
 
-/// Places in the rate that one question may miss; the next one it takes however late it is.
-const PLACES_MISSED: u32 = 5;
-
 /// What the model is asked.
 pub(crate) struct Question {
     /// Its id.
@@ -154,15 +151,14 @@ impl Activation<'_> {
             let (call, asked) = match self.note_call(noted, &question).await {
                 Ok(Some(noted)) => noted,
                 other => {
-                    gate.cut(permit, Some(&hive_claude::Usage::default())).await;
+                    gate.give_back(permit).await;
                     return other.map(|_| None);
                 }
             };
             tokio::time::sleep_until(permit.place()).await;
-            // A machine so slow that each place is missed still gets on.
-            if !gate.is_still_good(&permit, missed == PLACES_MISSED).await {
-                missed = PLACES_MISSED.min(missed + 1);
-                gate.cut(permit, Some(&hive_claude::Usage::default())).await;
+            if !gate.is_still_good(&permit, missed).await {
+                missed += 1;
+                gate.give_back(permit).await;
                 self.noted = Some((call, asked, question));
                 continue;
             }

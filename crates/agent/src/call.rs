@@ -109,13 +109,19 @@ impl Activation<'_> {
             Progress::Usage(usage) => seen.usage = Some(usage),
             _ => {}
         };
+        let recorder = self.agent.recorder.as_ref();
+        let mut exchange = recorder.and_then(|recorder| recorder.begin(&self.lease.leased));
         let answer: Result<Answer, Cut> = tokio::select! {
-            answer = self.agent.claude.create(&question.request, heard) => Ok(answer),
+            answer = self.agent.claude.create_seen(&question.request, heard, exchange.as_mut()) => Ok(answer),
             () = self.control.lost.cancelled() => Err(Cut::Lost),
             () = self.control.halt.cancelled() => Err(Cut::Halt),
             () = elapsed(until) => Err(Cut::Time),
             () = interrupted(self.agent, self.control, self.lease.task()) => Err(Cut::Person),
         };
+        if let (Some(recorder), Some(exchange)) = (recorder, exchange) {
+            // Before the journal has it: a reply that stands there stands in the recording.
+            recorder.keep(self.lease.task(), exchange).await;
+        }
         let error = match answer {
             Ok(Ok(reply)) => {
                 meter::call(model, &Ended::Ok, started.elapsed());

@@ -47,7 +47,7 @@ pub async fn run(
             let ended =
                 output.ended_by.map(|limit| format!("ended by its limit of {limit}\n")).unwrap_or_default();
             let code = output.ended_by.is_none().then(|| output.code());
-            (output.success(), code, output.wall, ended + &capture_text(&output))
+            (output.success(), code, output.wall, ended + &capture_text(&output, tree))
         }
         // The command itself cannot be run: that is red, not a trouble of the host.
         Err(error @ (hive_sandbox::Error::BadJob(_) | hive_sandbox::Error::Program { .. })) => {

@@ -12,7 +12,7 @@ use hive_telemetry::metrics::Description;
 use crate::tools::ToolError;
 
 /// Everything that this crate counts.
-pub const METRICS: [Description; 20] = [
+pub const METRICS: [Description; 21] = [
     Description::counter(
         "hive_llm_calls_total",
         "Calls to the model by how they ended: ok, cut by us, or a class of error",
@@ -54,6 +54,10 @@ pub const METRICS: [Description; 20] = [
     Description::counter(
         "hive_segments_total",
         "Segments of conversations that were begun, by trigger and source of the summary",
+    ),
+    Description::counter(
+        "hive_recorded_calls_total",
+        "Calls to the model that were to be recorded, by whether they could be written",
     ),
     Description::counter("hive_steps_total", "Steps written to journals, by kind"),
     Description::histogram("hive_step_seconds", "How long a step took from the one before it, by kind"),
@@ -123,6 +127,11 @@ pub(crate) fn segment(compacted: &Compacted) {
     };
     metrics::counter!("hive_segments_total", "trigger" => compacted.trigger.as_str(), "summary" => summary)
         .increment(1);
+}
+
+pub(crate) fn recorded(is_written: bool) {
+    let outcome = if is_written { "ok" } else { "failed" };
+    metrics::counter!("hive_recorded_calls_total", "outcome" => outcome).increment(1);
 }
 
 /// What was charged, whether a reply came or not.

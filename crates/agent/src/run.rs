@@ -31,6 +31,7 @@ use crate::{
     notifier::Notifier,
     outside,
     persist::Marks,
+    recording::Recorder,
     segments::Tried,
     window::Windows,
 };
@@ -70,6 +71,8 @@ pub struct Agent {
     pub windows: Windows,
     /// Whether the service is asked to put conversations aside, where it can.
     pub server_compaction: bool,
+    /// Keeps what crosses the wire, where that is wanted.
+    pub recorder: Option<Recorder>,
 }
 
 /// How a run is stopped from outside.

@@ -69,7 +69,7 @@ impl Claude {
     pub async fn batch_results(&self, id: &str) -> Result<BatchResults, Error> {
         let deadline = Instant::now() + self.total_timeout;
         let call = self.http.get(self.batches_url(&[id, "results"])).header(ACCEPT, "application/x-jsonl");
-        let response = self.send(call, deadline).await?;
+        let response = self.send(call, deadline, None).await?;
         let head = Head::of(&response);
         let body = Body::new(response, self.idle_timeout, deadline);
         Ok(BatchResults { body, head, lines: Lines::new(MAX_LINE_BYTES), ended: false })
@@ -85,7 +85,7 @@ impl Claude {
 
     async fn document<T: DeserializeOwned>(&self, call: RequestBuilder, what: &str) -> Result<T, Error> {
         let deadline = Instant::now() + self.total_timeout;
-        let response = self.send(call, deadline).await?;
+        let response = self.send(call, deadline, None).await?;
         let document = Body::new(response, self.idle_timeout, deadline).document().await?;
         serde_json::from_slice(&document).map_err(|error| garbage(format!("{what}: {error}")))
     }
@@ -93,7 +93,7 @@ impl Claude {
 
 /// The results of a batch, line by line as they come.
 pub struct BatchResults {
-    body: Body,
+    body: Body<'static>,
     head: Head,
     lines: Lines,
     ended: bool,

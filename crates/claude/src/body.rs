@@ -6,6 +6,7 @@ use reqwest::Response;
 use tokio::time::{Duration, Instant, timeout_at};
 
 use crate::error::{Error, Partial, Phase};
+use crate::exchange::Exchange;
 use crate::rate_limit;
 use crate::wire::usage::Usage;
 
@@ -16,19 +17,27 @@ const MAX_DOCUMENT_BYTES: usize = 32 * 1024 * 1024;
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// The body of one response.
-pub(crate) struct Body {
+pub(crate) struct Body<'a> {
     response: Response,
     request_id: Option<String>,
     idle: Duration,
     quiet_until: Instant,
     deadline: Instant,
+    /// Where the bytes are kept besides, if anywhere.
+    seen: Option<&'a mut Vec<u8>>,
 }
 
-impl Body {
+impl<'a> Body<'a> {
     /// Reads `response` until `deadline`, and never waits longer than `idle` between two signs of life.
     pub(crate) fn new(response: Response, idle: Duration, deadline: Instant) -> Self {
         let request_id = rate_limit::request_id(response.headers());
-        Self { response, request_id, idle, quiet_until: Instant::now() + idle, deadline }
+        Self { response, request_id, idle, quiet_until: Instant::now() + idle, deadline, seen: None }
+    }
+
+    /// Keeps every byte that is read in the answer of `exchange`.
+    pub(crate) fn seen(mut self, exchange: Option<&'a mut Exchange>) -> Self {
+        self.seen = exchange.and_then(|exchange| exchange.answer.as_mut()).map(|answer| &mut answer.body);
+        self
     }
 
     /// Starts the idle time anew. The reader calls this for what it counts as content.
@@ -47,7 +56,12 @@ impl Body {
         usage: Option<Usage>,
     ) -> Result<Option<impl Deref<Target = [u8]> + use<>>, Error> {
         match timeout_at(self.quiet_until.min(self.deadline), self.response.chunk()).await {
-            Ok(Ok(bytes)) => Ok(bytes),
+            Ok(Ok(bytes)) => {
+                if let (Some(seen), Some(bytes)) = (&mut self.seen, &bytes) {
+                    seen.extend_from_slice(bytes);
+                }
+                Ok(bytes)
+            }
             Ok(Err(source)) => Err(Error::Cut { partial: self.partial(usage), source: Some(source) }),
             Err(_) if self.quiet_until < self.deadline => {
                 Err(Error::Idle { after: self.idle, partial: self.partial(usage) })

@@ -9,6 +9,7 @@ use crate::assemble::Progress;
 use crate::body::Body;
 use crate::config::Config;
 use crate::error::{Error, ErrorBody, Partial, Phase};
+use crate::exchange::{Answered, Exchange};
 use crate::head::Head;
 use crate::rate_limit::RateLimits;
 use crate::reading;
@@ -81,10 +82,26 @@ impl Claude {
     pub async fn create(
         &self,
         request: &Request,
+        on_event: impl FnMut(Progress<'_>),
+    ) -> Result<Reply, Error> {
+        self.create_seen(request, on_event, None).await
+    }
+
+    /// The same, and `exchange` holds what crossed the wire, as far as it got, also when the future is dropped.
+    ///
+    /// # Errors
+    /// As for [`Claude::create`].
+    pub async fn create_seen(
+        &self,
+        request: &Request,
         mut on_event: impl FnMut(Progress<'_>),
+        mut exchange: Option<&mut Exchange>,
     ) -> Result<Reply, Error> {
         let deadline = Instant::now() + self.total_timeout;
         let body = request.body().map_err(Error::Request)?;
+        if let Some(exchange) = &mut exchange {
+            exchange.request.clone_from(&body);
+        }
         let mut call = self
             .http
             .post(self.messages.clone())
@@ -94,13 +111,13 @@ impl Claude {
         if !request.betas.is_empty() {
             call = call.header("anthropic-beta", request.betas.join(","));
         }
-        let response = self.send(call, deadline).await?;
+        let response = self.send(call, deadline, exchange.as_deref_mut()).await?;
         let head = Head::of(&response);
         if let Some(request_id) = &head.request_id {
             on_event(Progress::Accepted { request_id });
         }
         let is_stream = head.content_type.starts_with("text/event-stream");
-        let mut body = Body::new(response, self.idle_timeout, deadline);
+        let mut body = Body::new(response, self.idle_timeout, deadline).seen(exchange);
         let (message, content_json, usage) = if is_stream {
             reading::stream(&mut body, &head, &mut on_event).await?
         } else {
@@ -122,7 +139,7 @@ impl Claude {
             if let Some(id) = &after {
                 call = call.query(&[("after_id", id)]);
             }
-            let response = self.send(call, deadline).await?;
+            let response = self.send(call, deadline, None).await?;
             let document = Body::new(response, self.idle_timeout, deadline).document().await?;
             let page: ModelPage =
                 serde_json::from_slice(&document).map_err(|error| garbage(format!("models: {error}")))?;
@@ -136,7 +153,12 @@ impl Claude {
     }
 
     /// Sends, waits for the headers, and turns a status other than 200 into its error.
-    pub(crate) async fn send(&self, call: RequestBuilder, deadline: Instant) -> Result<Response, Error> {
+    pub(crate) async fn send(
+        &self,
+        call: RequestBuilder,
+        deadline: Instant,
+        mut exchange: Option<&mut Exchange>,
+    ) -> Result<Response, Error> {
         let headers_by = Instant::now() + self.idle_timeout;
         let response = match timeout_at(headers_by.min(deadline), call.send()).await {
             Ok(Ok(response)) => response,
@@ -150,11 +172,14 @@ impl Claude {
                 return Err(Error::Timeout { phase, partial: Partial::default() });
             }
         };
+        if let Some(exchange) = &mut exchange {
+            exchange.answer = Some(Answered::new(response.status().as_u16(), response.headers()));
+        }
         if response.status() == StatusCode::OK {
             return Ok(response);
         }
         let head = Head::of(&response);
-        let text = Body::new(response, self.idle_timeout, deadline).error_text().await;
+        let text = Body::new(response, self.idle_timeout, deadline).seen(exchange).error_text().await;
         Err(Error::Api(Box::new(match serde_json::from_slice::<ErrorBody>(&text) {
             Ok(body) => head.error(body, None),
             Err(_) => head.error_without_body(&String::from_utf8_lossy(&text)),

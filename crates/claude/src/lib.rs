@@ -14,6 +14,7 @@ mod catalogue;
 mod client;
 mod config;
 mod error;
+mod exchange;
 mod head;
 mod price;
 mod rate_limit;
@@ -29,6 +30,7 @@ pub use catalogue::{Catalogue, CatalogueError, Finding, ModelFacts, Source, Stan
 pub use client::{Claude, Reply};
 pub use config::{Config, Secret};
 pub use error::{ApiError, Error, ErrorKind, Partial, Phase};
+pub use exchange::{Answered, Exchange};
 pub use price::{
     ListedPrice, NanoUsd, PriceError, PriceTable, Service, batch_cost, batch_worst_case, cost, worst_case,
 };

@@ -10,7 +10,7 @@ use crate::wire::usage::Usage;
 
 /// Reads a stream up to its `message_stop`.
 pub(crate) async fn stream(
-    body: &mut Body,
+    body: &mut Body<'_>,
     head: &Head,
     on_event: &mut impl FnMut(Progress<'_>),
 ) -> Result<(Message, String, Usage), Error> {

@@ -1,6 +1,7 @@
 //! Recorded exchanges, played back byte for byte.
 
 mod difference;
+mod own;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,12 @@ pub enum RecordingError {
         #[source]
         source: serde_json::Error,
     },
+    /// The last line is half: who wrote it was killed.
+    #[error("line {line}, the last one, is half; `hive task recording` leaves it out")]
+    Torn {
+        /// The line, from 1.
+        line: usize,
+    },
     /// A status or a header of an exchange cannot be sent.
     #[error("line {line}: {what} cannot be sent")]
     Unsendable {
@@ -65,7 +72,8 @@ pub enum RecordingError {
 /// {"request":{"model":"…","max_tokens":1,"messages":[…]},"status":200,"headers":{"request-id":"req_…"},"body":"…"}
 /// ```
 ///
-/// - `request`: the body of a `POST /v1/messages`. The order of its fields does not matter; everything else does.
+/// - `request`: the body of a `POST /v1/messages`. The order of its fields does not matter, nor does what belongs to one
+///   run of a task (`recording/own.rs` lists it); everything else does.
 /// - `status`: of the answer, 100 to 599.
 /// - `headers`: of the answer, names in lower case. Those of the connection (length, encoding, date) are not sent.
 /// - `body`: the bytes of the answer as text, events or JSON alike, exactly as they came.
@@ -83,6 +91,7 @@ pub struct Recording {
 #[derive(Debug)]
 struct Exchange {
     line: usize,
+    /// Without what belongs to one run.
     request: Value,
     canonical: String,
     status: StatusCode,
@@ -118,8 +127,16 @@ impl Recording {
     /// A line is no exchange, or there is none.
     pub fn parse(text: &str) -> Result<Self, RecordingError> {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-        let exchanges: Vec<_> =
-            lines.map(|(index, line)| Exchange::parse(index + 1, line)).collect::<Result<_, _>>()?;
+        let count = text.lines().count();
+        let is_half = |line: usize| line == count && !text.ends_with('\n');
+        let exchanges: Vec<_> = lines
+            .map(|(index, line)| match Exchange::parse(index + 1, line) {
+                Err(RecordingError::Line { line, source }) if source.is_eof() && is_half(line) => {
+                    Err(RecordingError::Torn { line })
+                }
+                outcome => outcome,
+            })
+            .collect::<Result<_, _>>()?;
         if exchanges.is_empty() {
             return Err(RecordingError::Empty);
         }
@@ -130,11 +147,25 @@ impl Recording {
         Ok(Self { exchanges, by_request, played: Mutex::default() })
     }
 
+    /// The lines that no request was answered by yet. Empty after a replay that did all that was recorded.
+    #[must_use]
+    pub fn unplayed(&self) -> Vec<usize> {
+        let played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.by_request.iter().flat_map(|(request, places)| {
+            let turns = played.get(request).copied().unwrap_or(0).min(places.len());
+            places[turns..].iter().map(|place| self.exchanges[*place].line)
+        });
+        let mut left: Vec<_> = left.collect();
+        left.sort_unstable();
+        left
+    }
+
     /// The recorded answer to a request, or how it differs from the nearest one that was recorded.
     pub(crate) fn answer(&self, sent: &Value) -> Result<Response, Refusal> {
-        let canonical = difference::canonical(sent);
+        let sent = own::left_out(sent);
+        let canonical = difference::canonical(&sent);
         let Some(places) = self.by_request.get(&canonical) else {
-            return Err(self.unknown(sent, &canonical));
+            return Err(self.unknown(&sent, &canonical));
         };
         let turn = {
             let mut played = self.played.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,7 +214,7 @@ impl Exchange {
             let pair = name.parse::<HeaderName>().ok().zip(value.parse::<HeaderValue>().ok());
             headers.push(pair.ok_or_else(|| unsendable(name))?);
         }
-        let request = Value::Object(form.request);
+        let request = own::left_out(&Value::Object(form.request));
         let canonical = difference::canonical(&request);
         Ok(Self { line, request, canonical, status, headers, body: form.body })
     }

@@ -105,6 +105,12 @@ impl DoubleHandle {
         self.stage.requests.list(None)
     }
 
+    /// The lines of its recording that no request was answered by yet; none without a recording.
+    #[must_use]
+    pub fn unplayed(&self) -> Vec<usize> {
+        self.stage.recording.as_ref().map(crate::Recording::unplayed).unwrap_or_default()
+    }
+
     /// Replaces the script; `None` plays the default part. Requests that are being answered keep the old one.
     pub fn set_script(&self, script: Option<Script>) {
         self.stage.set_script(script);

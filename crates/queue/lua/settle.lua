@@ -3,13 +3,13 @@
 -- ARGV: input and output tokens as asked for, as charged; the configured minute's requests, input and output tokens
 --       (0: none); the provider's limits of the three (0: not said); what it says is left of them (-1: not said);
 --       the end (0 answered, 1 failed, -1 says nothing of the provider); failures in a row that are too many,
---       how many ends are looked at, and for how many ms
+--       how many ends are looked at, and for how many ms; requests that are given back
 -- Returns: 1 when too many failed, else 0
 local state, seen = KEYS[1], KEYS[2]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local names = { 'r', 'i', 'o' }
-local off = { 0, ARGV[3] - ARGV[1], ARGV[4] - ARGV[2] }
+local off = { -ARGV[18], ARGV[3] - ARGV[1], ARGV[4] - ARGV[2] }
 for d = 1, 3 do
   local said, left = tonumber(ARGV[7 + d]), tonumber(ARGV[10 + d])
   if said > 0 then redis.call('HSET', state, 'l' .. names[d], said) end

@@ -75,6 +75,8 @@ pub struct Settlement {
     pub asked: [u64; 2],
     /// Those that it was charged with.
     pub charged: [u64; 2],
+    /// It was sent; else its request is given back as well.
+    pub is_sent: bool,
     /// The limits that were configured; 0 for none.
     pub limits: Minute,
     /// The limits that the provider's headers named; 0 where they did not.
@@ -133,7 +135,7 @@ impl Queue {
             Ended::Neither => -1,
         });
         let (in_a_row, among, window) = settlement.too_many;
-        call.arg(in_a_row).arg(among).arg(millis(window));
+        call.arg(in_a_row).arg(among).arg(millis(window)).arg(u8::from(!settlement.is_sent));
         let too_many: u8 = within(call.invoke_async(&mut self.shared.conn.clone())).await?;
         Ok(too_many == 1)
     }

@@ -32,6 +32,7 @@ pub(super) struct Plan {
     pub(super) claude_url: String,
     claude_key: String,
     pub(super) double: Option<Vec<PathBuf>>,
+    pub(super) double_recording: Option<PathBuf>,
     pub(super) drain_seconds: u64,
 }
 
@@ -47,6 +48,12 @@ impl Plan {
         let token = token.map_err(|error| Failure::Failed(error.to_string()))?;
         let key = options.claude_key.clone().filter(|key| !key.trim().is_empty());
         let double = (key.is_none() && options.claude_url.is_none()).then(|| options.double_scripts.clone());
+        if options.double_recording.is_some() && double.is_none() {
+            return Err(Failure::Usage(
+                "--double-recording lets the Claude double answer; unset ANTHROPIC_API_KEY and ANTHROPIC_BASE_URL"
+                    .to_owned(),
+            ));
+        }
         let plan = Self {
             port: options.port,
             workers: options.workers,
@@ -62,6 +69,7 @@ impl Plan {
             },
             claude_key: key.unwrap_or_else(|| "no-key-is-set".to_owned()),
             double,
+            double_recording: options.double_recording.clone(),
             drain_seconds: 20,
             state,
         };
@@ -129,9 +137,13 @@ impl Plan {
             let mut double = program("claude-double")?;
             double.args(["--port", &(self.port + DOUBLE).to_string()]);
             double.arg("--ledger").arg(self.state.join("double-ledger.jsonl"));
-            double.arg("--default-part");
-            for script in scripts {
-                double.arg("--script").arg(script);
+            if let Some(recording) = &self.double_recording {
+                double.arg("--recording").arg(recording);
+            } else {
+                double.arg("--default-part");
+                for script in scripts {
+                    double.arg("--script").arg(script);
+                }
             }
             all.push(("double".to_owned(), double));
         }

@@ -59,6 +59,7 @@ fn every_usage_line_names_what_the_command_needs() {
         "task tell <ID> <TEXT>",
         "task messages <ID>",
         "task fork --from-step <FROM_STEP> <ID>",
+        "task recording --from <DIRECTORY> <ID>",
         "task outcome <ID> <OUTCOME>",
         "queue pause",
         "queue drain",

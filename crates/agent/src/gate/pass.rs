@@ -29,6 +29,8 @@ pub(crate) struct Permit {
     pub(super) granted: Instant,
     /// The model has a rate: its place means something.
     pub(super) is_paced: bool,
+    /// The call was sent, as far as is known.
+    pub(super) is_sent: bool,
 }
 
 impl Permit {
@@ -130,7 +132,7 @@ impl Gate {
             let wait = match self.inner.pass(model, bytes, max_tokens, repeats).await {
                 // Its place may lie ahead: the intent is written meanwhile; see [`Permit::place`].
                 Pass::Go(permit, wait) => {
-                    return Entry::Go(Permit { granted: Instant::now() + wait, ..permit });
+                    return Entry::Go(Permit { granted: permit.granted + wait, ..permit });
                 }
                 Pass::Wait(hindrance)
                     if hindrance.cause == Cause::Held && Instant::now() + hindrance.after < deadline =>
@@ -151,8 +153,8 @@ impl Gate {
     }
 
     /// False when so much time has passed since the permit that something came between, or that its place is over: its
-    /// call is not to be sent with it.
-    pub(crate) async fn is_still_good(&self, permit: &Permit, may_be_late: bool) -> bool {
+    /// call is not to be sent with it. `missed`: how many places the same question has missed.
+    pub(crate) async fn is_still_good(&self, permit: &Permit, missed: u32) -> bool {
         if permit.granted.elapsed() < FRESH {
             return true;
         }
@@ -160,8 +162,9 @@ impl Gate {
         if permit.tries.is_some() {
             return true;
         }
-        let is_late = permit.is_paced && permit.granted.elapsed() > LATE;
-        self.is_clear(&permit.model) && (may_be_late || !is_late)
+        // A machine so slow that it misses each place still gets on.
+        let late = LATE.saturating_mul(1 << missed.min(6));
+        self.is_clear(&permit.model) && !(permit.is_paced && permit.granted.elapsed() > late)
     }
 
     /// False when a call of this model would surely be turned away, as far as this worker has seen.
@@ -181,6 +184,7 @@ impl Inner {
             tries: None,
             granted: Instant::now(),
             is_paced: false,
+            is_sent: true,
         };
         match self.hindered(model).await {
             Ok(tries) => permit.tries = tries,
@@ -188,6 +192,8 @@ impl Inner {
         }
         permit.is_paced = self.own_limits(model).iter().any(|limit| *limit > 0.0);
         let held = self.held(model);
+        // Before Redis is asked: an answer that lay about makes the place no later than it is.
+        permit.granted = Instant::now();
         let grant = if held.is_zero() { self.place(model, asked, repeats).await } else { Grant::Held(held) };
         let (cause, after, what) = match grant {
             Grant::Go(wait) => return Pass::Go(permit, wait),

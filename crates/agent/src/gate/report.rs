@@ -50,11 +50,17 @@ impl Gate {
         self.inner.settle(&permit, charged, limits, ended, detail).await;
     }
 
-    /// After a call that we gave up, or never made.
+    /// After a call that we gave up.
     pub(crate) async fn cut(&self, permit: Permit, seen: Option<&Usage>) {
         let charged = seen.map_or(permit.asked, counted);
         let limits = hive_claude::RateLimits::default();
         self.inner.settle(&permit, charged, &limits, Ended::Neither, "").await;
+    }
+
+    /// Instead of a call that is not made.
+    pub(crate) async fn give_back(&self, permit: Permit) {
+        let limits = hive_claude::RateLimits::default();
+        self.inner.settle(&Permit { is_sent: false, ..permit }, [0; 2], &limits, Ended::Neither, "").await;
     }
 
     /// How long a task waits whose call found the key refused.
@@ -115,6 +121,7 @@ impl Inner {
         let settlement = Settlement {
             asked: permit.asked,
             charged,
+            is_sent: permit.is_sent,
             limits: policy.limits.of(&permit.model),
             said,
             left: windows.map(|window| window.map(|window| window.remaining)),
@@ -132,7 +139,14 @@ impl Inner {
             let (limits, now) = (self.own_limits(&permit.model), std::time::Instant::now());
             let mut own = self.own();
             let share = &mut own.entry(permit.model.clone()).or_default().share;
-            share.settle(now, permit.asked, charged, limits, ended, policy)
+            share.settle(
+                now,
+                [u64::from(!permit.is_sent), permit.asked[0], permit.asked[1]],
+                [0, charged[0], charged[1]],
+                limits,
+                ended,
+                policy,
+            )
         });
         if too_many {
             self.open(&permit.model, detail).await;

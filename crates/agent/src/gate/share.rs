@@ -70,18 +70,18 @@ impl Share {
         Grant::Go(wait)
     }
 
-    /// Corrects what was taken; true: too many calls of this worker failed lately.
+    /// Corrects what was taken of each limit, as far as it was asked for and not charged, or the reverse; true: too many calls of this worker failed lately.
     pub(super) fn settle(
         &mut self,
         now: Instant,
-        asked: [u64; 2],
-        charged: [u64; 2],
+        asked: [u64; 3],
+        charged: [u64; 3],
         limits: [f64; 3],
         ended: Ended,
         policy: &GatePolicy,
     ) -> bool {
-        for limit in 1..3 {
-            let (asked, charged) = (asked[limit - 1] as f64, charged[limit - 1] as f64);
+        for limit in 0..3 {
+            let (asked, charged) = (asked[limit] as f64, charged[limit] as f64);
             if let Some(at) = self.empty_at[limit]
                 && limits[limit] > 0.0
             {
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn ten_in_a_row_or_half_of_twenty_are_too_many() {
         let (policy, now) = (GatePolicy::default(), Instant::now());
-        let end = |share: &mut Share, ended| share.settle(now, [0; 2], [0; 2], [0.0; 3], ended, &policy);
+        let end = |share: &mut Share, ended| share.settle(now, [0; 3], [0; 3], [0.0; 3], ended, &policy);
         let mut share = Share::default();
         for _ in 0..9 {
             assert!(!end(&mut share, Ended::Failed));

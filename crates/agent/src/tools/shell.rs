@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{borrow::Cow, path::Path, time::Duration};
 
 use hive_sandbox::{Error, Job, Limit, Output};
 use schemars::JsonSchema;
@@ -46,10 +46,12 @@ impl Tool for Shell {
         }
         match ran {
             Ok(output) => match output.ended_by {
-                None => Ok(capture_text(&output)),
-                Some(limit) => {
-                    Err(ToolError::Tell(format!("{}\n{}", ended(limit, &output), capture_text(&output))))
-                }
+                None => Ok(capture_text(&output, bench.tree)),
+                Some(limit) => Err(ToolError::Tell(format!(
+                    "{}\n{}",
+                    ended(limit, &output),
+                    capture_text(&output, bench.tree)
+                ))),
             },
             Err(error @ (Error::BadJob(_) | Error::Program { .. })) => {
                 Err(ToolError::Tell(error.to_string()))
@@ -67,9 +69,10 @@ fn ended(limit: Limit, output: &Output) -> String {
     }
 }
 
-/// What a command printed, as people and models read it.
+/// What a command printed, as people and models read it. Paths below the working directory are relative to it: where a
+/// worker keeps the tree is no part of the task, and differs from run to run.
 #[must_use]
-pub fn capture_text(output: &Output) -> String {
+pub fn capture_text(output: &Output, tree: &Path) -> String {
     let mut text = format!("exit code: {}\n", output.code());
     for (name, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
         let parts = match stream.truncated {
@@ -78,8 +81,45 @@ pub fn capture_text(output: &Output) -> String {
             false => String::new(),
         };
         if stream.total_bytes > 0 {
-            text.push_str(&format!("--- {name}{parts} ---\n{}\n", stream.text().trim_end_matches('\n')));
+            let printed = stream.text();
+            let printed = relative(printed.trim_end_matches('\n'), tree);
+            text.push_str(&format!("--- {name}{parts} ---\n{printed}\n"));
         }
     }
     text
+}
+
+/// The text with `.` in place of the tree's own path.
+fn relative<'a>(text: &'a str, tree: &Path) -> Cow<'a, str> {
+    let Some(tree) = tree.to_str().filter(|tree| tree.len() > 1 && text.contains(tree)) else {
+        return Cow::Borrowed(text);
+    };
+    let mut pieces = text.split(tree);
+    let mut short = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        // A longer name that begins alike is another directory.
+        let goes_on = piece.starts_with(|next: char| next.is_alphanumeric() || "-_".contains(next));
+        short.push_str(if goes_on { tree } else { "." });
+        short.push_str(piece);
+    }
+    Cow::Owned(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_the_tree_are_relative_to_it() {
+        let tree = Path::new("/data/tasks/one");
+        for (printed, read) in [
+            ("File \"/data/tasks/one/a.py\", line 1", "File \"./a.py\", line 1"),
+            ("/data/tasks/one\n/data/tasks/one:", ".\n.:"),
+            ("/data/tasks/one-more /data/tasks/one2", "/data/tasks/one-more /data/tasks/one2"),
+            ("/data/tasks", "/data/tasks"),
+        ] {
+            assert_eq!(relative(printed, tree), read);
+        }
+        assert_eq!(relative("/", Path::new("/")), "/");
+    }
 }

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 80;
+/// Characters that both have in common and that are shown before the first difference of long texts.
+const LED_IN: usize = 20;
 
 /// The value as text, with the fields of every object in order of their names.
 pub(super) fn canonical(value: &Value) -> String {
@@ -61,20 +63,31 @@ fn at(recorded: Option<&Value>, sent: Option<&Value>, path: &str) -> Option<Stri
         (Some(Value::Array(recorded)), Some(Value::Array(sent))) => (0..recorded.len().max(sent.len()))
             .find_map(|place| at(recorded.get(place), sent.get(place), &format!("{path}/{place}"))),
         (recorded, sent) if recorded == sent => None,
-        (recorded, sent) => Some(format!("{path}: recorded {}, sent {}", shown(recorded), shown(sent))),
+        (recorded, sent) => {
+            let (recorded, sent) = (recorded.map(canonical), sent.map(canonical));
+            // Long texts that begin alike are shown from where they part.
+            let common = match (&recorded, &sent) {
+                (Some(recorded), Some(sent))
+                    if recorded.chars().count().max(sent.chars().count()) > SHOWN =>
+                {
+                    recorded.chars().zip(sent.chars()).take_while(|(recorded, sent)| recorded == sent).count()
+                }
+                _ => 0,
+            };
+            let from = if common > SHOWN / 2 { common - LED_IN } else { 0 };
+            Some(format!("{path}: recorded {}, sent {}", shown(recorded, from), shown(sent, from)))
+        }
     }
 }
 
-fn shown(value: Option<&Value>) -> String {
-    let Some(value) = value else {
+fn shown(text: Option<String>, from: usize) -> String {
+    let Some(text) = text else {
         return "nothing".to_owned();
     };
-    let text = canonical(value);
-    let mut short: String = text.chars().take(SHOWN).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
+    let before = if from > 0 { "…" } else { "" };
+    let short: String = text.chars().skip(from).take(SHOWN).collect();
+    let after = if text.chars().count() > from + SHOWN { "…" } else { "" };
+    format!("{before}{short}{after}")
 }
 
 #[cfg(test)]
@@ -92,6 +105,11 @@ mod tests {
         assert_eq!(first(&recorded, &sent), None);
         let other = json!({"b": [1, {"y": 2, "x": "a/b"}], "a": null});
         assert_eq!(first(&recorded, &other).as_deref(), Some("/b/1/y: recorded 1, sent 2"));
+        let long = |end: &str| json!(format!("{}{end}", "a word ".repeat(40)));
+        assert_eq!(
+            first(&long("is here"), &long("was there")).as_deref(),
+            Some(": recorded … word a word a word is here\", sent … word a word a word was there\"")
+        );
         let longer = json!({"b": [1, {"y": 1, "x": "a/b"}, 3], "a": null});
         assert_eq!(first(&recorded, &longer).as_deref(), Some("/b/2: recorded nothing, sent 3"));
     }

@@ -36,6 +36,8 @@ pub(super) async fn health(State(stage): State<Arc<Stage>>) -> Response {
             (None, Some(_)) => "script",
             (None, None) => "default part",
         },
+        // Lines of the recording that nobody asked for yet.
+        "unplayed": stage.recording.as_ref().map(crate::Recording::unplayed),
         "requests": stage.requests.total(),
         "calls": calls,
         "unmatched": unmatched,

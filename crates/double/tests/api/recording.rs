@@ -71,3 +71,47 @@ fn a_recording_of_another_form_is_none() {
         assert!(error.contains(named), "{error}");
     }
 }
+
+/// A turn of a task, with what its command printed.
+fn turn(task: &str, printed: &str) -> Value {
+    hello_with(json!({
+        "metadata": { "user_id": task },
+        "messages": [{ "role": "user", "content": format!("On hive/{task}: {printed}") }],
+    }))
+}
+
+#[tokio::test]
+async fn another_run_of_the_task_is_answered_and_the_lines_that_it_left_are_told() {
+    let (one, other) = ("0199a0b0-0000-7000-8000-000000000001", "0199a0b0-0000-7000-8000-000000000002");
+    let lines = [
+        line(&turn(one, "2 tests in 0.001s"), 529, "busy"),
+        line(&turn(one, "2 tests in 0.001s"), 200, "first"),
+        line(&turn(one, "done at 2026-11-27T09:00:00Z"), 200, "second"),
+    ];
+    let api = playing(&lines).await;
+    assert_eq!(api.double.unplayed(), [1, 2, 3]);
+    for (body, left) in [("busy", &[2, 3][..]), ("first", &[3][..])] {
+        let answer = api.send(&turn(other, "2 tests in 12.5s")).await;
+        assert_eq!(answer.text().await.expect("the body is whole"), body);
+        assert_eq!(api.double.unplayed(), left);
+    }
+    let (status, refused) = api.post(&turn(other, "2 checks in 0.001s")).await;
+    assert_eq!(status, 400);
+    let said = refused["error"]["message"].as_str().expect("it says something");
+    assert!(
+        said.ends_with(
+            "recorded \"On hive/{task}: 2 tests in {time}\", sent \"On hive/{task}: 2 checks in {time}\""
+        ),
+        "{said}"
+    );
+    let health = api.http.get(api.url("/_double/health")).send().await.expect("an answer comes");
+    assert_eq!(health.json::<Value>().await.expect("it is JSON")["unplayed"], json!([3]));
+}
+
+#[test]
+fn half_a_line_at_the_end_is_told_as_what_it_is() {
+    let good = line(&hello(), 200, "a");
+    let half = format!("{good}\n{}", &good[..40]);
+    let error = Recording::parse(&half).expect_err("it is half").to_string();
+    assert!(error.starts_with("line 2, the last one, is half"), "{error}");
+}
