@@ -1,6 +1,7 @@
 //! Every route, once: the same list makes the router and its description.
 
 mod agents;
+mod batches;
 mod dead_letters;
 mod housekeeping;
 mod models;
@@ -113,6 +114,7 @@ endpoints! {
     money::set_budget,
     money::remove_budget,
     money::usage,
+    batches::list,
     tasks::retry,
     tasks::depend,
     dead_letters::list,

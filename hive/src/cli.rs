@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, budget, dead, dev, doctor, failure::Failure, housekeeping, migrate, models, models::routing,
-    probe, provider, queue, schedule, session, settings::Connection, task, usage, verify,
+    agent, batch, budget, dead, dev, doctor, failure::Failure, housekeeping, migrate, models,
+    models::routing, probe, provider, queue, schedule, session, settings::Connection, task, usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -51,6 +51,13 @@ enum Command {
     Budget {
         #[command(subcommand)]
         command: budget::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Look at requests that can wait and are sent together for half the price.
+    Batch {
+        #[command(subcommand)]
+        command: batch::Command,
         #[command(flatten)]
         common: Common,
     },
@@ -143,6 +150,7 @@ impl Cli {
             Command::Provider { command, common } => provider::run(command, &common, self.json).await,
             Command::Queue { command, common } => queue::run(command, &common, self.json).await,
             Command::Budget { command, common } => budget::run(command, &common, self.json).await,
+            Command::Batch { command, common } => batch::run(command, &common, self.json).await,
             Command::Usage(options) => usage::run(&options, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,

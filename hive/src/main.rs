@@ -1,6 +1,7 @@
 //! The command line of Agent Hive.
 
 mod agent;
+mod batch;
 mod budget;
 mod cli;
 mod client;

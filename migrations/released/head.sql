@@ -5,6 +5,21 @@ CREATE TYPE public.agent_status AS ENUM (
     'active',
     'inactive'
 );
+CREATE TYPE public.batch_request_state AS ENUM (
+    'queued',
+    'sent',
+    'succeeded',
+    'errored',
+    'canceled',
+    'expired'
+);
+CREATE TYPE public.batch_state AS ENUM (
+    'intent',
+    'created',
+    'ended',
+    'unsent',
+    'lost'
+);
 CREATE TYPE public.call_state AS ENUM (
     'intent',
     'answered',
@@ -225,6 +240,62 @@ BEGIN
     END IF;
     RETURN OLD;
 END $$;
+CREATE FUNCTION public.settle_batch_calls() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    today  date := (now() AT TIME ZONE 'UTC')::date;
+    nobody uuid := '00000000-0000-0000-0000-000000000000';
+BEGIN
+    INSERT INTO usage_days AS u
+    SELECT s.day, s.project_id, s.agent, s.session, s.model, pg_backend_pid() % 32 AS shard, s.calls, s.failed, s.unknown,
+           s.input, s.output, s.cache_read, s.cache_write, s.cache_write_1h, s.cost, s.assumed
+    FROM (SELECT (c.finished_at AT TIME ZONE 'UTC')::date AS day, c.project_id, coalesce(c.agent_id, nobody) AS agent,
+                 coalesce(c.session_id, nobody) AS session, c.model, sum(sign) AS calls,
+                 sum(CASE WHEN c.state = 'failed' THEN sign ELSE 0 END) AS failed,
+                 sum(CASE WHEN c.state = 'unknown' THEN sign ELSE 0 END) AS unknown,
+                 sum(sign * c.input_tokens) AS input, sum(sign * c.output_tokens) AS output,
+                 sum(sign * c.cache_read_tokens) AS cache_read, sum(sign * c.cache_write_tokens) AS cache_write,
+                 sum(sign * c.cache_write_1h_tokens) AS cache_write_1h, sum(sign * c.cost_nano_usd) AS cost,
+                 sum(CASE WHEN c.state = 'unknown' THEN sign * c.reserved_nano_usd ELSE 0 END) AS assumed
+          FROM (SELECT 1 AS sign, a.* FROM after_rows a UNION ALL SELECT -1, b.* FROM before_rows b) c
+          WHERE c.state <> 'intent'
+          GROUP BY 1, 2, 3, 4, 5) s
+    ORDER BY s.day, s.agent, s.session, s.model, s.project_id
+    ON CONFLICT (day, agent_id, session_id, model, project_id, shard) DO UPDATE
+        SET calls = u.calls + excluded.calls, failed = u.failed + excluded.failed,
+            unknown = u.unknown + excluded.unknown, input_tokens = u.input_tokens + excluded.input_tokens,
+            output_tokens = u.output_tokens + excluded.output_tokens,
+            cache_read_tokens = u.cache_read_tokens + excluded.cache_read_tokens,
+            cache_write_tokens = u.cache_write_tokens + excluded.cache_write_tokens,
+            cache_write_1h_tokens = u.cache_write_1h_tokens + excluded.cache_write_1h_tokens,
+            cost_nano_usd = u.cost_nano_usd + excluded.cost_nano_usd,
+            unknown_nano_usd = u.unknown_nano_usd + excluded.unknown_nano_usd;
+
+    PERFORM FROM budgets b
+    WHERE b.id = ANY (ARRAY(SELECT DISTINCT unnest(a.budgets) FROM after_rows a)) ORDER BY b.id FOR NO KEY UPDATE;
+    WITH part AS (
+        SELECT u.id, (c.finished_at AT TIME ZONE 'UTC')::date AS day,
+               sum(CASE WHEN c.state = 'intent' THEN sign * c.reserved_nano_usd ELSE 0 END) AS held,
+               sum(CASE c.state WHEN 'intent' THEN 0
+                                WHEN 'unknown' THEN sign * (c.cost_nano_usd + c.reserved_nano_usd)
+                                ELSE sign * c.cost_nano_usd END) AS spent
+        FROM (SELECT 1 AS sign, a.* FROM after_rows a UNION ALL SELECT -1, b.* FROM before_rows b) c
+        CROSS JOIN unnest(c.budgets) AS u (id)
+        GROUP BY 1, 2
+    ), whole AS (
+        SELECT p.id, greatest(b.day, today) AS day, sum(p.held) AS held,
+               coalesce(sum(p.spent) FILTER (WHERE b.period = 'total' OR p.day = greatest(b.day, today)), 0) AS spent
+        FROM part p JOIN budgets b ON b.id = p.id
+        GROUP BY p.id, b.day
+    )
+    UPDATE budgets b
+    SET reserved_nano_usd = b.reserved_nano_usd + w.held,
+        spent_nano_usd = CASE WHEN b.period = 'day' AND b.day < w.day THEN 0 ELSE b.spent_nano_usd END + w.spent,
+        day = w.day, updated_at = now()
+    FROM whole w WHERE b.id = w.id;
+    RETURN NULL;
+END $$;
 CREATE FUNCTION public.settle_calls() RETURNS trigger
     LANGUAGE plpgsql
     SET enable_seqscan TO 'off'
@@ -302,7 +373,11 @@ CREATE FUNCTION public.spent_of_tree(root uuid, today boolean) RETURNS bigint
         SELECT t.id, height + 1 FROM tree JOIN tasks t ON t.parent_id = tree.id WHERE height < 16
     )
     SELECT coalesce(sum(c.cost_nano_usd + CASE WHEN c.state = 'unknown' THEN c.reserved_nano_usd ELSE 0 END), 0)::bigint
-    FROM tree JOIN llm_calls c ON c.task_id = tree.id
+    FROM tree
+    CROSS JOIN LATERAL (
+        SELECT cost_nano_usd, state, reserved_nano_usd, finished_at FROM llm_calls WHERE task_id = tree.id
+        UNION ALL
+        SELECT cost_nano_usd, state, reserved_nano_usd, finished_at FROM batch_calls WHERE task_id = tree.id) AS c
     WHERE NOT today OR (c.finished_at AT TIME ZONE 'UTC')::date = (now() AT TIME ZONE 'UTC')::date
 $$;
 CREATE FUNCTION public.time_of_id(id uuid) RETURNS timestamp with time zone
@@ -355,6 +430,81 @@ CREATE TABLE public.artifacts (
     body bytea NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT artifacts_sha256_length CHECK ((octet_length(sha256) = 32))
+);
+CREATE TABLE public.batch_calls (
+    batch_id uuid NOT NULL,
+    request_id uuid NOT NULL,
+    model text NOT NULL,
+    project_id uuid NOT NULL,
+    task_id uuid,
+    agent_id uuid,
+    session_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    reserved_nano_usd bigint NOT NULL,
+    budgets uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    state public.call_state DEFAULT 'intent'::public.call_state NOT NULL,
+    error text,
+    input_tokens bigint DEFAULT 0 NOT NULL,
+    output_tokens bigint DEFAULT 0 NOT NULL,
+    cache_read_tokens bigint DEFAULT 0 NOT NULL,
+    cache_write_tokens bigint DEFAULT 0 NOT NULL,
+    cache_write_1h_tokens bigint DEFAULT 0 NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT batch_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
+);
+CREATE TABLE public.batch_lease (
+    only_row boolean DEFAULT true NOT NULL,
+    holder text,
+    held_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT batch_lease_only_row CHECK (only_row)
+);
+CREATE TABLE public.batch_requests (
+    id uuid NOT NULL,
+    purpose text NOT NULL,
+    model text NOT NULL,
+    body text NOT NULL,
+    project_id uuid NOT NULL,
+    task_id uuid,
+    agent_id uuid,
+    session_id uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state public.batch_request_state DEFAULT 'queued'::public.batch_request_state NOT NULL,
+    not_before timestamp with time zone DEFAULT now() NOT NULL,
+    tries smallint DEFAULT 0 NOT NULL,
+    batch_id uuid,
+    budget_id uuid,
+    result text,
+    error text,
+    completed_at timestamp with time zone,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT batch_requests_completed CHECK (((state = ANY (ARRAY['queued'::public.batch_request_state, 'sent'::public.batch_request_state])) = (completed_at IS NULL))),
+    CONSTRAINT batch_requests_model_length CHECK (((char_length(model) >= 1) AND (char_length(model) <= 200))),
+    CONSTRAINT batch_requests_purpose_length CHECK (((char_length(purpose) >= 1) AND (char_length(purpose) <= 200))),
+    CONSTRAINT batch_requests_result CHECK (((state = 'succeeded'::public.batch_request_state) = (result IS NOT NULL))),
+    CONSTRAINT batch_requests_sent_in CHECK (((state <> ALL (ARRAY['sent'::public.batch_request_state, 'succeeded'::public.batch_request_state])) OR (batch_id IS NOT NULL)))
+);
+CREATE TABLE public.batches (
+    id uuid NOT NULL,
+    model text NOT NULL,
+    key_id text NOT NULL,
+    requests integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state public.batch_state DEFAULT 'intent'::public.batch_state NOT NULL,
+    provider_id text,
+    not_ours text[] DEFAULT '{}'::text[] NOT NULL,
+    expires_at timestamp with time zone,
+    succeeded integer DEFAULT 0 NOT NULL,
+    errored integer DEFAULT 0 NOT NULL,
+    canceled integer DEFAULT 0 NOT NULL,
+    expired integer DEFAULT 0 NOT NULL,
+    polls integer DEFAULT 0 NOT NULL,
+    next_poll_at timestamp with time zone DEFAULT now() NOT NULL,
+    detail text,
+    ended_at timestamp with time zone,
+    CONSTRAINT batches_created_as CHECK (((state = 'created'::public.batch_state) <= (provider_id IS NOT NULL))),
+    CONSTRAINT batches_ended CHECK (((state = ANY (ARRAY['intent'::public.batch_state, 'created'::public.batch_state])) = (ended_at IS NULL))),
+    CONSTRAINT batches_requests_positive CHECK ((requests >= 1))
 );
 CREATE TABLE public.budgets (
     id uuid NOT NULL,
@@ -1058,6 +1208,7 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (37, 'routing', '2026-01-05 12:00:00+00', true, '\x139045f35a4b2c63bf74539490fcd67c5ff17992a4cd6d805f061f1204f4f7c0eeb26f8f1de46325f2d08011c50676ab', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (39, 'segments', '2026-01-05 12:00:00+00', true, '\xfce6ef43a112f2f9244297a5cb4e07fd5c1bcff3b97556cf99043749787f284cf8f29ceaa996db2ee4cda99433a456af', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (4, 'events', '2026-01-05 12:00:00+00', true, '\x93f12a873093f536c8d4c18d66c1073fa81b74f6e5fb5e21728e8cf6f79ed73cfc621a056c506cb642e64c1ece20ff3f', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (41, 'batches', '2026-01-05 12:00:00+00', true, '\x64d1aacc1160ff4fe20f7af91fc0682b2181d249a4bee6f9fb592f30c60ba5aafd4ea601f5ca91b04b0a225a7cf8f71f', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (5, 'operation reasons', '2026-01-05 12:00:00+00', true, '\x3c57d924fe6f0298fef2e1b0e5b9511bd6c58957f6bff7af65180d401dc790094b5f8b5433f018708a8dc7560d4d7aff', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (6, 'operations', '2026-01-05 12:00:00+00', true, '\x49d584c7722827b5f634057c74e47750018ba7bbb806352467526a31911433fd5d88bc75f676d877ef127d0b3ecf3ee1', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (7, 'gates', '2026-01-05 12:00:00+00', true, '\xc8d76bcdb05246bf34e11f0a83c90ffe4be67bd464cb5277f390d27aac29571164453a347a0538e21f6843c834228e3f', 0);
@@ -1067,6 +1218,10 @@ INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model
 INSERT INTO public.agents (id, project_id, type, created_at, name, status, version, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-7000-8000-000000000001', 'backend', '2026-01-05 12:00:00+00', 'Ada', 'active', 1, '2026-01-05 12:00:00+00');
 INSERT INTO public.agents (id, project_id, type, created_at, name, status, version, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000a2', '00000000-0000-7000-8000-000000000001', 'frontend', '2026-01-05 12:00:00+00', 'Grace', 'active', 1, '2026-01-05 12:00:00+00');
 INSERT INTO public.artifacts (sha256, bytes, body, created_at) VALUES ('\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 5, '\x77686f6c65', '2026-01-05 12:00:00+00');
+INSERT INTO public.batch_calls (batch_id, request_id, model, project_id, task_id, agent_id, session_id, created_at, reserved_nano_usd, budgets, state, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, finished_at) VALUES ('019b8e00-0000-7000-8000-000000000041', '019b8e00-0000-7000-8000-000000000042', 'claude-haiku-5-5', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-05 12:00:00+00', 100, '{}', 'intent', NULL, 0, 0, 0, 0, 0, 0, NULL);
+INSERT INTO public.batch_lease (only_row, holder, held_until) VALUES (true, 'worker-1', '2026-01-05 12:00:00+00');
+INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id, created_at, state, not_before, tries, batch_id, budget_id, result, error, completed_at, updated_at) VALUES ('019b8e00-0000-7000-8000-000000000042', 'consolidation', 'claude-haiku-5-5', '{"max_tokens": 1}', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-05 12:00:00+00', 'sent', '2026-01-05 12:00:00+00', 1, '019b8e00-0000-7000-8000-000000000041', NULL, NULL, NULL, NULL, '2026-01-05 12:00:00+00');
+INSERT INTO public.batches (id, model, key_id, requests, created_at, state, provider_id, not_ours, expires_at, succeeded, errored, canceled, expired, polls, next_poll_at, detail, ended_at) VALUES ('019b8e00-0000-7000-8000-000000000041', 'claude-haiku-5-5', '0123456789ab', 1, '2026-01-05 12:00:00+00', 'created', 'msgbatch_1', '{}', '2026-01-06 12:00:00+00', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
 INSERT INTO public.budgets (id, scope, target, period, created_by, created_at, cap_nano_usd, spent_nano_usd, reserved_nano_usd, day, raised_at, set_day, set_used_nano_usd, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000b1', 'org', '00000000-0000-0000-0000-000000000000', 'day', 'ada', '2026-01-05 12:00:00+00', 1000000000, 5, 0, '2026-01-05', '2026-01-05 12:00:00+00', '2026-01-05', 0, '2026-01-05 12:00:00+00');
 INSERT INTO public.cron_slots (schedule_id, slot, manual, outcome, task_id, order_id, detail, created_at, fired_at) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '2026-01-04 02:00:00+00', false, 'missed', NULL, NULL, NULL, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.cron_slots (schedule_id, slot, manual, outcome, task_id, order_id, detail, created_at, fired_at) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '2026-01-05 02:00:00+00', false, 'fired', NULL, '019b8c00-0000-7000-8000-0000000000f1', NULL, '2026-01-05 12:00:00+00', '2026-01-05 02:00:00+00');
@@ -1147,9 +1302,9 @@ INSERT INTO public.tasks (id, project_id, title, description, duty, repository_u
 INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, budget_id, budget_need, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'odd', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 0, NULL, NULL, NULL, 3, 3, NULL, 0, 0, 0, 0, 0, NULL, NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL, NULL, NULL);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
 SELECT pg_catalog.setval('public.provider_events_id_seq', 1, true);
 ALTER TABLE ONLY public._sqlx_migrations
@@ -1164,6 +1319,16 @@ ALTER TABLE ONLY public.agents
     ADD CONSTRAINT agents_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.artifacts
     ADD CONSTRAINT artifacts_pkey PRIMARY KEY (sha256);
+ALTER TABLE ONLY public.batch_calls
+    ADD CONSTRAINT batch_calls_pkey PRIMARY KEY (batch_id, request_id);
+ALTER TABLE ONLY public.batch_lease
+    ADD CONSTRAINT batch_lease_pkey PRIMARY KEY (only_row);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.batches
+    ADD CONSTRAINT batches_provider_key UNIQUE (provider_id);
 ALTER TABLE ONLY public.budgets
     ADD CONSTRAINT budgets_key UNIQUE (target, scope, period);
 ALTER TABLE ONLY public.budgets
@@ -1261,6 +1426,12 @@ ALTER TABLE ONLY public.usage_days
 ALTER TABLE ONLY public.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (name);
 CREATE INDEX agents_by_type ON public.agents USING btree (project_id, type, created_at) WHERE (status = 'active'::public.agent_status);
+CREATE INDEX batch_calls_by_request ON public.batch_calls USING btree (request_id);
+CREATE INDEX batch_calls_by_task ON public.batch_calls USING btree (task_id) WHERE (task_id IS NOT NULL);
+CREATE INDEX batch_calls_open ON public.batch_calls USING btree (created_at) WHERE (state = 'intent'::public.call_state);
+CREATE INDEX batch_requests_queued ON public.batch_requests USING btree (model, id) WHERE (state = 'queued'::public.batch_request_state);
+CREATE INDEX batch_requests_sent ON public.batch_requests USING btree (batch_id) WHERE (state = 'sent'::public.batch_request_state);
+CREATE INDEX batches_open ON public.batches USING btree (next_poll_at) WHERE (state = ANY (ARRAY['intent'::public.batch_state, 'created'::public.batch_state]));
 CREATE INDEX cron_slots_by_age ON public.cron_slots USING btree (created_at);
 CREATE UNIQUE INDEX cron_slots_waiting ON public.cron_slots USING btree (schedule_id) WHERE (outcome = 'waiting'::public.slot_outcome);
 CREATE INDEX housekeeping_orders_recent ON public.housekeeping_orders USING btree (created_at);
@@ -1324,6 +1495,7 @@ ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2025w48_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2025w51_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2026w02_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_default_pkey;
+CREATE TRIGGER batch_calls_are_settled AFTER UPDATE ON public.batch_calls REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION public.settle_batch_calls();
 CREATE TRIGGER llm_calls_are_settled AFTER UPDATE ON public.llm_calls REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION public.settle_calls();
 CREATE TRIGGER tasks_are_kept BEFORE DELETE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.refuse_to_delete_tasks();
 ALTER TABLE ONLY public.active_routing
@@ -1334,6 +1506,20 @@ ALTER TABLE ONLY public.agents
     ADD CONSTRAINT agents_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
 ALTER TABLE ONLY public.agents
     ADD CONSTRAINT agents_version_exists FOREIGN KEY (id, version) REFERENCES public.agent_versions(agent_id, version) DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE ONLY public.batch_calls
+    ADD CONSTRAINT batch_calls_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES public.batches(id);
+ALTER TABLE ONLY public.batch_calls
+    ADD CONSTRAINT batch_calls_request_id_fkey FOREIGN KEY (request_id) REFERENCES public.batch_requests(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES public.batches(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id);
+ALTER TABLE ONLY public.batch_requests
+    ADD CONSTRAINT batch_requests_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
 ALTER TABLE ONLY public.cron_slots
     ADD CONSTRAINT cron_slots_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.housekeeping_orders(id) ON DELETE SET NULL;
 ALTER TABLE ONLY public.cron_slots

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
 mod aimock;
+mod batches;
 mod blocked_trees;
 mod budgets;
 mod bulk;

@@ -6,6 +6,7 @@
 
 mod builder;
 mod command;
+mod detour;
 mod gate;
 mod hive;
 mod http;
@@ -25,6 +26,7 @@ mod stores;
 mod wait;
 
 pub use builder::Builder;
+pub use detour::{Detour, Keeps};
 pub use gate::Gate;
 pub use hive::TestHive;
 pub use journal::Charged;

@@ -88,6 +88,15 @@ pub struct Config {
     /// Let the service write the summary of a conversation that is put aside, where it can; else the model is asked.
     #[arg(long, env = "HIVE_SERVER_COMPACTION", default_value_t = false, action = clap::ArgAction::Set)]
     pub server_compaction: bool,
+    /// Requests that wait for a batch and are sent at once, and the most that one batch holds.
+    #[arg(long, env = "HIVE_BATCH_SIZE", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub batch_size: u16,
+    /// Seconds after which fewer requests are sent as a batch, too.
+    #[arg(long, env = "HIVE_BATCH_AFTER_SECONDS", default_value = "300", value_parser = seconds)]
+    pub batch_after: Duration,
+    /// Seconds from the creation of a batch to the first look at it; the pauses grow up to 32 times that.
+    #[arg(long, env = "HIVE_BATCH_POLL_SECONDS", default_value = "30", value_parser = seconds)]
+    pub batch_poll: Duration,
     /// Directory that each call to the model is recorded in, byte for byte, a file for each task. The files hold what the
     /// agents read and wrote.
     #[arg(long, env = "HIVE_RECORD")]

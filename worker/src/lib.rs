@@ -1,5 +1,6 @@
 //! Tickets in, outcomes out: claims tasks, runs their agents under a lease, settles what came of them.
 
+mod batches;
 mod config;
 mod flow;
 mod housekeeping;

@@ -7,7 +7,7 @@ use hive_queue::Lane;
 use hive_sandbox::Level;
 use hive_telemetry::metrics::{Description, describe};
 
-const METRICS: [Description; 14] = [
+const METRICS: [Description; 15] = [
     Description::gauge("hive_worker_slots", "Tasks that this worker can run at the same time"),
     Description::gauge("hive_worker_running", "Tasks that this worker holds a lease of"),
     Description::gauge(
@@ -41,6 +41,10 @@ const METRICS: [Description; 14] = [
     Description::counter(
         "hive_model_lists_total",
         "Times that this worker asked the service for its models, by outcome",
+    ),
+    Description::counter(
+        "hive_batches_total",
+        "Batches of this worker, by what happened: created, adopted, ended, unsent, lost",
     ),
     Description::counter(
         "hive_leases_lost_total",
@@ -83,6 +87,10 @@ pub(crate) fn model_findings(standing: &'static str, count: usize) {
 pub(crate) fn models_listed(is_listed: bool) {
     let outcome = if is_listed { "ok" } else { "failed" };
     metrics::counter!("hive_model_lists_total", "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn batch(event: &'static str) {
+    metrics::counter!("hive_batches_total", "event" => event).increment(1);
 }
 
 pub(crate) fn stale() {

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    batches::{BatchPolicy, Batches},
     config::{Config, RecordTasks, SandboxMode},
     flow::Flow,
     housekeeping,
@@ -92,7 +93,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             outcome => break outcome.context("what is known of models cannot be read")?,
         }
     };
-    let agent = agent(&config, &store, &queue, claude, models.book()).await?;
+    let agent = agent(&config, &store, &queue, claude.clone(), models.book()).await?;
     let (drain, finished) = (CancellationToken::new(), CancellationToken::new());
     let leases = Leases::default();
     let since = loop {
@@ -120,6 +121,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(looking.keep_handing_back(store.clone(), queue.clone(), leases.clone(), finished.clone()));
     tokio::spawn(models.keep(drain.clone()));
     tokio::spawn(agent.gate.clone().watch(finished.clone()));
+    // Beside the runs, and without a slot: what can wait never holds up what cannot.
+    if !config.isolated {
+        let policy =
+            BatchPolicy { size: config.batch_size, after: config.batch_after, poll: config.batch_poll };
+        let (worker, key) = (name.clone(), agent.gate.key().to_owned());
+        let batches = Batches { store: store.clone(), claude, worker, key, policy };
+        tokio::spawn(Arc::new(batches).keep(drain.clone()));
+    }
     tokio::spawn(housekeeping::keep_house(
         store.clone(),
         agent.workspaces.clone(),

@@ -24,11 +24,11 @@ const MAX_MODEL_PAGES: usize = 20;
 /// A client of the Messages API. Cloning shares its connections.
 #[derive(Clone)]
 pub struct Claude {
-    http: reqwest::Client,
-    messages: Url,
+    pub(crate) http: reqwest::Client,
+    pub(crate) messages: Url,
     models: Url,
-    idle_timeout: Duration,
-    total_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) total_timeout: Duration,
 }
 
 /// A complete reply.
@@ -153,7 +153,7 @@ impl Claude {
     }
 
     /// Sends, waits for the headers, and turns a status other than 200 into its error.
-    async fn send(
+    pub(crate) async fn send(
         &self,
         call: RequestBuilder,
         deadline: Instant,
@@ -187,7 +187,7 @@ impl Claude {
     }
 }
 
-fn garbage(message: String) -> Error {
+pub(crate) fn garbage(message: String) -> Error {
     Error::Protocol { message, partial: Partial::default() }
 }
 

@@ -8,6 +8,7 @@
 //! them, so a history is only ever appended to and never written anew.
 
 mod assemble;
+mod batches;
 mod body;
 mod catalogue;
 mod client;
@@ -24,15 +25,21 @@ mod sse;
 mod wire;
 
 pub use assemble::Progress;
+pub use batches::BatchResults;
 pub use catalogue::{Catalogue, CatalogueError, Finding, ModelFacts, Source, Standing, Unsendable};
 pub use client::{Claude, Reply};
 pub use config::{Config, Secret};
 pub use error::{ApiError, Error, ErrorKind, Partial, Phase};
 pub use exchange::{Answered, Exchange};
-pub use price::{ListedPrice, NanoUsd, PriceError, PriceTable, Service, cost, worst_case};
+pub use price::{
+    ListedPrice, NanoUsd, PriceError, PriceTable, Service, batch_cost, batch_worst_case, cost, worst_case,
+};
 pub use rate_limit::{RateLimits, Window};
 pub use retry::{
     EndReason, Health, KeyStop, RetryPolicy, Verdict, WaitReason, health, hold, stops_key, verdict,
+};
+pub use wire::batch::{
+    Batch, BatchCounts, BatchOutcome, BatchPage, BatchReply, BatchRequest, BatchResult, BatchStatus,
 };
 pub use wire::message::{Block, CacheMiss, Message, ToolInput};
 pub use wire::model::Model;

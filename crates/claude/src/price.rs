@@ -161,6 +161,18 @@ pub fn worst_case(model: &str, body: &[u8], max_tokens: u32) -> Option<NanoUsd> 
     PriceTable::embedded().worst_case(model, body, max_tokens, today())
 }
 
+/// The cost of a reply that came in a batch today; otherwise as [`cost`].
+pub fn batch_cost(model: &str, usage: &Usage) -> Option<NanoUsd> {
+    PriceTable::embedded().cost(model, usage, today(), Service::Batch)
+}
+
+/// What a request in a batch of today may cost at most, by the embedded table; see [`PriceTable::worst_case`].
+pub fn batch_worst_case(model: &str, body: &[u8], max_tokens: u32) -> Option<NanoUsd> {
+    let NanoUsd(whole) = worst_case(model, body, max_tokens)?;
+    // Rounded up, without the sum that may not fit.
+    Some(NanoUsd(whole / 2 + whole % 2))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +246,12 @@ mod tests {
             |service| PriceTable::embedded().cost("claude-haiku-5-5", &usage, day(2026, 11, 1), service);
         assert_eq!(cost(Service::Standard), Some(NanoUsd(225)));
         assert_eq!(cost(Service::Batch), Some(NanoUsd(113)));
+        assert_eq!(batch_cost("claude-haiku-5-5", &usage), Some(NanoUsd(113)));
+        let (body, NanoUsd(whole)) =
+            ([b'x'; 1_001], worst_case("claude-haiku-5-5", &[b'x'; 1_001], 7).expect("it has a price"));
+        let half = batch_worst_case("claude-haiku-5-5", &body, 7);
+        assert_eq!(half, Some(NanoUsd(whole.unsigned_abs().div_ceil(2).cast_signed())));
+        assert_eq!(batch_worst_case("claude-fable-5-2", &body, 7), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The JSON that goes out and comes in.
 
+pub(crate) mod batch;
 pub(crate) mod message;
 pub(crate) mod model;
 pub(crate) mod request;

@@ -3,6 +3,7 @@
 
 pub mod action;
 pub mod agent;
+pub mod batch;
 pub mod budget;
 pub mod cron;
 pub mod cycle;
@@ -30,6 +31,7 @@ pub mod why;
 
 pub use action::{ActionKind, ActionStatus};
 pub use agent::{AgentDefinition, AgentStatus};
+pub use batch::{BatchRequestState, BatchState};
 pub use budget::{Budget, BudgetPeriod, BudgetScope};
 pub use cron::Cadence;
 pub use event::EventKind;

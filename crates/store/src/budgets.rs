@@ -122,6 +122,7 @@ impl Store {
         let id = Uuid::now_v7();
         let mut tx = self.pool.begin().await?;
         sqlx::query!("LOCK TABLE ONLY llm_calls IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
+        sqlx::query!("LOCK TABLE ONLY batch_calls IN SHARE ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
         let made = sqlx::query!(
             "INSERT INTO budgets (id, scope, target, period, cap_nano_usd, spent_nano_usd, day, set_day, created_by)
              SELECT $1, $2, $3, $4, $5,
@@ -146,6 +147,16 @@ impl Store {
                  FROM tasks t
                  WHERE c.state = 'intent' AND t.id = c.task_id
                    AND $2 = ANY (budget_targets(t.id, t.parent_id, t.assigned_agent_id, t.session_id))",
+                id,
+                key.target,
+            )
+            .execute(&mut *tx)
+            .await?;
+            sqlx::query!(
+                "UPDATE batch_calls c SET budgets = array_append(c.budgets, $1::uuid)
+                 WHERE c.state = 'intent'
+                   AND $2 = ANY (budget_targets(c.task_id, (SELECT t.parent_id FROM tasks t WHERE t.id = c.task_id),
+                                                c.agent_id, c.session_id))",
                 id,
                 key.target,
             )

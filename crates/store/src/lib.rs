@@ -5,6 +5,7 @@ mod admit;
 pub mod agents;
 mod append;
 pub mod artifacts;
+pub mod batches;
 pub mod budgets;
 pub mod calls;
 pub mod census;
@@ -45,6 +46,10 @@ pub mod workers;
 
 pub use agents::{Agent, NewAgent};
 pub use append::{Edge, NewStep, NextCall};
+pub use batches::{
+    BatchAnswer, BatchCensus, BatchEnd, BatchResult, BatchVerdict, ListedBatch, NewBatchRequest, OpenBatch,
+    QueuedRequest, Waiting,
+};
 pub use budgets::{BudgetCensus, BudgetKey, ListedBudget};
 pub use calls::CallOutcome;
 pub use census::Standing;

@@ -182,7 +182,14 @@ impl Store {
                       sum(CASE WHEN state = 'unknown' THEN reserved_nano_usd ELSE 0 END)::bigint AS "assumed!"
                FROM (SELECT c.*, (CASE $1 WHEN 'task' THEN c.task_id::text
                                           ELSE c.task_id || '/' || lpad(c.epoch::text, 6, '0') END) COLLATE "C" AS key
-                     FROM llm_calls c
+                     FROM (SELECT task_id, epoch, state, input_tokens, output_tokens, cache_read_tokens,
+                                  cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, reserved_nano_usd, finished_at
+                           FROM llm_calls
+                           UNION ALL
+                           -- Those of no run stand under 0.
+                           SELECT task_id, 0, state, input_tokens, output_tokens, cache_read_tokens,
+                                  cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, reserved_nano_usd, finished_at
+                           FROM batch_calls WHERE task_id IS NOT NULL) AS c
                      WHERE c.state <> 'intent' AND (c.finished_at AT TIME ZONE 'UTC')::date BETWEEN $2 AND $3
                        -- A key begins with its task, so what comes after the cursor is of that task or a later one.
                        AND c.task_id >= coalesce(nullif(left($4, 36), ''), '00000000-0000-0000-0000-000000000000')::uuid)

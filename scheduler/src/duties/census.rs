@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(3);
 /// The states that are counted; the others only grow.
 const COUNTED: [&str; 5] = ["pending", "ready", "running", "waiting", "dead"];
 
-pub(crate) const METRICS: [Description; 6] = [
+pub(crate) const METRICS: [Description; 8] = [
     Description::gauge(
         "hive_tasks",
         "Tasks by state; those that succeeded, failed or were cancelled are not counted",
@@ -36,6 +36,15 @@ pub(crate) const METRICS: [Description; 6] = [
     Description::gauge(
         "hive_running_without_lease",
         "Tasks that count as running although their lease has ended",
+    ),
+    Description::gauge(
+        "hive_batch_requests",
+        "Requests for batches that are not at their end, by where they stand: queued, sent, and poor for those of the \
+         queued that found no room in a budget",
+    ),
+    Description::gauge(
+        "hive_batch_oldest_seconds",
+        "How long the request has waited for the result of a batch that has waited longest; 0 when none does",
     ),
     Description::gauge("hive_queue_depth", "Tickets that wait in Redis, by lane"),
 ];
@@ -85,6 +94,12 @@ impl Shown {
 async fn census(doors: &Doors, mut shown: Shown) -> anyhow::Result<Shown> {
     let standings = doors.store.census().await.context("Postgres could not be asked what stands where")?;
     shown.show(&standings);
+    let batches =
+        doors.store.batch_census().await.context("the requests for batches could not be counted")?;
+    for (standing, count) in [("queued", batches.queued), ("poor", batches.poor), ("sent", batches.sent)] {
+        metrics::gauge!("hive_batch_requests", "standing" => standing).set(count as f64);
+    }
+    metrics::gauge!("hive_batch_oldest_seconds").set(batches.oldest_seconds);
     Ok(shown)
 }
 

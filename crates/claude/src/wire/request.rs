@@ -82,6 +82,14 @@ impl Request {
         }
         serde_json::to_vec(&Body { stream: true, request: self })
     }
+
+    /// The same request as a batch takes it: without `"stream"`. Betas do not go with it.
+    ///
+    /// # Errors
+    /// When it has no JSON form.
+    pub fn batch_body(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
 }
 
 /// One turn of the history; its content is written byte for byte as it is held here.

@@ -36,7 +36,8 @@ pub(crate) async fn begin(pool: &PgPool, intents: &[&Intent]) -> Result<HashMap<
     // on by it there.
     sqlx::query!("LOCK TABLE ONLY llm_calls IN ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
     let asked = targets(&mut tx, intents).await?;
-    let mut budgets = lock(&mut tx, &asked).await?;
+    let targets: HashSet<Uuid> = asked.values().flat_map(|asked| asked.targets.iter().copied()).collect();
+    let mut budgets = lock(&mut tx, targets).await?;
     let (mut begun, mut admitted) = (HashMap::new(), Vec::new());
     for intent in intents {
         let Some(asked) = asked.get(&intent.id) else { continue };
@@ -99,9 +100,11 @@ async fn targets(tx: &mut PgTransaction<'_>, intents: &[&Intent]) -> Result<Hash
     Ok(rows.map(|row| (row.id, Asked { targets: row.targets, noted: row.noted })).collect())
 }
 
-/// The budgets of all of them, locked, as they stand today.
-async fn lock(tx: &mut PgTransaction<'_>, asked: &HashMap<Uuid, Asked>) -> Result<BTreeMap<Uuid, Budget>> {
-    let targets: HashSet<Uuid> = asked.values().flat_map(|asked| asked.targets.iter().copied()).collect();
+/// The budgets on all of these, locked, as they stand today.
+pub(crate) async fn lock(
+    tx: &mut PgTransaction<'_>,
+    targets: HashSet<Uuid>,
+) -> Result<BTreeMap<Uuid, Budget>> {
     let rows = sqlx::query_as!(
         BudgetRow,
         r#"SELECT id, scope, target, period, cap_nano_usd, reserved_nano_usd,
@@ -151,7 +154,7 @@ async fn note(tx: &mut PgTransaction<'_>, admitted: &[(&Intent, Vec<Uuid>)]) -> 
 }
 
 /// One guarded UPDATE over all levels. A budget that does not pass its guard undoes the whole group.
-async fn reserve(tx: &mut PgTransaction<'_>, sums: &BTreeMap<Uuid, i64>) -> Result<()> {
+pub(crate) async fn reserve(tx: &mut PgTransaction<'_>, sums: &BTreeMap<Uuid, i64>) -> Result<()> {
     if sums.is_empty() {
         return Ok(());
     }

@@ -71,8 +71,11 @@ async fn reservations(pool: &PgPool) -> Result<Vec<Found>> {
                          b.reserved_nano_usd, coalesce(o.held, 0)) AS "evidence!"
            FROM budgets b
            LEFT JOIN (SELECT u.id, sum(c.reserved_nano_usd) AS held
-                      FROM llm_calls c CROSS JOIN unnest(c.budgets) AS u (id)
-                      WHERE c.state = 'intent' GROUP BY u.id) AS o ON o.id = b.id
+                      FROM (SELECT reserved_nano_usd, budgets FROM llm_calls WHERE state = 'intent'
+                            UNION ALL
+                            SELECT reserved_nano_usd, budgets FROM batch_calls WHERE state = 'intent') AS c
+                      CROSS JOIN unnest(c.budgets) AS u (id)
+                      GROUP BY u.id) AS o ON o.id = b.id
            WHERE b.reserved_nano_usd <> coalesce(o.held, 0)"#,
     );
     Ok(found.fetch_all(pool).await?)
@@ -108,7 +111,8 @@ async fn over(pool: &PgPool) -> Result<Vec<Found>> {
            FROM budgets b
            WHERE b.spent_nano_usd + b.reserved_nano_usd
                  > greatest(b.cap_nano_usd, CASE WHEN b.period = 'total' OR b.set_day = b.day THEN b.set_used_nano_usd END)
-                   + (SELECT coalesce(max(c.cost_nano_usd), 0) FROM llm_calls c WHERE b.id = ANY (c.budgets))"#,
+                   + greatest((SELECT coalesce(max(c.cost_nano_usd), 0) FROM llm_calls c WHERE b.id = ANY (c.budgets)),
+                              (SELECT coalesce(max(c.cost_nano_usd), 0) FROM batch_calls c WHERE b.id = ANY (c.budgets)))"#,
     );
     Ok(found.fetch_all(pool).await?)
 }
@@ -122,7 +126,10 @@ async fn days_differ(pool: &PgPool) -> Result<Vec<Found>> {
                  FROM usage_days GROUP BY day) AS u
            FULL JOIN (SELECT (finished_at AT TIME ZONE 'UTC')::date AS day, count(*) AS calls, sum(cost_nano_usd) AS cost,
                              sum(CASE WHEN state = 'unknown' THEN reserved_nano_usd ELSE 0 END) AS assumed
-                      FROM llm_calls WHERE state <> 'intent' GROUP BY 1) AS c ON c.day = u.day
+                      FROM (SELECT finished_at, cost_nano_usd, state, reserved_nano_usd FROM llm_calls
+                            UNION ALL
+                            SELECT finished_at, cost_nano_usd, state, reserved_nano_usd FROM batch_calls) AS every
+                      WHERE state <> 'intent' GROUP BY 1) AS c ON c.day = u.day
            WHERE (coalesce(u.calls, 0), coalesce(u.cost, 0), coalesce(u.assumed, 0))
                  IS DISTINCT FROM (coalesce(c.calls, 0), coalesce(c.cost, 0), coalesce(c.assumed, 0))
              -- Days of tasks whose week was dropped have lost calls.

@@ -63,7 +63,14 @@ pub(super) const CHECKS: &[Check] = &[
            LEFT JOIN (SELECT task_id, sum(input_tokens) AS input, sum(output_tokens) AS output,
                              sum(cache_read_tokens) AS cache_read, sum(cache_write_tokens) AS cache_write,
                              sum(cost_nano_usd) AS cost
-                      FROM llm_calls WHERE task_id = ANY ($1) GROUP BY task_id) c ON c.task_id = t.id
+                      FROM (SELECT task_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+                                   cost_nano_usd
+                            FROM llm_calls WHERE task_id = ANY ($1)
+                            UNION ALL
+                            SELECT task_id, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+                                   cost_nano_usd
+                            FROM batch_calls WHERE task_id = ANY ($1)) AS every
+                      GROUP BY task_id) c ON c.task_id = t.id
            WHERE t.id = ANY ($1) AND t.forked_from IS NULL
              AND (t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_write_tokens, t.cost_nano_usd)
                  IS DISTINCT FROM (coalesce(c.input, 0), coalesce(c.output, 0), coalesce(c.cache_read, 0),

@@ -6,6 +6,7 @@ mod agents;
 mod append;
 mod append_all;
 mod artifacts;
+mod batches;
 mod bed;
 mod budgets;
 mod bulk;

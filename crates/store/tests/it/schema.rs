@@ -3,8 +3,8 @@
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use hive_domain::{
-    ActionKind, ActionStatus, AgentStatus, CatchUp, Lifecycle, MessagePolicy, Overlap, PauseMode,
-    RouteReason, SlotOutcome, StatusReason, TaskStatus,
+    ActionKind, ActionStatus, AgentStatus, BatchRequestState, BatchState, CatchUp, Lifecycle, MessagePolicy,
+    Overlap, PauseMode, RouteReason, SlotOutcome, StatusReason, TaskStatus,
     journal::{Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop, ToolResults},
     task::DependencyPolicy,
 };
@@ -44,6 +44,8 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("slot_outcome", names(SlotOutcome::ALL.iter().map(|name| name.as_str()).collect())),
         ("model_lifecycle", names(Lifecycle::ALL.iter().map(|name| name.as_str()).collect())),
         ("route_reason", names(RouteReason::ALL.iter().map(|name| name.as_str()).collect())),
+        ("batch_request_state", names(BatchRequestState::ALL.iter().map(|name| name.as_str()).collect())),
+        ("batch_state", names(BatchState::ALL.iter().map(|name| name.as_str()).collect())),
         ("housekeeping_state", names(vec!["running", "done", "failed"])),
     ];
     for (name, known) in &known {

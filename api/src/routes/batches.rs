@@ -1,0 +1,3 @@
+//! `/api/v1/batches`
+
+pub mod list;
