@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hive_tests::{TestHive, answer, finish, rules, within};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A model that ended long ago, and what this build says to name instead.
 const ENDED: (&str, &str) = ("claude-3-5-sonnet-20241022", "claude-sonnet-5-5");
