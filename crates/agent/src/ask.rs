@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hive_claude::{Request, Standing, Unsendable, Verdict, WaitReason};
+use hive_claude::{Catalogue, Request, Standing, Unsendable, Verdict, WaitReason};
 use hive_domain::{
     NanoUsd, Outcome, StatusReason,
     journal::{Compacted, TaskResult},
@@ -75,7 +75,8 @@ impl Activation<'_> {
     }
 
     fn asking_of(&self, turn: &Choice) -> Result<Asking, (StatusReason, String)> {
-        has_price(&turn.model)?;
+        let catalogue = self.agent.models.catalogue();
+        answers(&turn.model, &catalogue)?;
         let refused = |error: serde_json::Error| (StatusReason::InvalidRequest, error.to_string());
         let request = self.turn_request(turn).map_err(refused)?;
         let (mut request, choice, purpose) = match self.put_aside(&turn.model, &request)? {
@@ -87,7 +88,6 @@ impl Activation<'_> {
             }
             Due::Segment(compacted) => return Ok(Asking::Nobody(compacted)),
         };
-        let catalogue = self.agent.models.catalogue();
         choice.apply(&mut request, &catalogue);
         catalogue.check(&request).map_err(|why| unsendable(&why))?;
         let body = request.body().map_err(refused)?;
@@ -236,14 +236,17 @@ impl Activation<'_> {
     }
 }
 
-/// A call whose cost nobody knows is not made.
-fn has_price(model: &str) -> Result<(), (StatusReason, String)> {
-    match hive_claude::cost(model, &hive_claude::Usage::default()) {
-        Some(_) => Ok(()),
-        None => Err((
-            StatusReason::ModelNotFound,
-            format!("no price is known for model {model}, so its cost could not be counted"),
-        )),
+/// A model that has ended is not asked, and none whose cost nobody knows. Whether one that is missing in the list still
+/// answers, the service says itself.
+fn answers(model: &str, catalogue: &Catalogue) -> Result<(), (StatusReason, String)> {
+    let standing = catalogue.standing(model);
+    let refusal =
+        standing.refusal().filter(|_| !matches!(standing, Standing::Vanished(_))).map(str::to_owned);
+    let price = hive_claude::cost(model, &hive_claude::Usage::default());
+    let unknown = || format!("no price is known for model {model}, so its cost could not be counted");
+    match refusal.or_else(|| price.is_none().then(unknown)) {
+        Some(why) => Err((StatusReason::ModelNotFound, why)),
+        None => Ok(()),
     }
 }
 

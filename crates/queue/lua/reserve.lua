@@ -33,7 +33,7 @@ for d = 1, 3 do
   local limit, said = tonumber(ARGV[2 + d]), tonumber(f[3 + d]) or 0
   if limit == 0 or (said > 0 and said < limit) then limit = said end
   if limit > 0 then
-    rates[d] = limit * 0.95 / 60000
+    rates[d] = limit * 0.92 / 60000
     start = math.max(start, (tonumber(f[d]) or 0) - 250)
     -- Never before a place that was given: what calls give back, since they took less than they asked for, would be used
     -- up by a crowd between those that still wait for theirs.

@@ -16,7 +16,7 @@ for d = 1, 3 do
   local limit, known = tonumber(ARGV[4 + d]), tonumber(redis.call('HGET', state, 'l' .. names[d])) or 0
   if limit == 0 or (known > 0 and known < limit) then limit = known end
   if limit > 0 then
-    local rate = limit * 0.95 / 60000
+    local rate = limit * 0.92 / 60000
     local full = (tonumber(redis.call('HGET', state, names[d])) or now) + off[d] / rate
     -- Others use the key as well: what they took is waited for.
     if said > 0 and left >= 0 and left < said * 0.1 then

@@ -72,6 +72,7 @@ fn every_usage_line_names_what_the_command_needs() {
         "budget set <CAP>",
         "budget remove",
         "usage",
+        "batch list",
         "provider show",
         "provider resume",
         "dead list",

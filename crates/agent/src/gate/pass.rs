@@ -15,7 +15,7 @@ use crate::{meter, run::Control};
 const FRESH: Duration = Duration::from_millis(150);
 /// A call that is later than this at its place in the rate takes another one: calls of many places that are sent together
 /// would fill a window of ten seconds beyond the limit. With the burst of the script a window holds
-/// (10 + 0.25 + 0.4) s x 95 % at most, which is 101 %.
+/// (10 + 0.25 + 0.4) s x 92 % at most, which is 98 %.
 const LATE: Duration = Duration::from_millis(400);
 
 /// The right to one call. It is handed back with what came of it.

@@ -95,7 +95,9 @@ fn what_people_wrote_and_what_failed_is_kept_word_for_word_over_segments() {
 
 #[test]
 fn the_newest_words_stay_where_not_all_fit() {
-    let entries: Vec<Entry> = (1..=40).map(|n| message(n, &format!("{n} {}", "word ".repeat(200)))).collect();
+    let mut entries: Vec<Entry> =
+        (1..=40).map(|n| message(n, &format!("{n} {}", "word ".repeat(200)))).collect();
+    entries.extend(shell("t1", "true", "exit code: 0\n"));
     let text = told(&Transcript::new(entries), None, 20_000);
     assert!(text.len() < window::bytes(20_000) / 4, "{} bytes", text.len());
     assert!(text.contains("Message 40:\n40 word") && !text.contains("Message 1:"), "{text}");
