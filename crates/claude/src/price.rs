@@ -268,7 +268,8 @@ mod tests {
                 ..Usage::default()
             };
             for model in ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"] {
-                let (most, cost) = (worst_case(model, &body, max_tokens).unwrap(), cost(model, &usage).unwrap());
+                let (most, cost) =
+                    (worst_case(model, &body, max_tokens).unwrap(), cost(model, &usage).unwrap());
                 assert!(cost <= most, "{model}, {bytes} bytes: {cost:?} of {most:?}");
             }
         }

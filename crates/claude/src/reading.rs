@@ -37,7 +37,10 @@ pub(crate) async fn stream(
                 return Err(Error::Api(Box::new(head.error(error, assembler.usage(0)))));
             }
             Err(Failure::Protocol(message)) => {
-                return Err(Error::Protocol { message, partial: body.partial(assembler.usage(decoder.torn())) });
+                return Err(Error::Protocol {
+                    message,
+                    partial: body.partial(assembler.usage(decoder.torn())),
+                });
             }
         }
         if let Err(error) = decoded {

@@ -31,8 +31,14 @@ pub(super) struct Delta<'a> {
 impl Delta<'_> {
     /// Bytes of content in it, as they are written.
     pub(super) fn bytes(&self) -> u64 {
-        let fields =
-            [self.text, self.thinking, self.signature, self.partial_json, self.content, self.encrypted_content];
+        let fields = [
+            self.text,
+            self.thinking,
+            self.signature,
+            self.partial_json,
+            self.content,
+            self.encrypted_content,
+        ];
         fields.into_iter().flatten().filter_map(raw::inner).map(|piece| piece.len() as u64).sum()
     }
 }

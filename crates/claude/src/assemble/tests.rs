@@ -104,8 +104,7 @@ fn heard(most: u32, events: &[&str]) -> Usage {
 
 #[test]
 fn what_the_service_did_not_come_to_count_is_taken_for_as_much_as_it_may_be() {
-    const START: &str =
-        r#"{"type":"message_start","message":{"id":"m","model":"m","usage":{"input_tokens":3,"output_tokens":1}}}"#;
+    const START: &str = r#"{"type":"message_start","message":{"id":"m","model":"m","usage":{"input_tokens":3,"output_tokens":1}}}"#;
     const TOOL: &str = r#"{"type":"content_block_start","index":0,
         "content_block":{"type":"tool_use","id":"t","name":"finish","input":{}}}"#;
     let text = |bytes: usize| {

@@ -7,6 +7,7 @@ mod append;
 mod append_all;
 mod artifacts;
 mod bed;
+mod budget_lines;
 mod budgets;
 mod bulk;
 mod calls;
