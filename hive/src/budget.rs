@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
 
 use crate::{cli::Common, client::Client, failure::Failure, output};
 
@@ -63,8 +64,10 @@ pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Res
         }
         Command::Remove(key) => {
             let (scope, name, period) = key.parts();
-            let name = name.map(|name| format!("&name={name}")).unwrap_or_default();
-            client.delete(&format!("/api/v1/budgets?scope={scope}&period={period}{name}")).await
+            let mut query = Serializer::new(String::new());
+            query.extend_pairs([("scope", scope), ("period", period)]);
+            query.extend_pairs(name.map(|name| ("name", name)));
+            client.delete(&format!("/api/v1/budgets?{}", query.finish())).await
         }
     }
 }

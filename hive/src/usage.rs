@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use hive_domain::NanoUsd;
 use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
 
 use crate::{cli::Common, client::Client, failure::Failure, output};
 
@@ -47,18 +48,19 @@ impl By {
 pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure> {
     let client = Client::new(&options.common.connection)?;
     let by = options.by.as_str();
-    let mut path = format!("/api/v1/usage?limit=200&group_by={by}");
-    for (name, day) in [("from", &options.from), ("to", &options.to)] {
-        if let Some(day) = day {
-            path = format!("{path}&{name}={day}");
-        }
-    }
-    let (mut items, mut cursor) = (Vec::new(), String::new());
+    let (mut items, mut cursor) = (Vec::new(), None);
     let total = loop {
-        let page = client.get(&format!("{path}{cursor}")).await?;
+        let mut query = Serializer::new(String::new());
+        query.extend_pairs([("limit", "200"), ("group_by", by)]);
+        for (name, value) in [("from", &options.from), ("to", &options.to), ("cursor", &cursor)] {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        let page = client.get(&format!("/api/v1/usage?{}", query.finish())).await?;
         items.extend(page["items"].as_array().cloned().unwrap_or_default());
         match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
+            Some(next) => cursor = Some(next.to_owned()),
             None => break page["total"].clone(),
         }
     };

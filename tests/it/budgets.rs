@@ -150,6 +150,91 @@ async fn a_raise_resumes_the_tasks_of_its_budget_and_a_child_spends_of_its_paren
 }
 
 #[tokio::test]
+async fn answers_that_break_off_spend_of_the_budget_what_they_are_charged() {
+    let script = rules(json!([{
+        "name": "long", "say": "All of it is charged. ".repeat(1_800), "fault": { "cut_in_event": 9 },
+    }]));
+    let hive = TestHive::builder()
+        .script(script)
+        .worker_env("HIVE_CLAUDE_RETRY_SECONDS", "0.01")
+        .worker_env("HIVE_CLAUDE_PARK_SECONDS", "0.2")
+        .worker_env("HIVE_BREAKER_FAILURES", "10000")
+        .worker_env("HIVE_REPEATS_PERCENT", "10000")
+        .start()
+        .await;
+    set(&hive, "org", None, 2.0).await;
+    let mut ids = Vec::new();
+    for nth in 0..4 {
+        let task = json!({ "title": format!("Torn {nth}"), "model": "claude-opus-4-5" });
+        ids.push(hive.post_task(task).await);
+    }
+    within(Duration::from_secs(90), "the money is spent", async || {
+        (settled(&hive, &ids).await == 4).then_some(())
+    })
+    .await;
+    let (cap, spent, reserved) = stands(&hive, "org", None).await;
+    let calls: Vec<_> = ids.iter().flat_map(|id| hive.calls(*id)).collect();
+    assert!(calls.len() >= 4 && calls.iter().all(|call| call.cut), "{calls:#?}");
+    assert!(calls.iter().any(|call| call.usage.output_tokens > 5_000), "much of it was sent: {calls:#?}");
+    let charged: i64 = ids.iter().map(|id| hive.charged(*id).cost_nano_usd).sum();
+    assert!(charged <= cap + dearest_call(&hive, &ids), "{charged} of {cap}");
+    assert!(charged <= spent && spent <= cap, "charged {charged}, booked {spent} of {cap}");
+    assert_eq!(reserved, 0);
+    for id in &ids {
+        hive.assert_charges_covered(*id).await;
+    }
+}
+
+#[tokio::test]
+async fn neither_a_retry_nor_a_fork_gets_round_the_cap_of_a_task() {
+    let hive = TestHive::builder().script(rules(json!(turns(2)))).start().await;
+    let done = hive.post_task(json!({ "title": "Done" })).await;
+    hive.wait_succeeded(done, 60).await;
+    set(&hive, "task", Some(done), 1e-6).await;
+    // All wait for its budget before the others are there.
+    set(&hive, "org", None, 1e-6).await;
+    let first = hive.post_task(json!({ "title": "First" })).await;
+    set(&hive, "task", Some(first), 1e-6).await;
+    hive.wait_for(first, 60, "waits for money", |task| task["status_reason"] == "budget").await;
+    let (status, answer) = hive.post(&format!("/api/v1/tasks/{first}/cancel"), &json!({})).await;
+    assert!(status < 300, "{answer:#}");
+    hive.wait_end(first, 60).await;
+    set(&hive, "org", None, 100.0).await;
+    let (status, again) = hive.post(&format!("/api/v1/tasks/{first}/retry"), &json!({})).await;
+    assert_eq!(status, 201, "{again:#}");
+    let (status, forked) = hive.post(&format!("/api/v1/tasks/{done}/fork"), &json!({ "from_step": 2 })).await;
+    assert_eq!(status, 201, "{forked:#}");
+    for (made, of) in [(&again, first), (&forked, done)] {
+        let id: Uuid = made["id"].as_str().unwrap().parse().unwrap();
+        hive.wait_for(id, 60, "waits for money", |task| task["status_reason"] == "budget").await;
+        let why = hive.get(&format!("/api/v1/tasks/{id}/why")).await;
+        assert!(why["explanation"].as_str().unwrap().contains(&of.to_string()), "{why:#}");
+        assert!(hive.calls(id).is_empty(), "nothing was spent");
+        set(&hive, "task", Some(of), 10.0).await;
+        hive.wait_succeeded(id, 60).await;
+        let charged = hive.charged(of).cost_nano_usd + hive.charged(id).cost_nano_usd;
+        assert_eq!(stands(&hive, "task", Some(of)).await, (10_000_000_000, charged, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_cap_that_would_become_none_is_refused() {
+    let hive = TestHive::builder().workers(0).start().await;
+    for cap in [1e-12, 4.9e-10, -0.1, 1_000_000.1] {
+        let body = json!({ "scope": "org", "period": "total", "cap_usd": cap });
+        let answer = hive.send(0, Method::PUT, "/api/v1/budgets", Some(&body)).await;
+        assert_eq!(answer.status().as_u16(), 422, "{cap}");
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["errors"][0]["pointer"], "/cap_usd", "{problem:#}");
+    }
+    assert_eq!(hive.get("/api/v1/budgets").await["items"], json!([]), "nothing is left behind");
+    for (cap, kept) in [(0.0, 0), (1e-9, 1)] {
+        set(&hive, "org", None, cap).await;
+        assert_eq!(stands(&hive, "org", None).await, (kept, 0, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_worker_that_is_killed_in_a_call_leaves_no_reservation_behind() {
     let mut hive = TestHive::builder()
         .script(rules(json!(turns(1))))

@@ -2,5 +2,6 @@
 
 mod clock;
 mod many;
+mod money;
 mod queue;
 mod usage;

@@ -22,6 +22,20 @@ pub struct Charged {
     pub cost_nano_usd: i64,
 }
 
+/// What a call costs by our price table.
+fn price(call: &Call) -> i64 {
+    let used = call.usage;
+    let mut usage = hive_claude::Usage {
+        input_tokens: used.input_tokens,
+        output_tokens: used.output_tokens,
+        cache_read_input_tokens: used.cache_read_input_tokens,
+        cache_creation_input_tokens: used.cache_creation_input_tokens,
+        ..hive_claude::Usage::default()
+    };
+    usage.cache_creation.ephemeral_1h_input_tokens = used.cache_creation_1h_input_tokens;
+    hive_claude::cost(&call.model, &usage).unwrap().0
+}
+
 impl TestHive {
     /// What the double charged for a task, call by call.
     #[must_use]
@@ -40,22 +54,43 @@ impl TestHive {
     pub fn charged(&self, task: Uuid) -> Charged {
         self.calls(task).iter().fold(Charged::default(), |sum, call| {
             let used = call.usage;
-            let mut usage = hive_claude::Usage {
-                input_tokens: used.input_tokens,
-                output_tokens: used.output_tokens,
-                cache_read_input_tokens: used.cache_read_input_tokens,
-                cache_creation_input_tokens: used.cache_creation_input_tokens,
-                ..hive_claude::Usage::default()
-            };
-            usage.cache_creation.ephemeral_1h_input_tokens = used.cache_creation_1h_input_tokens;
             Charged {
                 input_tokens: sum.input_tokens + used.input_tokens,
                 output_tokens: sum.output_tokens + used.output_tokens,
                 cache_read_tokens: sum.cache_read_tokens + used.cache_read_input_tokens,
                 cache_write_tokens: sum.cache_write_tokens + used.cache_creation_input_tokens,
-                cost_nano_usd: sum.cost_nano_usd + hive_claude::cost(&call.model, &usage).unwrap().0,
+                cost_nano_usd: sum.cost_nano_usd + price(call),
             }
         })
+    }
+
+    /// That the ledger has each call that the double charged: a whole one at its cost, and one that broke off, or that
+    /// nobody knows the end of, at no less than that and no more than was reserved for it.
+    ///
+    /// # Panics
+    /// When it has not.
+    pub async fn assert_charges_covered(&self, task: Uuid) {
+        let rows: Vec<(String, Option<String>, i64, i64)> = sqlx::query_as(
+            "SELECT state::text, request_id, cost_nano_usd, reserved_nano_usd FROM llm_calls WHERE task_id = $1",
+        )
+        .bind(task)
+        .fetch_all(&self.pool)
+        .await
+        .unwrap();
+        for (state, request, cost, reserved) in &rows {
+            assert!(cost <= reserved, "{state} {request:?}: booked {cost}, reserved {reserved}");
+        }
+        let unknown = rows.iter().filter(|row| row.0 == "unknown").map(|row| row.3).sum::<i64>();
+        let mut unheard = 0;
+        for call in self.calls(task) {
+            let charged = price(&call);
+            match rows.iter().find(|row| row.1.as_deref() == Some(&call.request_id)) {
+                Some((state, _, cost, _)) if state == "answered" => assert_eq!(*cost, charged, "{call:#?}"),
+                Some((state, _, cost, _)) => assert!(*cost >= charged, "{state} at {cost}: {call:#?}"),
+                None => unheard += charged,
+            }
+        }
+        assert!(unheard <= unknown, "{task}: {unheard} was charged for what nobody heard, {unknown} assumed");
     }
 
     /// What the task's row says it used.

@@ -133,7 +133,7 @@ impl Activation<'_> {
             }
             Ok(Err(error)) => error,
             Err(cut) => {
-                // What was streamed before is charged, whoever cut it.
+                // What was streamed before is charged, whoever cut it and whether it was counted or not.
                 let usage = seen.usage.map_or_else(Usage::default, |usage| usage_of(model, &usage));
                 meter::call(model, &Ended::Cut, started.elapsed());
                 meter::charged(model, &usage);

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use self::block::{Delta, OpenBlock};
 use crate::error::ErrorBody;
+use crate::price::most_tokens;
 use crate::raw::RawObject;
 use crate::sse::Event;
 use crate::wire::message::{End, Envelope, Message, ParsedBlock};
@@ -47,7 +48,8 @@ pub enum Progress<'a> {
     },
     /// The next piece of the tool call's input.
     ToolInput(&'a str),
-    /// The tokens so far. A running total that replaces the one before.
+    /// The tokens so far. A running total that replaces the one before. While the service has not counted what it sends,
+    /// the output is what the pieces may at most count as; the last total of a whole reply is the service's own.
     Usage(Usage),
 }
 
@@ -77,12 +79,35 @@ pub(crate) struct Assembler {
     blocks: Vec<ParsedBlock>,
     end: End,
     bytes: usize,
+    /// Bytes of content that came since the service last counted. It charges them, whether it comes to count or not.
+    uncounted: u64,
+    /// The most output that the request allows, in tokens.
+    most_output: u64,
 }
 
 impl Assembler {
-    /// The tokens the stream has reported; `None` before it began.
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        self.begun.as_ref().map(|begun| begun.usage)
+    /// For the reply to a request of so many `max_tokens`.
+    pub(crate) fn within(max_tokens: u32) -> Self {
+        Self { most_output: max_tokens.into(), ..Self::default() }
+    }
+
+    /// The tokens of the stream as far as it came, `torn` bytes of an event that is not whole included; `None` before
+    /// it began. What was not counted by the service is taken for as much as it may be.
+    pub(crate) fn usage(&self, torn: usize) -> Option<Usage> {
+        let mut usage = self.begun.as_ref()?.usage;
+        // After the reason why it stopped no content comes.
+        let torn = if self.end.stop_reason.is_some() { 0 } else { torn };
+        let uncounted = most_tokens(self.uncounted.saturating_add(torn as u64));
+        let most = usage.output_tokens.max(self.most_output);
+        usage.output_tokens = usage.output_tokens.saturating_add(uncounted).min(most);
+        Some(usage)
+    }
+
+    fn hear(&mut self, bytes: u64, on_event: &mut impl FnMut(Progress<'_>)) {
+        self.uncounted = self.uncounted.saturating_add(bytes);
+        if let Some(usage) = self.usage(0) {
+            on_event(Progress::Usage(usage));
+        }
     }
 
     /// Takes the next event.
@@ -144,7 +169,9 @@ impl Assembler {
         {
             on_event(Progress::ToolUse { id: &id, name: &name });
         }
+        let bytes = block::begun_bytes(&object);
         self.open = Some(OpenBlock::new(start.index, start.content_block, object));
+        self.hear(bytes, on_event);
         Ok(())
     }
 
@@ -153,7 +180,9 @@ impl Assembler {
         delta: &BlockDelta<'_>,
         on_event: &mut impl FnMut(Progress<'_>),
     ) -> Result<(), Failure> {
-        self.open_block(delta.index)?.accept(&delta.delta, on_event)
+        self.open_block(delta.index)?.accept(&delta.delta, on_event)?;
+        self.hear(delta.delta.bytes(), on_event);
+        Ok(())
     }
 
     fn stop_block(&mut self, stop: &BlockStop) -> Result<(), Failure> {
@@ -177,7 +206,9 @@ impl Assembler {
         self.end.stop_sequence = stop_sequence.or(self.end.stop_sequence.take());
         self.end.stop_details = stop_details.or(self.end.stop_details.take());
         if let (Some(begun), Some(usage)) = (&mut self.begun, delta.usage) {
-            begun.usage.overwrite(usage);
+            if begun.usage.overwrite(usage) {
+                self.uncounted = 0;
+            }
             on_event(Progress::Usage(begun.usage));
         }
     }

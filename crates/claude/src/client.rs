@@ -119,7 +119,7 @@ impl Claude {
         let is_stream = head.content_type.starts_with("text/event-stream");
         let mut body = Body::new(response, self.idle_timeout, deadline).seen(exchange);
         let (message, content_json, usage) = if is_stream {
-            reading::stream(&mut body, &head, &mut on_event).await?
+            reading::stream(&mut body, &head, request.max_tokens, &mut on_event).await?
         } else {
             reading::whole(&body.document().await?, &head, &mut on_event)?
         };

@@ -58,8 +58,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The tokens that were reported before the call failed. They are charged; `None` means unknown rather
-    /// than zero.
+    /// The tokens of the call as far as its reply came: they are charged. What the service had not counted is taken
+    /// for as much as it may be, so that it is never less. `None` means unknown rather than zero.
     pub fn partial_usage(&self) -> Option<&Usage> {
         match self {
             Self::Config(_) | Self::Request(_) | Self::Connect(_) => None,
@@ -89,7 +89,7 @@ impl Error {
 pub struct Partial {
     /// The service's id of the call, from the response headers.
     pub request_id: Option<String>,
-    /// What the stream had reported so far.
+    /// The tokens of the reply as far as it came: see [`Error::partial_usage`].
     pub usage: Option<Usage>,
 }
 
@@ -131,7 +131,7 @@ pub struct ApiError {
     pub should_retry: Option<bool>,
     /// What the response headers said about limits.
     pub rate_limits: RateLimits,
-    /// What the stream had reported so far.
+    /// The tokens of the reply as far as it came: see [`Error::partial_usage`].
     pub partial_usage: Option<Usage>,
 }
 

@@ -66,9 +66,12 @@ pub enum Service {
     Batch,
 }
 
-/// What a byte of a request counts at most, in tokens: 2 for 5, above what English, code and JSON have. Text in which
-/// nearly each character is a token of its own may have more; the call that shows it is charged as it is.
-const TOKENS_OF_BYTES: (u64, u64) = (2, 5);
+/// What so many bytes count at most, in tokens: one for two bytes. English, code and JSON have one for three or more, and
+/// the tokenizer of the newest models counts 30 % more than the one before. Text in which nearly each character is a
+/// token of its own may have more; the call that shows it is charged as it is.
+pub(crate) const fn most_tokens(bytes: u64) -> u64 {
+    bytes.div_ceil(2)
+}
 
 impl PriceTable {
     /// The table this crate was built with.
@@ -102,8 +105,7 @@ impl PriceTable {
     /// What a call of today may cost at most, or `None` without a price: the whole request at the dearest rate that it
     /// can be charged at, and as much output as it may have.
     pub fn worst_case(&self, model: &str, body: &[u8], max_tokens: u32, day: NaiveDate) -> Option<NanoUsd> {
-        let (tokens, bytes) = TOKENS_OF_BYTES;
-        let prompt = (body.len() as u64).saturating_mul(tokens).div_ceil(bytes);
+        let prompt = most_tokens(body.len() as u64);
         let price = self.price(model, prompt, day)?;
         let has = |marker: &[u8]| body.windows(marker.len()).any(|bytes| bytes == marker);
         // The text of a message may hold these words, in quotes that are escaped; taking it for a marker costs nothing
@@ -257,20 +259,42 @@ mod tests {
     #[test]
     fn the_worst_case_is_the_dearest_rate_for_all_of_it() {
         let plain = vec![b'x'; 1_000];
-        // 400 tokens in, 10 out.
-        assert_eq!(worst_case("claude-sonnet-5-5", &plain, 10), Some(NanoUsd(400 * 2_000 + 10 * 10_000)));
+        // 500 tokens in, 10 out.
+        assert_eq!(worst_case("claude-sonnet-5-5", &plain, 10), Some(NanoUsd(500 * 2_000 + 10 * 10_000)));
         let marked = |marker: &str| {
             let mut body = vec![b'x'; 1_000 - marker.len()];
             body.extend_from_slice(marker.as_bytes());
             body
         };
         let cached = marked(r#""cache_control":{"type":"ephemeral"}"#);
-        assert_eq!(worst_case("claude-sonnet-5-5", &cached, 0), Some(NanoUsd(400 * 2_500)));
+        assert_eq!(worst_case("claude-sonnet-5-5", &cached, 0), Some(NanoUsd(500 * 2_500)));
         let hour = marked(r#""cache_control":{"type":"ephemeral","ttl":"1h"}"#);
-        assert_eq!(worst_case("claude-sonnet-5-5", &hour, 0), Some(NanoUsd(400 * 4_000)));
-        let step = vec![b'x'; 250_003];
+        assert_eq!(worst_case("claude-sonnet-5-5", &hour, 0), Some(NanoUsd(500 * 4_000)));
+        let step = vec![b'x'; 200_003];
         assert_eq!(worst_case("claude-haiku-5-5", &step, 1), Some(NanoUsd(100_002 * 500 + 2_500)));
         assert_eq!(worst_case("claude-fable-5-2", &plain, 10), None);
+    }
+
+    #[test]
+    fn what_the_newest_tokenizer_counts_fits_into_the_worst_case() {
+        // 0.45 tokens a byte: dense code at 0.35, and 30 % more.
+        for (bytes, max_tokens) in [(40_000_u32, 1_000), (210_000, 8_000), (400_000, 64_000)] {
+            let body = vec![b'x'; bytes as usize];
+            let usage = Usage {
+                input_tokens: u64::from(bytes) * 45 / 100,
+                output_tokens: u64::from(max_tokens),
+                ..Usage::default()
+            };
+            for model in ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"] {
+                let (most, cost) =
+                    (worst_case(model, &body, max_tokens).unwrap(), cost(model, &usage).unwrap());
+                assert!(cost <= most, "{model}, {bytes} bytes: {cost:?} of {most:?}");
+            }
+        }
+        // Dearer by the step alone: 225,000 bytes were taken for 90,000 tokens and are 101,250.
+        let usage = Usage { input_tokens: 101_250, ..Usage::default() };
+        let most = worst_case("claude-haiku-5-5", &[b'x'; 225_000], 0);
+        assert!(cost("claude-haiku-5-5", &usage) <= most, "{most:?}");
     }
 
     #[test]

@@ -8,14 +8,15 @@ use crate::sse::Decoder;
 use crate::wire::message::{Envelope, Message};
 use crate::wire::usage::Usage;
 
-/// Reads a stream up to its `message_stop`.
+/// Reads a stream up to its `message_stop`: the reply to a request of so many `max_tokens`.
 pub(crate) async fn stream(
     body: &mut Body<'_>,
     head: &Head,
+    max_tokens: u32,
     on_event: &mut impl FnMut(Progress<'_>),
 ) -> Result<(Message, String, Usage), Error> {
-    let (mut decoder, mut assembler) = (Decoder::default(), Assembler::default());
-    while let Some(bytes) = body.next(assembler.usage()).await? {
+    let (mut decoder, mut assembler) = (Decoder::default(), Assembler::within(max_tokens));
+    while let Some(bytes) = body.next(assembler.usage(decoder.torn())).await? {
         let mut outcome = Ok(Step::Nothing);
         let decoded = decoder.push(&bytes, |event| {
             if matches!(outcome, Ok(Step::Nothing | Step::Content)) {
@@ -27,26 +28,29 @@ pub(crate) async fn stream(
         });
         match outcome {
             Ok(Step::Done) => {
-                let partial = body.partial(assembler.usage());
+                let partial = body.partial(assembler.usage(0));
                 return assembler.finish().map_err(|message| Error::Protocol { message, partial });
             }
             Ok(Step::Content) => body.alive(),
             Ok(Step::Nothing) => {}
             Err(Failure::Api(error)) => {
-                return Err(Error::Api(Box::new(head.error(error, assembler.usage()))));
+                return Err(Error::Api(Box::new(head.error(error, assembler.usage(0)))));
             }
             Err(Failure::Protocol(message)) => {
-                return Err(Error::Protocol { message, partial: body.partial(assembler.usage()) });
+                return Err(Error::Protocol {
+                    message,
+                    partial: body.partial(assembler.usage(decoder.torn())),
+                });
             }
         }
         if let Err(error) = decoded {
             return Err(Error::Protocol {
                 message: error.to_string(),
-                partial: body.partial(assembler.usage()),
+                partial: body.partial(assembler.usage(decoder.torn())),
             });
         }
     }
-    Err(Error::Cut { partial: body.partial(assembler.usage()), source: None })
+    Err(Error::Cut { partial: body.partial(assembler.usage(decoder.torn())), source: None })
 }
 
 /// Reads the answer of a server that does not stream.

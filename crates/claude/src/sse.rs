@@ -46,6 +46,11 @@ impl Decoder {
         self.decode(chunk, &mut sink).inspect_err(|_| self.failed = true)
     }
 
+    /// Bytes of an event that has not come whole.
+    pub(crate) fn torn(&self) -> usize {
+        self.line.len() + self.data.as_ref().map_or(0, String::len)
+    }
+
     fn decode(&mut self, mut rest: &[u8], sink: &mut impl FnMut(Event)) -> Result<(), DecodeError> {
         while let Some(&first) = rest.first() {
             if std::mem::take(&mut self.after_cr) && first == b'\n' {
@@ -54,7 +59,7 @@ impl Decoder {
             }
             let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
             let part = &rest[..end.unwrap_or(rest.len())];
-            if self.line.len() + self.data.as_ref().map_or(0, String::len) + part.len() > MAX_EVENT_BYTES {
+            if self.torn() + part.len() > MAX_EVENT_BYTES {
                 return Err(DecodeError::TooLarge);
             }
             self.line.extend_from_slice(part);

@@ -45,9 +45,9 @@ pub(crate) struct BudgetRow {
 pub struct ListedBudget {
     /// The budget.
     pub budget: Budget,
-    /// Who set it first; `limits` for one that came of a task's own limit.
+    /// Who set it first; `limits` for one that came of a task's own limit and that nobody has set since.
     pub created_by: String,
-    /// When a call or a person last changed it.
+    /// When a call, a new child or a person last changed it.
     pub updated_at: DateTime<Utc>,
     /// Tasks that wait for it, counted up to 1,000.
     pub waiting: i64,
@@ -76,7 +76,7 @@ impl Store {
     /// # Errors
     /// [`Error::Invalid`] when the session, the agent or the task does not exist.
     pub async fn set_budget(&self, key: BudgetKey, cap: NanoUsd, actor: &str) -> Result<Budget> {
-        if let Some(budget) = self.change_cap(key, cap).await? {
+        if let Some(budget) = self.change_cap(key, cap, actor).await? {
             return Ok(budget);
         }
         let found = sqlx::query_scalar!(
@@ -93,16 +93,17 @@ impl Store {
         }
         self.begin_budget(key, cap, actor).await?;
         // Another caller may have set it at the same moment: the later cap holds.
-        self.change_cap(key, cap).await?.ok_or_else(Error::passing)
+        self.change_cap(key, cap, actor).await?.ok_or_else(Error::passing)
     }
 
-    async fn change_cap(&self, key: BudgetKey, cap: NanoUsd) -> Result<Option<Budget>> {
+    async fn change_cap(&self, key: BudgetKey, cap: NanoUsd, actor: &str) -> Result<Option<Budget>> {
         let row = sqlx::query_as!(
             BudgetRow,
             r#"UPDATE budgets
                SET raised_at = CASE WHEN $4 > cap_nano_usd THEN now() ELSE raised_at END, cap_nano_usd = $4,
                    set_day = (now() AT TIME ZONE 'UTC')::date, set_used_nano_usd = spent_nano_usd + reserved_nano_usd,
-                   updated_at = now()
+                   -- From now on it is theirs, and stays when the tasks have ended.
+                   created_by = CASE WHEN created_by = $6 THEN $5 ELSE created_by END, updated_at = now()
                WHERE scope = $1 AND target = $2 AND period = $3
                RETURNING id, scope, target, period, cap_nano_usd, reserved_nano_usd,
                          CASE WHEN period = 'day' AND day < (now() AT TIME ZONE 'UTC')::date THEN 0
@@ -112,6 +113,8 @@ impl Store {
             key.target,
             key.period.as_str(),
             cap.0,
+            actor,
+            share::ACTOR,
         );
         row.fetch_optional(&self.pool).await?.map(BudgetRow::budget).transpose()
     }

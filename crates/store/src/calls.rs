@@ -141,7 +141,7 @@ pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, R
     Box::pin(async move {
         let begun = sqlx::query!(
             r#"WITH asked AS (
-                   SELECT g.*, t.parent_id IS NOT NULL OR EXISTS (
+                   SELECT g.*, num_nonnulls(t.parent_id, t.redriven_from, t.forked_from) > 0 OR EXISTS (
                               SELECT 1 FROM budgets b
                               WHERE b.target = ANY (ARRAY['00000000-0000-0000-0000-000000000000'::uuid,
                                                           t.assigned_agent_id, t.session_id, t.id])) AS covered

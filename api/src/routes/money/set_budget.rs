@@ -31,7 +31,7 @@ pub struct NewBudget {
     /// `total` holds for good, `day` begins anew each day (UTC).
     #[schema(value_type = String, pattern = "^(total|day)$")]
     period: BudgetPeriod,
-    /// The most that may be spent and reserved together, in dollars.
+    /// The most that may be spent and reserved together, in dollars: 0, or at least a billionth.
     #[schema(minimum = 0, maximum = 1_000_000)]
     cap_usd: f64,
 }
@@ -48,7 +48,11 @@ pub struct NewBudget {
 )]
 pub async fn handle(State(app): State<Arc<App>>, Body(new): Body<NewBudget>) -> Result<StatusCode> {
     let mut faults = Faults::default();
-    faults.demand((0.0..=MAX_CAP_USD).contains(&new.cap_usd), "/cap_usd", "must be 0 to 1000000");
+    let cap = NanoUsd::from_usd(new.cap_usd).filter(|_| new.cap_usd <= MAX_CAP_USD);
+    faults.demand(cap.is_some(), "/cap_usd", "must be 0 to 1000000");
+    // As nothing it would stop everything that it covers.
+    let vanishes = new.cap_usd > 0.0 && cap == Some(NanoUsd(0));
+    faults.demand(!vanishes, "/cap_usd", "must be 0 or at least 0.000000001");
     let target = match target(new.scope, new.name.as_deref()) {
         Ok(target) => target,
         Err(message) => {
@@ -57,8 +61,8 @@ pub async fn handle(State(app): State<Arc<App>>, Body(new): Body<NewBudget>) -> 
         }
     };
     faults.finish()?;
-    let cap = NanoUsd::from_usd(new.cap_usd).unwrap_or_default();
-    app.store.set_budget(BudgetKey { scope: new.scope, target, period: new.period }, cap, ACTOR).await?;
+    let key = BudgetKey { scope: new.scope, target, period: new.period };
+    app.store.set_budget(key, cap.unwrap_or_default(), ACTOR).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

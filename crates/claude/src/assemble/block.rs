@@ -28,6 +28,28 @@ pub(super) struct Delta<'a> {
     encrypted_content: Option<&'a RawValue>,
 }
 
+impl Delta<'_> {
+    /// Bytes of content in it, as they are written.
+    pub(super) fn bytes(&self) -> u64 {
+        let fields = [
+            self.text,
+            self.thinking,
+            self.signature,
+            self.partial_json,
+            self.content,
+            self.encrypted_content,
+        ];
+        fields.into_iter().flatten().filter_map(raw::inner).map(|piece| piece.len() as u64).sum()
+    }
+}
+
+/// Bytes of content that a block begins with: the name of a tool and its empty input, or what a text has from the start.
+pub(super) fn begun_bytes(block: &RawObject) -> u64 {
+    let fields = ["text", "thinking", "name", "content"].into_iter().filter_map(|field| block.get(field));
+    let text = fields.filter_map(raw::inner).map(|piece| piece.len() as u64).sum::<u64>();
+    text + if block.get("input").is_some() { 2 } else { 0 }
+}
+
 /// A block between its start and its stop.
 #[derive(Debug)]
 pub(super) struct OpenBlock {

@@ -86,6 +86,62 @@ fn progress_tells_the_pieces_in_order() {
     );
 }
 
+/// The last usage told, when a stream of these events ends there.
+fn heard(most: u32, events: &[&str]) -> Usage {
+    let (mut assembler, mut last) = (Assembler::within(most), Usage::default());
+    for data in events {
+        let event = Event { name: String::new(), data: (*data).to_owned() };
+        let told = &mut |progress: Progress<'_>| {
+            if let Progress::Usage(usage) = progress {
+                last = usage;
+            }
+        };
+        assembler.accept(&event, told).unwrap();
+    }
+    assert_eq!(assembler.usage(0), Some(last), "what is told is what an error carries");
+    last
+}
+
+#[test]
+fn what_the_service_did_not_come_to_count_is_taken_for_as_much_as_it_may_be() {
+    const START: &str = r#"{"type":"message_start","message":{"id":"m","model":"m","usage":{"input_tokens":3,"output_tokens":1}}}"#;
+    const TOOL: &str = r#"{"type":"content_block_start","index":0,
+        "content_block":{"type":"tool_use","id":"t","name":"finish","input":{}}}"#;
+    let text = |bytes: usize| {
+        let piece = "x".repeat(bytes);
+        format!(
+            r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":"{piece}"}}}}"#
+        )
+    };
+    let block = r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    assert_eq!(heard(9_000, &[START]).output_tokens, 1);
+    let (first, second) = (text(500), text(1_500));
+    assert_eq!(heard(9_000, &[START, block, &first]).output_tokens, 1 + 250);
+    assert_eq!(heard(9_000, &[START, block, &first, &second]).output_tokens, 1 + 1_000);
+    assert_eq!(heard(600, &[START, block, &first, &second]).output_tokens, 600, "no more than was allowed");
+    // The name of a tool and the two bytes of an empty input.
+    assert_eq!(heard(9_000, &[START, TOOL]).output_tokens, 1 + 4);
+    for delta in [
+        r#"{"type":"input_json_delta","partial_json":"12345678"}"#,
+        r#"{"type":"thinking_delta","thinking":"12345678"}"#,
+        r#"{"type":"signature_delta","signature":"12345678"}"#,
+    ] {
+        let delta = format!(r#"{{"type":"content_block_delta","index":0,"delta":{delta}}}"#);
+        let begun = if delta.contains("json_delta") {
+            TOOL
+        } else {
+            r#"{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}"#
+        };
+        let (with, without) = (heard(9_000, &[START, begun, &delta]), heard(9_000, &[START, begun]));
+        assert_eq!(with.output_tokens, without.output_tokens + 4, "{delta}");
+    }
+    // Its own count holds, and what comes after it is added.
+    let counted = r#"{"type":"message_delta","delta":{},"usage":{"output_tokens":70}}"#;
+    assert_eq!(heard(9_000, &[START, block, &first, counted]).output_tokens, 70);
+    assert_eq!(heard(9_000, &[START, block, &first, counted, &second]).output_tokens, 70 + 750);
+    assert_eq!(heard(50, &[START, block, &first, counted]).output_tokens, 70, "what was counted is charged");
+}
+
 #[test]
 fn an_unknown_block_is_kept_byte_for_byte() {
     let block = r#"{ "type" : "hologram","size":1.50e2 , "a":{"z":1,"a":[ ]},"text":"\u00e9\/" }"#;

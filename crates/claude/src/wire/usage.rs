@@ -38,8 +38,8 @@ impl Usage {
     }
 
     /// Takes over what a later event of the same stream says. Its figures are running totals, so they replace
-    /// the earlier ones; what it leaves out keeps its value.
-    pub(crate) fn overwrite(&mut self, patch: UsagePatch) {
+    /// the earlier ones; what it leaves out keeps its value. True when it counts the output.
+    pub(crate) fn overwrite(&mut self, patch: UsagePatch) -> bool {
         let UsagePatch { input_tokens, output_tokens, cache_read_input_tokens, .. } = patch;
         self.input_tokens = input_tokens.unwrap_or(self.input_tokens);
         self.output_tokens = output_tokens.unwrap_or(self.output_tokens);
@@ -47,6 +47,7 @@ impl Usage {
         self.cache_creation_input_tokens =
             patch.cache_creation_input_tokens.unwrap_or(self.cache_creation_input_tokens);
         self.cache_creation = patch.cache_creation.unwrap_or(self.cache_creation);
+        output_tokens.is_some()
     }
 }
 

@@ -125,6 +125,19 @@ async fn a_stream_cut_anywhere_is_no_reply() {
     assert_eq!(error.partial_usage().unwrap().output_tokens, 87);
 }
 
+#[tokio::test]
+async fn an_event_that_was_torn_is_charged_as_far_as_it_came() {
+    let begin = until("content_block_stop");
+    let whole = failure(streamed(begin)).await.partial_usage().unwrap().output_tokens;
+    let torn = format!(
+        "data: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"thinking_delta\",\"thinking\":\"{}",
+        "x".repeat(60)
+    );
+    let error = failure(streamed(format!("{begin}{torn}"))).await;
+    let with = error.partial_usage().unwrap().output_tokens;
+    assert!((whole + 30..100).contains(&with), "{whole}, {with}");
+}
+
 /// A place where the text can be cut.
 fn floor(mut cut: usize) -> usize {
     while !WEATHER.is_char_boundary(cut) {

@@ -53,7 +53,8 @@ pub(crate) fn send(
                        cost_nano_usd = t.cost_nano_usd + g.cost_nano_usd, updated_at = now()
                    FROM held g WHERE t.id = g.id AND t.id = ANY ($1)
                    RETURNING g.*, t.event_seq, t.priority, t.assigned_agent_id, t.session_id,
-                             t.messages_read < t.messages_sent AS unread, t.parent_id
+                             t.messages_read < t.messages_sent AS unread,
+                             num_nonnulls(t.parent_id, t.redriven_from, t.forked_from) > 0 AS came_of_another
                ), written AS (
                    SELECT task.id, task.epoch, s.seq, task.event_seq - task.steps + 1 + s.seq - task.seq AS event_seq,
                           s.kind, s.body, s.commit_hash, s.sandbox, s.outline
@@ -80,7 +81,7 @@ pub(crate) fn send(
                    SELECT task.*,
                           covers(p.fleet, p.lanes, p.agents, p.sessions, priority, assigned_agent_id, session_id) AS halted,
                           -- Its money is to be reserved first, by a statement of its own.
-                          parent_id IS NOT NULL OR EXISTS (
+                          came_of_another OR EXISTS (
                               SELECT 1 FROM budgets b
                               WHERE b.target = ANY (ARRAY['00000000-0000-0000-0000-000000000000'::uuid,
                                                           assigned_agent_id, session_id, task.id])) AS covered

@@ -17,11 +17,11 @@ const ORG: BudgetKey =
     BudgetKey { scope: BudgetScope::Org, target: Uuid::nil(), period: BudgetPeriod::Total };
 const ORG_DAY: BudgetKey = BudgetKey { period: BudgetPeriod::Day, ..ORG };
 
-fn of_task(id: TaskId) -> BudgetKey {
+pub(crate) fn of_task(id: TaskId) -> BudgetKey {
     BudgetKey { scope: BudgetScope::Task, target: id.uuid(), period: BudgetPeriod::Total }
 }
 
-async fn begin(bed: &Bed, lease: &Lease<Task>, worst: i64) -> Result<Uuid, Box<Reached>> {
+pub(crate) async fn begin(bed: &Bed, lease: &Lease<Task>, worst: i64) -> Result<Uuid, Box<Reached>> {
     let call = Uuid::now_v7();
     match bed.store.note_call(lease, call, "claude", b"x", None, NanoUsd(worst)).await {
         Ok(true) => Ok(call),
@@ -30,7 +30,7 @@ async fn begin(bed: &Bed, lease: &Lease<Task>, worst: i64) -> Result<Uuid, Box<R
     }
 }
 
-async fn answer(bed: &Bed, lease: &mut Lease<Task>, call: Uuid, cost: i64) {
+pub(crate) async fn answer(bed: &Bed, lease: &mut Lease<Task>, call: Uuid, cost: i64) {
     let entry = Entry::Reply(Reply {
         content: RawValue::from_string("[]".to_owned()).unwrap(),
         stop: Stop::ToolUse,
@@ -45,14 +45,14 @@ async fn answer(bed: &Bed, lease: &mut Lease<Task>, call: Uuid, cost: i64) {
 }
 
 /// As an agent does it that met a budget.
-async fn park(bed: &Bed, lease: &Lease<Task>) {
+pub(crate) async fn park(bed: &Bed, lease: &Lease<Task>) {
     let outcome =
         Outcome::Wait { after: Duration::MAX, reason: StatusReason::Budget, detail: "no money".to_owned() };
     bed.settle_with(lease, &outcome).await;
 }
 
 /// Cap, spent and reserved.
-async fn stands(bed: &Bed, key: BudgetKey) -> (i64, i64, i64) {
+pub(crate) async fn stands(bed: &Bed, key: BudgetKey) -> (i64, i64, i64) {
     let listed = bed.store.budgets(None, 100).await.unwrap();
     let mut found = listed.into_iter().map(|listed| listed.budget);
     let budget = found.find(|b| (b.scope, b.target, b.period) == (key.scope, key.target, key.period));
@@ -60,7 +60,7 @@ async fn stands(bed: &Bed, key: BudgetKey) -> (i64, i64, i64) {
     (budget.cap.0, budget.spent.0, budget.reserved.0)
 }
 
-async fn assert_verified(bed: &Bed) {
+pub(crate) async fn assert_verified(bed: &Bed) {
     for check in bed.store.verify_budgets().await.unwrap() {
         assert_eq!(check.found, 0, "{}: {:?}", check.name, check.violations);
     }

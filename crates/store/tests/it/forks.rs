@@ -46,7 +46,7 @@ fn results() -> Entry {
 }
 
 /// Three turns with a commit each: steps 1 to 6, then an intent.
-async fn original(bed: &Bed) -> TaskId {
+pub(crate) async fn original(bed: &Bed) -> TaskId {
     let id = bed
         .enqueue_with(|new| {
             let (url, base_ref) = ("file:///srv/shop.git".to_owned(), "main".to_owned());
@@ -69,7 +69,7 @@ async fn original(bed: &Bed) -> TaskId {
     id
 }
 
-fn fork(from: TaskId, at: i32) -> NewFork {
+pub(crate) fn fork(from: TaskId, at: i32) -> NewFork {
     NewFork {
         id: TaskId::new(),
         from,

@@ -8,6 +8,7 @@ mod append_all;
 mod artifacts;
 mod batches;
 mod bed;
+mod budget_lines;
 mod budgets;
 mod bulk;
 mod calls;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::bed::{Bed, outcome};
 
-async fn redrive(bed: &Bed, id: TaskId) -> Result<Task> {
+pub(crate) async fn redrive(bed: &Bed, id: TaskId) -> Result<Task> {
     let Attempt::First(mut once) = bed.store.attempt(None).await? else { panic!("no key, no answer") };
     let task = once.redrive(id, "ada").await?;
     once.finish(&KeptAnswer { status: 201, location: None, body: String::new() }).await?;
