@@ -32,7 +32,8 @@ pub use exchange::{Answered, Exchange};
 pub use price::{ListedPrice, NanoUsd, PriceError, PriceTable, Service, cost, worst_case};
 pub use rate_limit::{RateLimits, Window};
 pub use retry::{
-    EndReason, Health, KeyStop, RetryPolicy, Verdict, WaitReason, health, hold, stops_key, verdict,
+    EndReason, Health, KeyStop, RetryPolicy, Verdict, WaitReason, accepts_key, health, hold,
+    is_unnamed_limit, stops_key, verdict,
 };
 pub use wire::message::{Block, CacheMiss, Message, ToolInput};
 pub use wire::model::Model;

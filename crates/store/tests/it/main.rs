@@ -37,6 +37,7 @@ mod once;
 mod outcomes;
 mod pauses;
 mod plans;
+mod provider;
 mod random_verbs;
 mod rates;
 mod reconcile;
