@@ -45,10 +45,17 @@ fn matrix() -> Vec<Row> {
             json!({ "status": 400, "headers": { "x-should-retry": "true" } }),
             1,
         ),
-        ends(
-            "x-should-retry false wins over a 529",
+        parks(
+            "x-should-retry false: a 529 is not made again at once",
             json!({ "status": 529, "headers": { "x-should-retry": "false" } }),
-            "invalid_request",
+            "provider_unavailable",
+            1,
+        ),
+        parks(
+            "x-should-retry false and a time",
+            json!({ "status": 503, "retry_after": 30, "headers": { "x-should-retry": "false" } }),
+            "provider_unavailable",
+            1,
         ),
         row("200 then an overloaded event", error_event("overloaded_error"), 1),
         row("200 then an api_error event", error_event("api_error"), 1),
@@ -115,7 +122,9 @@ async fn each_row_of_the_matrix() {
         assert_eq!(input(&booked), input(&charged), "{at}: what was streamed is booked");
         if row.becomes == "waiting" {
             hive.cancel(id).await;
-            sqlx::query("UPDATE provider_models SET hold_until = NULL").execute(&hive.pool).await.unwrap();
+            let held = row.fault["retry_after"].is_number();
+            let (status, lifted) = hive.post("/api/v1/provider/resume", &json!({})).await;
+            assert_eq!((status == 200, status), (held, if held { 200 } else { 404 }), "{at}: {lifted:#}");
         }
     }
 }

@@ -131,3 +131,57 @@ async fn workers_with_another_key_take_up_what_waited() {
         assert_eq!(task["attempt"], 1, "{task:#}");
     }
 }
+
+#[tokio::test]
+async fn a_try_that_is_answered_with_another_error_gives_the_key_back() {
+    let script = refusing(401);
+    let hive = TestHive::builder().script(script).worker_env("HIVE_KEY_PROBE_SECONDS", "3").start().await;
+    let id = post(&hive, 1, "Tried").await[0];
+    hive.wait_status(id, 30, "waiting").await;
+    let stopped = async || {
+        let query = "SELECT count(*) FROM provider_keys WHERE stopped_at IS NOT NULL";
+        sqlx::query_scalar::<_, i64>(query).fetch_one(&hive.pool).await.unwrap()
+    };
+    assert_eq!(stopped().await, 1);
+    hive.double.set_script(Some(refusing(400)));
+    let task = hive.wait_end(id, 60).await;
+    assert_eq!(task["status_reason"], "invalid_request", "{task:#}");
+    within(Duration::from_secs(10), "the key is good", async || (stopped().await == 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_model_that_the_key_may_not_use_stops_no_other_model() {
+    let message = "Your organization does not have access to model claude-opus-5-5.";
+    let script = rules(json!([
+        { "name": "barred", "when": { "model": "claude-opus-5-5" }, "fault": { "status": 403, "message": message } },
+        { "name": "well", "say": "Done." },
+    ]));
+    let hive = TestHive::builder().script(script).start().await;
+    let barred = hive.post_task(json!({ "title": "Barred", "model": "claude-opus-5-5" })).await;
+    let task = hive.wait_end(barred, 30).await;
+    assert_eq!(
+        (&task["status"], &task["status_reason"]),
+        (&json!("failed"), &json!("permission")),
+        "{task:#}"
+    );
+    let other = hive.post_task(json!({ "title": "Other" })).await;
+    hive.wait_succeeded(other, 30).await;
+}
+
+#[tokio::test]
+async fn the_list_of_models_is_not_asked_for_with_a_stopped_key() {
+    let hive = TestHive::builder().script(refusing(401)).start().await;
+    let id = post(&hive, 1, "Refused").await[0];
+    hive.wait_status(id, 30, "waiting").await;
+    let listed = "The service listed its models";
+    let told = || hive.workers[0].log_text().matches(listed).count();
+    let before = told();
+    let (_, answer) = hive.post("/api/v1/models/refresh", &json!({})).await;
+    let refused = async || {
+        let error: Option<String> =
+            sqlx::query_scalar("SELECT error FROM model_refresh").fetch_one(&hive.pool).await.unwrap();
+        error.filter(|error| error.contains("is stopped"))
+    };
+    within(Duration::from_secs(90), &format!("it is told why: {answer}"), refused).await;
+    assert_eq!(told(), before);
+}

@@ -34,6 +34,8 @@ const COMPONENT: &str = "models";
 pub(crate) struct ModelList {
     store: Store,
     claude: Claude,
+    /// What stands for the key in the store.
+    key: String,
     worker: String,
     health: Health,
     book: Arc<ModelBook>,
@@ -52,6 +54,7 @@ impl ModelList {
     pub(crate) async fn open(
         store: Store,
         claude: Claude,
+        key: String,
         worker: String,
         classes: &Models,
         health: Health,
@@ -60,7 +63,7 @@ impl ModelList {
         store.report_model_classes(&worker, classes.all()).await?;
         let known = store.known_models().await?;
         let book = Arc::new(ModelBook::new(classes.clone(), Catalogue::new(&known.reported, known.now)));
-        let mut list = Self { store, claude, worker, health, book, seen: None, told: BTreeSet::new() };
+        let mut list = Self { store, claude, key, worker, health, book, seen: None, told: BTreeSet::new() };
         if timeout(START_WITHIN, list.refresh()).await.is_err() {
             tracing::warn!("The service did not list its models within {} s", START_WITHIN.as_secs());
         }
@@ -101,6 +104,14 @@ impl ModelList {
             Ok(false) => return,
             Err(error) => return tracing::debug!("whether a list of models is wanted is not known: {error}"),
         }
+        // A service that has refused the key is not asked with it, whatever for.
+        match self.store.is_key_stopped(&self.key).await {
+            Ok(false) => {}
+            Ok(true) => {
+                return self.finish(Err(&format!("key {} is stopped", self.key))).await;
+            }
+            Err(error) => return self.finish(Err(&error.to_string())).await,
+        }
         let listed = match timeout(ASK_WITHIN, self.claude.models()).await {
             Ok(Ok(models)) if models.is_empty() => Err("the service lists no models".to_owned()),
             Ok(Ok(models)) => Ok(models.into_iter().map(ReportedModel::from).collect::<Vec<_>>()),
@@ -112,7 +123,10 @@ impl ModelList {
             Ok(models) => tracing::info!(models = models.len(), "The service listed its models"),
             Err(error) => tracing::warn!("The service did not list its models: {error}"),
         }
-        let listed = listed.as_deref().map_err(String::as_str);
+        self.finish(listed.as_deref().map_err(String::as_str)).await;
+    }
+
+    async fn finish(&self, listed: Result<&[ReportedModel], &str>) {
         if let Err(error) = self.store.finish_model_refresh(&self.worker, listed).await {
             tracing::warn!("The list of models was not stored: {error}");
         }

@@ -86,7 +86,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let claude = Claude::new(claude).context("ANTHROPIC_BASE_URL or ANTHROPIC_API_KEY cannot be used")?;
     let models = loop {
         let (store, claude, health) = (store.clone(), claude.clone(), health.clone());
-        match ModelList::open(store, claude, name.clone(), &config.models, health).await {
+        let key = hive_agent::fingerprint(&config.claude_key, config.claude_url.as_str());
+        match ModelList::open(store, claude, key, name.clone(), &config.models, health).await {
             Err(error) if error.is_unavailable() && Instant::now() < patient_until => {
                 sleep(Duration::from_millis(200)).await;
             }
@@ -235,6 +236,7 @@ async fn agent(
         ends_looked_at: config.breaker_failures * 2,
         repeats_allowed: (config.repeats_percent, LEAST_REPEATS),
         key_probe_every: config.key_probe,
+        unnamed_hold: config.claude_park,
         ..GatePolicy::default()
     };
     let only_labelled = config.record_tasks == RecordTasks::Labelled;

@@ -205,7 +205,10 @@ impl Activation<'_> {
                 tries::Next::Verdict(verdict) if self.makes_room(&question.purpose, verdict) => {
                     return Ok(None);
                 }
-                tries::Next::Verdict(verdict) => return Ok(Some(self.settled(verdict, detail))),
+                tries::Next::Verdict(verdict) => {
+                    gate.given_up(&question.model, &error).await;
+                    return Ok(Some(self.settled(verdict, detail)));
+                }
             };
             let took = tries.elapsed();
             tracing::warn!(?took, "a model call failed and is made again: {detail}");
@@ -279,6 +282,7 @@ const fn ending(reason: hive_claude::EndReason) -> StatusReason {
     use hive_claude::EndReason as End;
     match reason {
         End::ModelNotFound => StatusReason::ModelNotFound,
+        End::ModelForbidden => StatusReason::Permission,
         End::TooLarge => StatusReason::RequestTooLarge,
         End::InvalidRequest | End::RetryRefused | End::Rejected | End::Protocol | End::Configuration => {
             StatusReason::InvalidRequest

@@ -54,16 +54,24 @@ struct Own {
     share: Share,
     /// Whatever the stores say: no call before.
     held_until: Option<Instant>,
+    /// Since when that lies in Postgres too.
+    hold_written: Option<Instant>,
     /// The limits that were last written down.
     learned: [u64; 3],
+}
+
+/// What stands for a key at an address in the stores: the first digits of the SHA-256 of both.
+#[must_use]
+pub fn fingerprint(key: &str, address: &str) -> String {
+    let digest = Sha256::digest(format!("{address}\n{key}"));
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Gate {
     /// The gate for a key at an address. Another key, or the same one elsewhere, has a state of its own.
     #[must_use]
     pub fn new(store: Store, queue: Queue, key: &str, address: &str, policy: GatePolicy) -> Self {
-        let digest = Sha256::digest(format!("{address}\n{key}"));
-        let key = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let key = fingerprint(key, address);
         let view = View::default();
         let inner =
             Inner { store, queue, key, policy, view, own: Mutex::default(), redis_away: Mutex::default() };

@@ -35,7 +35,7 @@ mod window;
 
 pub use choice::Choice;
 pub use definitions::Definitions;
-pub use gate::{Gate, GatePolicy, PROVIDER_UPDATES, RateLimits};
+pub use gate::{Gate, GatePolicy, PROVIDER_UPDATES, RateLimits, fingerprint};
 pub use meter::METRICS;
 pub use model_book::ModelBook;
 pub use models::Models;

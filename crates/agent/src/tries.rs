@@ -16,7 +16,7 @@ pub(crate) enum Next {
     Verdict(Verdict),
     /// Ask the model that stands in.
     StandIn {
-        /// The model before is not known to the provider.
+        /// The model before is not known to the provider, or not for this key.
         is_gone: bool,
     },
 }
@@ -34,7 +34,7 @@ impl Next {
 const fn is_out(verdict: Verdict) -> bool {
     match verdict {
         Verdict::Later { reason: WaitReason::ProviderUnavailable, .. }
-        | Verdict::End { reason: EndReason::ModelNotFound } => true,
+        | Verdict::End { reason: EndReason::ModelNotFound | EndReason::ModelForbidden } => true,
         Verdict::Later { .. }
         | Verdict::Again { .. }
         | Verdict::StopKey { .. }

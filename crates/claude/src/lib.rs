@@ -36,7 +36,8 @@ pub use price::{
 };
 pub use rate_limit::{RateLimits, Window};
 pub use retry::{
-    EndReason, Health, KeyStop, RetryPolicy, Verdict, WaitReason, health, hold, stops_key, verdict,
+    EndReason, Health, KeyStop, RetryPolicy, Verdict, WaitReason, accepts_key, health, hold,
+    is_unnamed_limit, stops_key, verdict,
 };
 pub use wire::batch::{
     Batch, BatchCounts, BatchOutcome, BatchPage, BatchReply, BatchRequest, BatchResult, BatchStatus,

@@ -5,8 +5,10 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// The longest wait that is believed: the longest window the service has is a calendar month.
-const LONGEST_WAIT: Duration = Duration::from_secs(31 * 24 * 3600);
+/// The longest wait that is believed. The service refills its buckets within minutes, and a month's spent limit has codes
+/// of its own: a longer one is a wrong figure or a wrong clock, and would hold the whole fleet for as long. Should it be
+/// true, it is heard again after the hour, at the cost of one call.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// The state of the service's buckets for this key and model group. `None` where a header was missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,7 +102,7 @@ mod tests {
     fn the_wait_is_read_in_each_form() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         const FAR: &str = "Sun, 09 Sep 2001 01:48:00 GMT";
-        let rows: [(&str, Pairs, Option<Duration>); 11] = [
+        let rows: [(&str, Pairs, Option<Duration>); 12] = [
             ("seconds", &[("retry-after", "20")], Some(Duration::from_secs(20))),
             ("a fraction of a second", &[("retry-after", "0.5")], Some(Duration::from_millis(500))),
             ("milliseconds", &[("retry-after-ms", "1500")], Some(Duration::from_millis(1500))),
@@ -120,7 +122,8 @@ mod tests {
                 &[("retry-after", FAR), ("date", "Sun, 09 Sep 2001 02:00:00 GMT")],
                 Some(Duration::ZERO),
             ),
-            ("beyond a month", &[("retry-after", "99999999999")], Some(LONGEST_WAIT)),
+            ("an hour", &[("retry-after", "3600")], Some(LONGEST_WAIT)),
+            ("beyond an hour", &[("retry-after", "86400")], Some(LONGEST_WAIT)),
             ("negative", &[("retry-after", "-5")], None),
             ("not a number", &[("retry-after", "NaN")], None),
             ("missing", &[], None),

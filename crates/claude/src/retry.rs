@@ -122,6 +122,8 @@ pub enum EndReason {
     InvalidRequest,
     /// There is no such model, or the base URL is wrong; the error's message says which.
     ModelNotFound,
+    /// The key may not use this model, and may use others.
+    ModelForbidden,
     /// The request has too many bytes.
     TooLarge,
     /// The service said that an error which is usually tried again should not be.
@@ -151,14 +153,31 @@ pub fn health(error: &Error) -> Health {
     }
 }
 
-/// How long nobody with this key may ask for this model again: what the service named, of an error that passes.
+/// How long nobody with this key may ask for this model again: what the service named, of an error that passes. That it
+/// shall not be tried again is said of this call alone.
 #[must_use]
 pub fn hold(error: &Error) -> Option<Duration> {
     let Error::Api(error) = error else { return None };
     match classify_api(error, &RetryPolicy::default()) {
-        Class::Passing(_) => error.retry_after.filter(|wait| !wait.is_zero()),
-        Class::Final(_) => None,
+        Class::Final(Verdict::StopKey { .. }) => None,
+        Class::Final(_) if usual(error).is_err() => None,
+        Class::Passing(_) | Class::Final(_) => error.named_wait(),
     }
+}
+
+/// True when the service refuses for its rate and names no time, so that somebody else has to.
+#[must_use]
+pub fn is_unnamed_limit(error: &Error) -> bool {
+    let Error::Api(api) = error else { return false };
+    api.named_wait().is_none() && stops_key(error).is_none() && usual(api) == Ok(WaitReason::RateLimited)
+}
+
+/// True when the service answered in a way that it gives only to a key that is good, although not with a reply.
+#[must_use]
+pub fn accepts_key(error: &Error) -> bool {
+    let Error::Api(api) = error else { return false };
+    let is_past_the_door = api.status == 200 || api.status == 529 || health(error) == Health::Answers;
+    is_past_the_door && stops_key(error).is_none()
 }
 
 /// Why no call with this key is of use any more, if `error` says so.
@@ -177,6 +196,9 @@ pub fn stops_key(error: &Error) -> Option<KeyStop> {
 #[must_use]
 pub fn verdict(error: &Error, attempt: u32, elapsed: Duration, policy: &RetryPolicy, jitter: f64) -> Verdict {
     let passing = match classify(error, policy) {
+        Class::Final(Verdict::Later { after, reason }) => {
+            return Verdict::Later { after: after.saturating_add(backoff(attempt, policy, jitter)), reason };
+        }
         Class::Final(verdict) => return verdict,
         Class::Passing(passing) => passing,
     };
@@ -255,6 +277,10 @@ fn classify_api(error: &ApiError, policy: &RetryPolicy) -> Class {
         })
     };
     match (usual(error), error.should_retry) {
+        // Not this call, and not at once. Such an error passes all the same: it is the end of no task.
+        (Ok(reason), Some(false)) if error.is_crowded() || error.named_wait().is_some() => {
+            Class::Final(Verdict::Later { after: error.named_wait().unwrap_or(policy.park), reason })
+        }
         (Ok(_), Some(false)) => Class::Final(end(EndReason::RetryRefused)),
         (Ok(reason), _) => passing(reason, None),
         // A key that is refused is refused for all, whatever is said about this call.
@@ -265,13 +291,13 @@ fn classify_api(error: &ApiError, policy: &RetryPolicy) -> Class {
 
 /// What the status says, or for an error inside a stream, the status that its type would have had.
 fn usual(error: &ApiError) -> Result<WaitReason, Verdict> {
-    let status = if error.status == 200 { usual_status(&error.kind) } else { error.status };
-    Err(match status {
+    Err(match error.usual_status() {
         429 => return Ok(WaitReason::RateLimited),
         408 | 409 | 500..=599 => return Ok(WaitReason::ProviderUnavailable),
         400 | 422 => refused_request(error),
         401 => stop(KeyStop::Authentication),
         402 => stop(KeyStop::Billing),
+        403 if is_about_a_model(error) => end(EndReason::ModelForbidden),
         403 => stop(KeyStop::Permission),
         404 => end(EndReason::ModelNotFound),
         413 => end(EndReason::TooLarge),
@@ -286,12 +312,40 @@ fn refused_request(error: &ApiError) -> Verdict {
     if error.code.as_deref() == Some("organization_on_hold") {
         return stop(KeyStop::Permission);
     }
-    // The one place that reads a message: the service has no code for this case, and taking it for an ordinary
-    // bad request would end a task that compaction can save.
+    // Messages are read here and for a 403 alone: the service has no code for these cases. Taken for ordinary bad requests
+    // they would end a task that compaction can save, and each task of the fleet until the limit is raised.
     if error.message.starts_with("prompt is too long") {
         return Verdict::TooLong;
     }
+    if error.message.starts_with("You have reached your specified API usage limits") {
+        return stop(KeyStop::SpendLimit);
+    }
     end(EndReason::InvalidRequest)
+}
+
+/// A key that may not use one model is good for the others. With a code it is about the key or its organisation.
+fn is_about_a_model(error: &ApiError) -> bool {
+    let message = error.message.to_ascii_lowercase();
+    error.kind == ErrorKind::Permission
+        && error.code.is_none()
+        && (message.contains("model") || message.contains("claude-"))
+}
+
+impl ApiError {
+    /// The status, or for an error inside a stream, the one that its type would have had.
+    fn usual_status(&self) -> u16 {
+        if self.status == 200 { usual_status(&self.kind) } else { self.status }
+    }
+
+    /// The wait that the service asks for, if any.
+    fn named_wait(&self) -> Option<Duration> {
+        self.retry_after.filter(|wait| !wait.is_zero())
+    }
+
+    /// Too many ask for the service's taste, which says nothing against this request.
+    fn is_crowded(&self) -> bool {
+        matches!(self.usual_status(), 429 | 529)
+    }
 }
 
 fn usual_status(kind: &ErrorKind) -> u16 {

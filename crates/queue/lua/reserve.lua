@@ -19,6 +19,13 @@ if of ~= minute then
   before = of == minute - 1 and calls or 0
   calls, repeats = 0, 0
 end
+-- None of these lies further ahead than is ever written: what does was written by a clock that has jumped back since.
+local far = now + 600000
+local full = {}
+for d = 1, 3 do
+  full[d] = tonumber(f[d]) or 0
+  if full[d] > far then full[d] = 0 end
+end
 local is_repeat = ARGV[6] == '1'
 if is_repeat and repeats >= math.max(tonumber(ARGV[9]), (calls + before) * tonumber(ARGV[8]) / 100) then
   return { 3, 60000 - now % 60000 }
@@ -34,29 +41,37 @@ for d = 1, 3 do
   if limit == 0 or (said > 0 and said < limit) then limit = said end
   if limit > 0 then
     rates[d] = limit * 0.92 / 60000
-    start = math.max(start, (tonumber(f[d]) or 0) - 250)
+    start = math.max(start, full[d] - 250)
     -- Never before a place that was given: what calls give back, since they took less than they asked for, would be used
     -- up by a crowd between those that still wait for theirs.
-    start = math.max(start, tonumber(f[12]) or 0)
+    start = math.max(start, math.min(tonumber(f[12]) or 0, now + most))
   end
 end
 if start - now > most then
   -- Those who are sent away come back one after the other, a little faster than there is room, so that some always wait.
+  -- One whom nobody is before comes back at its place.
   local step = 0
   for d = 1, 3 do
     if rates[d] then step = math.max(step, costs[d] / rates[d]) end
   end
-  local parked = math.max(tonumber(f[7]) or 0, now + most) + step * 0.8
-  parked = math.min(parked, now + 60000)
+  local parked = tonumber(f[7]) or 0
+  parked = parked <= now and start or math.max(parked, now + most) + step * 0.8
+  parked = math.min(parked, far)
   redis.call('HSET', state, 'parked', string.format('%.3f', parked))
   redis.call('PEXPIRE', state, 600000)
-  return { 2, math.ceil(parked - now) }
+  -- Nobody is sent away for much longer than a minute that others may give their places back in: what lies beyond is
+  -- spread over as long as the queue is, and over a minute at least. The clock's microseconds serve as chance.
+  local wait = parked - now
+  if wait > 60000 and parked > start then
+    wait = 60000 + math.max(wait - 60000, 60000) * (clock[2] * 7919 % 1000) / 1000
+  end
+  return { 2, math.ceil(wait) }
 end
 local names = { 'r', 'i', 'o' }
 for d = 1, 3 do
   if rates[d] then
-    local full = math.max(tonumber(f[d]) or 0, start) + costs[d] / rates[d]
-    redis.call('HSET', state, names[d], string.format('%.3f', full))
+    local till = math.min(math.max(full[d], start) + costs[d] / rates[d], far)
+    redis.call('HSET', state, names[d], string.format('%.3f', till))
   end
 end
 redis.call('HSET', state, 'last', string.format('%.3f', start), 'minute', minute, 'before', before, 'calls', calls + 1, 'repeats', repeats + (is_repeat and 1 or 0))

@@ -8,6 +8,8 @@
 local state, seen = KEYS[1], KEYS[2]
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- One wrong figure of a reply, or a clock that has jumped back, holds the fleet for ten minutes at most.
+local far = now + 600000
 local names = { 'r', 'i', 'o' }
 local off = { -ARGV[18], ARGV[3] - ARGV[1], ARGV[4] - ARGV[2] }
 for d = 1, 3 do
@@ -17,12 +19,14 @@ for d = 1, 3 do
   if limit == 0 or (known > 0 and known < limit) then limit = known end
   if limit > 0 then
     local rate = limit * 0.92 / 60000
-    local full = (tonumber(redis.call('HGET', state, names[d])) or now) + off[d] / rate
+    local full = tonumber(redis.call('HGET', state, names[d])) or now
+    if full > far then full = now end
+    full = full + off[d] / rate
     -- Others use the key as well: what they took is waited for.
     if said > 0 and left >= 0 and left < said * 0.1 then
       full = math.max(full, now + (said * 0.1 - left) / rate)
     end
-    redis.call('HSET', state, names[d], string.format('%.3f', full))
+    redis.call('HSET', state, names[d], string.format('%.3f', math.min(full, far)))
   end
 end
 redis.call('PEXPIRE', state, 600000)

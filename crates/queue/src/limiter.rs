@@ -51,7 +51,7 @@ pub enum Grant {
     Go(Duration),
     /// The provider said when to come back, and that lies so far ahead.
     Held(Duration),
-    /// There is no place soon; ask again after this time.
+    /// There is no place soon; ask again after this time. Those who ask together are told different times.
     Full(Duration),
     /// Too many of the minute's calls were repeats; ask again after this time.
     TooManyRepeats(Duration),
@@ -148,6 +148,27 @@ impl Queue {
         let mut call = HOLD.prepare_invoke();
         call.key(self.gate_key(bucket, "hold")).arg(millis(wait).max(1));
         let _: u8 = within(call.invoke_async(&mut self.shared.conn.clone())).await?;
+        Ok(())
+    }
+
+    /// How long no worker calls yet, as far as Redis knows.
+    ///
+    /// # Errors
+    /// As [`Queue::reserve`].
+    pub async fn held(&self, bucket: Bucket<'_>) -> Result<Duration, Error> {
+        let (key, mut ask) = (self.gate_key(bucket, "hold"), redis::cmd("PTTL"));
+        // Below zero where nothing is held.
+        let left: i64 = within(ask.arg(key).query_async(&mut self.shared.conn.clone())).await?;
+        Ok(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
+    }
+
+    /// Ends a hold before its time.
+    ///
+    /// # Errors
+    /// As [`Queue::reserve`].
+    pub async fn lift_hold(&self, bucket: Bucket<'_>) -> Result<(), Error> {
+        let (key, mut lift) = (self.gate_key(bucket, "hold"), redis::cmd("DEL"));
+        let _: u8 = within(lift.arg(key).query_async(&mut self.shared.conn.clone())).await?;
         Ok(())
     }
 

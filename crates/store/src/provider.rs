@@ -8,6 +8,7 @@ mod models;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use hive_domain::StatusReason;
 use uuid::Uuid;
 
 use crate::{error::Result, lease::LEASE_SECONDS, pool::Store};
@@ -44,6 +45,8 @@ pub struct ModelState {
     pub open: Option<OpenBreaker>,
     /// A minute's requests, input and output tokens, as the provider named them; 0 where it did not.
     pub limits: [u64; 3],
+    /// The provider refused for its rate without naming a time, and has not answered since.
+    pub is_limited_unnamed: bool,
 }
 
 /// An open breaker.
@@ -81,7 +84,7 @@ pub struct ProviderEvent {
     pub key: String,
     /// The model; empty for the whole key.
     pub model: String,
-    /// `breaker_opened`, `breaker_closed`, `key_stopped` or `key_resumed`.
+    /// `breaker_opened`, `breaker_closed`, `key_stopped`, `key_resumed` or `hold_lifted`.
     pub kind: String,
     /// Why.
     pub detail: String,
@@ -109,7 +112,7 @@ impl Store {
             r#"SELECT key_id, model, hold_until, opened_at, detail, probe_at, requests, input_tokens, output_tokens,
                       extract(epoch FROM hold_until - now())::float8 AS held_for,
                       extract(epoch FROM greatest(probe_at, probe_until) - now())::float8 AS probe_in,
-                      coalesce(probe_until > now(), false) AS "probing!"
+                      coalesce(probe_until > now(), false) AS "probing!", unnamed_limits > 0 AS "is_limited_unnamed!"
                FROM provider_models WHERE $1::text IS NULL OR key_id = $1 ORDER BY key_id, model"#,
             key,
         )
@@ -144,6 +147,7 @@ impl Store {
                 probing: row.probing,
             }),
             limits: [count(row.requests), count(row.input_tokens), count(row.output_tokens)],
+            is_limited_unnamed: row.is_limited_unnamed,
         });
         Ok(ProviderState {
             stopped: stopped.collect(),
@@ -171,17 +175,23 @@ impl Store {
     /// # Errors
     /// When Postgres refuses.
     pub async fn wake_provider_waits(&self) -> Result<u64> {
+        self.wake_waits(StatusReason::ProviderUnavailable).await
+    }
+
+    /// The same for tasks that wait for `reason`.
+    async fn wake_waits(&self, reason: StatusReason) -> Result<u64> {
         /// The longest that one of them still waits.
         const SPREAD_SECONDS: f64 = 3.0;
         let woken = sqlx::query!(
             "WITH parked AS (
                  SELECT id FROM tasks
-                 WHERE status = 'waiting' AND status_reason = 'provider_unavailable' AND run_at > now()
+                 WHERE status = 'waiting' AND status_reason = $2::text::status_reason AND run_at > now()
                  ORDER BY id FOR NO KEY UPDATE
              )
              UPDATE tasks SET run_at = least(run_at, now() + make_interval(secs => random() * $1)), updated_at = now()
              FROM parked WHERE tasks.id = parked.id",
             SPREAD_SECONDS,
+            reason.as_str(),
         );
         Ok(woken.execute(&self.pool).await?.rows_affected())
     }

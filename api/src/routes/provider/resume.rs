@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
+use hive_queue::Bucket;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,18 +21,29 @@ const UPDATES: &str = "provider_updates";
 #[serde(deny_unknown_fields)]
 #[schema(as = ProviderResume)]
 pub struct ProviderResume {
-    /// The digits that the page of the provider shows; every stopped key unless named.
+    /// The digits that the page of the provider shows; every key unless named.
     key: Option<String>,
 }
 
-/// The keys that are in use again.
+/// What is in use again.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ResumedKeys {
-    /// Their digits.
+    /// The digits of keys that were stopped.
     keys: Vec<String>,
+    /// Models that the provider held and that may be called again.
+    holds: Vec<LiftedHold>,
 }
 
-/// Gives stopped keys back to the workers. Tasks that waited come back within seconds.
+/// A model that was held.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LiftedHold {
+    /// The digits of the key.
+    key: String,
+    /// The model.
+    model: String,
+}
+
+/// Gives stopped keys back to the workers and ends holds before their time. Tasks that waited come back within seconds.
 #[utoipa::path(
     post,
     path = "/api/v1/provider/resume",
@@ -44,13 +56,26 @@ pub async fn handle(
     State(app): State<Arc<App>>,
     Body(resume): Body<ProviderResume>,
 ) -> Result<Json<ResumedKeys>> {
-    let keys = app.store.resume_keys(resume.key.as_deref(), ACTOR).await?;
-    if keys.is_empty() {
-        let what = resume
-            .key
-            .map_or_else(|| "no key is stopped".to_owned(), |key| format!("key {key:?} is not stopped"));
+    let key = resume.key.as_deref();
+    let keys = app.store.resume_keys(key, ACTOR).await?;
+    let lifted = app.store.lift_holds(key, ACTOR).await?;
+    // Of every model: Redis may hold one that Postgres was not told of.
+    let known = app.store.provider(key).await?.models;
+    for state in &known {
+        let bucket = Bucket { key: &state.key, model: &state.model };
+        if let Err(error) = app.queue.lift_hold(bucket).await {
+            // It comes to its end by itself; workers without Redis go by Postgres.
+            tracing::warn!("a hold of model {} stands in Redis: {error}", state.model);
+        }
+    }
+    if keys.is_empty() && lifted.is_empty() {
+        let what = resume.key.map_or_else(
+            || "no key is stopped and no model held".to_owned(),
+            |key| format!("key {key:?} is not stopped, and none of its models held"),
+        );
         return Err(ApiError::new(StatusCode::NOT_FOUND, "not_stopped", what));
     }
     app.queue.notify(UPDATES, "").await;
-    Ok(Json(ResumedKeys { keys }))
+    let holds = lifted.into_iter().map(|(key, model)| LiftedHold { key, model }).collect();
+    Ok(Json(ResumedKeys { keys, holds }))
 }

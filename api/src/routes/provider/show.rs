@@ -70,7 +70,7 @@ struct ModelView {
 struct EventView {
     /// When.
     at: DateTime<Utc>,
-    /// `breaker_opened`, `breaker_closed`, `key_stopped` or `key_resumed`.
+    /// `breaker_opened`, `breaker_closed`, `key_stopped`, `key_resumed` or `hold_lifted`.
     kind: String,
     /// The first digits of the SHA-256 of the key and its address.
     key: String,

@@ -26,6 +26,8 @@ pub(crate) struct Permit {
     pub(super) bytes: usize,
     pub(super) asked: [u64; 2],
     pub(super) tries: Option<Tries>,
+    /// When it was asked for: what is told later is not known to it.
+    pub(super) asked_at: Instant,
     pub(super) granted: Instant,
     /// The model has a rate: its place means something.
     pub(super) is_paced: bool,
@@ -152,19 +154,26 @@ impl Gate {
         }
     }
 
-    /// False when so much time has passed since the permit that something came between, or that its place is over: its
-    /// call is not to be sent with it. `missed`: how many places the same question has missed.
+    /// False when something came between since the permit was asked for, or when its place is over: its call is not to be
+    /// sent with it. `missed`: how many places the same question has missed.
     pub(crate) async fn is_still_good(&self, permit: &Permit, missed: u32) -> bool {
-        if permit.granted.elapsed() < FRESH {
-            return true;
+        let inner = &self.inner;
+        if !inner.is_let_pass(permit) {
+            return false;
         }
-        self.inner.look().await;
-        if permit.tries.is_some() {
-            return true;
+        // The place may have lain ahead, and the provider may have told another worker to hold meanwhile.
+        if permit.asked_at.elapsed() >= FRESH {
+            if inner.is_held_by_redis(&permit.model).await {
+                return false;
+            }
+            inner.look_unless_younger(FRESH).await;
+            if !inner.is_let_pass(permit) {
+                return false;
+            }
         }
         // A machine so slow that it misses each place still gets on.
         let late = LATE.saturating_mul(1 << missed.min(6));
-        self.is_clear(&permit.model) && !(permit.is_paced && permit.granted.elapsed() > late)
+        permit.tries.is_some() || !permit.is_paced || permit.granted.elapsed() <= late
     }
 
     /// False when a call of this model would surely be turned away, as far as this worker has seen.
@@ -175,6 +184,32 @@ impl Gate {
 }
 
 impl Inner {
+    /// False when this worker knows of something against the call. One that tries goes past what it tries, and past
+    /// nothing else.
+    fn is_let_pass(&self, permit: &Permit) -> bool {
+        let (view, model) = (&self.view, &permit.model);
+        let is_free = match permit.tries {
+            Some(Tries::Key) => true,
+            Some(Tries::Model(_)) => view.stop().is_none(),
+            None => view.stop().is_none() && view.open(model).is_none(),
+        };
+        is_free && self.held(model).is_zero()
+    }
+
+    /// True when Redis answers that the model is held: sooner than Postgres can be looked at.
+    async fn is_held_by_redis(&self, model: &str) -> bool {
+        if !self.asks_redis() {
+            return false;
+        }
+        match self.queue.held(self.bucket(model)).await {
+            Ok(held) => !held.is_zero(),
+            Err(error) => {
+                self.redis_failed(&error);
+                false
+            }
+        }
+    }
+
     async fn pass(&self, model: &str, bytes: usize, max_tokens: u32, repeats: bool) -> Pass {
         let asked = self.own().entry(model.to_owned()).or_default().estimate.of(bytes, max_tokens);
         let mut permit = Permit {
@@ -182,6 +217,7 @@ impl Inner {
             bytes,
             asked,
             tries: None,
+            asked_at: Instant::now(),
             granted: Instant::now(),
             is_paced: false,
             is_sent: true,
@@ -190,6 +226,7 @@ impl Inner {
             Ok(tries) => permit.tries = tries,
             Err(hindrance) => return Pass::Wait(hindrance),
         }
+        let policy = &self.policy;
         permit.is_paced = self.own_limits(model).iter().any(|limit| *limit > 0.0);
         let held = self.held(model);
         // Before Redis is asked: an answer that lay about makes the place no later than it is.
@@ -204,7 +241,9 @@ impl Inner {
             ),
             Grant::Full(wait) => (
                 Cause::Full,
-                wait + jitter(Duration::from_millis(250)),
+                // The times that are told differ. Back a little before its place, a call waits for it with its slot; later,
+                // the place would be lost.
+                wait.saturating_sub(jitter(policy.longest_wait.min(wait / 4))),
                 format!("the rate of model {model} is used up by the fleet"),
             ),
             Grant::TooManyRepeats(wait) => (
@@ -287,7 +326,12 @@ impl Inner {
         let limits = self.own_limits(model);
         let now = std::time::Instant::now();
         let mut own = self.own();
-        own.entry(model.to_owned()).or_default().share.reserve(now, asked, limits, repeats, &self.policy)
+        let share = &mut own.entry(model.to_owned()).or_default().share;
+        match share.reserve(now, asked, limits, repeats, &self.policy) {
+            // It tells all that are too many the same time.
+            Grant::Full(wait) => Grant::Full(wait + jitter(wait / 4)),
+            grant => grant,
+        }
     }
 
     /// This worker's part of the limits; 0 for none.
@@ -302,9 +346,14 @@ impl Inner {
 
     /// A call that was to find out is not made: another may.
     pub(super) async fn drop_tries(&self, permit: &Permit) {
-        if let Some(Tries::Model(probe)) = permit.tries
-            && let Err(error) = self.store.end_probe(&self.key, &permit.model, probe, Duration::ZERO).await
-        {
+        let dropped = match permit.tries {
+            None => return,
+            Some(Tries::Key) => self.store.give_back_key_probe(&self.key).await,
+            Some(Tries::Model(probe)) => {
+                self.store.end_probe(&self.key, &permit.model, probe, Duration::ZERO).await
+            }
+        };
+        if let Err(error) = dropped {
             tracing::debug!("a try of model {} is forgotten later: {error}", permit.model);
         }
     }

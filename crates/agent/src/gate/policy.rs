@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
+/// The longest that nobody calls a model because of refusals that name no time.
+pub const LONGEST_UNNAMED: Duration = Duration::from_secs(900);
+
 /// Its settings.
 #[derive(Clone, Debug)]
 pub struct GatePolicy {
@@ -21,6 +24,9 @@ pub struct GatePolicy {
     pub probe_within: Duration,
     /// How often one call tries a stopped key.
     pub key_probe_every: Duration,
+    /// How long nobody calls a model whose provider refuses for its rate and names no time; doubled until it answers, up to
+    /// [`LONGEST_UNNAMED`].
+    pub unnamed_hold: Duration,
     /// How many of a minute's calls of the fleet may repeat a failed one, in percent, and at least so many.
     pub repeats_allowed: (u32, u32),
 }
@@ -36,6 +42,7 @@ impl Default for GatePolicy {
             breaker_pause: Duration::from_secs(10),
             probe_within: Duration::from_secs(90),
             key_probe_every: Duration::from_secs(300),
+            unnamed_hold: Duration::from_secs(60),
             repeats_allowed: (10, 10),
         }
     }

@@ -2,15 +2,23 @@
 
 use std::time::Duration;
 
-use hive_claude::{Error, Health, KeyStop, Reply, Usage, health, hold, stops_key};
+use hive_claude::{
+    Error, Health, KeyStop, Reply, Usage, accepts_key, health, hold, is_unnamed_limit, stops_key,
+};
 use hive_queue::{Ended, Settlement};
+use hive_store::Probe;
 use tokio::time::Instant;
 
 use super::{
     Gate, Inner,
     pass::{Permit, Tries},
+    policy::LONGEST_UNNAMED,
 };
 use crate::meter;
+
+/// What a call is believed to have taken at most, in tokens each way: twice the longest window of a model. A wrong figure
+/// would hold up all the others.
+const MOST_TOKENS: u64 = 2_000_000;
 
 impl Gate {
     /// After a reply.
@@ -18,6 +26,27 @@ impl Gate {
         let charged = counted(&reply.usage);
         self.inner.own().entry(permit.model.clone()).or_default().estimate.learn(permit.bytes, charged);
         self.inner.settle(&permit, charged, &reply.rate_limits, Ended::Answered, "").await;
+        if self.inner.view.is_limited_unnamed(&permit.model)
+            && let Err(error) = self.inner.store.forget_unnamed_limits(&self.inner.key, &permit.model).await
+        {
+            tracing::debug!("that model {} answers again is told later: {error}", permit.model);
+        }
+    }
+
+    /// After the last try of a question. A provider that refuses for its rate and names no time is given one, for all: each
+    /// task would ask as often again.
+    pub(crate) async fn given_up(&self, model: &str, error: &Error) {
+        if !is_unnamed_limit(error) {
+            return;
+        }
+        let inner = &self.inner;
+        let held =
+            inner.store.hold_model_unnamed(&inner.key, model, inner.policy.unnamed_hold, LONGEST_UNNAMED);
+        match held.await {
+            Ok(Some(wait)) => inner.hold(model, wait).await,
+            Ok(None) => {}
+            Err(error) => tracing::warn!("a hold of model {model} could not be written down: {error}"),
+        }
     }
 
     /// After an error. A hold and a stop of the key are known to this worker at once, and written down for the others
@@ -45,9 +74,10 @@ impl Gate {
             (Ended::Neither, Some(Tries::Model(_))) if health(error) == Health::Answers => Ended::Answered,
             (ended, _) => ended,
         };
-        let is_key_try = matches!(permit.tries, Some(Tries::Key));
-        let permit = if is_key_try { Permit { tries: None, ..permit } } else { permit };
         self.inner.settle(&permit, charged, limits, ended, detail).await;
+        if matches!(permit.tries, Some(Tries::Key)) && accepts_key(error) {
+            self.inner.resume_key().await;
+        }
     }
 
     /// After a call that we gave up.
@@ -90,8 +120,9 @@ impl Inner {
         let until = Instant::now().checked_add(wait);
         {
             let mut own = self.own();
-            let held = &mut own.entry(model.to_owned()).or_default().held_until;
-            *held = (*held).max(until);
+            let own = own.entry(model.to_owned()).or_default();
+            own.held_until = own.held_until.max(until);
+            own.hold_written = None;
         }
         let (redis, postgres) = tokio::join!(
             self.queue.hold(self.bucket(model), wait),
@@ -100,8 +131,11 @@ impl Inner {
         if let Err(error) = redis {
             self.redis_failed(&error);
         }
-        if let Err(error) = postgres {
-            tracing::warn!("a hold of model {model} could not be written down: {error}");
+        match postgres {
+            Ok(()) => {
+                self.own().entry(model.to_owned()).or_default().hold_written = Some(Instant::now());
+            }
+            Err(error) => tracing::warn!("a hold of model {model} could not be written down: {error}"),
         }
         self.changed().await;
     }
@@ -181,23 +215,35 @@ impl Inner {
         }
     }
 
-    /// A call that was to find out for all says what it found.
+    async fn resume_key(&self) {
+        match self.store.resume_keys(Some(&self.key), "a call that tried").await {
+            Ok(_) => tracing::info!("Key {} is in use again: a call was answered", self.key),
+            Err(error) => tracing::warn!("that key {} is good could not be written down: {error}", self.key),
+        }
+        self.changed().await;
+    }
+
+    /// An answer closes the breaker of its model, whether the call was the one that tries or not.
+    async fn close(&self, model: &str, probe: Option<Probe>, sent_at: Instant) -> hive_store::Result<()> {
+        if self.store.close_breaker(&self.key, model, probe, sent_at.elapsed()).await? {
+            meter::breaker(model, "closed");
+            tracing::info!("Closed the breaker of model {model}: a call was answered");
+        }
+        Ok(())
+    }
+
+    /// A call that found something out for all says what it found.
     async fn tell_what_was_found(&self, permit: &Permit, ended: Ended) {
         let told = match (permit.tries, ended) {
-            (None, _) => return,
-            (Some(Tries::Key), Ended::Answered) => {
-                let resumed = self.store.resume_keys(Some(&self.key), "a call that tried").await;
-                resumed.map(|_| tracing::info!("Key {} is in use again: a call was answered", self.key))
+            (None, Ended::Answered) if self.view.open(&permit.model).is_some() => {
+                self.close(&permit.model, None, permit.granted).await
             }
-            (Some(Tries::Key), _) => return,
+            (None, _) => return,
+            (Some(Tries::Key), Ended::Answered) => return self.resume_key().await,
+            (Some(Tries::Key), _) if permit.is_sent => return,
+            (Some(Tries::Key), _) => self.store.give_back_key_probe(&self.key).await,
             (Some(Tries::Model(probe)), Ended::Answered) => {
-                let closed = self.store.close_breaker(&self.key, &permit.model, probe).await;
-                closed.map(|is_closed| {
-                    if is_closed {
-                        meter::breaker(&permit.model, "closed");
-                        tracing::info!("Closed the breaker of model {}: a call was answered", permit.model);
-                    }
-                })
+                self.close(&permit.model, Some(probe), permit.granted).await
             }
             (Some(Tries::Model(probe)), Ended::Failed) => {
                 self.store.end_probe(&self.key, &permit.model, probe, self.policy.breaker_pause).await
@@ -216,4 +262,18 @@ impl Inner {
 /// Tokens that count toward the rate: what was read from the cache does not.
 fn counted(usage: &Usage) -> [u64; 2] {
     [usage.input_tokens.saturating_add(usage.cache_creation_input_tokens), usage.output_tokens]
+        .map(|tokens| tokens.min(MOST_TOKENS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_that_no_call_can_have_taken_is_not_believed() {
+        let usage = Usage { input_tokens: u64::MAX, output_tokens: 1 << 60, ..Usage::default() };
+        assert_eq!(counted(&usage), [MOST_TOKENS; 2]);
+        let usage = Usage { input_tokens: 7, cache_creation_input_tokens: 5, output_tokens: 3, ..usage };
+        assert_eq!(counted(&usage), [12, 3]);
+    }
 }

@@ -14,6 +14,8 @@ use super::GatePolicy;
 const BURST: Duration = Duration::from_millis(250);
 /// A little below the limit, as the fleet's script has it.
 const BELOW: f64 = 0.92;
+/// The farthest that a bucket is taken to be full, as in the fleet's script: one wrong figure ends with it.
+const FAR: Duration = Duration::from_secs(600);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// One model.
@@ -61,7 +63,8 @@ impl Share {
         for (limit, cost) in [1, costs[0], costs[1]].into_iter().enumerate() {
             if limits[limit] > 0.0 {
                 let takes = takes(cost as f64, limits[limit]);
-                self.empty_at[limit] = Some(self.empty_at[limit].map_or(start, |at| at.max(start)) + takes);
+                let full = self.empty_at[limit].map_or(start, |at| at.max(start)) + takes;
+                self.empty_at[limit] = Some(full.min(now + FAR));
             }
         }
         self.last = Some(start);
@@ -86,7 +89,7 @@ impl Share {
                 && limits[limit] > 0.0
             {
                 self.empty_at[limit] = if charged >= asked {
-                    Some(at + takes(charged - asked, limits[limit]))
+                    Some((at + takes(charged - asked, limits[limit])).min(now + FAR))
                 } else {
                     at.checked_sub(takes(asked - charged, limits[limit]))
                 };
@@ -114,7 +117,7 @@ impl Share {
 
 /// How long a bucket of so much a minute needs to take `amount`.
 fn takes(amount: f64, per_minute: f64) -> Duration {
-    Duration::try_from_secs_f64(amount * 60.0 / (per_minute * BELOW)).unwrap_or(MINUTE)
+    Duration::try_from_secs_f64(amount * 60.0 / (per_minute * BELOW)).map_or(FAR, |takes| takes.min(FAR))
 }
 
 #[cfg(test)]
@@ -136,6 +139,20 @@ mod tests {
             assert!(in_window <= 105, "{in_window} from call {n}");
         }
         assert!(made.len() >= 510, "{}", made.len());
+    }
+
+    #[test]
+    fn one_wrong_figure_holds_for_ten_minutes_at_most() {
+        let (policy, now) = (GatePolicy::default(), Instant::now());
+        let limits = [0.0, 1_000.0, 0.0];
+        for wrong in [1 << 40, u64::MAX] {
+            let mut share = Share::default();
+            assert_eq!(share.reserve(now, [10, 0], limits, false, &policy), Grant::Go(Duration::ZERO));
+            share.settle(now, [0, 10, 0], [0, wrong, 0], limits, Ended::Answered, &policy);
+            let later = now + FAR;
+            assert!(matches!(share.reserve(now, [10, 0], limits, false, &policy), Grant::Full(_)));
+            assert_eq!(share.reserve(later, [10, 0], limits, false, &policy), Grant::Go(Duration::ZERO));
+        }
     }
 
     #[test]

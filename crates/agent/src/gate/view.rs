@@ -38,7 +38,20 @@ impl View {
 
     /// True when what was read is too old to go by, as while Postgres is slow.
     pub(super) fn is_stale(&self) -> bool {
-        self.with(|seen| Some(seen.at.elapsed() > STALE_AFTER)).unwrap_or(true)
+        self.age() > STALE_AFTER
+    }
+
+    /// How long ago it was read.
+    fn age(&self) -> Duration {
+        self.with(|seen| Some(seen.at.elapsed())).unwrap_or(Duration::MAX)
+    }
+
+    /// True when the provider refused a model for its rate without naming a time, and has not answered since.
+    pub(super) fn is_limited_unnamed(&self, model: &str) -> bool {
+        let is = |seen: &Seen| {
+            seen.state.models.iter().find(|state| state.model == model).map(|s| s.is_limited_unnamed)
+        };
+        self.with(is).unwrap_or(false)
     }
 
     /// The stop of the key, and how long nobody may try it yet.
@@ -83,6 +96,13 @@ impl View {
 }
 
 impl Inner {
+    /// Reads what holds now, unless that was done within `age`: one look serves all calls of that time.
+    pub(super) async fn look_unless_younger(&self, age: Duration) {
+        if self.view.age() >= age {
+            self.look().await;
+        }
+    }
+
     /// Reads what holds now. What cannot be read stays as it was seen.
     pub(super) async fn look(&self) {
         let at = Instant::now();
@@ -91,11 +111,22 @@ impl Inner {
                 meter::provider(&state);
                 let mut seen = self.view.seen.write().unwrap_or_else(PoisonError::into_inner);
                 if seen.as_ref().is_none_or(|seen| seen.at <= at) {
+                    self.lift_own_holds(&state, at);
                     *seen = Some(Seen { at, state });
                 }
             }
             Ok(Err(error)) => tracing::debug!("the state of the provider is read later: {error}"),
             Err(_) => tracing::debug!("the state of the provider is read later"),
+        }
+    }
+
+    /// A hold of this worker's own that was written down before a look, and that the look does not show, was lifted.
+    fn lift_own_holds(&self, state: &ProviderState, looked_at: Instant) {
+        let is_held = |model: &str| state.models.iter().any(|s| s.model == model && !s.held_for.is_zero());
+        for (model, own) in self.own().iter_mut() {
+            if own.hold_written.is_some_and(|written| written <= looked_at) && !is_held(model) {
+                own.held_until = None;
+            }
         }
     }
 

@@ -59,6 +59,7 @@ fn each_answer_of_the_service() {
     let rate = || api(429, "rate_limit_error");
     let busy = || api(529, "overloaded_error");
     let bad = || api(400, "invalid_request_error");
+    let barred = || api(403, "permission_error");
     let rows = [
         ("400", bad(), end(EndReason::InvalidRequest)),
         ("400 prompt is too long", told(bad(), "prompt is too long: 9 > 8"), Verdict::TooLong),
@@ -98,7 +99,35 @@ fn each_answer_of_the_service() {
             api(400, "overloaded_error"),
             end(EndReason::InvalidRequest),
         ),
-        ("529 that says no", said(busy(), false), end(EndReason::RetryRefused)),
+        (
+            "400 usage limits",
+            told(
+                bad(),
+                "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC.",
+            ),
+            stop(KeyStop::SpendLimit),
+        ),
+        (
+            "403 of a model",
+            told(barred(), "Your organization may not use claude-opus-5-5."),
+            end(EndReason::ModelForbidden),
+        ),
+        (
+            "403 of a model, by the word",
+            told(barred(), "No access to this Model"),
+            end(EndReason::ModelForbidden),
+        ),
+        (
+            "403 with a code",
+            code(told(barred(), "No model for you"), "organization_on_hold"),
+            stop(KeyStop::Permission),
+        ),
+        ("403 of another type", told(api(403, "http_403"), "model"), stop(KeyStop::Permission)),
+        ("529 that says no", said(busy(), false), unavailable(60.25)),
+        ("529 that says no and when", said(after(busy(), 20.0), false), unavailable(20.25)),
+        ("429 that says no and when", said(after(rate(), 1.0), false), limited(1.25)),
+        ("503 that says no and when", said(after(api(503, "api_error"), 20.0), false), unavailable(20.25)),
+        ("503 that says no", said(api(503, "api_error"), false), end(EndReason::RetryRefused)),
         ("401 that says no", said(api(401, "authentication_error"), false), stop(KeyStop::Authentication)),
         ("400 that says yes", said(bad(), true), again(0.25)),
         ("in the stream: overloaded", api(200, "overloaded_error"), again(0.25)),
@@ -226,6 +255,10 @@ fn what_a_breaker_and_the_fleet_learn_from_an_error() {
     for (error, health_of_it, hold_of_it) in [
         (of(after(rate(), 7.0)), Health::Answers, Some(seconds(7.0))),
         (of(after(api(529, "overloaded_error"), 3.0)), Health::Fails, Some(seconds(3.0))),
+        (of(said(after(rate(), 7.0), false)), Health::Answers, Some(seconds(7.0))),
+        (of(said(after(api(529, "overloaded_error"), 3.0), false)), Health::Fails, Some(seconds(3.0))),
+        (of(said(after(api(503, "api_error"), 3.0), false)), Health::Fails, Some(seconds(3.0))),
+        (of(after(api(401, "authentication_error"), 7.0)), Health::Answers, None),
         (of(api(503, "api_error")), Health::Fails, None),
         (of(after(api(400, "invalid_request_error"), 7.0)), Health::Answers, None),
         (of(after(code(rate(), "enforced_spend_limit_reached"), 7.0)), Health::Answers, None),
@@ -233,5 +266,27 @@ fn what_a_breaker_and_the_fleet_learn_from_an_error() {
         (Error::Config("x".to_owned()), Health::Unknown, None),
     ] {
         assert_eq!((health(&error), hold(&error)), (health_of_it, hold_of_it), "{error}");
+    }
+}
+
+#[test]
+fn what_an_error_tells_of_the_key_and_of_a_limit_without_a_time() {
+    let rate = || api(429, "rate_limit_error");
+    for (error, is_good, is_unnamed) in [
+        (api(400, "invalid_request_error"), true, false),
+        (api(404, "not_found_error"), true, false),
+        (rate(), true, true),
+        (after(rate(), 0.0), true, true),
+        (after(rate(), 7.0), true, false),
+        (code(rate(), "a_code_to_come"), true, true),
+        (code(rate(), "enforced_spend_limit_reached"), false, false),
+        (api(529, "overloaded_error"), true, false),
+        (api(200, "rate_limit_error"), true, true),
+        (api(500, "api_error"), false, false),
+        (api(401, "authentication_error"), false, false),
+        (code(api(400, "invalid_request_error"), "organization_on_hold"), false, false),
+    ] {
+        let error = Error::Api(Box::new(error));
+        assert_eq!((accepts_key(&error), is_unnamed_limit(&error)), (is_good, is_unnamed), "{error:?}");
     }
 }

@@ -9,5 +9,6 @@ mod counted;
 mod events;
 mod faults;
 mod harness;
+mod limiter;
 mod takeover;
 mod tickets;

@@ -1,4 +1,5 @@
-//! The breaker of a model, one for the fleet: open, tried by one call at a time, closed by the first that succeeds.
+//! The breaker of a model, one for the fleet: open, tried by one call at a time, closed by the first answer to a call that
+//! was sent since it opened.
 
 use std::time::Duration;
 
@@ -58,24 +59,33 @@ impl Store {
         Ok(taken.execute(&self.pool).await?.rows_affected() == 1)
     }
 
-    /// Closes the breaker: the call that tried was answered. What waited is woken. False: it was no more the one that
-    /// tries.
+    /// Closes the breaker: a call was answered that tries, or that was sent `sent_ago` and so after the breaker opened. It
+    /// need not be the one that tries by now: a call may take longer than a try is waited for. What waited is woken. False:
+    /// the breaker is closed, or opened after the call was sent.
     ///
     /// # Errors
     /// When Postgres refuses.
-    pub async fn close_breaker(&self, key: &str, model: &str, probe: Probe) -> Result<bool> {
+    pub async fn close_breaker(
+        &self,
+        key: &str,
+        model: &str,
+        probe: Option<Probe>,
+        sent_ago: Duration,
+    ) -> Result<bool> {
         let closed = sqlx::query!(
             "WITH model AS (
                  UPDATE provider_models
                  SET opened_at = NULL, detail = NULL, probe_at = NULL, probe = NULL, probe_until = NULL,
                      failed_probes = 0
-                 WHERE key_id = $1 AND model = $2 AND probe = $3
+                 WHERE key_id = $1 AND model = $2 AND opened_at IS NOT NULL
+                   AND (probe = $3 OR opened_at < now() - make_interval(secs => $4))
                  RETURNING key_id, model
              )
              INSERT INTO provider_events (key_id, model, kind) SELECT key_id, model, 'breaker_closed' FROM model",
             key,
             model,
             probe,
+            sent_ago.as_secs_f64(),
         );
         let is_closed = closed.execute(&self.pool).await?.rows_affected() == 1;
         if is_closed {

@@ -29,6 +29,18 @@ impl Store {
         Ok(stopped.execute(&self.pool).await?.rows_affected() == 1)
     }
 
+    /// True when nobody may call with a key.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn is_key_stopped(&self, key: &str) -> Result<bool> {
+        let stopped = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM provider_keys WHERE key_id = $1 AND stopped_at IS NOT NULL) AS "stopped!""#,
+            key,
+        );
+        Ok(stopped.fetch_one(&self.pool).await?)
+    }
+
     /// Lets one call try a stopped key, when its time has come, and sets the time of the next try. True: this caller may.
     ///
     /// # Errors
@@ -41,6 +53,20 @@ impl Store {
             next_in.as_secs_f64(),
         );
         Ok(taken.execute(&self.pool).await?.rows_affected() == 1)
+    }
+
+    /// The call that was to try a stopped key was not made: another may.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn give_back_key_probe(&self, key: &str) -> Result<()> {
+        sqlx::query!(
+            "UPDATE provider_keys SET probe_at = least(probe_at, now()) WHERE key_id = $1 AND stopped_at IS NOT NULL",
+            key,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 
     /// Gives a stopped key, or with `None` every one, back to the fleet. Returns those that were stopped.

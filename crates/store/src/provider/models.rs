@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hive_domain::StatusReason;
+
 use crate::{error::Result, pool::Store};
 
 impl Store {
@@ -21,6 +23,81 @@ impl Store {
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    /// The provider refuses a model for its rate and names no time: no worker calls it for `shortest`, or twice as long
+    /// after each such refusal since the last answer, up to `longest`. Returns for how long; `None` while a hold stands,
+    /// since what was sent before it says nothing new.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn hold_model_unnamed(
+        &self,
+        key: &str,
+        model: &str,
+        shortest: Duration,
+        longest: Duration,
+    ) -> Result<Option<Duration>> {
+        let held = sqlx::query_scalar!(
+            r#"INSERT INTO provider_models AS m (key_id, model, hold_until, unnamed_limits)
+               VALUES ($1, $2, now() + make_interval(secs => least($3::float8, $4::float8)), 1)
+               ON CONFLICT (key_id, model) DO UPDATE
+                   SET hold_until = now() + make_interval(secs => least($3 * power(2, least(m.unnamed_limits, 20)), $4)),
+                       unnamed_limits = m.unnamed_limits + 1
+                   WHERE m.hold_until IS NULL OR m.hold_until <= now()
+               RETURNING extract(epoch FROM hold_until - now())::float8 AS "held!""#,
+            key,
+            model,
+            shortest.as_secs_f64(),
+            longest.as_secs_f64(),
+        );
+        Ok(held.fetch_optional(&self.pool).await?.map(|held| super::ahead(Some(held))))
+    }
+
+    /// The provider answered for a model again: the next refusal without a time is the first one.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn forget_unnamed_limits(&self, key: &str, model: &str) -> Result<()> {
+        sqlx::query!(
+            "UPDATE provider_models SET unnamed_limits = 0
+             WHERE key_id = $1 AND model = $2 AND unnamed_limits > 0",
+            key,
+            model,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Ends the holds of a key's models, or with `None` those of every key, before their time, and wakes what waited for
+    /// them. Returns keys and models.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn lift_holds(&self, key: Option<&str>, actor: &str) -> Result<Vec<(String, String)>> {
+        let lifted = sqlx::query!(
+            r#"WITH held AS (
+                   SELECT key_id, model FROM provider_models
+                   WHERE hold_until > now() AND ($1::text IS NULL OR key_id = $1)
+                   ORDER BY key_id, model FOR NO KEY UPDATE
+               ), lifted AS (
+                   UPDATE provider_models m SET hold_until = NULL, unnamed_limits = 0
+                   FROM held WHERE m.key_id = held.key_id AND m.model = held.model
+                   RETURNING m.key_id, m.model
+               )
+               INSERT INTO provider_events (key_id, model, kind, detail)
+               SELECT key_id, model, 'hold_lifted', 'by ' || $2 FROM lifted ORDER BY key_id, model
+               RETURNING key_id, model"#,
+            key,
+            actor,
+        );
+        let lifted = lifted.fetch_all(&self.pool).await?;
+        if !lifted.is_empty() {
+            self.wake_waits(StatusReason::RateLimited).await?;
+            self.trim_provider_events().await?;
+        }
+        Ok(lifted.into_iter().map(|row| (row.key_id, row.model)).collect())
     }
 
     /// How long no call may be made yet, asked for itself: for a worker that cannot ask Redis.

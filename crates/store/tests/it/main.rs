@@ -39,6 +39,7 @@ mod once;
 mod outcomes;
 mod pauses;
 mod plans;
+mod provider;
 mod random_verbs;
 mod rates;
 mod reconcile;
