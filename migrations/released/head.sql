@@ -151,21 +151,19 @@ CREATE TYPE public.task_status AS ENUM (
     'cancelled',
     'dead'
 );
-CREATE FUNCTION public.ancestors_of(parent uuid) RETURNS uuid[]
-    LANGUAGE sql STABLE
-    AS $$
-    WITH RECURSIVE above AS (
-        SELECT id, parent_id, 1 AS height FROM tasks WHERE id = parent
-        UNION ALL
-        SELECT t.id, t.parent_id, height + 1 FROM above JOIN tasks t ON t.id = above.parent_id WHERE height < 16
-    )
-    SELECT coalesce(array_agg(id ORDER BY height), '{}') FROM above
-$$;
 CREATE FUNCTION public.budget_targets(task uuid, parent uuid, agent uuid, session uuid) RETURNS uuid[]
     LANGUAGE sql STABLE
     AS $$
-    SELECT array_remove(ARRAY['00000000-0000-0000-0000-000000000000'::uuid, agent, session, task], NULL)
-        || CASE WHEN parent IS NULL THEN '{}'::uuid[] ELSE ancestors_of(parent) END
+    WITH RECURSIVE above AS (
+        SELECT id FROM unnest(ARRAY[task, parent]) AS seed (id) WHERE id IS NOT NULL
+        UNION
+        SELECT came.id
+        FROM above JOIN tasks t ON t.id = above.id
+        CROSS JOIN unnest(ARRAY[t.parent_id, t.redriven_from, t.forked_from]) AS came (id)
+        WHERE came.id IS NOT NULL
+    )
+    SELECT array_remove(ARRAY['00000000-0000-0000-0000-000000000000'::uuid, agent, session], NULL)
+        || ARRAY(SELECT id FROM above)
 $$;
 CREATE FUNCTION public.lane_of(priority smallint) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -368,9 +366,13 @@ CREATE FUNCTION public.spent_of_tree(root uuid, today boolean) RETURNS bigint
     LANGUAGE sql STABLE
     AS $$
     WITH RECURSIVE tree AS (
-        SELECT root AS id, 1 AS height
-        UNION ALL
-        SELECT t.id, height + 1 FROM tree JOIN tasks t ON t.parent_id = tree.id WHERE height < 16
+        SELECT root AS id
+        UNION
+        SELECT came.id
+        FROM tree CROSS JOIN LATERAL (
+            SELECT t.id FROM tasks t WHERE t.parent_id = tree.id
+            UNION ALL SELECT t.id FROM tasks t WHERE t.redriven_from = tree.id
+            UNION ALL SELECT t.id FROM tasks t WHERE t.forked_from = tree.id) AS came
     )
     SELECT coalesce(sum(c.cost_nano_usd + CASE WHEN c.state = 'unknown' THEN c.reserved_nano_usd ELSE 0 END), 0)::bigint
     FROM tree
@@ -846,7 +848,7 @@ CREATE TABLE public.provider_events (
     model text DEFAULT ''::text NOT NULL,
     kind text NOT NULL,
     detail text DEFAULT ''::text NOT NULL,
-    CONSTRAINT provider_events_kind CHECK ((kind = ANY (ARRAY['breaker_opened'::text, 'breaker_closed'::text, 'key_stopped'::text, 'key_resumed'::text])))
+    CONSTRAINT provider_events_kind CHECK ((kind = ANY (ARRAY['breaker_opened'::text, 'breaker_closed'::text, 'key_stopped'::text, 'key_resumed'::text, 'hold_lifted'::text])))
 );
 ALTER TABLE public.provider_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.provider_events_id_seq
@@ -879,6 +881,7 @@ CREATE TABLE public.provider_models (
     requests bigint,
     input_tokens bigint,
     output_tokens bigint,
+    unnamed_limits integer DEFAULT 0 NOT NULL,
     CONSTRAINT provider_models_breaker_whole CHECK (((opened_at IS NULL) = (probe_at IS NULL))),
     CONSTRAINT provider_models_probe_whole CHECK (((probe IS NULL) = (probe_until IS NULL)))
 );
@@ -1209,6 +1212,8 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (39, 'segments', '2026-01-05 12:00:00+00', true, '\xfce6ef43a112f2f9244297a5cb4e07fd5c1bcff3b97556cf99043749787f284cf8f29ceaa996db2ee4cda99433a456af', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (4, 'events', '2026-01-05 12:00:00+00', true, '\x93f12a873093f536c8d4c18d66c1073fa81b74f6e5fb5e21728e8cf6f79ed73cfc621a056c506cb642e64c1ece20ff3f', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (41, 'batches', '2026-01-05 12:00:00+00', true, '\x64d1aacc1160ff4fe20f7af91fc0682b2181d249a4bee6f9fb592f30c60ba5aafd4ea601f5ca91b04b0a225a7cf8f71f', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (43, 'budget lines', '2026-01-05 12:00:00+00', true, '\xde747211129388aeab616feb2fdc7520885b13694e92a8ec5c94c1f2288e9fb69be6da51d1a265590f22447abc9f5900', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (44, 'lifted holds', '2026-01-05 12:00:00+00', true, '\x916429cbb67e19e577f17c2d28c40de30ef757da28d9e8468195ffa1e058b092223e9c6489e34f43690792092c8e61fd', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (5, 'operation reasons', '2026-01-05 12:00:00+00', true, '\x3c57d924fe6f0298fef2e1b0e5b9511bd6c58957f6bff7af65180d401dc790094b5f8b5433f018708a8dc7560d4d7aff', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (6, 'operations', '2026-01-05 12:00:00+00', true, '\x49d584c7722827b5f634057c74e47750018ba7bbb806352467526a31911433fd5d88bc75f676d877ef127d0b3ecf3ee1', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (7, 'gates', '2026-01-05 12:00:00+00', true, '\xc8d76bcdb05246bf34e11f0a83c90ffe4be67bd464cb5277f390d27aac29571164453a347a0538e21f6843c834228e3f', 0);
@@ -1264,7 +1269,7 @@ INSERT INTO public.pauses (scope, name, mode, reason, until, created_by, created
 INSERT INTO public.projects (id, created_at, name) VALUES ('00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 'default');
 INSERT INTO public.provider_events (id, created_at, key_id, model, kind, detail) OVERRIDING SYSTEM VALUE VALUES (1, '2026-01-05 12:00:00+00', '0123456789ab', '', 'key_stopped', 'permission: no');
 INSERT INTO public.provider_keys (key_id, stopped_at, reason, detail, probe_at, resumed_at, resumed_by) VALUES ('0123456789ab', '2026-01-05 12:00:00+00', 'permission', 'no', '2026-01-05 12:05:00+00', NULL, NULL);
-INSERT INTO public.provider_models (key_id, model, hold_until, opened_at, detail, failed_probes, probe_at, probe, probe_until, requests, input_tokens, output_tokens) VALUES ('0123456789ab', 'claude', '2026-01-05 12:01:00+00', '2026-01-05 12:00:00+00', 'overloaded', 1, '2026-01-05 12:02:00+00', NULL, NULL, 50, NULL, NULL);
+INSERT INTO public.provider_models (key_id, model, hold_until, opened_at, detail, failed_probes, probe_at, probe, probe_until, requests, input_tokens, output_tokens, unnamed_limits) VALUES ('0123456789ab', 'claude', '2026-01-05 12:01:00+00', '2026-01-05 12:00:00+00', 'overloaded', 1, '2026-01-05 12:02:00+00', NULL, NULL, 50, NULL, NULL, 0);
 INSERT INTO public.routing_rules (version, rules, note, created_by, created_at) VALUES (1, '[]', 'Each agent is answered by the class that it names.', 'migration', '2026-01-05 12:00:00+00');
 INSERT INTO public.routing_rules (version, rules, note, created_by, created_at) VALUES (2, '[{"role": "qa", "step": "*", "model": "hard"}]', 'Better eyes', 'ada', '2026-01-05 12:00:00+00');
 INSERT INTO public.schedules (id, project_id, system, created_by, created_at, name, cron, time_zone, overlap, catch_up, catch_up_limit, enabled, task, duty, options, version, updated_at, last_slot, next_slot, last_task_id, last_order_id, last_error, slots_since) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '00000000-0000-7000-8000-000000000001', false, 'ada', '2026-01-05 12:00:00+00', 'nightly', '0 3 * * *', 'Europe/Berlin', 'queue', 'one', 1, false, NULL, 'records', '{}', 1, '2026-01-05 12:00:00+00', '2026-01-05 02:00:00+00', '2026-01-06 02:00:00+00', NULL, NULL, NULL, '2026-01-05 12:00:00+00');
@@ -1302,9 +1307,9 @@ INSERT INTO public.tasks (id, project_id, title, description, duty, repository_u
 INSERT INTO public.tasks (id, project_id, title, description, duty, repository_url, base_ref, base_commit, acceptance, context, labels, limits, model, on_dependency_failure, max_attempts, created_by, created_at, assigned_agent_id, agent_version, priority, status, status_reason, status_detail, run_at, attempt, verify_only, epoch, worker, lease_until, announced_at, next_seq, event_seq, result, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, started_at, claimed_at, run_seconds, completed_at, updated_at, session_id, parent_id, deadline, concurrency_key, redriven_from, forked_from, forked_at, deaths, isolated, journal_format, error_class, depth, messages_sent, messages_read, budget_id, budget_need, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', '00000000-0000-7000-8000-000000000001', 'odd', '', 'noop', NULL, NULL, NULL, '[]', '{}', '{}', '{}', NULL, 'fail', 3, 'ada', '2026-01-05 12:00:00+00', NULL, NULL, 5, 'succeeded', NULL, NULL, '2026-01-05 12:00:00+00', 0, false, 0, NULL, NULL, NULL, 3, 3, NULL, 0, 0, 0, 0, 0, NULL, NULL, 0, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, false, NULL, NULL, 0, 0, 0, NULL, NULL, NULL);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 28, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 28, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
 SELECT pg_catalog.setval('public.provider_events_id_seq', 1, true);
 ALTER TABLE ONLY public._sqlx_migrations
@@ -1457,6 +1462,7 @@ CREATE INDEX tasks_at_budget ON public.tasks USING btree (budget_id, priority, i
 CREATE INDEX tasks_at_key ON public.tasks USING btree (concurrency_key) WHERE ((status = 'pending'::public.task_status) AND (status_reason = 'concurrency'::public.status_reason));
 CREATE INDEX tasks_by_agent ON public.tasks USING btree (assigned_agent_id, id DESC) WHERE (assigned_agent_id IS NOT NULL);
 CREATE INDEX tasks_by_deadline ON public.tasks USING btree (deadline) WHERE ((deadline IS NOT NULL) AND (status <> ALL (ARRAY['succeeded'::public.task_status, 'failed'::public.task_status, 'cancelled'::public.task_status, 'dead'::public.task_status])));
+CREATE INDEX tasks_by_fork ON public.tasks USING btree (forked_from) WHERE (forked_from IS NOT NULL);
 CREATE INDEX tasks_by_key ON public.tasks USING btree (concurrency_key, priority, id) WHERE ((concurrency_key IS NOT NULL) AND (status = ANY (ARRAY['pending'::public.task_status, 'ready'::public.task_status, 'running'::public.task_status])));
 CREATE INDEX tasks_by_label ON public.tasks USING gin (labels jsonb_path_ops) WHERE (labels <> '{}'::jsonb);
 CREATE INDEX tasks_by_origin ON public.tasks USING btree (redriven_from) WHERE (redriven_from IS NOT NULL);
