@@ -25,7 +25,7 @@ pub struct GatePolicy {
     /// How often one call tries a stopped key.
     pub key_probe_every: Duration,
     /// How long nobody calls a model whose provider refuses for its rate and names no time; doubled until it answers, up to
-    /// [`LONGEST_UNNAMED`].
+    /// 15 minutes.
     pub unnamed_hold: Duration,
     /// How many of a minute's calls of the fleet may repeat a failed one, in percent, and at least so many.
     pub repeats_allowed: (u32, u32),
