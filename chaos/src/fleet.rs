@@ -101,6 +101,8 @@ impl Fleet {
                 ("HIVE_WORKER_LISTEN", listen.clone()),
                 ("HIVE_WORKER_NAME", name.clone()),
                 ("HIVE_SLOTS", SLOTS.to_string()),
+                // One call in five fails for as long as the run lasts: tasks shall not wait for the fleet's bound of repeats.
+                ("HIVE_REPEATS_PERCENT", "100".to_owned()),
                 ("HIVE_ISOLATED", (number == WORKERS + 1).to_string()),
                 ("HIVE_DRAIN_SECONDS", "10".to_owned()),
                 ("ANTHROPIC_BASE_URL", format!("http://{}", self.claude.address)),
