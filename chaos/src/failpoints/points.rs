@@ -103,6 +103,11 @@ impl Case {
         }
     }
 
+    /// Whether the point is only met when a conversation goes on in a new segment, in which turns are counted anew.
+    pub(crate) fn wants_segment(&self) -> bool {
+        self.point.starts_with("segment::")
+    }
+
     /// Whether the next life of the process meets the point again.
     pub(crate) fn lasts(&self) -> bool {
         self.kind == Kind::Scheduler
