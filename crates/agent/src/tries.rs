@@ -22,7 +22,7 @@ pub(crate) enum Next {
 }
 
 impl Next {
-    /// The model cannot be asked for now, or is none.
+    /// The model is overloaded, unreachable, unknown or forbidden: another may be asked in its place.
     pub(crate) const fn is_out(&self) -> bool {
         match self {
             Self::StandIn { .. } => true,
