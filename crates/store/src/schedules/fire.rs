@@ -99,11 +99,22 @@ impl Store {
             .fetch_optional(&mut *tx)
             .await?;
         let Some(row) = row else { return Ok(Fired::default()) };
-        let mut firing = Firing::of(self, &mut tx, row, base_commit).await?;
-        firing.do_due().await?;
-        let fired = firing.fired;
-        tx.commit().await?;
-        Ok(fired)
+        let work = async {
+            let mut firing = Firing::of(self, &mut tx, row, base_commit).await?;
+            firing.do_due().await?;
+            Ok(firing.fired)
+        };
+        match work.await {
+            Ok(fired) => {
+                tx.commit().await?;
+                Ok(fired)
+            }
+            Err(error) => {
+                // Not left to the drop, which is done some time later: why it failed is noted in the row that it holds.
+                tx.rollback().await.ok();
+                Err(error)
+            }
+        }
     }
 
     /// Fires a schedule now, whatever its slots, its overlap policy and whether it is enabled.
