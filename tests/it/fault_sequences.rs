@@ -88,7 +88,6 @@ async fn five_hundred_sequences_of_faults() {
     };
     within(Duration::from_secs(240), "all sequences end", all_ended).await;
 
-    let mut unheard = 0;
     for (number, end) in ends.iter().enumerate() {
         let (id, status, reason, attempt): (uuid::Uuid, String, Option<String>, i32) = sqlx::query_as(
             "SELECT id, status::text, status_reason::text, attempt FROM tasks WHERE title = $1",
@@ -114,26 +113,14 @@ async fn five_hundred_sequences_of_faults() {
             "seed {seed}, sequence {number}: {calls:#?}"
         );
         assert_eq!(attempt, 1, "seed {seed}, sequence {number} burnt an attempt");
-        let (booked, charged) = (hive.booked(id).await, hive.charged(id));
-        // A connection that broke before a word was heard: what was charged for it, nobody here can know (decision 12).
-        let broke = |(state, error): &(String, Option<String>)| {
-            let error = error.as_deref().unwrap_or_default();
-            state == "failed" && !error.contains("the Messages API answered")
-        };
-        if booked.cost_nano_usd < charged.cost_nano_usd && calls.iter().any(broke) {
-            unheard += 1;
-            continue;
-        }
+        // Of a reply that was torn as much is booked as may have been charged, of every other as much as was.
         let is_torn =
-            hive.calls(id).iter().any(|call| call.cut) || calls.iter().any(|call| call.0 == "failed");
-        assert!(
-            booked == charged || is_torn && booked.cost_nano_usd > charged.cost_nano_usd,
-            "seed {seed}, sequence {number}: {booked:?}, {charged:?}"
-        );
+            hive.calls(id).iter().any(|call| call.cut) || calls.iter().any(|call| call.0 != "answered");
+        if !is_torn {
+            assert_eq!(hive.booked(id).await, hive.charged(id), "seed {seed}, sequence {number}");
+        }
         hive.assert_charges_covered(id).await;
     }
-    println!("{unheard} sequences with a charge that nobody heard of");
-    assert!(unheard <= SEQUENCES / 50, "seed {seed}: {unheard} sequences with a charge that nobody heard of");
     // Cut within its input or before its end, the call of a reply must not run. One that came late was whole.
     let torn = "SELECT count(*) FROM steps s JOIN tasks t ON t.id = s.task_id \
                 WHERE s.kind = 'tool_results' AND s.task_id <> $1 AND NOT EXISTS \

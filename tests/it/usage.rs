@@ -115,3 +115,32 @@ async fn every_way_of_adding_up_agrees_with_the_double() {
     let verified = hive.get("/api/v1/usage?group_by=session").await;
     assert!(verified["items"].as_array().unwrap().iter().any(|item| item["key"] == session["id"]));
 }
+
+#[tokio::test]
+async fn an_answer_that_a_person_interrupts_is_booked_as_far_as_it_came() {
+    let script = rules(json!([
+        { "name": "long", "when": { "turn": 0 }, "times": 1, "say": "Much of it is heard. ".repeat(1_900),
+          "between_events_ms": 400 },
+        { "name": "finish", "tools": [finish("Heard.")] },
+    ]));
+    let hive = TestHive::builder().script(script).start().await;
+    let id = hive.post_task(json!({ "title": "Long" })).await;
+    // One event each 0.4 s: after 2 s some have come, and some are to come.
+    within(Duration::from_secs(30), "a part of the answer has come", async || {
+        let begun = hive.calls(id).first()?.at;
+        let since: f64 = sqlx::query_scalar("SELECT extract(epoch FROM now() - $1)::float8")
+            .bind(begun)
+            .fetch_one(&hive.pool)
+            .await
+            .unwrap();
+        (since > 2.0).then_some(())
+    })
+    .await;
+    hive.tell(id, "Say no more.", "interrupt").await;
+    hive.wait_succeeded(id, 60).await;
+    let calls = hive.calls(id);
+    assert!(calls[0].cut && calls[0].usage.output_tokens > 1_000, "{calls:#?}");
+    let (booked, charged) = (hive.booked(id).await, hive.charged(id));
+    assert!(booked.output_tokens >= charged.output_tokens, "{booked:?}, {charged:?}");
+    hive.assert_charges_covered(id).await;
+}

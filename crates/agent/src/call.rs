@@ -3,7 +3,7 @@
 use fail::fail_point;
 use hive_claude::{Error, Progress};
 use hive_domain::{
-    Outcome, StatusReason, Usage,
+    Outcome, StatusReason,
     journal::{Entry, Reply, Stop},
 };
 use hive_store::CallOutcome;
@@ -134,19 +134,13 @@ impl Activation<'_> {
             Ok(Err(error)) => error,
             Err(cut) => {
                 // What was streamed before is charged, whoever cut it and whether it was counted or not.
-                let usage = seen.usage.map_or_else(Usage::default, |usage| usage_of(model, &usage));
-                meter::call(model, &Ended::Cut, started.elapsed());
-                meter::charged(model, &usage);
                 self.agent.gate.cut(permit, seen.usage.as_ref()).await;
-                let outcome = CallOutcome { error: cut.to_string(), request_id: seen.request_id, usage };
-                self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
+                meter::call(model, &Ended::Cut, started.elapsed());
+                self.broke_off(model, call, cut.to_string(), seen).await?;
                 return match cut {
                     Cut::Lost => Err(Stopped::Lost),
                     Cut::Halt => Ok(Sent::Cut(Some(Outcome::Yield))),
-                    Cut::Person => {
-                        self.extra_usage = self.extra_usage + usage;
-                        Ok(Sent::Cut(None))
-                    }
+                    Cut::Person => Ok(Sent::Cut(None)),
                     Cut::Time => Ok(Sent::Cut(Some(failed(StatusReason::TimeLimit, cut.to_string())))),
                 };
             }
@@ -155,15 +149,30 @@ impl Activation<'_> {
         let detail = chain(&error);
         // First of all: what it says about the others must reach them before they call.
         self.agent.gate.failed(permit, &error, &detail).await;
-        let charged = error.partial_usage().map_or_else(Usage::default, |usage| usage_of(model, usage));
-        let outcome =
-            CallOutcome { error: detail, request_id: error.request_id().map(str::to_owned), usage: charged };
+        let known = hive_claude::Partial {
+            request_id: error.request_id().map(str::to_owned),
+            usage: error.charged(),
+        };
         fail_point!("fail_call::before", |_| std::process::abort());
-        self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
+        self.broke_off(model, call, detail, known).await?;
         fail_point!("fail_call::committed", |_| std::process::abort());
-        self.extra_usage = self.extra_usage + charged;
-        meter::charged(model, &charged);
         Ok(Sent::Failed(error))
+    }
+
+    /// Closes a call that gave no reply, with what is known of its charge.
+    async fn broke_off(
+        &mut self,
+        model: &str,
+        call: Uuid,
+        error: String,
+        known: hive_claude::Partial,
+    ) -> Result<(), Stopped> {
+        let usage = known.usage.map(|usage| usage_of(model, &usage));
+        meter::charged(model, &usage.unwrap_or_default());
+        let outcome = CallOutcome { error, request_id: known.request_id, usage };
+        self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
+        self.extra_usage = self.extra_usage + usage.unwrap_or_default();
+        Ok(())
     }
 
     /// Takes a summary, or appends a reply with the answers to its calls where nothing needs to be run for them.

@@ -113,7 +113,7 @@ impl Activation<'_> {
     /// Closes an intent, if there is one.
     pub(crate) async fn noted_but_not_sent(&self, call: Uuid) -> Result<(), Stopped> {
         let error = "it was not sent".to_owned();
-        let outcome = CallOutcome { error, request_id: None, usage: Usage::default() };
+        let outcome = CallOutcome { error, request_id: None, usage: Some(Usage::default()) };
         self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await
     }
 

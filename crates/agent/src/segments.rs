@@ -201,7 +201,7 @@ impl Activation<'_> {
             Err(why) => {
                 let error = format!("the summary cannot be used: {why}");
                 tracing::warn!("{error}");
-                let outcome = CallOutcome { error, request_id: reply.request_id.clone(), usage };
+                let outcome = CallOutcome { error, request_id: reply.request_id.clone(), usage: Some(usage) };
                 self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
                 self.extra_usage = self.extra_usage + usage;
                 self.tried.bad_summaries += 1;

@@ -58,16 +58,18 @@ pub enum Error {
 }
 
 impl Error {
-    /// The tokens of the call as far as its reply came: they are charged. What the service had not counted is taken
-    /// for as much as it may be, so that it is never less. `None` means unknown rather than zero.
-    pub fn partial_usage(&self) -> Option<&Usage> {
+    /// The tokens that are charged for the call, as far as its reply came. What the service had not counted is taken for
+    /// as much as it may be, so that it is never less. An error that the service reports before a reply began is not
+    /// charged, nor is what was never sent. `None`: it was sent, and broke off before a count was heard; what is charged
+    /// is unknown.
+    pub fn charged(&self) -> Option<Usage> {
         match self {
-            Self::Config(_) | Self::Request(_) | Self::Connect(_) => None,
+            Self::Config(_) | Self::Request(_) | Self::Connect(_) => Some(Usage::default()),
             Self::Timeout { partial, .. }
             | Self::Idle { partial, .. }
             | Self::Cut { partial, .. }
-            | Self::Protocol { partial, .. } => partial.usage.as_ref(),
-            Self::Api(error) => error.partial_usage.as_ref(),
+            | Self::Protocol { partial, .. } => partial.usage,
+            Self::Api(error) => Some(error.partial_usage.unwrap_or_default()),
         }
     }
 
@@ -89,7 +91,7 @@ impl Error {
 pub struct Partial {
     /// The service's id of the call, from the response headers.
     pub request_id: Option<String>,
-    /// The tokens of the reply as far as it came: see [`Error::partial_usage`].
+    /// The tokens of the reply as far as it came: see [`Error::charged`].
     pub usage: Option<Usage>,
 }
 
@@ -131,7 +133,7 @@ pub struct ApiError {
     pub should_retry: Option<bool>,
     /// What the response headers said about limits.
     pub rate_limits: RateLimits,
-    /// The tokens of the reply as far as it came: see [`Error::partial_usage`].
+    /// The tokens of the reply as far as it came: see [`Error::charged`].
     pub partial_usage: Option<Usage>,
 }
 

@@ -21,8 +21,9 @@ pub struct CallOutcome {
     pub error: String,
     /// The provider's id of the exchange.
     pub request_id: Option<String>,
-    /// What was charged all the same.
-    pub usage: Usage,
+    /// What was charged all the same. `None`: it broke off before that was heard, and counts as spent with all that was
+    /// reserved for it.
+    pub usage: Option<Usage>,
 }
 
 impl Store {
@@ -78,7 +79,8 @@ impl Store {
         }
     }
 
-    /// Notes that a call failed. What it charged is added to the task even when the lease is gone: it was spent.
+    /// Notes that a call failed, or that nobody heard how it ended. What it charged is added to the task even when the
+    /// lease is gone: it was spent.
     ///
     /// # Errors
     /// When Postgres refuses.
@@ -88,12 +90,12 @@ impl Store {
         call: Uuid,
         outcome: &CallOutcome,
     ) -> Result<()> {
-        let usage = &outcome.usage;
+        let usage = outcome.usage.unwrap_or_default();
         let (error, request_id) = (storable(&outcome.error), outcome.request_id.as_deref().map(storable));
         sqlx::query!(
             "WITH failed AS (
                  UPDATE llm_calls
-                 SET state = 'failed', error = $2, request_id = $3, input_tokens = $4, output_tokens = $5,
+                 SET state = CASE WHEN $11 THEN 'failed' ELSE 'unknown' END::call_state, error = $2, request_id = $3, input_tokens = $4, output_tokens = $5,
                      cache_read_tokens = $6, cache_write_tokens = $7, cost_nano_usd = $8, finished_at = now(),
                      cache_write_1h_tokens = $10
                  WHERE id = $1 AND task_id = $9 AND state IN ('intent', 'unknown')
@@ -114,6 +116,7 @@ impl Store {
             usage.cost.0,
             lease.task().uuid(),
             usage.cache_write_1h_tokens,
+            outcome.usage.is_some(),
         )
         .execute(&self.pool)
         .await?;

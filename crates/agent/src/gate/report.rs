@@ -52,7 +52,7 @@ impl Gate {
     /// After an error. A hold and a stop of the key are known to this worker at once, and written down for the others
     /// before this returns.
     pub(crate) async fn failed(&self, permit: Permit, error: &Error, detail: &str) {
-        let charged = error.partial_usage().map_or([0; 2], counted);
+        let charged = error.charged().as_ref().map_or(permit.asked, counted);
         if let Some(wait) = hold(error) {
             self.inner.hold(&permit.model, wait).await;
         }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use hive_claude::{EndReason, Error, ErrorKind, KeyStop, Partial, Phase, RetryPolicy, Verdict, verdict};
+use hive_claude::{
+    EndReason, Error, ErrorKind, KeyStop, Partial, Phase, RetryPolicy, Usage, Verdict, verdict,
+};
 use tokio::net::TcpListener;
 
 use crate::server::{Act, STREAM_HEAD, Server, WEATHER, answer, client, request, streamed};
@@ -100,13 +102,13 @@ async fn an_error_inside_a_stream_is_an_error_with_its_usage() {
         verdict(&error, 1, Duration::ZERO, &RetryPolicy::default(), 0.5),
         Verdict::Again { .. }
     ));
-    assert_eq!(error.partial_usage().unwrap().input_tokens, 412);
+    assert_eq!(error.charged().unwrap().input_tokens, 412);
     let error = api(error);
     assert_eq!((error.status, error.kind), (200, ErrorKind::Overloaded));
     assert_eq!(error.request_id.as_deref(), Some("req_e"));
 
     let error = failure(streamed(event)).await;
-    assert_eq!(error.partial_usage(), None, "nothing was reported yet");
+    assert_eq!(error.charged(), Some(Usage::default()), "the service says that it did nothing");
 }
 
 #[tokio::test]
@@ -116,25 +118,25 @@ async fn a_stream_cut_anywhere_is_no_reply() {
     for cut in (0..=stop).step_by(97).chain([started - 1, started, stop]) {
         let error = failure(streamed(&WEATHER[..floor(cut)])).await;
         assert!(matches!(error, Error::Cut { source: None, .. }), "cut at {cut}: {error:?}");
-        assert_eq!(error.partial_usage().is_some(), cut >= started, "cut at {cut}");
+        assert_eq!(error.charged().is_some(), cut >= started, "cut at {cut}");
         assert_eq!(error.request_id(), Some("req_head"), "cut at {cut}");
     }
     let ended = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n";
     let error = failure(streamed(format!("{}{ended}", until("message_stop")))).await;
     assert!(matches!(error, Error::Cut { .. }), "an event without its empty line has not come: {error:?}");
-    assert_eq!(error.partial_usage().unwrap().output_tokens, 87);
+    assert_eq!(error.charged().unwrap().output_tokens, 87);
 }
 
 #[tokio::test]
 async fn an_event_that_was_torn_is_charged_as_far_as_it_came() {
     let begin = until("content_block_stop");
-    let whole = failure(streamed(begin)).await.partial_usage().unwrap().output_tokens;
+    let whole = failure(streamed(begin)).await.charged().unwrap().output_tokens;
     let torn = format!(
         "data: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"thinking_delta\",\"thinking\":\"{}",
         "x".repeat(60)
     );
     let error = failure(streamed(format!("{begin}{torn}"))).await;
-    let with = error.partial_usage().unwrap().output_tokens;
+    let with = error.charged().unwrap().output_tokens;
     assert!((whole + 30..100).contains(&with), "{whole}, {with}");
 }
 

@@ -273,7 +273,8 @@ async fn results_and_calls_on_the_same_budgets_do_not_deadlock() {
                 let call = Uuid::now_v7();
                 assert!(store.note_call(lease, call, "claude", b"x", None, NanoUsd(100)).await.unwrap());
                 let usage = Usage { output_tokens: 1, cost: NanoUsd(7), ..Usage::default() };
-                let cut = hive_store::CallOutcome { error: "cut".to_owned(), request_id: None, usage };
+                let cut =
+                    hive_store::CallOutcome { error: "cut".to_owned(), request_id: None, usage: Some(usage) };
                 store.fail_call(lease, call, &cut).await.unwrap();
             }
         }

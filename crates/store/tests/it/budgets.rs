@@ -89,13 +89,25 @@ async fn a_call_is_reserved_on_every_level_and_settled_with_its_cost() {
     // A call that was cut is charged for what was streamed; one that was not sent gives all of it back.
     let call = begin(&bed, &lease, 500).await.unwrap();
     let usage = Usage { output_tokens: 1, cost: NanoUsd(50), ..Usage::default() };
-    let cut = CallOutcome { error: "cut".to_owned(), request_id: None, usage };
+    let cut = CallOutcome { error: "cut".to_owned(), request_id: None, usage: Some(usage) };
     bed.store.fail_call(&lease, call, &cut).await.unwrap();
     bed.store.fail_call(&lease, call, &cut).await.unwrap();
     assert_eq!(stands(&bed, ORG_DAY).await, (1_000, 500, 0));
     let call = begin(&bed, &lease, 500).await.unwrap();
-    bed.store.fail_call(&lease, call, &CallOutcome { usage: Usage::default(), ..cut }).await.unwrap();
+    bed.store
+        .fail_call(&lease, call, &CallOutcome { usage: Some(Usage::default()), ..cut.clone() })
+        .await
+        .unwrap();
     assert_eq!(stands(&bed, agent).await, (1_000, 500, 0));
+    // One that broke off before anything was heard of its charge may have been charged with all of it.
+    let call = begin(&bed, &lease, 100).await.unwrap();
+    let unheard = CallOutcome { usage: None, ..cut.clone() };
+    for _ in 0..2 {
+        bed.store.fail_call(&lease, call, &unheard).await.unwrap();
+        assert_eq!(stands(&bed, agent).await, (1_000, 600, 0));
+    }
+    bed.store.fail_call(&lease, call, &CallOutcome { usage: Some(Usage::default()), ..cut }).await.unwrap();
+    assert_eq!(stands(&bed, agent).await, (1_000, 500, 0), "heard late");
     let reached = begin(&bed, &lease, 501).await.unwrap_err();
     assert_eq!((reached.need, reached.budget.spent), (NanoUsd(501), NanoUsd(500)));
     assert_eq!(stands(&bed, ORG).await, (1_000, 500, 0), "what was refused holds nothing");
@@ -254,7 +266,7 @@ async fn a_call_whose_run_died_counts_as_spent_until_it_is_known() {
     assert_eq!((total.unknown, total.unknown_cost, total.usage.cost), (1, NanoUsd(400), NanoUsd(0)));
     // The dead was only frozen, and heard what it cost.
     let usage = Usage { output_tokens: 1, cost: NanoUsd(30), ..Usage::default() };
-    let late = CallOutcome { error: "late".to_owned(), request_id: None, usage };
+    let late = CallOutcome { error: "late".to_owned(), request_id: None, usage: Some(usage) };
     bed.store.fail_call(&lease, call, &late).await.unwrap();
     assert_eq!(stands(&bed, ORG).await, (1_000, 30, 0));
     let total = bed.store.usage_total(today, today).await.unwrap();

@@ -6,7 +6,7 @@ use hive_store::{CallOutcome, Error, NewStep};
 use crate::bed::{Bed, note, outcome};
 
 fn failed(usage: Usage) -> CallOutcome {
-    CallOutcome { error: "overloaded".to_owned(), request_id: None, usage }
+    CallOutcome { error: "overloaded".to_owned(), request_id: None, usage: Some(usage) }
 }
 
 #[tokio::test]

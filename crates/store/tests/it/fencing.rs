@@ -65,7 +65,8 @@ async fn money_that_was_spent_counts_even_when_the_lease_is_gone() {
     bed.claim(id).await;
     let usage =
         Usage { input_tokens: 7, output_tokens: 5, cost: hive_domain::NanoUsd(11), ..Usage::default() };
-    let failed = CallOutcome { error: "cut".to_owned(), request_id: Some("req_1".to_owned()), usage };
+    let failed =
+        CallOutcome { error: "cut".to_owned(), request_id: Some("req_1".to_owned()), usage: Some(usage) };
     bed.store.fail_call(&old, call, &failed).await.unwrap();
     let task = bed.task(id).await;
     assert_eq!(task.usage, usage);

@@ -146,7 +146,7 @@ async fn calls_of_runs_that_are_over_are_closed() {
 
     // It comes all the same, and was charged.
     let usage = hive_domain::Usage { input_tokens: 5, ..Default::default() };
-    let outcome = hive_store::CallOutcome { error: "cut".to_owned(), request_id: None, usage };
+    let outcome = hive_store::CallOutcome { error: "cut".to_owned(), request_id: None, usage: Some(usage) };
     bed.store.fail_call(&lost, call, &outcome).await.unwrap();
     assert_eq!(bed.task(ended).await.usage.input_tokens, 5);
     assert_eq!(bed.number("SELECT count(*) FROM llm_calls WHERE state = 'failed'").await, 1);

@@ -59,7 +59,7 @@ async fn done_task(bed: &Bed) -> TaskId {
     let mut lease = bed.claim(id).await;
     let store = &bed.store;
     let failed = store.begin_call(&lease, "claude", b"x").await.unwrap().unwrap();
-    let outcome = CallOutcome { error: "cut".to_owned(), request_id: None, usage: usage(5) };
+    let outcome = CallOutcome { error: "cut".to_owned(), request_id: None, usage: Some(usage(5)) };
     store.fail_call(&lease, failed, &outcome).await.unwrap();
     for tokens in [11, 13] {
         let call = store.begin_call(&lease, "claude", b"x").await.unwrap().unwrap();
