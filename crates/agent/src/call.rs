@@ -25,6 +25,10 @@ use crate::{
 /// How long after it was noted a call may still be sent: well within the lease that the note was written under.
 const SURE: Duration = Duration::from_secs(2);
 
+/// How long after its note a call is sent at the latest, the wait for its place included: no lease that was renewed on time
+/// has run out by then.
+pub(crate) const SEND_WITHIN: Duration = Duration::from_secs(4);
+
 /// How a call ended that was not cut by us.
 type Answer = Result<hive_claude::Reply, Error>;
 
