@@ -142,7 +142,7 @@ async fn tasks_ride_out_an_outage() {
     println!("{during} calls of {} tasks while the breaker was open", TASKS / 2);
     let sent = hive.double.requests().iter().filter(|kept| kept.at > settled).count();
     let needed: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM llm_calls WHERE state = 'answered' AND created_at > $1")
+        sqlx::query_scalar("SELECT count(*) FROM llm_calls WHERE state = 'answered' AND finished_at > $1")
             .bind(settled)
             .fetch_one(&hive.pool)
             .await
