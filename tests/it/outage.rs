@@ -140,13 +140,22 @@ async fn tasks_ride_out_an_outage() {
     let settled = opened_at + TimeDelta::seconds(1);
     let during = asked.iter().filter(|at| **at > settled && **at < well_at).count();
     println!("{during} calls of {} tasks while the breaker was open", TASKS / 2);
+    // Each call that was sent since, beside those of them whose reply the journal has.
     let sent = hive.double.requests().iter().filter(|kept| kept.at > settled).count();
-    let needed: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM llm_calls WHERE state = 'answered' AND finished_at > $1")
-            .bind(settled)
-            .fetch_one(&hive.pool)
-            .await
-            .unwrap();
+    let charged: Vec<String> = hive
+        .double
+        .ledger()
+        .into_iter()
+        .filter(|call| call.at > settled)
+        .map(|call| call.request_id)
+        .collect();
+    let needed: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM llm_calls WHERE state = 'answered' AND request_id = ANY ($1)",
+    )
+    .bind(&charged)
+    .fetch_one(&hive.pool)
+    .await
+    .unwrap();
     println!(
         "{sent} calls for {needed} replies since the breaker opened: {:.3}",
         sent as f64 / needed as f64
