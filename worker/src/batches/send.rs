@@ -181,7 +181,7 @@ fn price(model: &str, body: &str) -> Result<(Box<RawValue>, NanoUsd), String> {
 /// Whether nothing was created for sure: nothing was sent, or the service said no.
 fn was_refused(error: &Error) -> bool {
     match error {
-        Error::Config(_) | Error::Request(_) | Error::Connect(_) => true,
+        Error::Config(_) | Error::Request(_) | Error::Connect(_) | Error::Late => true,
         Error::Api(error) => matches!(error.status, 400..=499) && !matches!(error.status, 408 | 409),
         Error::Timeout { .. } | Error::Idle { .. } | Error::Cut { .. } | Error::Protocol { .. } => false,
     }
