@@ -186,6 +186,7 @@ impl Activation<'_> {
                     return Ok(None);
                 }
                 Sent::Cut(outcome) => return Ok(outcome),
+                Sent::Refused(error) => return Ok(Some(failed(StatusReason::Permission, chain(&error)))),
                 Sent::Late(permit) => {
                     missed += 1;
                     gate.give_back(permit).await;

@@ -38,6 +38,8 @@ pub(crate) enum Sent {
     /// We gave it up; the run ends or parks, or goes on with what a person wrote.
     Cut(Option<Outcome>),
     Failed(Error),
+    /// The provider does not let the key ask this, and answers others.
+    Refused(Error),
     /// Not sent, since [`SEND_WITHIN`] had passed: another run may have asked meanwhile.
     Late(gate::Permit),
 }
@@ -139,7 +141,7 @@ impl Activation<'_> {
                 meter::charged(model, &usage_of(model, &reply.usage));
                 meter::cached(model, &reply.usage, reply.message.cache_miss.as_ref());
                 fail_point!("call::answered", |_| std::process::abort());
-                self.agent.gate.answered(permit, &reply).await;
+                self.agent.gate.answered(permit, self.lease.task(), &reply).await;
                 return Ok(Sent::Answered(Box::new(reply)));
             }
             Ok(Err(error)) => error,
@@ -159,7 +161,7 @@ impl Activation<'_> {
         meter::call(model, &Ended::Failed(&error), started.elapsed());
         let detail = chain(&error);
         // First of all: what it says about the others must reach them before they call.
-        self.agent.gate.failed(permit, &error, &detail).await;
+        let is_refused = self.agent.gate.failed(permit, self.lease.task(), &error, &detail).await;
         let known = hive_claude::Partial {
             request_id: error.request_id().map(str::to_owned),
             usage: error.charged(),
@@ -167,7 +169,7 @@ impl Activation<'_> {
         fail_point!("fail_call::before", |_| std::process::abort());
         self.broke_off(question, call, detail, known).await?;
         fail_point!("fail_call::committed", |_| std::process::abort());
-        Ok(Sent::Failed(error))
+        Ok(if is_refused { Sent::Refused(error) } else { Sent::Failed(error) })
     }
 
     /// Closes a call that gave no reply, with what is known of its charge.

@@ -111,7 +111,7 @@ impl Claude {
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "text/event-stream, application/json")
             .body(match latest {
-                Some(latest) => reqwest::Body::wrap(Timely::new(body.into(), latest)),
+                Some(latest) => reqwest::Body::wrap(Timely::new(body, latest)),
                 None => body.into(),
             });
         if !request.betas.is_empty() {

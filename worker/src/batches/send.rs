@@ -23,7 +23,7 @@ const SURE: Duration = Duration::from_secs(5);
 /// How often the pause after a refusal is doubled at most.
 const MOST_DOUBLINGS: u32 = 5;
 /// From a creation of unknown outcome to the first search.
-const SEARCH_AFTER: Duration = Duration::from_secs(2);
+pub(super) const SEARCH_AFTER: Duration = Duration::from_secs(2);
 
 /// How it is known that a batch at the provider is one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Batches {
             // One at a time whose creation is in doubt: two of the same size could be taken for each other.
             if is_due
                 && self.pauses().is_over()
-                && self.store.batches_undecided(self.policy.patience()).await? == 0
+                && self.store.batches_undecided(self.policy.undecided()).await? == 0
             {
                 self.send_for(&waiting.model).await?;
             }
