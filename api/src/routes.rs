@@ -2,6 +2,7 @@
 
 mod agents;
 mod batches;
+mod contexts;
 mod dead_letters;
 mod housekeeping;
 mod models;
@@ -64,6 +65,14 @@ endpoints! {
     agents::show,
     agents::update,
     agents::deactivate,
+    contexts::store,
+    contexts::search,
+    contexts::assemble,
+    contexts::show,
+    contexts::history,
+    contexts::update,
+    contexts::redact,
+    contexts::delete,
     models::list,
     models::refresh,
     routing_rules::list,

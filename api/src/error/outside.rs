@@ -47,6 +47,18 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl From<hive_memory::Error> for ApiError {
+    fn from(error: hive_memory::Error) -> Self {
+        match error {
+            hive_memory::Error::Store(error) => error.into(),
+            error @ hive_memory::Error::TooLarge(_) => {
+                Self::new(StatusCode::CONFLICT, "memory_too_large", error.to_string())
+            }
+            error @ hive_memory::Error::Broken => Self::internal(&error),
+        }
+    }
+}
+
 /// A circle as people read it.
 pub fn circle(members: &[String]) -> String {
     members.iter().chain(members.first()).map(String::as_str).collect::<Vec<_>>().join(" → ")

@@ -1,8 +1,8 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
 use hive_domain::{
-    AgentStatus, CallKind, CatchUp, Effort, MessagePolicy, Overlap, PauseMode, SlotOutcome, TaskStatus,
-    routing::ANY, task::DependencyPolicy,
+    AgentStatus, CallKind, CatchUp, Effort, MemoryScope, MessagePolicy, Overlap, PauseMode, SlotOutcome,
+    TaskStatus, TrustClass, routing::ANY, task::DependencyPolicy,
 };
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
@@ -49,6 +49,16 @@ pub fn slot_outcome() -> Schema {
 /// What a message does to a run at work.
 pub fn message_policy() -> Schema {
     one_of(MessagePolicy::ALL.iter().map(|name| name.as_str()))
+}
+
+/// Who may recall an entry.
+pub fn memory_scope() -> Schema {
+    one_of(MemoryScope::ALL.iter().map(|name| name.as_str()))
+}
+
+/// How far the source of an entry is believed, from least to most.
+pub fn trust_class() -> Schema {
+    one_of(TrustClass::ALL.iter().map(|name| name.as_str()))
 }
 
 /// The kinds of step that routing rules tell apart, and what stands for all of them.

@@ -53,6 +53,8 @@ impl Hive {
             metrics_open: false,
             admission_seconds: 600,
             db_connections: 8,
+            memory_mib: 64,
+            embed: hive_embed::Config::embedded(),
             log: LogConfig { filter: "info".to_owned(), format: Some(LogFormat::Text) },
         };
         let store = Store::connect_lazy(&hive_store::Config::new(config.database_url.clone())).unwrap();

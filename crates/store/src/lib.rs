@@ -10,6 +10,7 @@ pub mod budgets;
 pub mod calls;
 pub mod census;
 pub mod claim;
+mod contexts;
 mod dependents;
 pub mod error;
 pub mod events;
@@ -54,6 +55,10 @@ pub use budgets::{BudgetCensus, BudgetKey, ListedBudget};
 pub use calls::CallOutcome;
 pub use census::Standing;
 pub use claim::Claimant;
+pub use contexts::{
+    Change, Context, ContextChange, ContextChanges, Deleted, DueContext, EmbeddingModel, FeedEntry,
+    NewContext, Origin, Vectors,
+};
 pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;
 pub use forks::NewFork;
