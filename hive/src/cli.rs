@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, batch, budget, dead, dev, doctor, failure::Failure, housekeeping, migrate, models,
+    agent, batch, budget, dead, dev, doctor, eval, failure::Failure, housekeeping, migrate, models,
     models::routing, probe, provider, queue, schedule, session, settings::Connection, task, usage, verify,
 };
 
@@ -112,6 +112,11 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Measure on questions with known answers.
+    Eval {
+        #[command(subcommand)]
+        command: eval::Command,
+    },
     /// Remove what nobody needs any more.
     Housekeeping {
         #[command(subcommand)]
@@ -158,6 +163,7 @@ impl Cli {
             Command::Models { command, common } => models::run(command, &common, self.json).await,
             Command::Routing { command, common } => routing::run(command, &common, self.json).await,
             Command::Schedule { command, common } => schedule::run(command, &common, self.json).await,
+            Command::Eval { command } => eval::run(command, self.json).await,
             Command::Housekeeping { command, common } => housekeeping::run(command, &common, self.json).await,
         }
     }

@@ -8,6 +8,7 @@ mod client;
 mod dead;
 mod dev;
 mod doctor;
+mod eval;
 mod failure;
 mod housekeeping;
 mod migrate;

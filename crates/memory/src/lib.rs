@@ -7,6 +7,7 @@ pub mod analyse;
 pub mod assemble;
 pub mod chunks;
 mod engine;
+pub mod eval;
 pub mod fuse;
 pub mod index;
 pub mod strength;
