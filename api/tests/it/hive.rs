@@ -101,6 +101,12 @@ impl Hive {
         sqlx::raw_sql(sql).execute(&self.database.pool().await.unwrap()).await.unwrap();
     }
 
+    /// How many rows there are of what stands behind FROM.
+    pub async fn count(&self, from: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {from}");
+        sqlx::query_scalar(&sql).fetch_one(&self.database.pool().await.unwrap()).await.unwrap()
+    }
+
     /// One more commit on `main` of [`Hive::repository`].
     pub fn commit(&self, message: &str) -> String {
         let work = self.files.path().join("work");

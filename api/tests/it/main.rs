@@ -9,6 +9,7 @@ mod bad_fields;
 mod bad_paths;
 mod bulk_actions;
 mod bulk_create;
+mod contexts;
 mod dependencies;
 mod events;
 mod health;

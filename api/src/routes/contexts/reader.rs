@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use hive_domain::{MemoryReader, MemoryScope, ProjectId, TrustClass};
 use hive_memory::{Recall, fuse::Weights, index::Filter};
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{ArrayBuilder, RefOr, Schema},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -65,8 +68,8 @@ const fn ten() -> usize {
     10
 }
 
-fn scopes() -> utoipa::openapi::schema::Schema {
-    utoipa::openapi::ArrayBuilder::new().items(memory_scope()).into()
+fn scopes() -> Schema {
+    ArrayBuilder::new().items(RefOr::T(memory_scope())).into()
 }
 
 impl Sought {

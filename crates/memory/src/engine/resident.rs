@@ -164,8 +164,14 @@ impl Resident {
         self.index.read().unwrap_or_else(PoisonError::into_inner).search(query)
     }
 
-    pub(super) fn set_recalled(&self, counts: &[(ContextId, u64)], now: i64) {
-        self.write(|index| counts.iter().for_each(|(id, count)| index.set_recalled(*id, *count, now)));
+    /// Counts of recalls as they stand in Postgres. Those that other processes counted since arrive with the next reading
+    /// of the entry.
+    pub(super) fn set_recalled(&self, noted: &[(ContextId, i64, DateTime<Utc>)]) {
+        self.write(|index| {
+            for (id, count, at) in noted {
+                index.set_recalled(*id, u64::try_from(*count).unwrap_or(0), at.timestamp_micros());
+            }
+        });
     }
 
     fn len(&self) -> usize {

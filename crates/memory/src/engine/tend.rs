@@ -86,7 +86,10 @@ impl Memory {
             recalled.drain().collect()
         };
         if !counts.is_empty() {
-            self.inner.store.note_recalled(&counts).await?;
+            let noted = self.inner.store.note_recalled(&counts).await?;
+            for resident in self.inner.residents.all() {
+                resident.set_recalled(&noted);
+            }
         }
         Ok(())
     }
