@@ -87,6 +87,8 @@ CREATE TABLE contexts (
     -- asks for rows from N on; commits may come in another order than these numbers, which is why N is the oldest
     -- transaction that was still open when it looked.
     changed_tx    xid8         NOT NULL DEFAULT pg_current_xact_id(),
+    -- For a memory that no process holds in its index: Postgres proposes, and what it proposes is weighed like the rest.
+    words         tsvector     NOT NULL GENERATED ALWAYS AS (to_tsvector('english', title || ' ' || content)) STORED,
     CONSTRAINT contexts_owner CHECK (CASE scope
         WHEN 'org'     THEN project_id IS NULL     AND session_id IS NULL     AND agent_id IS NULL
         WHEN 'project' THEN project_id IS NOT NULL AND session_id IS NULL     AND agent_id IS NULL
@@ -99,6 +101,7 @@ CREATE TABLE contexts (
     CONSTRAINT contexts_locked_survives CHECK (NOT locked OR (superseded_by IS NULL AND died_version IS NULL))
 );
 CREATE INDEX contexts_by_change ON contexts (changed_tx);
+CREATE INDEX contexts_by_words ON contexts USING gin (words);
 CREATE INDEX contexts_by_project ON contexts (project_id, id);
 CREATE INDEX contexts_of_all ON contexts (id) WHERE scope = 'org';
 CREATE INDEX contexts_by_agent ON contexts (agent_id, id) WHERE agent_id IS NOT NULL;

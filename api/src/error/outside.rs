@@ -51,9 +51,6 @@ impl From<hive_memory::Error> for ApiError {
     fn from(error: hive_memory::Error) -> Self {
         match error {
             hive_memory::Error::Store(error) => error.into(),
-            error @ hive_memory::Error::TooLarge(_) => {
-                Self::new(StatusCode::CONFLICT, "memory_too_large", error.to_string())
-            }
             error @ hive_memory::Error::Broken => Self::internal(&error),
         }
     }

@@ -1,6 +1,7 @@
 //! Postgres, an embedder and the indexes of this process, joined. Postgres decides: an index only proposes, and what it
 //! proposes is read by a statement that asks once more whether the reader may see it.
 
+mod large;
 mod model;
 mod query_vectors;
 mod recall;
@@ -34,9 +35,6 @@ pub enum Error {
     /// Postgres.
     #[error(transparent)]
     Store(#[from] hive_store::Error),
-    /// The project remembers more than one process can search. See [`Settings::most_entries`].
-    #[error("the project has more than {0} memories, which is more than this process may hold")]
-    TooLarge(usize),
     /// A search panicked, or the process is about to end.
     #[error("the search did not come to its end")]
     Broken,
@@ -50,7 +48,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub struct Settings {
     /// Bytes of all indexes; those that were searched longest ago go first.
     pub most_bytes: usize,
-    /// Entries of one index.
+    /// Entries of one index. Of a larger memory Postgres proposes candidates, which is slower and finds a little less.
     pub most_entries: usize,
     /// How long storing an entry waits for its vectors; they are made afterwards when it takes longer.
     pub vectors_within: Duration,

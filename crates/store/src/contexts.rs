@@ -4,6 +4,7 @@
 mod change;
 mod delete;
 mod feed;
+mod propose;
 mod put;
 mod redact;
 mod uses;

@@ -10,7 +10,7 @@ pub mod budgets;
 pub mod calls;
 pub mod census;
 pub mod claim;
-mod contexts;
+pub mod contexts;
 mod dependents;
 pub mod error;
 pub mod events;

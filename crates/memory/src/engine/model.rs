@@ -1,7 +1,10 @@
 //! Which model's vectors are searched now, and who makes vectors of it.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,11 +23,26 @@ pub(super) struct Models {
     /// Of use while another model is being built, and the entries have vectors of this one.
     embedded: OnceCell<Option<Embedder>>,
     active: Mutex<Option<(Instant, EmbeddingModel)>>,
+    announced: AtomicBool,
 }
 
 impl Models {
     pub(super) const fn new(configured: Embedder) -> Self {
-        Self { configured, embedded: OnceCell::const_new(), active: Mutex::new(None) }
+        Self {
+            configured,
+            embedded: OnceCell::const_new(),
+            active: Mutex::new(None),
+            announced: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether Postgres knows that this process wants vectors of its model.
+    pub(super) fn is_announced(&self) -> bool {
+        self.announced.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_announced(&self) {
+        self.announced.store(true, Ordering::Relaxed);
     }
 
     pub(super) const fn configured(&self) -> &Embedder {

@@ -34,6 +34,20 @@ pub struct Recall {
     pub most: usize,
 }
 
+impl Recall {
+    pub(super) fn query<'a>(&'a self, vector: Option<&'a [f32]>, at: DateTime<Utc>) -> Query<'a> {
+        Query {
+            text: &self.text,
+            vector,
+            reader: self.reader,
+            at: at.timestamp_micros(),
+            filter: self.filter.clone(),
+            weights: self.weights,
+            most: self.most + SPARE,
+        }
+    }
+}
+
 /// An entry that was found.
 #[derive(Clone, Debug)]
 pub struct Hit {
@@ -60,7 +74,7 @@ impl Memory {
     /// by whichever process it was stored.
     ///
     /// # Errors
-    /// When Postgres does not answer, and [`Error::TooLarge`].
+    /// When Postgres does not answer.
     pub async fn recall(&self, recall: &Recall) -> Result<Recalled> {
         let inner = &self.inner;
         let model = inner.models.active(&inner.store).await?;
@@ -68,11 +82,16 @@ impl Memory {
         let known = resident.bytes();
         let fresh = resident.fresh(&inner.store, inner.settings.most_entries);
         let (now, vector) = tokio::join!(fresh, self.query_vector(&model.model, &recall.text));
-        let at = recall.as_of.map_or(now?, |as_of| as_of);
         if resident.bytes() > known {
             inner.residents.trim();
         }
-        let found = self.propose(resident, recall, vector.clone(), at).await?;
+        let (found, at) = match now? {
+            Some(now) => {
+                let at = recall.as_of.unwrap_or(now);
+                (self.propose(resident, recall, vector.clone(), at).await?, at)
+            }
+            None => self.propose_of_many(&model, recall, vector.clone()).await?,
+        };
         let ids: Vec<ContextId> = found.iter().map(|found| found.id).collect();
         let shown = inner.store.recallable(&recall.reader, &ids, recall.as_of).await?;
         let mut shown: HashMap<ContextId, Context> =
@@ -94,17 +113,8 @@ impl Memory {
     ) -> Result<Vec<Found>> {
         let _turn = self.inner.turns.acquire().await.map_err(|_| Error::Broken)?;
         let recall = recall.clone();
-        let search = tokio::task::spawn_blocking(move || {
-            resident.search(&Query {
-                text: &recall.text,
-                vector: vector.as_deref(),
-                reader: recall.reader,
-                at: at.timestamp_micros(),
-                filter: recall.filter,
-                weights: recall.weights,
-                most: recall.most + SPARE,
-            })
-        });
+        let search =
+            tokio::task::spawn_blocking(move || resident.search(&recall.query(vector.as_deref(), at)));
         search.await.map_err(|_| Error::Broken)
     }
 

@@ -42,6 +42,8 @@ struct Look {
     /// The number of the last look that came to its end.
     done: u64,
     now: DateTime<Utc>,
+    /// Whether the project fits into an index.
+    fits: bool,
     /// Entries that are in the index as of this transaction: a look may meet them again.
     applied: HashMap<ContextId, i64>,
 }
@@ -49,7 +51,7 @@ struct Look {
 impl Resident {
     pub(super) fn new(project: ProjectId, model: EmbeddingModel) -> Self {
         let dimensions = usize::try_from(model.dims).unwrap_or(0);
-        let look = Look { mark: 0, done: 0, now: DateTime::UNIX_EPOCH, applied: HashMap::new() };
+        let look = Look { mark: 0, done: 0, now: DateTime::UNIX_EPOCH, fits: true, applied: HashMap::new() };
         Self {
             project,
             index: RwLock::new(Index::new(dimensions)),
@@ -67,29 +69,31 @@ impl Resident {
     }
 
     /// Brings the index up to all that is committed now. Returns the database's clock.
-    pub(super) async fn fresh(self: &Arc<Self>, store: &Store, most: usize) -> Result<DateTime<Utc>> {
+    ///
+    /// `None` when it would hold more than `most` entries, and is left empty.
+    pub(super) async fn fresh(self: &Arc<Self>, store: &Store, most: usize) -> Result<Option<DateTime<Utc>>> {
         let arrived = self.begun.load(Ordering::SeqCst);
         let mut look = self.look.lock().await;
         if look.done > arrived {
-            return Ok(look.now);
+            return Ok(look.fits.then_some(look.now));
         }
         let number = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        if look.mark == 0 {
-            self.load(store, most, &mut look).await?;
-        } else {
+        if look.mark > 0 {
             self.follow(store, &mut look).await?;
+        } else {
+            let bound = i64::try_from(most).unwrap_or(i64::MAX);
+            look.fits = store.count_contexts(self.project, bound.saturating_add(1)).await? <= bound;
+            if look.fits {
+                self.load(store, &mut look).await?;
+            }
         }
         look.done = number;
-        Ok(look.now)
+        Ok(look.fits.then_some(look.now))
     }
 
     /// Reads everything. The mark is taken before the first page, so that what changes meanwhile is met again.
-    async fn load(self: &Arc<Self>, store: &Store, most: usize, look: &mut Look) -> Result<()> {
+    async fn load(self: &Arc<Self>, store: &Store, look: &mut Look) -> Result<()> {
         let begun = Instant::now();
-        let bound = i64::try_from(most).unwrap_or(i64::MAX);
-        if store.count_contexts(self.project, bound.saturating_add(1)).await? > bound {
-            return Err(Error::TooLarge(most));
-        }
         let first = store.context_changes(self.project, 0).await?;
         let versions = store.active_memory_versions(self.project).await?;
         self.write(|index| {
@@ -188,7 +192,8 @@ impl Resident {
     }
 }
 
-fn put(index: &mut Index, entry: &FeedEntry) {
+/// Puts an entry in as Postgres has it.
+pub(super) fn put(index: &mut Index, entry: &FeedEntry) {
     let text = if entry.title.is_empty() {
         entry.content.clone()
     } else {

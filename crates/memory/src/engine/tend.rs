@@ -44,7 +44,11 @@ impl Memory {
         let configured = inner.models.configured();
         let dims = i32::try_from(configured.dimensions()).unwrap_or(i32::MAX);
         let own = EmbeddingModel { model: configured.model().to_owned(), dims };
-        inner.store.use_embedding_model(&own).await?;
+        // Once in the life of a process: one of an older configuration that is still up must not call its model back.
+        if !inner.models.is_announced() {
+            inner.store.use_embedding_model(&own).await?;
+            inner.models.set_announced();
+        }
         let active = inner.models.active(&inner.store).await?;
         let mut given = self.give_vectors(configured).await?;
         if active.model != own.model

@@ -76,8 +76,10 @@ impl Index {
             waiting.retain(|orphan| *orphan != at);
         }
         for next in slot.next {
-            if let Some(next) = self.slots[next as usize].as_mut() {
-                next.previous = NONE;
+            if let Some(later) = self.slots[next as usize].as_mut() {
+                later.previous = NONE;
+                // It may come again, with another text.
+                self.orphans.entry(id).or_default().push(next);
             }
         }
         self.free.push(at);

@@ -48,6 +48,12 @@ pub struct DueContext {
     pub redacted_at: Option<DateTime<Utc>>,
 }
 
+/// The expression over `context_vectors v` that the index of a model has.
+pub(super) fn indexed(model: &EmbeddingModel) -> String {
+    let kind = if model.dims <= MOST_WHOLE { "vector" } else { "halfvec" };
+    format!("v.vector::{kind}({})", model.dims)
+}
+
 /// Attaches vectors, or notes that some are wanted of each model that is in use and not among them.
 pub(super) async fn attach(
     connection: &mut PgConnection,
@@ -151,11 +157,8 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let (expression, class) = if model.dims <= MOST_WHOLE {
-            (format!("vector::vector({})", model.dims), "vector_cosine_ops")
-        } else {
-            (format!("vector::halfvec({})", model.dims), "halfvec_cosine_ops")
-        };
+        let expression = indexed(model).replacen("v.", "", 1);
+        let class = if model.dims <= MOST_WHOLE { "vector_cosine_ops" } else { "halfvec_cosine_ops" };
         // Its letters are bounded by the table, so that they can stand in a statement.
         let name = hex::encode(model.model.as_bytes());
         let name = &name[name.len().saturating_sub(40)..];

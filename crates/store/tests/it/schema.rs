@@ -3,8 +3,9 @@
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use hive_domain::{
-    ActionKind, ActionStatus, AgentStatus, BatchRequestState, BatchState, CatchUp, Lifecycle, MessagePolicy,
-    Overlap, PauseMode, RouteReason, SlotOutcome, StatusReason, TaskStatus,
+    ActionKind, ActionStatus, AgentStatus, BatchRequestState, BatchState, CatchUp, Lifecycle, MemoryScope,
+    MessagePolicy, Overlap, PauseMode, RouteReason, SlotOutcome, StatusReason, TaskStatus, TrustClass,
+    VersionState,
     journal::{Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop, ToolResults},
     task::DependencyPolicy,
 };
@@ -46,6 +47,10 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("route_reason", names(RouteReason::ALL.iter().map(|name| name.as_str()).collect())),
         ("batch_request_state", names(BatchRequestState::ALL.iter().map(|name| name.as_str()).collect())),
         ("batch_state", names(BatchState::ALL.iter().map(|name| name.as_str()).collect())),
+        ("memory_scope", names(MemoryScope::ALL.iter().map(|name| name.as_str()).collect())),
+        ("trust_class", names(TrustClass::ALL.iter().map(|name| name.as_str()).collect())),
+        ("memory_version_state", names(VersionState::ALL.iter().map(|name| name.as_str()).collect())),
+        ("embedding_state", names(vec!["building", "active", "retired"])),
         ("housekeeping_state", names(vec!["running", "done", "failed"])),
     ];
     for (name, known) in &known {
