@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::{
-    call::Sent,
+    call::{SEND_WITHIN, Sent},
     choice::Choice,
     gate, meter,
     reply::chain,
@@ -171,7 +171,8 @@ impl Activation<'_> {
                 }
             };
             tokio::time::sleep_until(permit.place()).await;
-            if !gate.is_still_good(&permit, missed).await {
+            // Last of all the time since the note: a process that was frozen before this line has been overtaken by now.
+            if !gate.is_still_good(&permit, missed).await || asked.elapsed() >= SEND_WITHIN {
                 missed += 1;
                 gate.give_back(permit).await;
                 self.noted = Some((call, asked, question));
@@ -210,6 +211,10 @@ impl Activation<'_> {
                     return Ok(Some(self.settled(verdict, detail)));
                 }
             };
+            // What failed may have been paid for.
+            if let Some((reason, detail)) = self.limit_reached() {
+                return Ok(Some(failed(reason, detail)));
+            }
             let took = tries.elapsed();
             tracing::warn!(?took, "a model call failed and is made again: {detail}");
             tokio::select! {
@@ -284,7 +289,7 @@ const fn ending(reason: hive_claude::EndReason) -> StatusReason {
         End::ModelNotFound => StatusReason::ModelNotFound,
         End::ModelForbidden => StatusReason::Permission,
         End::TooLarge => StatusReason::RequestTooLarge,
-        End::InvalidRequest | End::RetryRefused | End::Rejected | End::Protocol | End::Configuration => {
+        End::InvalidRequest | End::RetryRefused | End::Rejected | End::Configuration => {
             StatusReason::InvalidRequest
         }
     }
