@@ -98,8 +98,9 @@ async fn an_agent_never_finds_what_is_anothers_even_if_nothing_fits_better() {
         assert_eq!(found(&api, json!({ "query": query, "agent_id": a })).await[0], own, "{query}");
     }
     // What others keep does not even move a score.
-    let scores = |answer: Value| {
-        answer["hits"].as_array().unwrap().iter().map(|hit| hit["scores"].clone()).collect::<Vec<_>>()
+    let scores = |answer: Value| -> Vec<(Value, Value)> {
+        let hits = answer["hits"].as_array().unwrap();
+        hits.iter().map(|hit| (hit["scores"]["bm25"].clone(), hit["scores"]["vector"].clone())).collect()
     };
     let before = scores(search(&api, json!({ "query": "vault gate north", "agent_id": b })).await);
     for number in 0..5 {

@@ -238,7 +238,7 @@ async fn nearest(memory: &Memory, pool: &PgPool, embedder: &Embedder, agent: Age
     let (mut hits, mut all) = (0, 0);
     for _ in 0..100 {
         let text = question(&mut rng);
-        let vector = embedder.embed(&[text.clone()], Kind::Query).await.unwrap().remove(0);
+        let vector = embedder.embed(std::slice::from_ref(&text), Kind::Query).await.unwrap().remove(0);
         let exact: Vec<Uuid> = sqlx::query_scalar(
             "WITH own AS MATERIALIZED (
                  SELECT v.context_id, v.vector FROM context_vectors v JOIN contexts c ON c.id = v.context_id

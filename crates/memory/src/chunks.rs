@@ -58,8 +58,8 @@ mod tests {
 
     #[test]
     fn a_short_text_is_one_chunk() {
-        assert_eq!(chunks("short"), [0..5]);
-        assert_eq!(chunks(""), [0..0]);
+        assert_eq!(chunks("short"), vec![Range { start: 0, end: 5 }]);
+        assert_eq!(chunks(""), vec![Range { start: 0, end: 0 }]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use rows::Rows;
 use scratch::Scratch;
 pub use search::{Found, Query};
 
-use crate::analyse::Analyser;
+use crate::{analyse::Analyser, strength};
 
 /// No slot.
 const NONE: u32 = u32::MAX;
@@ -75,6 +75,7 @@ pub struct Index {
     analyser: Analyser,
     by_id: HashMap<ContextId, u32>,
     slots: Vec<Option<Slot>>,
+    hot: Vec<Hot>,
     free: Vec<u32>,
     lexicon: HashMap<Box<str>, u32>,
     postings: Vec<Vec<Posting>>,
@@ -88,15 +89,34 @@ pub struct Index {
     scratch: Mutex<Vec<Scratch>>,
 }
 
+/// What a search reads of each entry that it passes, side by side: a scan that met the rest as well would mostly wait for
+/// memory.
+#[derive(Clone, Copy, Debug)]
+struct Hot {
+    valid_from: i64,
+    valid_to: i64,
+    fades_at: i64,
+    /// Its first vector.
+    row: u32,
+    length: u32,
+    kind: u32,
+    trust: TrustClass,
+    /// A night brought or retired it.
+    nightly: bool,
+    /// It has a predecessor or successors.
+    linked: bool,
+    /// It has several vectors.
+    chunked: bool,
+}
+
 /// Where an entry lies.
 #[derive(Debug)]
 struct Slot {
     id: ContextId,
     owner: u32,
-    kind: u32,
-    length: u32,
-    /// SHA-like mark of the text, to know whether it changed.
+    /// A mark of the text, to know whether it changed.
     text_mark: u64,
+    length: u32,
     terms: Box<[u32]>,
     rows: Box<[u32]>,
     previous: u32,
@@ -124,6 +144,7 @@ impl Index {
             analyser: Analyser::default(),
             by_id: HashMap::new(),
             slots: Vec::new(),
+            hot: Vec::new(),
             free: Vec::new(),
             lexicon: HashMap::new(),
             postings: Vec::new(),
@@ -156,12 +177,39 @@ impl Index {
         let slots: usize = self.slots.iter().flatten().map(Slot::bytes).sum();
         // A key of the lexicon has some 8 letters, and a map has room to grow.
         let maps = self.lexicon.len() * 56 + self.by_id.len() * 40;
-        postings + slots + maps + self.postings.capacity() * size_of::<Vec<Posting>>() + self.rows.bytes()
+        postings
+            + slots
+            + self.hot.capacity() * size_of::<Hot>()
+            + maps
+            + self.postings.capacity() * size_of::<Vec<Posting>>()
+            + self.rows.bytes()
     }
 
     /// Says whether what a night did is to be seen.
     pub fn set_version(&mut self, version: MemoryVersionId, active: bool) {
         self.active_versions.insert(version, active);
+    }
+
+    /// Copies what a search reads of an entry to where it reads it.
+    fn heat(&mut self, at: u32) {
+        let Some(slot) = self.slots[at as usize].as_ref() else { return };
+        let about = &slot.about;
+        let (recalls, last) = about.recalled;
+        let half_life = strength::half_life(&about.kind);
+        let fades_at = strength::fades_at(about.importance, about.recorded_at, recalls, last, half_life);
+        let kind = self.kinds.iter().position(|kind| *kind == about.kind);
+        self.hot[at as usize] = Hot {
+            valid_from: about.valid_from,
+            valid_to: about.valid_to.unwrap_or(i64::MAX),
+            fades_at: if about.pinned { i64::MAX } else { fades_at },
+            row: slot.rows.first().copied().unwrap_or(NONE),
+            length: slot.length,
+            kind: kind.and_then(|kind| u32::try_from(kind).ok()).unwrap_or(NONE),
+            trust: about.trust,
+            nightly: about.born.is_some() || about.died.is_some(),
+            linked: slot.previous != NONE || !slot.next.is_empty(),
+            chunked: slot.rows.len() > 1,
+        };
     }
 
     fn slot(&self, slot: u32) -> Option<&Slot> {

@@ -10,6 +10,8 @@ pub const FADED: f32 = 0.05;
 const WORKING_DAYS: f32 = 7.0;
 const LASTING_DAYS: f32 = 90.0;
 const DAY: f32 = 86_400.0;
+/// Microseconds of a second.
+const MICROS: f64 = 1e6;
 
 /// The half-life of a kind of entry, in seconds.
 #[must_use]
@@ -24,6 +26,22 @@ pub fn strength(importance: f32, age: f32, recalls: u64, rest: f32, half_life: f
     #[expect(clippy::cast_precision_loss, reason = "its logarithm is wanted to three digits")]
     let used = (1.0 + recalls as f32).ln();
     importance * left(age) + 0.1 * used * left(rest)
+}
+
+/// When an entry fades, in the unit of its times: as [`strength`] says, solved for the time. Both of its parts decay at the
+/// same pace, so they are one.
+#[must_use]
+pub fn fades_at(importance: f32, recorded_at: i64, recalls: u64, recalled_at: i64, half_life: f32) -> i64 {
+    let h = f64::from(half_life) * MICROS;
+    #[expect(clippy::cast_precision_loss, reason = "days are wanted, not microseconds")]
+    let (recorded, later) = (recorded_at as f64, (recalled_at - recorded_at) as f64);
+    #[expect(clippy::cast_precision_loss, reason = "its logarithm is wanted to three digits")]
+    let used = (1.0 + recalls as f64).ln();
+    let at_first = f64::from(importance) + 0.1 * used * (later / h).exp2();
+    let left = (at_first / f64::from(FADED)).log2();
+    #[expect(clippy::cast_possible_truncation, reason = "a time beyond the range is the end of it")]
+    let fades = (recorded + h * left.max(0.0)) as i64;
+    fades
 }
 
 #[cfg(test)]
@@ -41,5 +59,21 @@ mod tests {
         assert!(strength(0.5, 4.0 * h, 1, 0.0, h) > FADED);
         assert!(strength(0.5, 4.0 * h, 3, h, h) < strength(0.5, 4.0 * h, 3, 0.0, h));
         assert!(half_life("working") < h);
+    }
+
+    #[test]
+    fn the_time_of_fading_is_where_the_strength_says() {
+        let h = half_life("fact");
+        for (importance, recalls, rest_days) in [(0.5, 0, 0), (1.0, 3, 40), (0.1, 12, 400), (0.0, 1, 5)] {
+            let (recorded, last) =
+                (1_700_000_000_000_000_i64, 1_700_000_000_000_000 + rest_days * 86_400_000_000);
+            let fades = fades_at(importance, recorded, recalls, last, h);
+            let at = |time: i64| {
+                let since = |then: i64| (time - then) as f32 / 1e6;
+                strength(importance, since(recorded), recalls, since(last), h)
+            };
+            assert!(at(fades - 86_400_000_000) > FADED && at(fades + 86_400_000_000) < FADED, "{importance}");
+        }
+        assert_eq!(fades_at(0.01, 5, 0, 5, h), 5, "what never weighed enough is faded from the beginning");
     }
 }

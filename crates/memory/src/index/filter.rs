@@ -2,8 +2,8 @@
 
 use hive_domain::{ContextId, MemoryReader, MemoryScope, TrustClass};
 
-use super::{Index, Slot, scratch::Scratch};
-use crate::strength::{FADED, half_life, strength};
+use super::{Hot, Index, Slot, scratch::Scratch};
+use crate::strength::{half_life, strength};
 
 /// What a search is narrowed to; nothing is, unless named.
 #[derive(Clone, Debug, Default)]
@@ -51,19 +51,19 @@ impl Index {
         for owned in self.owners.iter().filter(|owned| reader.may_see(owned.owner)) {
             let wanted = filter.scopes.is_empty() || filter.scopes.contains(&owned.owner.scope());
             for &number in &owned.members {
-                let Some(slot) = self.slot(number) else { continue };
-                if !self.is_visible(slot, at) {
+                let place = number as usize;
+                let hot = &self.hot[place];
+                if at < hot.valid_from || at >= hot.valid_to || (hot.nightly && !self.is_published(number)) {
                     continue;
                 }
-                let at = number as usize;
-                scratch.seen[at] = scratch.turn;
-                scratch.text[at] = 0.0;
-                scratch.text_window[at] = 0.0;
-                scratch.exact[at] = 0.0;
+                scratch.seen[place] = scratch.turn;
+                scratch.text[place] = 0.0;
+                scratch.text_window[place] = 0.0;
+                scratch.exact[place] = 0.0;
                 count += 1;
-                length += u64::from(slot.length);
-                if wanted && ready.lets_through(slot) {
-                    scratch.wanted[number as usize] = scratch.turn;
+                length += u64::from(hot.length);
+                if wanted && ready.lets_through(hot) && self.lets_through(filter, number) {
+                    scratch.wanted[place] = scratch.turn;
                     candidates.push(number);
                 }
             }
@@ -71,23 +71,30 @@ impl Index {
         (count, length, candidates)
     }
 
-    fn is_visible(&self, slot: &Slot, at: i64) -> bool {
-        let about = &slot.about;
-        about.valid_from <= at
-            && about.valid_to.is_none_or(|to| at < to)
-            && self.is_active(about.born) != Some(false)
-            && self.is_active(about.died) != Some(true)
+    /// Whether the night that brought it is to be seen, and the one that retired it is not.
+    fn is_published(&self, number: u32) -> bool {
+        self.slot(number).is_some_and(|slot| {
+            self.is_active(slot.about.born) != Some(false) && self.is_active(slot.about.died) != Some(true)
+        })
+    }
+
+    /// What is asked for seldom lies further away.
+    fn lets_through(&self, filter: &Filter, number: u32) -> bool {
+        if filter.parent.is_none() && filter.least_importance.is_none() {
+            return true;
+        }
+        self.slot(number).is_some_and(|slot| {
+            filter.parent.is_none_or(|parent| slot.about.parent == Some(parent))
+                && filter.least_importance.is_none_or(|least| slot.about.importance >= least)
+        })
     }
 }
 
 impl Ready<'_> {
-    fn lets_through(&self, slot: &Slot) -> bool {
-        let (about, filter) = (&slot.about, self.filter);
-        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&slot.kind))
-            && filter.least_trust.is_none_or(|least| about.trust >= least)
-            && filter.parent.is_none_or(|parent| about.parent == Some(parent))
-            && filter.least_importance.is_none_or(|least| about.importance >= least)
-            && (filter.with_faded || about.pinned || slot.strength(self.at) >= FADED)
+    fn lets_through(&self, hot: &Hot) -> bool {
+        (hot.fades_at > self.at || self.filter.with_faded)
+            && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&hot.kind))
+            && self.filter.least_trust.is_none_or(|least| hot.trust >= least)
     }
 }
 

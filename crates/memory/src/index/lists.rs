@@ -40,11 +40,17 @@ impl Index {
                 if !scratch.sees(posting.slot) {
                     continue;
                 }
-                let Some(slot) = &self.slots[at] else { continue };
-                scratch.text[at] += rarity * saturation(posting.count, slot.length, corpus.mean_length);
+                let hot = &self.hot[at];
+                let part = rarity * saturation(posting.count, hot.length, corpus.mean_length);
+                scratch.text[at] += part;
                 if is_exact(term) {
                     scratch.exact[at] += 1.0 / exact;
                 }
+                if !hot.linked {
+                    scratch.text_window[at] += part;
+                    continue;
+                }
+                let Some(slot) = &self.slots[at] else { continue };
                 for &window in slot.next.iter().chain([&posting.slot]) {
                     if scratch.sees(window) {
                         if scratch.window_counts[window as usize] == 0 {
@@ -84,6 +90,13 @@ impl Index {
     fn likely(&self, sought: &Sought, candidates: &[u32]) -> Vec<u32> {
         let far = u32::try_from(self.rows.most_distance()).unwrap_or(u32::MAX);
         let distance = |slot: u32| {
+            let hot = &self.hot[slot as usize];
+            if hot.row == NONE {
+                return far + 1;
+            }
+            if !hot.chunked {
+                return self.rows.distance(sought, hot.row);
+            }
             let rows = self.slot(slot).map_or(&[][..], |slot| &slot.rows);
             rows.iter().map(|row| self.rows.distance(sought, *row)).min().unwrap_or(far + 1)
         };
@@ -108,6 +121,13 @@ impl Index {
     }
 
     fn nearest_row(&self, sought: &Sought, slot: u32) -> Option<(f32, u32)> {
+        let hot = &self.hot[slot as usize];
+        if hot.row == NONE {
+            return None;
+        }
+        if !hot.chunked {
+            return Some((self.rows.similarity(sought, hot.row), hot.row));
+        }
         let rows = self.slot(slot)?.rows.iter();
         rows.map(|row| (self.rows.similarity(sought, *row), *row)).max_by(|a, b| a.0.total_cmp(&b.0))
     }

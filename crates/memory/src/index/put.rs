@@ -2,9 +2,23 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use hive_domain::{ContextId, MemoryOwner};
+use hive_domain::{ContextId, MemoryOwner, TrustClass};
 
-use super::{About, Entry, Index, NONE, Owned, Posting, Slot};
+use super::{About, Entry, Hot, Index, NONE, Owned, Posting, Slot};
+
+/// Of a slot that nobody reads yet.
+const COLD: Hot = Hot {
+    valid_from: i64::MAX,
+    valid_to: i64::MIN,
+    fades_at: i64::MIN,
+    row: NONE,
+    length: 0,
+    kind: NONE,
+    trust: TrustClass::External,
+    nightly: false,
+    linked: false,
+    chunked: false,
+};
 
 impl Index {
     /// Puts an entry in, or in the place of the one with its id. What did not change is left as it is. Vectors of another
@@ -24,6 +38,7 @@ impl Index {
         self.remove(entry.id);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
+            self.hot.push(COLD);
             u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
         });
         let owner = self.owner_number(entry.owner);
@@ -35,14 +50,12 @@ impl Index {
             number
         });
         let terms = terms.collect();
-        let kind = self.kind_number(&entry.about.kind);
         self.by_id.insert(entry.id, slot);
         self.slots[slot as usize] = Some(Slot {
             id: entry.id,
             owner,
-            kind,
-            length,
             text_mark,
+            length,
             terms,
             rows: Box::default(),
             previous: NONE,
@@ -69,6 +82,7 @@ impl Index {
         self.owners[slot.owner as usize].members.retain(|member| *member != at);
         if let Some(previous) = self.slots.get_mut(slot.previous as usize).and_then(Option::as_mut) {
             previous.next.retain(|next| *next != at);
+            self.heat(slot.previous);
         }
         if let Some(waited) = slot.about.follows
             && let Some(waiting) = self.orphans.get_mut(&waited)
@@ -81,6 +95,7 @@ impl Index {
                 // It may come again, with another text.
                 self.orphans.entry(id).or_default().push(next);
             }
+            self.heat(next);
         }
         self.free.push(at);
         true
@@ -88,15 +103,18 @@ impl Index {
 
     /// Notes how often an entry was recalled, and when last.
     pub fn set_recalled(&mut self, id: ContextId, count: u64, last: i64) {
-        if let Some(slot) = self.by_id.get(&id).and_then(|slot| self.slots[*slot as usize].as_mut()) {
+        let Some(at) = self.by_id.get(&id).copied() else { return };
+        if let Some(slot) = self.slots[at as usize].as_mut() {
             slot.about.recalled = (count, last);
         }
+        self.heat(at);
     }
 
     fn set_about(&mut self, at: u32, about: About) {
-        let kind = self.kind_number(&about.kind);
+        if !self.kinds.contains(&about.kind) {
+            self.kinds.push(about.kind.clone());
+        }
         let Some(slot) = self.slots[at as usize].as_mut() else { return };
-        slot.kind = kind;
         let follows = about.follows;
         let relink = slot.about.follows != follows;
         slot.about = about;
@@ -106,6 +124,7 @@ impl Index {
                 None => self.orphans.entry(follows).or_default().push(at),
             }
         }
+        self.heat(at);
     }
 
     /// Only what is of the same owner is a window: what one may see of it, one may see of both.
@@ -120,6 +139,8 @@ impl Index {
         if let Some(slot) = self.slots[earlier as usize].as_mut() {
             slot.next.push(later);
         }
+        self.heat(later);
+        self.heat(earlier);
     }
 
     fn set_vectors(&mut self, at: u32, vectors: &[Vec<f32>]) {
@@ -150,14 +171,6 @@ impl Index {
         self.owners.push(Owned { owner, members: Vec::new() });
         self.owner_numbers.insert(owner, number);
         number
-    }
-
-    fn kind_number(&mut self, kind: &str) -> u32 {
-        let at = self.kinds.iter().position(|known| known == kind).unwrap_or_else(|| {
-            self.kinds.push(kind.to_owned());
-            self.kinds.len() - 1
-        });
-        u32::try_from(at).unwrap_or(NONE)
     }
 }
 

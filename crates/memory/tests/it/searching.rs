@@ -40,7 +40,7 @@ fn rare_words_weigh_more_and_long_texts_less() {
         &format!("the certificate was rotated {}", "and much more was told about it ".repeat(30)),
     ));
     assert_eq!(words(&index, "service rotation")[..2], [id(20), id(21)]);
-    assert_eq!(words(&index, "rotated certificates")[0], id(21));
+    assert_eq!(words(&index, "certificates"), [id(21)]);
     assert!(words(&index, "unheard").is_empty());
     assert!(words(&index, "the was and").is_empty(), "stop words find nothing");
 }

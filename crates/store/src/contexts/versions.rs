@@ -40,7 +40,7 @@ impl Store {
         from: VersionState,
         to: VersionState,
     ) -> Result<()> {
-        let allowed = matches!(
+        let permitted = matches!(
             (from, to),
             (VersionState::Building, VersionState::Active | VersionState::Rejected)
                 | (VersionState::Active, VersionState::RolledBack)
@@ -52,7 +52,7 @@ impl Store {
             id.uuid(),
             from.as_str(),
             to.as_str(),
-            allowed,
+            permitted,
         )
         .execute(&self.pool)
         .await?;
