@@ -4,6 +4,7 @@ mod agents;
 mod batches;
 mod dead_letters;
 mod housekeeping;
+mod messages;
 mod models;
 mod money;
 mod provider;
@@ -115,6 +116,15 @@ endpoints! {
     money::remove_budget,
     money::usage,
     batches::list,
+    messages::send,
+    messages::search,
+    messages::dead,
+    messages::redrive,
+    messages::list,
+    messages::receive,
+    messages::ack,
+    messages::inbox,
+    messages::set_inbox,
     tasks::retry,
     tasks::depend,
     dead_letters::list,

@@ -2,6 +2,7 @@
 
 mod action;
 mod agent;
+mod agent_message;
 mod artifact;
 mod housekeeping;
 mod limits;
@@ -19,6 +20,7 @@ mod task;
 
 pub use action::ActionView;
 pub use agent::AgentView;
+pub use agent_message::{AgentMessageView, DeliveryView, InboxView, SentMessageView};
 pub use artifact::ArtifactView;
 pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};

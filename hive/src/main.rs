@@ -10,6 +10,7 @@ mod dev;
 mod doctor;
 mod failure;
 mod housekeeping;
+mod message;
 mod migrate;
 mod models;
 mod output;

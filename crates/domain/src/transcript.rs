@@ -180,9 +180,14 @@ impl Transcript {
     #[must_use]
     pub fn next(&self, has_checks: bool) -> Next {
         match self.entries.last() {
-            None | Some(Entry::Note(_) | Entry::Message(_) | Entry::Rollback(_) | Entry::Compacted(_)) => {
-                Next::AskModel
-            }
+            None
+            | Some(
+                Entry::Note(_)
+                | Entry::Message(_)
+                | Entry::AgentMessage(_)
+                | Entry::Rollback(_)
+                | Entry::Compacted(_),
+            ) => Next::AskModel,
             Some(Entry::Checks(checks)) => self.after_checks(checks),
             Some(Entry::ToolResults(results)) => match (&results.finished, results.wake_at) {
                 (Some(summary), _) => claimed(summary.clone(), has_checks),
@@ -270,7 +275,7 @@ impl Transcript {
             NoteCause::Empty => {
                 reply.stop != Stop::MaxTokens && reply.calls().is_empty() && reply.text().is_empty()
             }
-            NoteCause::Woken => false,
+            NoteCause::Woken | NoteCause::Unanswered => false,
         };
         let count = self.replies().rev().take_while(same).count();
         if count < at_most {
@@ -279,7 +284,7 @@ impl Transcript {
         let what = match cause {
             NoteCause::Cut => "were cut at the output limit",
             NoteCause::Empty => "were empty",
-            NoteCause::Woken => "followed a wait",
+            NoteCause::Woken | NoteCause::Unanswered => "followed a wait",
         };
         give_up(reason, &format!("{count} replies in a row {what}"))
     }

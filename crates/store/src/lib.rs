@@ -10,6 +10,7 @@ pub mod budgets;
 pub mod calls;
 pub mod census;
 pub mod claim;
+pub mod conversations;
 mod dependents;
 pub mod error;
 pub mod events;
@@ -54,6 +55,10 @@ pub use budgets::{BudgetCensus, BudgetKey, ListedBudget};
 pub use calls::CallOutcome;
 pub use census::Standing;
 pub use claim::Claimant;
+pub use conversations::{
+    Acknowledged, Bound, Delivery, DeliveryFilter, Found, Inbox, InboxChange, Mailbox, NewAgentMessage, Receiver,
+    Receivers, Redriven, RefusedReceiver, Search, Sender, Sent, StoredMessage, Swept, Woken,
+};
 pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;
 pub use forks::NewFork;
