@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
+mod agent_messages;
 mod aimock;
 mod batches;
 mod blocked_trees;
