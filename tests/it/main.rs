@@ -49,6 +49,7 @@ mod routing;
 mod rush;
 mod segments;
 mod steering;
+mod thousand_messages;
 mod timers;
 mod typescript_sdk;
 mod unknown_outcome;

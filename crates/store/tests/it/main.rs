@@ -16,6 +16,7 @@ mod cancel_tree;
 mod catalog;
 mod census;
 mod claim;
+mod conversations;
 mod deadlines;
 mod depend;
 mod dependencies;
