@@ -166,15 +166,15 @@ async fn readers(
            CROSS JOIN LATERAL (
                SELECT id FROM tasks t
                WHERE t.assigned_agent_id = g.agent_id AND t.status IN ('ready', 'running', 'waiting')
-                 AND NOT t.verify_only AND t.mail < $2
+                 AND NOT t.verify_only
                  AND (t.status <> 'waiting' OR t.status_reason IN ('timer', 'answer'))
-               ORDER BY coalesce(t.session_id = ANY ($4), false) DESC, t.status = 'running' DESC, t.status = 'waiting' DESC,
-                        t.id DESC LIMIT 3) AS t
-           UNION SELECT unnest($3::uuid[])"#,
+               ORDER BY t.mail < $4 DESC, coalesce(t.session_id = ANY ($3), false) DESC, t.status = 'running' DESC,
+                        t.status = 'waiting' DESC, t.id DESC LIMIT 3) AS t
+           UNION SELECT unnest($2::uuid[])"#,
         &agents,
-        MOST_BOUND,
         &wanted,
         &waiting.iter().filter_map(|delivery| delivery.session).collect::<Vec<_>>(),
+        MOST_BOUND,
     );
     let ids: Vec<Uuid> = ids.fetch_all(&mut *connection).await?;
     let rows = sqlx::query!(
