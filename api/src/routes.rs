@@ -125,6 +125,7 @@ endpoints! {
     messages::ack,
     messages::inbox,
     messages::set_inbox,
+    messages::events,
     tasks::retry,
     tasks::depend,
     dead_letters::list,

@@ -2,6 +2,7 @@
 
 pub mod ack;
 pub mod dead;
+pub mod events;
 pub mod inbox;
 pub mod list;
 pub mod receive;

@@ -14,6 +14,7 @@ mod events;
 mod health;
 mod hive;
 mod idempotency;
+mod messages;
 mod openapi;
 mod programs;
 mod queue;
