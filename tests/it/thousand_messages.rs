@@ -35,7 +35,8 @@ impl Post {
                 doors[dice.below(doors.len())].clone()
             };
             let request = self.http.post(format!("{door}/api/v1/messages/send")).bearer_auth(self.token);
-            let sent = request.header("idempotency-key", key).json(body).timeout(Duration::from_secs(20)).send();
+            let sent =
+                request.header("idempotency-key", key).json(body).timeout(Duration::from_secs(20)).send();
             if let Ok(answer) = sent.await {
                 let status = answer.status();
                 // A door that is killed may break off in its answer.
@@ -160,7 +161,8 @@ async fn look(hive: &TestHive, accepted: &[Vec<(i64, String)>]) {
             .await
             .unwrap();
     assert_eq!(stored.len(), MESSAGES, "none lost, none twice");
-    let numbers: HashMap<&str, i64> = stored.iter().map(|(content, number)| (content.as_str(), *number)).collect();
+    let numbers: HashMap<&str, i64> =
+        stored.iter().map(|(content, number)| (content.as_str(), *number)).collect();
     for conversation in accepted {
         for (place, (number, content)) in (1..).zip(conversation) {
             assert_eq!((*number, numbers[content.as_str()]), (place, place), "{content}");
@@ -188,7 +190,11 @@ async fn look(hive: &TestHive, accepted: &[Vec<(i64, String)>]) {
     for request in hive.double.requests() {
         let (text, mut in_it) = (spoken(&request), HashSet::new());
         for found in mark.find_iter(&text) {
-            assert!(in_it.insert(found.as_str().to_owned()), "{} stands in one request twice", found.as_str());
+            assert!(
+                in_it.insert(found.as_str().to_owned()),
+                "{} stands in one request twice",
+                found.as_str()
+            );
             let user = request.user_id.clone().unwrap();
             let reader = readers.entry(found.as_str().to_owned()).or_insert_with(|| user.clone());
             assert_eq!(*reader, user, "{} was seen by two tasks", found.as_str());

@@ -1,8 +1,8 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
 use hive_domain::{
-    AgentStatus, Audience, CallKind, CatchUp, DeliveryState, Effort, MessageKind, MessagePolicy, Overlap, PauseMode, SlotOutcome, TaskStatus,
-    routing::ANY, task::DependencyPolicy,
+    AgentStatus, Audience, CallKind, CatchUp, DeliveryState, Effort, MessageKind, MessagePolicy, Overlap,
+    PauseMode, SlotOutcome, TaskStatus, routing::ANY, task::DependencyPolicy,
 };
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 

@@ -19,7 +19,8 @@ async fn a_message_is_stored_before_it_is_told_and_sent_again_it_is_the_same() {
     let channel = agent_events(bob);
     let mut events = hive.queue.subscribe(&[&channel]);
     assert_eq!(events.recv().await, Notice::Gap);
-    let body = json!({ "from_agent_id": ada, "to_agent_id": bob, "content": "Hello.", "context_refs": [ada] });
+    let body =
+        json!({ "from_agent_id": ada, "to_agent_id": bob, "content": "Hello.", "context_refs": [ada] });
     let send = || api.request(Method::POST, SEND).header("idempotency-key", "one").json(&body);
     let sent = Answer::of(send()).await;
     assert_eq!(sent.status, 201, "{sent:?}");
@@ -98,7 +99,8 @@ async fn a_search_is_bounded_by_who_reads() {
     let api = hive.api().await;
     let [ada, bob, eve] =
         [hive.agent("a", "Ada").await, hive.agent("b", "Bob").await, hive.agent("c", "Eve").await];
-    let body = json!({ "from_agent_id": ada, "to_agent_id": bob, "content": "We chose port 7700 for the gateway." });
+    let body =
+        json!({ "from_agent_id": ada, "to_agent_id": bob, "content": "We chose port 7700 for the gateway." });
     let sent = api.post(SEND, body).await;
     let search = async |reader: Option<hive_domain::AgentId>| {
         let body = json!({ "query": "gateways port", "agent_id": reader });
@@ -165,5 +167,8 @@ async fn what_cannot_be_sent_is_named_and_leaves_nothing() {
     api.get("/api/v1/messages/x").await.problem(400, "invalid_id");
     let redrive = json!({ "agent_id": bob });
     api.post("/api/v1/messages/dead-letters/redrive", redrive).await.problem(409, "not_dead");
-    assert_eq!(api.get("/api/v1/messages/dead-letters").await.body, json!({ "items": [], "next_cursor": null }));
+    assert_eq!(
+        api.get("/api/v1/messages/dead-letters").await.body,
+        json!({ "items": [], "next_cursor": null })
+    );
 }

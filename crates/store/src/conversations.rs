@@ -21,7 +21,9 @@ pub use ack::Acknowledged;
 pub use bind::{Bound, Woken};
 use chrono::{DateTime, Utc};
 pub use dead::Redriven;
-use hive_domain::{AgentId, Audience, ConversationId, DeliveryState, MessageId, MessageKind, Priority, SessionId, TaskId};
+use hive_domain::{
+    AgentId, Audience, ConversationId, DeliveryState, MessageId, MessageKind, Priority, SessionId, TaskId,
+};
 pub use inbox::{Inbox, InboxChange, Mailbox};
 pub use list::{Delivery, DeliveryFilter};
 pub use search::{Found, Search};

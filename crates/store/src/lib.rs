@@ -56,8 +56,8 @@ pub use calls::CallOutcome;
 pub use census::Standing;
 pub use claim::Claimant;
 pub use conversations::{
-    Acknowledged, Bound, Delivery, DeliveryFilter, Found, Inbox, InboxChange, Mailbox, NewAgentMessage, Receiver,
-    Receivers, Redriven, RefusedReceiver, Search, Sender, Sent, StoredMessage, Swept, Woken,
+    Acknowledged, Bound, Delivery, DeliveryFilter, Found, Inbox, InboxChange, Mailbox, NewAgentMessage,
+    Receiver, Receivers, Redriven, RefusedReceiver, Search, Sender, Sent, StoredMessage, Swept, Woken,
 };
 pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;

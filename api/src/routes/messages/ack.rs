@@ -60,8 +60,5 @@ pub async fn handle(
     let ids: Vec<MessageId> = body.message_ids.into_iter().map(Into::into).collect();
     let done = app.store.acknowledge(agent, &ids, ACTOR).await?;
     let uuids = |ids: Vec<MessageId>| ids.into_iter().map(MessageId::uuid).collect();
-    Ok(Json(AcknowledgedMessages {
-        acknowledged: uuids(done.now),
-        acknowledged_before: uuids(done.before),
-    }))
+    Ok(Json(AcknowledgedMessages { acknowledged: uuids(done.now), acknowledged_before: uuids(done.before) }))
 }

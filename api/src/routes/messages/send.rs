@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use fail::fail_point;
 use hive_domain::{
     AgentId, MessageId, Priority,
@@ -109,18 +105,18 @@ impl Letter {
                 "/to_agent_id",
                 "or to_agent_ids, to_agent_type, to_session_id or broadcast is required",
             ),
-            _ => faults.refuse("/to_agent_id", "only one of the fields that say who receives it may be given"),
+            _ => {
+                faults.refuse("/to_agent_id", "only one of the fields that say who receives it may be given")
+            }
         }
         let is_direct = matches!(to.first(), None | Some(Receivers::Agent(_)));
-        faults.demand(
-            within.is_none() || is_direct,
-            "/answer_within_seconds",
-            "a question is for one agent",
-        );
+        faults.demand(within.is_none() || is_direct, "/answer_within_seconds", "a question is for one agent");
         faults.finish()?;
         Ok(NewAgentMessage {
             id: MessageId::new(),
-            from: self.from_agent_id.map_or_else(|| Sender::Person(ACTOR.to_owned()), |id| Sender::InNameOf(id.into())),
+            from: self
+                .from_agent_id
+                .map_or_else(|| Sender::Person(ACTOR.to_owned()), |id| Sender::InNameOf(id.into())),
             to: to.pop().unwrap_or(Receivers::Author),
             content: self.content,
             context_refs: self.context_refs,

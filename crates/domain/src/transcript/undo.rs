@@ -48,7 +48,8 @@ impl Transcript {
                 }
                 // What was sent to other agents is sent.
                 Entry::ToolResults(results) => {
-                    let sent = results.results.iter().filter(|result| !result.is_error && is_sent(&result.tool));
+                    let sent =
+                        results.results.iter().filter(|result| !result.is_error && is_sent(&result.tool));
                     all.extend(sent.map(|sent| standing(&sent.tool, &sent.tool_use_id, &sent.content)));
                 }
                 _ => {}

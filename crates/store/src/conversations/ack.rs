@@ -70,7 +70,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a message that this agent was not sent, or that is dead; then none is acknowledged.
-    pub async fn acknowledge(&self, agent: AgentId, messages: &[MessageId], by: &str) -> Result<Acknowledged> {
+    pub async fn acknowledge(
+        &self,
+        agent: AgentId,
+        messages: &[MessageId],
+        by: &str,
+    ) -> Result<Acknowledged> {
         let ids: Vec<Uuid> = messages.iter().map(|id| id.uuid()).collect();
         let mut tx = self.pool.begin().await?;
         lock_inboxes(&mut tx, &[agent.uuid()]).await?;
@@ -138,8 +143,10 @@ impl Store {
     }
 
     pub(super) async fn demand_agent(&self, agent: AgentId) -> Result<()> {
-        let there =
-            sqlx::query_scalar!(r#"SELECT EXISTS (SELECT 1 FROM agents WHERE id = $1) AS "there!""#, agent.uuid());
+        let there = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM agents WHERE id = $1) AS "there!""#,
+            agent.uuid()
+        );
         if there.fetch_one(&self.pool).await? {
             return Ok(());
         }

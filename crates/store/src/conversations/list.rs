@@ -82,7 +82,8 @@ impl TryFrom<DeliveryRow> for Delivery {
     type Error = Error;
 
     fn try_from(row: DeliveryRow) -> Result<Self> {
-        let state = row.state.parse().map_err(|e| Error::inconsistent("message_deliveries", "state", row.id, e))?;
+        let state =
+            row.state.parse().map_err(|e| Error::inconsistent("message_deliveries", "state", row.id, e))?;
         let message = Row {
             id: row.id,
             thread_id: row.thread_id,

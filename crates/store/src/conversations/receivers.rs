@@ -37,7 +37,8 @@ pub(super) async fn choose(
             None => {
                 return Err(Error::Invalid {
                     field: "/to_agent_id",
-                    message: "the message that it replies to was written by a person, who has no inbox".to_owned(),
+                    message: "the message that it replies to was written by a person, who has no inbox"
+                        .to_owned(),
                 });
             }
         },
@@ -136,7 +137,10 @@ async fn called(connection: &mut PgConnection, project: ProjectId, name: &str) -
         NAMES,
     );
     let names = names.fetch_all(connection).await?.join(", ");
-    Err(Error::Invalid { field: "/to_agent_id", message: format!("no agent is called {name:?}; there are {names}") })
+    Err(Error::Invalid {
+        field: "/to_agent_id",
+        message: format!("no agent is called {name:?}; there are {names}"),
+    })
 }
 
 /// An inbox that is locked.
@@ -178,11 +182,7 @@ pub(super) async fn admit(
         .await?
         .into_iter()
         .map(|row| {
-            let held = Held {
-                last_place: row.last_place,
-                failing: row.failing,
-                open: row.open,
-            };
+            let held = Held { last_place: row.last_place, failing: row.failing, open: row.open };
             (row.agent_id, held)
         })
         .collect();

@@ -273,7 +273,8 @@ async fn insert(
     // An answer that nobody waits for any more is no reason to begin something.
     let late = kind == MessageKind::Answer && original.is_some_and(|original| !original.task_is_open);
     let wakes = !late && new.wakes.unwrap_or(audience != Audience::Broadcast);
-    let within = new.answer_within.map(|within| within.min(Duration::from_secs(LONGEST_ASK as u64)).as_secs_f64());
+    let within =
+        new.answer_within.map(|within| within.min(Duration::from_secs(LONGEST_ASK as u64)).as_secs_f64());
     let row = sqlx::query_as!(
         Row,
         r#"INSERT INTO conversations (id, project_id, thread_id, number, session_id, from_agent_id, from_task_id, from_name,

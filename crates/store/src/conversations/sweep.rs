@@ -107,7 +107,8 @@ impl Store {
         tasks.dedup();
         let mut tx = self.pool.begin().await?;
         bind::lock_inboxes(&mut tx, &agents).await?;
-        let held = sqlx::query!("SELECT id FROM tasks WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", &tasks);
+        let held =
+            sqlx::query!("SELECT id FROM tasks WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", &tasks);
         held.fetch_all(&mut *tx).await?;
         let rows = sqlx::query!(
             r#"UPDATE message_deliveries d

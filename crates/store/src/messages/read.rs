@@ -125,7 +125,9 @@ impl Store {
         if unread.is_empty() && mail.is_empty() {
             if row.mail > 0 {
                 // Nothing is bound to it that it may read: a run that waited for it would wait for ever.
-                sqlx::query!("UPDATE tasks SET mail = 0 WHERE id = $1", task.uuid()).execute(&mut *tx).await?;
+                sqlx::query!("UPDATE tasks SET mail = 0 WHERE id = $1", task.uuid())
+                    .execute(&mut *tx)
+                    .await?;
                 tx.commit().await?;
             }
             return Ok(Reading::Read(Vec::new()));
@@ -144,7 +146,8 @@ impl Store {
             Entry::Message(PersonMessage { number: row.number, author: row.author, text: row.text })
         }));
         let read_at = entries.len();
-        let (inboxes, places): (Vec<Uuid>, Vec<i64>) = mail.iter().map(|mail| (mail.inbox, mail.place)).unzip();
+        let (inboxes, places): (Vec<Uuid>, Vec<i64>) =
+            mail.iter().map(|mail| (mail.inbox, mail.place)).unzip();
         entries.extend(mail.into_iter().map(|mail| Entry::AgentMessage(Box::new(mail.message))));
         let (mut seqs, mut kinds, mut bodies, mut commits, mut outlines) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());

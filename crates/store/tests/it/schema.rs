@@ -4,9 +4,12 @@ use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use hive_domain::{
     ActionKind, ActionStatus, AgentStatus, Audience, BatchRequestState, BatchState, CatchUp, ConversationId,
-    DeliveryState, Lifecycle, MessageId, MessageKind, MessagePolicy, Overlap, PauseMode, RouteReason, SlotOutcome,
-    StatusReason, TaskStatus,
-    journal::{AgentMessage, Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop, ToolResults},
+    DeliveryState, Lifecycle, MessageId, MessageKind, MessagePolicy, Overlap, PauseMode, RouteReason,
+    SlotOutcome, StatusReason, TaskStatus,
+    journal::{
+        AgentMessage, Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop,
+        ToolResults,
+    },
     task::DependencyPolicy,
 };
 use hive_local::testing::{TestDatabase, TestStores};
