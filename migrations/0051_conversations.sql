@@ -41,7 +41,7 @@ CREATE TABLE conversations (
     from_agent_id uuid             REFERENCES agents (id), -- none: a person
     from_task_id  uuid             REFERENCES tasks (id),  -- the run that wrote it
     from_name     text             NOT NULL,               -- of the agent or the person, as it was then
-    to_agent_id   uuid             REFERENCES agents (id), -- of a direct message
+    to_agent_id   uuid             REFERENCES agents (id), -- of a direct message; none when it replies to a person
     audience      message_audience NOT NULL,
     message_type  message_kind     NOT NULL,
     content       text             NOT NULL CONSTRAINT conversations_content_length
@@ -58,7 +58,7 @@ CREATE TABLE conversations (
     words         tsvector         NOT NULL GENERATED ALWAYS AS (to_tsvector('english', content)) STORED,
     CONSTRAINT conversations_in_order UNIQUE (thread_id, number),
     CONSTRAINT conversations_sent_once UNIQUE (send_key),
-    CONSTRAINT conversations_direct_names_one CHECK ((audience = 'direct') = (to_agent_id IS NOT NULL)),
+    CONSTRAINT conversations_direct_names_one CHECK (audience = 'direct' OR to_agent_id IS NULL),
     CONSTRAINT conversations_question_has_time CHECK ((message_type = 'question') = (answer_by IS NOT NULL)),
     CONSTRAINT conversations_person_is_trusted CHECK ((from_agent_id IS NULL) = (trust = 'user'))
 );

@@ -126,6 +126,7 @@ endpoints! {
     messages::inbox,
     messages::set_inbox,
     messages::events,
+    messages::conversation,
     tasks::retry,
     tasks::depend,
     dead_letters::list,

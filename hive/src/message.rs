@@ -12,6 +12,14 @@ pub(crate) enum Command {
     Send(Box<Send>),
     /// List what an agent was sent, in the order of its inbox.
     List(List),
+    /// Show what was said in a conversation, in order.
+    Conversation {
+        /// Its id.
+        id: String,
+        /// After this number.
+        #[arg(long, default_value_t = 0)]
+        after: i64,
+    },
     /// Find messages by their words, best first.
     Search(Search),
     /// Say that messages arrived: they are not delivered any more.
@@ -126,6 +134,10 @@ pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Res
             let since = since.map(|since| format!("&since={since}")).unwrap_or_default();
             let (agent, limit, after) = (escaped(&list.agent), list.limit, list.after);
             let path = format!("/api/v1/messages/{agent}?state={state}&limit={limit}&cursor={after}{since}");
+            show(&client.get(&path).await?, as_json)
+        }
+        Command::Conversation { id, after } => {
+            let path = format!("/api/v1/conversations/{}?limit=200&cursor={after}", escaped(&id));
             show(&client.get(&path).await?, as_json)
         }
         Command::Search(search) => {

@@ -248,6 +248,28 @@ async fn what_is_not_acknowledged_comes_back_and_is_dead_in_the_end() {
     send(&hive, json!({ "to_agent_id": qa, "content": "Welcome back." })).await;
 }
 
+#[tokio::test]
+async fn a_person_asks_an_agent_and_reads_its_answer_in_the_conversation() {
+    let reply = json!({ "name": "send_message", "input": { "reply_to": "{{id}}", "text": "All is green." } });
+    let asked = "(?s)question from person .message (?P<id>[0-9a-f-]{36})";
+    let asked = asked.replace("person .message", "person \"operator\" .message");
+    let script = rules(json!([
+        told("Message from operator", 0, &asked, &json!([reply])),
+        answer("Message from operator", 1, json!([finish("Answered.")])),
+    ]));
+    let hive = TestHive::builder().script(script).start().await;
+    let qa = agent(&hive, "qa").await;
+    let ask = json!({ "to_agent_id": qa, "content": "How does it stand?", "answer_within_seconds": 60 });
+    let question = send(&hive, ask).await;
+    hive.wait_succeeded(made(&hive, &question).await, 30).await;
+    let path = format!("/api/v1/conversations/{}", question["conversation_id"].as_str().unwrap());
+    let said = hive.get(&path).await["items"].as_array().unwrap().clone();
+    let said: Vec<_> =
+        said.iter().map(|m| [&m["number"], &m["message_type"], &m["from_name"], &m["content"]]).collect();
+    assert_eq!(said[1], [&json!(2), &json!("answer"), &json!("QA"), &json!("All is green.")]);
+    assert_eq!(said.len(), 2);
+}
+
 /// The list of an agent in Redis, whatever the prefix of its key.
 fn listed(hive: &TestHive, agent: Uuid) -> Vec<String> {
     let mut connection = redis::Client::open(hive.store_urls()[1].clone()).unwrap().get_connection().unwrap();

@@ -1,6 +1,7 @@
 //! What agents write to each other.
 
 pub mod ack;
+pub mod conversation;
 pub mod dead;
 pub mod events;
 pub mod inbox;

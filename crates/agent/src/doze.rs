@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use hive_domain::{
-    Outcome, StatusReason, ToolName,
+    Outcome, StatusReason,
     journal::{Entry, Note, NoteCause},
 };
 
@@ -14,7 +14,7 @@ use crate::{
 impl Activation<'_> {
     /// `None`: the time has come, and the journal says so.
     pub(crate) async fn doze(&mut self, until: DateTime<Utc>) -> Result<Option<Outcome>, Stopped> {
-        let asked = self.transcript.last_calls().iter().any(|call| call.name == ToolName::AskAgent.as_str());
+        let asked = self.transcript.has_asked();
         let now = self.persist(|| self.agent.store.now()).await?;
         let Ok(after) = (until - now).to_std() else {
             let task = self.lease.task();

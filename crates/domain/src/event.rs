@@ -29,7 +29,7 @@ names! {
         CompletionRequested = "task.completion_requested",
         /// A person wrote to it; `data.message` is the message's number.
         MessageAccepted = "task.message",
-        /// Another agent wrote to it; `data.message_id` is the message.
+        /// Agents wrote to it; `data.messages` is how many messages were bound to it.
         Mail = "task.agent_message",
         /// A person said what came of an external call that was cut.
         OutcomeDecided = "task.outcome_decided",

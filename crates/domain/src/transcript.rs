@@ -10,6 +10,7 @@ use crate::{
     journal::{Checks, Entry, ExternalOutcome, Intent, NoteCause, Reply, Stop, ToolCall},
     loops::{self, Pattern},
     status::StatusReason,
+    tool::ToolName,
     usage::Usage,
 };
 
@@ -142,6 +143,13 @@ impl Transcript {
     #[must_use]
     pub fn last_calls(&self) -> Vec<ToolCall> {
         self.replies().next_back().map(Reply::calls).unwrap_or_default()
+    }
+
+    /// True when the turn that ended last asked another agent.
+    #[must_use]
+    pub fn has_asked(&self) -> bool {
+        let Some(Entry::ToolResults(results)) = self.entries.last() else { return false };
+        results.results.iter().any(|result| result.tool == ToolName::AskAgent.as_str() && !result.is_error)
     }
 
     /// What the journal says about a call of the last reply that has an outside effect: the last word counts.

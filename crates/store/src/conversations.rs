@@ -10,6 +10,8 @@ mod bind;
 mod dead;
 mod inbox;
 mod list;
+mod origin;
+mod plan;
 mod receivers;
 mod search;
 mod send;

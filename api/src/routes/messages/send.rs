@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use fail::fail_point;
 use hive_domain::{
     AgentId, MessageId, Priority,
     conversation::{LONGEST_ASK, MAX_CONTENT_BYTES},
@@ -153,9 +152,7 @@ pub async fn handle(State(app): State<Arc<App>>, Keyed { body, key, .. }: Keyed<
     };
     let sent = once.send_agent_message(&new).await?;
     let view = SentMessageView::from(&sent);
-    fail_point!("send::before", |_| std::process::abort());
     let answer = idempotency::finish(once, StatusCode::CREATED, None, &view).await?;
-    fail_point!("send::committed", |_| std::process::abort());
     app.deliver(&sent.bound).await;
     app.tell_receivers(&sent).await;
     Ok(answer)

@@ -5,29 +5,21 @@
 //! begin; of several, one of the message's session first. An agent that has none gets a task for it, when the message
 //! wakes. In an inbox nothing overtakes what came before it, replies apart.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use hive_domain::{
-    AgentId, MessageId, Priority, TaskId,
-    conversation::{MOST_BOUND, MOST_HOPS},
-    event::EventKind,
-    task::{NewTask, Performer},
+    AgentId, MessageId, Priority, TaskId, conversation::MOST_BOUND, event::EventKind, task::NewTask,
 };
-use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::plan::{Plan, Reader, Waiting};
 use crate::{
     error::{Error, Result},
     pool::Store,
     settle::Announcement,
     tasks::enqueue,
 };
-
-/// What a task that is made for a message says.
-const DESCRIPTION: &str = "Somebody wrote to you while you were not at work. Read what they wrote, below. Do what it \
-                           asks for as far as that is your role, answer with `send_message` where an answer is due, \
-                           and finish.";
 
 /// What was bound.
 #[derive(Clone, Debug, Default)]
@@ -47,31 +39,6 @@ pub struct Woken {
     pub ticket: Option<Announcement>,
     /// That key.
     pub key: Option<String>,
-}
-
-/// A delivery that waits for a task.
-struct Waiting {
-    agent: Uuid,
-    project: Uuid,
-    place: i64,
-    message: Uuid,
-    thread: Uuid,
-    session: Option<Uuid>,
-    wants: Option<Uuid>,
-    from_name: String,
-    wakes: bool,
-    hops: i16,
-    priority: i16,
-}
-
-/// A task that may read.
-struct Reader {
-    id: Uuid,
-    agent: Uuid,
-    session: Option<Uuid>,
-    /// 0 runs, 1 sleeps, 2 begins soon, 3 waits for something else.
-    rank: i32,
-    room: i32,
 }
 
 impl Store {
@@ -202,91 +169,6 @@ async fn readers(
         })
     });
     Ok(readers.collect())
-}
-
-/// Which delivery goes where.
-struct Plan {
-    readers: Vec<Reader>,
-    /// Agent, place and task.
-    bound: Vec<(Uuid, i64, Uuid)>,
-    made: BTreeMap<Uuid, NewTask>,
-    /// Messages whose task each is made for.
-    made_for: HashMap<Uuid, Uuid>,
-    held_back_by_hops: Vec<MessageId>,
-    /// Agents of which something waits, so that nothing passes it.
-    full: Vec<Uuid>,
-}
-
-impl Plan {
-    fn new(readers: Vec<Reader>) -> Self {
-        Self {
-            readers,
-            bound: Vec::new(),
-            made: BTreeMap::new(),
-            made_for: HashMap::new(),
-            held_back_by_hops: Vec::new(),
-            full: Vec::new(),
-        }
-    }
-
-    fn place(&mut self, delivery: &Waiting) {
-        let wanted = self.readers.iter().position(|reader| {
-            Some(reader.id) == delivery.wants && reader.agent == delivery.agent && reader.room > 0
-        });
-        let reader = wanted.or_else(|| self.soonest(delivery));
-        let task = match reader.map(|index| &mut self.readers[index]) {
-            Some(reader) => {
-                reader.room -= 1;
-                reader.id
-            }
-            None if self.full.contains(&delivery.agent) => return,
-            None if delivery.wakes && delivery.hops < MOST_HOPS => self.make(delivery),
-            None => {
-                if delivery.wakes {
-                    self.held_back_by_hops.push(delivery.message.into());
-                }
-                return;
-            }
-        };
-        self.bound.push((delivery.agent, delivery.place, task));
-    }
-
-    /// The place of the task that reads soonest. None while something before it waits for room.
-    fn soonest(&mut self, delivery: &Waiting) -> Option<usize> {
-        if self.full.contains(&delivery.agent) {
-            return None;
-        }
-        let ours = |reader: &Reader| reader.agent == delivery.agent && reader.rank < 3;
-        let fitting = self.readers.iter().enumerate().filter(|(_, reader)| ours(reader));
-        let mut fitting: Vec<(usize, &Reader)> = fitting.collect();
-        fitting.sort_by_key(|(_, reader)| {
-            (delivery.session.is_none() || reader.session != delivery.session, reader.rank)
-        });
-        let chosen = fitting.iter().find(|(_, reader)| reader.room > 0).map(|(index, _)| *index);
-        if chosen.is_none() && !fitting.is_empty() {
-            self.full.push(delivery.agent);
-        }
-        chosen
-    }
-
-    /// A task for it, which reads what comes after it, too.
-    fn make(&mut self, delivery: &Waiting) -> Uuid {
-        let title: String = format!("Message from {}", delivery.from_name).chars().take(255).collect();
-        let by = format!("message:{}", delivery.message);
-        let mut task = NewTask::titled(&title, Performer::Agent(delivery.agent.into()), &by);
-        task.project = delivery.project.into();
-        task.description = DESCRIPTION.to_owned();
-        task.session = delivery.session.map(Into::into);
-        task.priority = Priority::try_from(i64::from(delivery.priority)).unwrap_or_default();
-        task.context.insert("message_id".to_owned(), json!(delivery.message));
-        task.context.insert("conversation_id".to_owned(), json!(delivery.thread));
-        let id = task.id.uuid();
-        self.made_for.insert(id, delivery.message);
-        self.made.insert(id, task);
-        let room = MOST_BOUND - 1;
-        self.readers.push(Reader { id, agent: delivery.agent, session: delivery.session, rank: 2, room });
-        id
-    }
 }
 
 async fn make(connection: &mut PgConnection, task: &NewTask) -> Result<()> {

@@ -170,6 +170,39 @@ impl Store {
         Ok(found)
     }
 
+    /// What was said in a conversation after this number, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn conversation(
+        &self,
+        id: ConversationId,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<StoredMessage>> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT id, thread_id, number, from_agent_id, from_task_id, from_name, to_agent_id,
+                      audience::text AS "audience!", message_type::text AS "message_type!", content, context_refs, trust,
+                      reply_to, answer_by, session_id, wakes, created_at
+               FROM conversations WHERE thread_id = $1 AND number > $2 ORDER BY number LIMIT $3"#,
+            id.uuid(),
+            after,
+            limit,
+        );
+        let rows = rows.fetch_all(&self.pool).await?;
+        let there = rows.is_empty().then_some(sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM threads WHERE id = $1) AS "there!""#,
+            id.uuid()
+        ));
+        if let Some(there) = there
+            && !there.fetch_one(&self.pool).await?
+        {
+            return Err(Error::NotFound { what: "conversation", id: id.to_string() });
+        }
+        rows.into_iter().map(StoredMessage::try_from).collect()
+    }
+
     /// The questions of a task whose time has passed and that nobody answered: whom it asked, and the question.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub(super) struct Chosen {
     pub agents: Vec<Uuid>,
     /// The one of a direct message.
     pub direct: Option<Uuid>,
+    /// It is for a person.
+    pub to_person: bool,
 }
 
 /// Finds the agents.
@@ -30,17 +32,12 @@ pub(super) async fn choose(
     author: Option<Uuid>,
     sender: Option<Uuid>,
 ) -> Result<Chosen> {
-    let one = |id: Uuid| Chosen { agents: vec![id], direct: Some(id) };
+    let one = |id: Uuid| Chosen { agents: vec![id], direct: Some(id), to_person: false };
     let ids: Vec<Uuid> = match to {
         Receivers::Author => match author {
             Some(author) => return active(connection, project, author, sender).await.map(one),
-            None => {
-                return Err(Error::Invalid {
-                    field: "/to_agent_id",
-                    message: "the message that it replies to was written by a person, who has no inbox"
-                        .to_owned(),
-                });
-            }
+            // A person has no inbox, and reads the conversation.
+            None => return Ok(Chosen { agents: Vec::new(), direct: None, to_person: true }),
         },
         Receivers::Agent(id) => return active(connection, project, id.uuid(), sender).await.map(one),
         Receivers::Called(name) => {
@@ -86,7 +83,7 @@ pub(super) async fn choose(
         let message = format!("more than {MOST_RECEIVERS} agents fit");
         return Err(Error::Conflict { code: "too_many_receivers", message });
     }
-    Ok(Chosen { agents, direct: None })
+    Ok(Chosen { agents, direct: None, to_person: false })
 }
 
 /// The agent, when it may be written to.
@@ -157,6 +154,9 @@ pub(super) async fn admit(
     connection: &mut PgConnection,
     chosen: &Chosen,
 ) -> Result<(Vec<(Uuid, i64)>, Vec<RefusedReceiver>)> {
+    if chosen.to_person {
+        return Ok((Vec::new(), Vec::new()));
+    }
     sqlx::query!(
         "INSERT INTO inboxes (agent_id) SELECT id FROM unnest($1::uuid[]) AS id ORDER BY id ON CONFLICT DO NOTHING",
         &chosen.agents,

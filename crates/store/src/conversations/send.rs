@@ -3,15 +3,14 @@
 
 use std::time::Duration;
 
-use hive_domain::{
-    Audience, DeliveryState, MessageKind, ProjectId, conversation::LONGEST_ASK, journal::MAIL_FORMAT,
-};
+use hive_domain::{Audience, DeliveryState, MessageKind, conversation::LONGEST_ASK, journal::MAIL_FORMAT};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     NewAgentMessage, Receiver, Receivers, Row, Sender, Sent, StoredMessage,
     bind::{self, Bound},
+    origin::{self, Author, Original},
     receivers::{self, Chosen},
 };
 use crate::{
@@ -51,26 +50,6 @@ impl Once {
     }
 }
 
-/// What is known of a sender.
-struct Author {
-    project: ProjectId,
-    agent: Option<Uuid>,
-    name: String,
-    task: Option<Uuid>,
-    session: Option<Uuid>,
-    hops: i16,
-}
-
-/// The message that is replied to.
-struct Original {
-    thread: Uuid,
-    from_agent: Option<Uuid>,
-    from_task: Option<Uuid>,
-    is_open_question: bool,
-    /// Whether its sender may still read the reply where it was written.
-    task_is_open: bool,
-}
-
 async fn send(connection: &mut PgConnection, new: &NewAgentMessage) -> Result<Sent> {
     let key = match &new.from {
         Sender::Run { key, .. } => Some(key.as_str()),
@@ -81,14 +60,14 @@ async fn send(connection: &mut PgConnection, new: &NewAgentMessage) -> Result<Se
     {
         return Ok(sent);
     }
-    let author = author(connection, &new.from).await?;
+    let author = origin::author(connection, &new.from).await?;
     let original = match new.reply_to {
-        Some(id) => Some(original(connection, id.uuid(), &author).await?),
+        Some(id) => Some(origin::original(connection, id.uuid(), &author).await?),
         None => None,
     };
     let writer = original.as_ref().and_then(|original| original.from_agent);
     let chosen = receivers::choose(connection, author.project, &new.to, writer, author.agent).await?;
-    let thread = thread(connection, new, &author, original.as_ref()).await?;
+    let thread = origin::thread(connection, new, &author, original.as_ref()).await?;
     let (places, refused) = receivers::admit(connection, &chosen).await?;
     let message = insert(connection, new, &author, original.as_ref(), &chosen, thread, key).await?;
     let wants = original.filter(|original| original.task_is_open).and_then(|original| {
@@ -125,130 +104,6 @@ async fn send(connection: &mut PgConnection, new: &NewAgentMessage) -> Result<Se
     Ok(Sent { message, receivers, refused, bound })
 }
 
-async fn author(connection: &mut PgConnection, from: &Sender) -> Result<Author> {
-    match from {
-        Sender::Person(name) => Ok(Author {
-            project: ProjectId::DEFAULT,
-            agent: None,
-            name: name.clone(),
-            task: None,
-            session: None,
-            hops: 0,
-        }),
-        Sender::InNameOf(agent) => {
-            let row = sqlx::query!("SELECT project_id, name FROM agents WHERE id = $1", agent.uuid());
-            let row = row.fetch_optional(connection).await?.ok_or_else(|| Error::Invalid {
-                field: "/from_agent_id",
-                message: format!("agent {agent} does not exist"),
-            })?;
-            Ok(Author {
-                project: row.project_id.into(),
-                agent: Some(agent.uuid()),
-                name: row.name,
-                task: None,
-                session: None,
-                hops: 0,
-            })
-        }
-        Sender::Run { task, epoch, .. } => {
-            // Held to it again when the tasks are locked.
-            let row = sqlx::query!(
-                r#"SELECT t.project_id, a.id, a.name, t.session_id,
-                          coalesce((SELECT m.hops + 1 FROM conversations m WHERE m.id = t.message_id), 0)::smallint
-                              AS "hops!"
-                   FROM tasks t JOIN agents a ON a.id = t.assigned_agent_id
-                   WHERE t.id = $1 AND t.epoch = $2 AND t.status = 'running'"#,
-                task.uuid(),
-                epoch,
-            );
-            let row = row.fetch_optional(connection).await?;
-            let row = row.ok_or(Error::Fenced { task: *task, epoch: *epoch })?;
-            Ok(Author {
-                project: row.project_id.into(),
-                agent: Some(row.id),
-                name: row.name,
-                task: Some(task.uuid()),
-                session: row.session_id,
-                hops: row.hops,
-            })
-        }
-    }
-}
-
-async fn original(connection: &mut PgConnection, id: Uuid, author: &Author) -> Result<Original> {
-    let row = sqlx::query!(
-        r#"SELECT m.thread_id, m.from_agent_id, m.from_task_id,
-                  m.message_type = 'question' AND NOT EXISTS (
-                      SELECT 1 FROM conversations r WHERE r.reply_to = m.id AND r.from_agent_id IS NOT DISTINCT FROM $3)
-                      AS "is_open_question!",
-                  coalesce(t.status NOT IN ('succeeded', 'failed', 'cancelled', 'dead'), false) AS "task_is_open!"
-           FROM conversations m LEFT JOIN tasks t ON t.id = m.from_task_id
-           -- Agents reply to what they were sent or wrote themselves.
-           WHERE m.id = $1 AND m.project_id = $2
-             AND ($3::uuid IS NULL OR m.from_agent_id = $3
-                  OR EXISTS (SELECT 1 FROM message_deliveries d WHERE d.message_id = m.id AND d.agent_id = $3))"#,
-        id,
-        author.project.uuid(),
-        author.agent,
-    );
-    let row = row.fetch_optional(connection).await?.ok_or_else(|| Error::Invalid {
-        field: "/reply_to",
-        message: format!("message {id} does not exist, or was not sent to this sender"),
-    })?;
-    Ok(Original {
-        thread: row.thread_id,
-        from_agent: row.from_agent_id,
-        from_task: row.from_task_id,
-        is_open_question: row.is_open_question,
-        task_is_open: row.task_is_open,
-    })
-}
-
-/// The conversation and the next number in it. Who holds its row is the only one who writes to it.
-async fn thread(
-    connection: &mut PgConnection,
-    new: &NewAgentMessage,
-    author: &Author,
-    original: Option<&Original>,
-) -> Result<(Uuid, i64)> {
-    let named = new.conversation.map(hive_domain::ConversationId::uuid);
-    let thread = match (original.map(|original| original.thread), named) {
-        (Some(thread), Some(named)) if thread != named => {
-            let message = "is not the conversation of the message that it replies to".to_owned();
-            return Err(Error::Invalid { field: "/conversation_id", message });
-        }
-        (Some(thread), _) | (None, Some(thread)) => thread,
-        (None, None) => {
-            let id = Uuid::now_v7();
-            sqlx::query!(
-                "INSERT INTO threads (id, project_id, last_number) VALUES ($1, $2, 1)",
-                id,
-                author.project.uuid()
-            )
-            .execute(connection)
-            .await?;
-            return Ok((id, 1));
-        }
-    };
-    let number = sqlx::query_scalar!(
-        "UPDATE threads SET last_number = last_number + 1
-         WHERE id = $1 AND project_id = $2
-           AND ($3::uuid IS NULL OR EXISTS (
-                SELECT 1 FROM conversations m
-                WHERE m.thread_id = $1 AND (m.from_agent_id = $3 OR EXISTS (
-                    SELECT 1 FROM message_deliveries d WHERE d.message_id = m.id AND d.agent_id = $3))))
-         RETURNING last_number",
-        thread,
-        author.project.uuid(),
-        author.agent,
-    );
-    let number = number.fetch_optional(connection).await?.ok_or_else(|| Error::Invalid {
-        field: "/conversation_id",
-        message: format!("conversation {thread} does not exist, or the sender has no part in it"),
-    })?;
-    Ok((thread, number))
-}
-
 async fn insert(
     connection: &mut PgConnection,
     new: &NewAgentMessage,
@@ -259,7 +114,7 @@ async fn insert(
     key: Option<&str>,
 ) -> Result<StoredMessage> {
     let audience = match (&new.to, chosen.direct) {
-        (_, Some(_)) => Audience::Direct,
+        (Receivers::Author, None) | (_, Some(_)) => Audience::Direct,
         (Receivers::All, None) => Audience::Broadcast,
         (_, None) => Audience::Group,
     };

@@ -32,7 +32,7 @@ impl Store {
             ),
             checked(
                 "message_lost",
-                "every message has a delivery for somebody",
+                "every message for agents has a delivery for one of them",
                 (Rows::Messages, rows.messages),
                 lost(&self.pool).await?,
             ),
@@ -89,6 +89,8 @@ async fn lost(pool: &PgPool) -> Result<Vec<Found>> {
         r#"SELECT format('message %s is delivered to nobody', m.id) AS "evidence!"
            FROM conversations m
            WHERE NOT EXISTS (SELECT 1 FROM message_deliveries d WHERE d.message_id = m.id)
+             -- A person reads the conversation.
+             AND (m.audience <> 'direct' OR m.to_agent_id IS NOT NULL)
              -- When it was kept long enough its deliveries go first.
              AND m.created_at > now() - interval '1 day'"#,
     );
