@@ -125,8 +125,8 @@ impl Struck {
         if place.kind != Kind::Worker || place.frozen {
             return;
         }
-        let worker = format!("{}-{}", place.name, place.pid());
-        let running = "SELECT now(), id, epoch FROM tasks WHERE worker = $1 AND status = 'running'";
+        let worker = format!("{}-%-{}", place.name, place.pid());
+        let running = "SELECT now(), id, epoch FROM tasks WHERE worker LIKE $1 AND status = 'running'";
         // While Postgres is away nobody knows what runs; such a kill is not counted as a hit.
         let Ok(rows) = sqlx::query_as(running).bind(worker).fetch_all(&fleet.pool).await else {
             self.blind += 1;

@@ -9,7 +9,7 @@ use crate::{cli::Common, client::Client, failure::Failure, output};
 pub(crate) enum Command {
     /// Show stopped keys, holds, breakers and limits, and what changed lately.
     Show,
-    /// Give stopped keys back to the workers, after their cause is mended, and end holds before their time.
+    /// Give stopped keys back to the workers, after their cause is mended, end holds before their time and close breakers.
     Resume {
         /// Only this one, by the digits that `show` gives.
         #[arg(long)]
@@ -40,6 +40,11 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
                 keys.iter().map(|key| vec![output::plain(&output::text(key))]).collect();
             output::table(&["RESUMED"], &rows);
             let holds = resumed["holds"].as_array().cloned().unwrap_or_default();
+            let breakers = resumed["breakers"].as_array().cloned().unwrap_or_default();
+            if !breakers.is_empty() {
+                println!("closed breakers");
+                table(&resumed["breakers"], &["key", "model"]);
+            }
             if !holds.is_empty() {
                 table(&resumed["holds"], &["key", "model"]);
             }

@@ -265,3 +265,44 @@ async fn a_worker_that_is_killed_in_a_call_leaves_no_reservation_behind() {
     assert_eq!(usage["total"]["unknown_calls"], 1, "{usage:#}");
     assert_eq!(usage["total"]["unknown_nano_usd"], reserved, "{usage:#}");
 }
+
+#[tokio::test]
+async fn calls_that_nobody_hears_of_end_at_the_limit_of_their_task() {
+    let script =
+        rules(json!([{ "name": "gone", "tools": [finish("Never heard.")], "fault": "cut_before_headers" }]));
+    let mut hive = TestHive::builder()
+        .script(script)
+        .worker_env("HIVE_CLAUDE_RETRY_SECONDS", "0.01")
+        .worker_env("HIVE_CLAUDE_PARK_SECONDS", "0.2")
+        .worker_env("HIVE_BREAKER_FAILURES", "10000")
+        .worker_env("HIVE_REPEATS_PERCENT", "10000")
+        .start()
+        .await;
+    let id = hive.post_task(json!({ "title": "Gone", "limits": { "max_cost_usd": 5.0 } })).await;
+    let unheard = "SELECT count(*) FROM llm_calls WHERE task_id = $1 AND state = 'unknown'";
+    within(Duration::from_secs(30), "some calls broke off", async || {
+        (hive.count(unheard, id).await >= 2).then_some(())
+    })
+    .await;
+    // What was not heard before a death counts after it as well.
+    hive.workers[0].kill9();
+    hive.start_worker().await;
+    let task = hive.wait_end(id, 90).await;
+    assert_eq!(
+        (&task["status"], &task["status_reason"]),
+        (&json!("failed"), &json!("cost_limit")),
+        "{task:#}"
+    );
+    let assumed: i64 = sqlx::query_scalar(
+        "SELECT sum(reserved_nano_usd)::bigint FROM llm_calls WHERE task_id = $1 AND state IN ('unknown', 'intent')",
+    )
+    .bind(id)
+    .fetch_one(&hive.pool)
+    .await
+    .unwrap();
+    let (one, most) = (
+        assumed as f64 / hive.count("SELECT count(*) FROM llm_calls WHERE task_id = $1", id).await as f64,
+        5.0 * NANO,
+    );
+    assert!(assumed as f64 >= most && assumed as f64 <= most + 2.0 * one, "{assumed}, {one} each");
+}

@@ -64,7 +64,7 @@ fn matrix() -> Vec<Row> {
         row("slow loris once", json!({ "stall_after_events": 3 }), 1),
         parks("slow loris again", json!({ "stall_after_events": 3 }), "provider_unavailable", 2),
         row("garbage once", json!("garbage"), 1),
-        Row { requests: 2..=2, ..ends("garbage again", json!("garbage"), "invalid_request") },
+        parks("garbage again", json!("garbage"), "provider_unavailable", 2),
         ends("400", json!(400), "invalid_request"),
         ends(
             "400 prompt is too long",

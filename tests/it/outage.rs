@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 const OWN: &str = "claude-sonnet-5-5";
 const STANDS_IN: &str = "claude-haiku-5-5";
-const TASKS: usize = 40;
+const TASKS: usize = 80;
 
 struct Times {
     retry_after: u64,
@@ -140,6 +140,18 @@ async fn tasks_ride_out_an_outage() {
     let settled = opened_at + TimeDelta::seconds(1);
     let during = asked.iter().filter(|at| **at > settled && **at < well_at).count();
     println!("{during} calls of {} tasks while the breaker was open", TASKS / 2);
+    let sent = hive.double.requests().iter().filter(|kept| kept.at > settled).count();
+    let needed: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM llm_calls WHERE state = 'answered' AND created_at > $1")
+            .bind(settled)
+            .fetch_one(&hive.pool)
+            .await
+            .unwrap();
+    println!(
+        "{sent} calls for {needed} replies since the breaker opened: {:.3}",
+        sent as f64 / needed as f64
+    );
+    assert!(sent as f64 <= 1.1 * needed as f64, "{sent} calls for {needed} replies since the breaker opened");
     assert!(
         during as f64 <= 1.0 + (well_at - opened_at).as_seconds_f64() / times.breaker.parse::<f64>().unwrap()
     );

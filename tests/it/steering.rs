@@ -95,7 +95,7 @@ async fn an_interruption_ends_the_call_or_the_command_in_flight() {
         hive.assert_whole(id).await;
     }
     assert!(asked.elapsed() < Duration::from_secs(40), "nobody waited for what was interrupted");
-    let given_up = "SELECT count(*) FROM llm_calls WHERE task_id = $1 AND state = 'failed' \
+    let given_up = "SELECT count(*) FROM llm_calls WHERE task_id = $1 AND state = 'unknown' \
                     AND error = 'a person interrupted the call'";
     assert_eq!((hive.count(given_up, call).await, hive.count(given_up, tool).await), (1, 0));
     assert_eq!(hive.step_kinds(call).await, ["message", "reply", "tool_results"]);

@@ -112,6 +112,13 @@ async fn every_way_of_adding_up_agrees_with_the_double() {
     let said = hive.says(&["usage", "--by", "model"]).await;
     let dollars = format!("{}.{:09}", known / 1_000_000_000, known % 1_000_000_000);
     assert!(said.contains(&dollars), "{said}");
+    for by in KEYS.into_iter().filter(|by| *by != "model") {
+        let path = format!("/api/v1/usage?group_by={by}&cursor=rubbish");
+        let answer = hive.send(0, reqwest::Method::GET, &path, None).await;
+        assert_eq!(answer.status(), 400, "{by}");
+        let problem: Value = answer.json().await.unwrap();
+        assert_eq!(problem["errors"][0]["parameter"], "cursor", "{by}: {problem:#}");
+    }
     let verified = hive.get("/api/v1/usage?group_by=session").await;
     assert!(verified["items"].as_array().unwrap().iter().any(|item| item["key"] == session["id"]));
 }

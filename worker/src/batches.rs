@@ -8,7 +8,11 @@ mod results;
 mod search;
 mod send;
 
-use std::{cmp, sync::Arc, time::Duration};
+use std::{
+    cmp,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use hive_claude::{Claude, Error, RetryPolicy, Verdict, verdict};
 use hive_store::{BatchEnd, OpenBatch, Store};
@@ -16,6 +20,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::send::Pauses;
 use crate::meter;
 
 /// How often a worker looks whether something is to be done.
@@ -63,9 +68,26 @@ pub(crate) struct Batches {
     /// What stands for the key in the stores.
     pub(crate) key: String,
     pub(crate) policy: BatchPolicy,
+    // What the provider said of creating batches; held for a few instructions.
+    pauses: Mutex<Pauses>,
 }
 
 impl Batches {
+    /// Those of a worker with this name, under a key of this fingerprint.
+    pub(crate) fn new(
+        store: Store,
+        claude: Claude,
+        worker: String,
+        key: String,
+        policy: BatchPolicy,
+    ) -> Self {
+        Self { store, claude, worker, key, policy, pauses: Mutex::default() }
+    }
+
+    fn pauses(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Goes on until the process is asked to stop. What is cut then is gone on with by another worker.
     pub(crate) async fn keep(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {

@@ -77,7 +77,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     watch(&health, &store, &queue);
 
-    let name = format!("{}-{}", config.name, std::process::id());
+    // A number of the process alone is not enough: in containers each worker has the same one.
+    let name = format!("{}-{:06x}-{}", config.name, rand::random::<u32>() >> 8, std::process::id());
     let claude = hive_claude::Config {
         idle_timeout: config.claude_idle,
         total_timeout: config.claude_total,
@@ -127,7 +128,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let policy =
             BatchPolicy { size: config.batch_size, after: config.batch_after, poll: config.batch_poll };
         let (worker, key) = (name.clone(), agent.gate.key().to_owned());
-        let batches = Batches { store: store.clone(), claude, worker, key, policy };
+        let batches = Batches::new(store.clone(), claude, worker, key, policy);
         tokio::spawn(Arc::new(batches).keep(drain.clone()));
     }
     tokio::spawn(housekeeping::keep_house(

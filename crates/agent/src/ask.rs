@@ -210,6 +210,10 @@ impl Activation<'_> {
                     return Ok(Some(self.settled(verdict, detail)));
                 }
             };
+            // What failed may have been paid for.
+            if let Some((reason, detail)) = self.limit_reached() {
+                return Ok(Some(failed(reason, detail)));
+            }
             let took = tries.elapsed();
             tracing::warn!(?took, "a model call failed and is made again: {detail}");
             tokio::select! {
@@ -284,7 +288,7 @@ const fn ending(reason: hive_claude::EndReason) -> StatusReason {
         End::ModelNotFound => StatusReason::ModelNotFound,
         End::ModelForbidden => StatusReason::Permission,
         End::TooLarge => StatusReason::RequestTooLarge,
-        End::InvalidRequest | End::RetryRefused | End::Rejected | End::Protocol | End::Configuration => {
+        End::InvalidRequest | End::RetryRefused | End::Rejected | End::Configuration => {
             StatusReason::InvalidRequest
         }
     }

@@ -3,7 +3,7 @@
 use fail::fail_point;
 use hive_claude::{Error, Progress};
 use hive_domain::{
-    Outcome, StatusReason,
+    Outcome, StatusReason, Usage,
     journal::{Entry, Reply, Stop},
 };
 use hive_store::CallOutcome;
@@ -136,7 +136,7 @@ impl Activation<'_> {
                 // What was streamed before is charged, whoever cut it and whether it was counted or not.
                 self.agent.gate.cut(permit, seen.usage.as_ref()).await;
                 meter::call(model, &Ended::Cut, started.elapsed());
-                self.broke_off(model, call, cut.to_string(), seen).await?;
+                self.broke_off(question, call, cut.to_string(), seen).await?;
                 return match cut {
                     Cut::Lost => Err(Stopped::Lost),
                     Cut::Halt => Ok(Sent::Cut(Some(Outcome::Yield))),
@@ -154,7 +154,7 @@ impl Activation<'_> {
             usage: error.charged(),
         };
         fail_point!("fail_call::before", |_| std::process::abort());
-        self.broke_off(model, call, detail, known).await?;
+        self.broke_off(question, call, detail, known).await?;
         fail_point!("fail_call::committed", |_| std::process::abort());
         Ok(Sent::Failed(error))
     }
@@ -162,16 +162,21 @@ impl Activation<'_> {
     /// Closes a call that gave no reply, with what is known of its charge.
     async fn broke_off(
         &mut self,
-        model: &str,
+        question: &Question,
         call: Uuid,
         error: String,
         known: hive_claude::Partial,
     ) -> Result<(), Stopped> {
-        let usage = known.usage.map(|usage| usage_of(model, &usage));
-        meter::charged(model, &usage.unwrap_or_default());
+        let usage = known.usage.map(|usage| usage_of(&question.model, &usage));
+        match &usage {
+            Some(usage) => meter::charged(&question.model, usage),
+            None => meter::unknown(),
+        }
         let outcome = CallOutcome { error, request_id: known.request_id, usage };
         self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
-        self.extra_usage = self.extra_usage + usage.unwrap_or_default();
+        // What nobody knows counts toward the task's limit as it does toward its budgets.
+        let assumed = Usage { cost: question.worst_case, ..Usage::default() };
+        self.extra_usage = self.extra_usage + usage.unwrap_or(assumed);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use hive_telemetry::metrics::Description;
 use crate::tools::ToolError;
 
 /// Everything that this crate counts.
-pub const METRICS: [Description; 21] = [
+pub const METRICS: [Description; 22] = [
     Description::counter(
         "hive_llm_calls_total",
         "Calls to the model by how they ended: ok, cut by us, or a class of error",
@@ -23,6 +23,10 @@ pub const METRICS: [Description; 21] = [
     ),
     Description::counter("hive_llm_tokens_total", "Tokens charged, by model and kind"),
     Description::counter("hive_llm_cost_nano_usd_total", "Money charged, in billionths of a US dollar"),
+    Description::counter(
+        "hive_llm_unheard_total",
+        "Calls to the model that broke off before their charge was heard: what they cost at most counts as spent",
+    ),
     Description::counter(
         "hive_llm_repeats_total",
         "Calls to the model that repeat one that failed, by model",
@@ -148,6 +152,11 @@ pub(crate) fn charged(model: &str, usage: &hive_domain::Usage) {
     let NanoUsd(cost) = usage.cost;
     metrics::counter!("hive_llm_cost_nano_usd_total", "model" => model.to_owned())
         .increment(u64::try_from(cost).unwrap_or(0));
+}
+
+/// A call of which nobody knows what it was charged.
+pub(crate) fn unknown() {
+    metrics::counter!("hive_llm_unheard_total").increment(1);
 }
 
 pub(crate) fn repeat(model: &str) {

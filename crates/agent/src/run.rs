@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use fail::fail_point;
 use hive_claude::{Claude, RetryPolicy};
 use hive_domain::{
-    AgentDefinition, ErrorClass, Lease, Limits, Outcome, StatusReason, ToolName, Usage,
+    AgentDefinition, ErrorClass, Lease, Limits, NanoUsd, Outcome, StatusReason, ToolName, Usage,
     journal::{Checks, Entry, Note, TaskResult, is_readable},
     task::Task,
     transcript::{Next, Transcript},
@@ -219,13 +219,18 @@ impl Agent {
             () = control.halt.cancelled() => return Ok(Outcome::Yield),
         };
         let spent = transcript.usage();
+        let unknown = match lease.epoch() {
+            // Nothing was asked before the first run.
+            ..=1 => NanoUsd(0),
+            _ => self.store.unknown_cost(task.id).await.map_err(Stopped::Store)?,
+        };
         let extra = Usage {
             input_tokens: task.usage.input_tokens - spent.input_tokens,
             output_tokens: task.usage.output_tokens - spent.output_tokens,
             cache_read_tokens: task.usage.cache_read_tokens - spent.cache_read_tokens,
             cache_write_tokens: task.usage.cache_write_tokens - spent.cache_write_tokens,
             cache_write_1h_tokens: 0,
-            cost: hive_domain::NanoUsd(task.usage.cost.0 - spent.cost.0),
+            cost: NanoUsd(task.usage.cost.0 - spent.cost.0 + unknown.0),
         };
         let mut activation = Activation {
             agent: self,

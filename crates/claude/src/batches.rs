@@ -12,7 +12,7 @@ use crate::body::Body;
 use crate::client::{Claude, garbage};
 use crate::error::Error;
 use crate::head::Head;
-use crate::wire::batch::{Batch, BatchPage, BatchRequest, BatchResult};
+use crate::wire::batch::{Batch, BatchOutcome, BatchPage, BatchRequest, BatchResult};
 
 /// The longest line of the results: a reply is far shorter.
 const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
@@ -103,15 +103,19 @@ impl BatchResults {
     /// The next result; `None` behind the last.
     ///
     /// # Errors
-    /// As for [`Claude::create`]; [`Error::Protocol`] for a line that is too long or is no result.
+    /// As for [`Claude::create`]; [`Error::Protocol`] for a line that is too long. One that is no result is a result without
+    /// an id, [`BatchOutcome::Unreadable`]: there may be good ones behind it.
     pub async fn next(&mut self) -> Result<Option<BatchResult>, Error> {
         loop {
             if let Some(line) = self.lines.pop(self.ended) {
                 if line.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                let unread = |error| garbage(format!("a line of the results: {error}"));
-                return BatchResult::read(&line, &self.head).map(Some).map_err(unread);
+                let unread = |error| {
+                    let outcome = BatchOutcome::Unreadable(format!("a line of the results: {error}"));
+                    BatchResult { custom_id: String::new(), outcome }
+                };
+                return Ok(Some(BatchResult::read(&line, &self.head).unwrap_or_else(unread)));
             }
             if self.ended {
                 return Ok(None);

@@ -64,5 +64,12 @@ impl Catalogue {
     }
 }
 
+/// The name under which the service counts the calls of a model toward its limits: a dated id shares those of the id
+/// without its day.
+#[must_use]
+pub fn limit_name(id: &str) -> &str {
+    seed::embedded().aliases.get(id).map_or(id, String::as_str)
+}
+
 #[cfg(test)]
 mod tests;

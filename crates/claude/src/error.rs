@@ -69,6 +69,8 @@ impl Error {
             | Self::Idle { partial, .. }
             | Self::Cut { partial, .. }
             | Self::Protocol { partial, .. } => partial.usage,
+            // A gateway that gave up waiting knows nothing of what the service did meanwhile.
+            Self::Api(error) if error.status == 504 && !error.is_of_service => error.partial_usage,
             Self::Api(error) => Some(error.partial_usage.unwrap_or_default()),
         }
     }
@@ -119,6 +121,8 @@ impl std::fmt::Display for Phase {
 pub struct ApiError {
     /// The HTTP status; 200 for an error inside a stream.
     pub status: u16,
+    /// It has the form of the service's errors; another may have been written by a gateway in between.
+    pub is_of_service: bool,
     /// The error's type.
     pub kind: ErrorKind,
     /// `details.error_code`, which tells a spent limit from a rate limit.

@@ -44,6 +44,7 @@ impl Head {
     pub(crate) fn error(&self, body: ErrorBody, partial_usage: Option<Usage>) -> ApiError {
         ApiError {
             status: self.status,
+            is_of_service: true,
             kind: ErrorKind::from(body.error.kind.as_str()),
             code: body.error.details.and_then(|details| details.error_code),
             message: body.error.message,
@@ -58,6 +59,7 @@ impl Head {
     pub(crate) fn error_without_body(&self, text: &str) -> ApiError {
         ApiError {
             status: self.status,
+            is_of_service: false,
             kind: ErrorKind::from_status(self.status),
             code: None,
             message: text.trim().chars().take(MAX_MESSAGE_CHARS).collect(),

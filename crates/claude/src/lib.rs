@@ -26,7 +26,9 @@ mod wire;
 
 pub use assemble::Progress;
 pub use batches::BatchResults;
-pub use catalogue::{Catalogue, CatalogueError, Finding, ModelFacts, Source, Standing, Unsendable};
+pub use catalogue::{
+    Catalogue, CatalogueError, Finding, ModelFacts, Source, Standing, Unsendable, limit_name,
+};
 pub use client::{Claude, Reply};
 pub use config::{Config, Secret};
 pub use error::{ApiError, Error, ErrorKind, Partial, Phase};

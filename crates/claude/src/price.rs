@@ -93,13 +93,18 @@ impl PriceTable {
 
     /// The price of a token for a prompt of this size, on this day (UTC).
     fn price(&self, model: &str, prompt_tokens: u64, day: NaiveDate) -> Option<TokenPrice> {
-        let listed = self.models.iter().filter(|entry| entry.ids.iter().any(|id| id == model));
-        let valid = listed.filter(|entry| entry.from.is_none_or(|from| from <= day));
-        let entry = valid.max_by_key(|entry| entry.from)?;
+        let entry = self.entry(model, day)?;
         Some(match &entry.above {
             Some(step) if prompt_tokens > step.prompt_tokens => step.price,
             _ => entry.price,
         })
+    }
+
+    /// What is listed for a model on this day (UTC).
+    fn entry(&self, model: &str, day: NaiveDate) -> Option<&ModelPrice> {
+        let listed = self.models.iter().filter(|entry| entry.ids.iter().any(|id| id == model));
+        let valid = listed.filter(|entry| entry.from.is_none_or(|from| from <= day));
+        valid.max_by_key(|entry| entry.from)
     }
 
     /// What a call of today may cost at most, or `None` without a price: the whole request at the dearest rate that it
@@ -239,6 +244,9 @@ mod tests {
         assert_eq!(cost(day(2026, 10, 6)), Some(NanoUsd(2_000)));
         assert_eq!(cost(day(2026, 10, 7)), Some(NanoUsd(1_000)));
         assert_eq!(cost(day(2027, 1, 1)), Some(NanoUsd(1_000)));
+        // What is shown is what is charged.
+        let listed = |day| PriceTable::embedded().listed_on("claude-sonnet-5-5", day)[0].cache_read;
+        assert_eq!((listed(day(2026, 10, 6)), listed(day(2026, 10, 7))), (200, 100));
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl RateLimits {
 /// relative to the answer's own `date`, so that a wrong clock on this side does no harm.
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let seconds = |text: &str| Duration::try_from_secs_f64(text.parse().ok()?).ok();
-    let wait = match header(headers, "retry-after-ms").and_then(seconds) {
+    let wait = match header(headers, "retry-after-ms").and_then(seconds).filter(|wait| !wait.is_zero()) {
         Some(thousandfold) => thousandfold / 1000,
         None => {
             let text = header(headers, RETRY_AFTER.as_str())?;
@@ -102,7 +102,7 @@ mod tests {
     fn the_wait_is_read_in_each_form() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
         const FAR: &str = "Sun, 09 Sep 2001 01:48:00 GMT";
-        let rows: [(&str, Pairs, Option<Duration>); 12] = [
+        let rows: [(&str, Pairs, Option<Duration>); 13] = [
             ("seconds", &[("retry-after", "20")], Some(Duration::from_secs(20))),
             ("a fraction of a second", &[("retry-after", "0.5")], Some(Duration::from_millis(500))),
             ("milliseconds", &[("retry-after-ms", "1500")], Some(Duration::from_millis(1500))),
@@ -110,6 +110,11 @@ mod tests {
                 "milliseconds before seconds",
                 &[("retry-after-ms", "1500"), ("retry-after", "9")],
                 Some(Duration::from_millis(1500)),
+            ),
+            (
+                "no milliseconds, and seconds",
+                &[("retry-after-ms", "0"), ("retry-after", "30")],
+                Some(Duration::from_secs(30)),
             ),
             (
                 "a date, by the answer's own clock",

@@ -130,8 +130,6 @@ pub enum EndReason {
     RetryRefused,
     /// A status that has no meaning here, for example a redirect.
     Rejected,
-    /// The other side does not speak the Messages API.
-    Protocol,
     /// The client's configuration is wrong.
     Configuration,
 }
@@ -250,7 +248,8 @@ fn classify(error: &Error, policy: &RetryPolicy) -> Class {
         Error::Connect(_) => unavailable(policy.max_connect_tries, None),
         Error::Cut { .. } => unavailable(policy.max_tries, None),
         Error::Timeout { .. } | Error::Idle { .. } => unavailable(policy.max_slow_tries, None),
-        Error::Protocol { .. } => unavailable(policy.max_slow_tries, Some(end(EndReason::Protocol))),
+        // A page of something in between, or a service that is not what it was: neither is the end of a task.
+        Error::Protocol { .. } => unavailable(policy.max_slow_tries, None),
         Error::Api(error) => classify_api(error, policy),
     }
 }
@@ -276,6 +275,10 @@ fn classify_api(error: &ApiError, policy: &RetryPolicy) -> Class {
             finally,
         })
     };
+    // A page of something in between says nothing of the model and nothing of the key.
+    if !error.is_of_service && matches!(error.status, 300..=399 | 403..=407 | 410..=412 | 414..=421) {
+        return passing(WaitReason::ProviderUnavailable, None);
+    }
     match (usual(error), error.should_retry) {
         // Not this call, and not at once. Such an error passes all the same: it is the end of no task.
         (Ok(reason), Some(false)) if error.is_crowded() || error.named_wait().is_some() => {

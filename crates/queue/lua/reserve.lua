@@ -9,7 +9,8 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 local held = tonumber(redis.call('GET', hold)) or 0
-if held > now then return { 1, math.ceil(held - now) } end
+-- No hold is longer than an hour: what lies further ahead was written by a clock that has jumped back since.
+if held > now and held <= now + 3660000 then return { 1, math.ceil(held - now) } end
 
 local f = redis.call('HMGET', state, 'r', 'i', 'o', 'lr', 'li', 'lo', 'parked', 'minute', 'calls', 'repeats', 'before', 'last')
 local minute = math.floor(now / 60000)

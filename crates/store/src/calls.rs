@@ -79,6 +79,20 @@ impl Store {
         }
     }
 
+    /// What those calls of a task may have cost at most of which nobody knows, or will know, what came: of the runs before
+    /// the one that asks.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn unknown_cost(&self, task: TaskId) -> Result<NanoUsd> {
+        let sum = sqlx::query_scalar!(
+            r#"SELECT coalesce(sum(reserved_nano_usd), 0)::bigint AS "sum!" FROM llm_calls
+               WHERE task_id = $1 AND state IN ('intent', 'unknown')"#,
+            task.uuid(),
+        );
+        Ok(NanoUsd(sum.fetch_one(&self.pool).await?))
+    }
+
     /// Notes that a call failed, or that nobody heard how it ended. What it charged is added to the task even when the
     /// lease is gone: it was spent.
     ///

@@ -44,7 +44,7 @@ impl Batches {
             Ok(lines) => lines,
             Err(error) => return Ok(Err(error)),
         };
-        let (mut read, mut booked, mut is_ours) = (Vec::new(), 0, false);
+        let (mut read, mut booked, mut is_ours, mut named) = (Vec::new(), 0, false, 0_u64);
         loop {
             let line = match lines.next().await {
                 Ok(line) => line,
@@ -54,6 +54,7 @@ impl Batches {
             // What is not one of our ids is not ours.
             read.extend(line.and_then(|line| {
                 let request = Uuid::parse_str(&line.custom_id).ok()?;
+                named += 1;
                 Some(BatchResult { request, verdict: self.verdict(&batch.model, line.outcome) })
             }));
             if read.len() < BOOKED_TOGETHER && !is_last {
@@ -76,6 +77,12 @@ impl Batches {
             }
         }
         let counts = &seen.request_counts;
+        let expected = counts.total();
+        if named < expected && !batch.is_overdue {
+            // What is not read yet may have been paid for: it is not sent again before the time of the batch is over.
+            let message = format!("{named} of {expected} results can be read");
+            return Ok(Err(Error::Protocol { message, partial: hive_claude::Partial::default() }));
+        }
         let counts = [counts.succeeded, counts.errored, counts.canceled, counts.expired];
         if let Some(unnamed) = self.store.end_batch(batch.id, counts).await? {
             meter::batch("ended");

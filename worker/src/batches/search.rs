@@ -10,7 +10,7 @@ use hive_claude::{Batch, BatchStatus, Error};
 use hive_store::{BatchEnd, OpenBatch};
 use uuid::Uuid;
 
-use super::Batches;
+use super::{Batches, send::Known};
 
 /// How far the provider's clock may lie behind ours.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
@@ -22,6 +22,8 @@ const MOST_PAGES: usize = 20;
 const UNSEEN: Duration = Duration::from_secs(25 * 3_600);
 /// The pause between two searches that found nothing.
 const SEARCH_EVERY: Duration = Duration::from_secs(2);
+/// Searches at least, before a batch counts as not created.
+const SEARCHES: i32 = 5;
 
 impl Batches {
     pub(super) async fn search(&self, batch: &OpenBatch) -> hive_store::Result<()> {
@@ -54,7 +56,8 @@ impl Batches {
                 let detail = "it was noted under another key; this one sees no batch that could be it";
                 self.store.poll_batch_again(batch.id, self.policy.pause(batch.polls), Some(detail)).await
             }
-            [] if batch.age > self.policy.patience() => {
+            // A creation that ran into its time limit is that old before it is searched for.
+            [] if batch.age > self.policy.patience() && batch.polls > SEARCHES => {
                 let detail = "it was noted, and the provider has no batch that could be it";
                 self.give_up(batch.id, BatchEnd::Unsent, detail, Duration::ZERO).await
             }
@@ -76,7 +79,7 @@ impl Batches {
 
     async fn adopt(&self, batch: &OpenBatch, found: &Batch) -> hive_store::Result<()> {
         tracing::info!(batch.id = %batch.id, provider = found.id, "A batch is found at the provider");
-        self.created(batch.id, found, "adopted").await
+        self.created(batch.id, found, Known::BySize).await
     }
 
     /// Batches at the provider of the same size that were created since it was noted, and were not looked at before.

@@ -20,8 +20,45 @@ use crate::meter;
 const MOST_BYTES: i64 = 32 * 1024 * 1024;
 /// How long after it was noted a batch may still be created: well within the lease that the note was written under.
 const SURE: Duration = Duration::from_secs(5);
+/// How often the pause after a refusal is doubled at most.
+const MOST_DOUBLINGS: u32 = 5;
 /// From a creation of unknown outcome to the first search.
 const SEARCH_AFTER: Duration = Duration::from_secs(2);
+
+/// How it is known that a batch at the provider is one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The provider answered the creation with it.
+    ByAnswer,
+    /// It is the only one of the size and the time.
+    BySize,
+}
+
+/// When batches are created again after the provider refused.
+#[derive(Debug, Default)]
+pub(super) struct Pauses {
+    until: Option<Instant>,
+    refusals: u32,
+}
+
+impl Pauses {
+    /// After an answer.
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Nothing is created for this long, or longer after each further refusal. Returns how long.
+    fn refused(&mut self, after: Duration, first: Duration) -> Duration {
+        let pause = after.max(first.saturating_mul(1 << self.refusals.min(MOST_DOUBLINGS)));
+        self.refusals += 1;
+        self.until = Instant::now().checked_add(pause);
+        pause
+    }
+
+    fn is_over(&self) -> bool {
+        self.until.is_none_or(|until| until <= Instant::now())
+    }
+}
 
 impl Batches {
     /// Sends what is due, for each model that something waits for.
@@ -30,7 +67,10 @@ impl Batches {
             let is_due = waiting.requests >= self.policy.size.into()
                 || waiting.oldest_seconds >= self.policy.after.as_secs_f64();
             // One at a time whose creation is in doubt: two of the same size could be taken for each other.
-            if is_due && self.store.batches_undecided(self.policy.patience()).await? == 0 {
+            if is_due
+                && self.pauses().is_over()
+                && self.store.batches_undecided(self.policy.patience()).await? == 0
+            {
                 self.send_for(&waiting.model).await?;
             }
         }
@@ -69,23 +109,30 @@ impl Batches {
                 tracing::info!(
                     batch.id = %batch, provider = created.id, requests = requests.len(), "A batch for {model} is created"
                 );
-                self.created(batch, &created, "created").await
+                self.pauses().clear();
+                self.created(batch, &created, Known::ByAnswer).await
             }
             Err(error) => self.not_created(batch, &error).await,
         }
     }
 
     /// Notes what a batch is called at the provider.
-    pub(super) async fn created(
-        &self,
-        batch: Uuid,
-        created: &Batch,
-        event: &'static str,
-    ) -> hive_store::Result<()> {
+    pub(super) async fn created(&self, batch: Uuid, created: &Batch, known: Known) -> hive_store::Result<()> {
         let stands =
             self.store.batch_created(batch, &created.id, created.expires_at, self.policy.pause(0)).await?;
         if stands {
-            meter::batch(event);
+            meter::batch(match known {
+                Known::ByAnswer => "created",
+                Known::BySize => "adopted",
+            });
+            return Ok(());
+        }
+        if known == Known::BySize {
+            // Perhaps somebody else's: it is left alone.
+            tracing::warn!(
+                provider = created.id,
+                "A batch that may be one that was given up meanwhile is left alone"
+            );
             return Ok(());
         }
         // Its requests are in another one, or will be.
@@ -107,7 +154,10 @@ impl Batches {
             return self.store.poll_batch_again(batch, SEARCH_AFTER, Some(&detail)).await;
         }
         match follows(error, self.policy.poll) {
-            Follows::Again(after) => self.give_up(batch, BatchEnd::Unsent, &detail, after).await,
+            Follows::Again(after) => {
+                let pause = self.pauses().refused(after, self.policy.poll);
+                self.give_up(batch, BatchEnd::Unsent, &detail, pause).await
+            }
             Follows::Never => self.give_up(batch, BatchEnd::Refused, &detail, self.policy.poll).await,
         }
     }

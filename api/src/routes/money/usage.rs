@@ -71,12 +71,7 @@ pub async fn handle(State(app): State<Arc<App>>, mut query: Query) -> Result<Jso
         return Err(ApiError::parameter("from", "must not lie after to"));
     }
     let page = query.page::<String>()?;
-    if matches!(by, GroupBy::Task | GroupBy::Run)
-        && page
-            .cursor
-            .as_ref()
-            .is_some_and(|cursor| cursor.get(..36).is_none_or(|task| Uuid::parse_str(task).is_err()))
-    {
+    if page.cursor.as_deref().is_some_and(|cursor| !is_key(by, cursor)) {
         return Err(ApiError::parameter("cursor", "is not one that a part of this list named"));
     }
     let mut sums = app.store.usage(by, from, to, page.cursor.as_deref(), page.limit + 1).await?;
@@ -86,6 +81,19 @@ pub async fn handle(State(app): State<Arc<App>>, mut query: Query) -> Result<Jso
     let next_cursor = sums.last().filter(|_| more).map(|last| last.key.clone());
     let total = app.store.usage_total(from, to).await?.into();
     Ok(Json(UsageList { from, to, total, items: sums.into_iter().map(Into::into).collect(), next_cursor }))
+}
+
+/// Whether a part of the list can have ended with this key.
+fn is_key(by: GroupBy, key: &str) -> bool {
+    let is_id = |id: &str| id.len() == 36 && Uuid::parse_str(id).is_ok();
+    match by {
+        GroupBy::Day => NaiveDate::parse_from_str(key, "%Y-%m-%d").is_ok(),
+        GroupBy::Model => !key.is_empty(),
+        GroupBy::Agent | GroupBy::Session | GroupBy::Task => is_id(key),
+        GroupBy::Run => {
+            key.split_once('/').is_some_and(|(task, run)| is_id(task) && run.parse::<i64>().is_ok())
+        }
+    }
 }
 
 /// A day of the calendar that Postgres has, too.

@@ -31,19 +31,21 @@ pub struct ResumedKeys {
     /// The digits of keys that were stopped.
     keys: Vec<String>,
     /// Models that the provider held and that may be called again.
-    holds: Vec<LiftedHold>,
+    holds: Vec<KeyModel>,
+    /// Models whose breaker was open and is closed.
+    breakers: Vec<KeyModel>,
 }
 
-/// A model that was held.
+/// A model under a key.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct LiftedHold {
+pub struct KeyModel {
     /// The digits of the key.
     key: String,
     /// The model.
     model: String,
 }
 
-/// Gives stopped keys back to the workers and ends holds before their time. Tasks that waited come back within seconds.
+/// Gives stopped keys back to the workers and ends holds before their time, and closes breakers. Tasks that waited come back within seconds.
 #[utoipa::path(
     post,
     path = "/api/v1/provider/resume",
@@ -59,6 +61,7 @@ pub async fn handle(
     let key = resume.key.as_deref();
     let keys = app.store.resume_keys(key, ACTOR).await?;
     let lifted = app.store.lift_holds(key, ACTOR).await?;
+    let closed = app.store.close_breakers(key, ACTOR).await?;
     // Of every model: Redis may hold one that Postgres was not told of.
     let known = app.store.provider(key).await?.models;
     for state in &known {
@@ -68,14 +71,16 @@ pub async fn handle(
             tracing::warn!("a hold of model {} stands in Redis: {error}", state.model);
         }
     }
-    if keys.is_empty() && lifted.is_empty() {
+    if keys.is_empty() && lifted.is_empty() && closed.is_empty() {
         let what = resume.key.map_or_else(
-            || "no key is stopped and no model held".to_owned(),
-            |key| format!("key {key:?} is not stopped, and none of its models held"),
+            || "no key is stopped, no model held and no breaker open".to_owned(),
+            |key| {
+                format!("key {key:?} is not stopped, and none of its models held or behind an open breaker")
+            },
         );
         return Err(ApiError::new(StatusCode::NOT_FOUND, "not_stopped", what));
     }
     app.queue.notify(UPDATES, "").await;
-    let holds = lifted.into_iter().map(|(key, model)| LiftedHold { key, model }).collect();
-    Ok(Json(ResumedKeys { keys, holds }))
+    let listed = |models: Vec<_>| models.into_iter().map(|(key, model)| KeyModel { key, model }).collect();
+    Ok(Json(ResumedKeys { keys, holds: listed(lifted), breakers: listed(closed) }))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hive_claude::limit_name;
 use hive_domain::{Outcome, StatusReason};
 use hive_queue::{Ask, Grant};
 use hive_store::Probe;
@@ -129,7 +130,7 @@ impl Gate {
         repeats: bool,
         control: &Control,
     ) -> Entry {
-        let deadline = Instant::now() + self.inner.policy.longest_wait;
+        let (model, deadline) = (limit_name(model), Instant::now() + self.inner.policy.longest_wait);
         loop {
             let wait = match self.inner.pass(model, bytes, max_tokens, repeats).await {
                 // Its place may lie ahead: the intent is written meanwhile; see [`Permit::place`].
@@ -178,7 +179,7 @@ impl Gate {
 
     /// False when a call of this model would surely be turned away, as far as this worker has seen.
     pub(crate) fn is_clear(&self, model: &str) -> bool {
-        let view = &self.inner.view;
+        let (view, model) = (&self.inner.view, limit_name(model));
         view.stop().is_none() && view.open(model).is_none() && self.inner.held(model).is_zero()
     }
 }

@@ -72,7 +72,7 @@ impl FromStr for RateLimits {
             let limits: Vec<u64> = limits.split('/').map(|n| n.trim().parse().ok()).collect::<Option<_>>()?;
             let limits: [u64; 3] = limits.try_into().ok()?;
             let is_sane = !model.trim().is_empty() && limits.iter().all(|limit| *limit <= 1_000_000_000_000);
-            is_sane.then(|| (model.trim().to_owned(), limits))
+            is_sane.then(|| (hive_claude::limit_name(model.trim()).to_owned(), limits))
         };
         let entries = text.split(',').filter(|pair| !pair.trim().is_empty()).map(|pair| {
             entry(pair).ok_or_else(|| format!("{pair:?} is not of the form model=requests/input/output"))

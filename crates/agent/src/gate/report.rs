@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hive_claude::{
-    Error, Health, KeyStop, Reply, Usage, accepts_key, health, hold, is_unnamed_limit, stops_key,
+    Error, Health, KeyStop, Reply, Usage, accepts_key, health, hold, is_unnamed_limit, limit_name, stops_key,
 };
 use hive_queue::{Ended, Settlement};
 use hive_store::Probe;
@@ -39,7 +39,7 @@ impl Gate {
         if !is_unnamed_limit(error) {
             return;
         }
-        let inner = &self.inner;
+        let (inner, model) = (&self.inner, limit_name(model));
         let held =
             inner.store.hold_model_unnamed(&inner.key, model, inner.policy.unnamed_hold, LONGEST_UNNAMED);
         match held.await {
@@ -57,7 +57,7 @@ impl Gate {
             self.inner.hold(&permit.model, wait).await;
         }
         if let Some(reason) = stops_key(error) {
-            self.inner.stop_key(reason, detail).await;
+            self.inner.stop_key(reason, detail, permit.granted).await;
         }
         let (ended, none) = (health(error), hive_claude::RateLimits::default());
         let ended = match ended {
@@ -100,9 +100,11 @@ impl Gate {
 }
 
 impl Inner {
-    async fn stop_key(&self, reason: KeyStop, detail: &str) {
+    async fn stop_key(&self, reason: KeyStop, detail: &str, sent_at: Instant) {
         let (key, reason) = (&self.key, reason.as_str());
-        match self.store.stop_key(key, reason, detail, self.policy.key_probe_every).await {
+        let stopped =
+            self.store.stop_key(key, reason, detail, self.policy.key_probe_every, sent_at.elapsed());
+        match stopped.await {
             Ok(true) => {
                 meter::key_stopped(reason);
                 tracing::error!(

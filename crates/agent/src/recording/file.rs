@@ -1,16 +1,19 @@
 //! A recording as a file: whole lines, for its owner only, and a name that says so when something is missing.
 
 use std::{
-    fs::{File, OpenOptions, rename},
+    fs::{File, OpenOptions, TryLockError, rename},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use hive_domain::TaskId;
 
 /// How much is read at a time when the end of the last whole line is looked for.
 const PIECE: u64 = 64 << 10;
+/// How long another writer of the same file is waited for. A line is written in a few ms.
+const LOCK_WITHIN: Duration = Duration::from_secs(2);
 
 /// What became of a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,8 +43,18 @@ pub(super) fn append(directory: &Path, task: TaskId, line: &[u8]) -> io::Result<
     }
     let mut options = OpenOptions::new();
     let mut file = options.read(true).append(true).create(true).mode(0o600).open(path_of(directory, task))?;
-    // A worker that was frozen may write its last call while another has taken over.
-    file.lock()?;
+    // A worker that was frozen may write its last call while another has taken over. Frozen with the lock in hand, it must
+    // not hold up a run.
+    let start = Instant::now();
+    while let Err(error) = file.try_lock() {
+        match error {
+            TryLockError::Error(error) => return Err(error),
+            TryLockError::WouldBlock if start.elapsed() > LOCK_WITHIN => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process holds the file"));
+            }
+            TryLockError::WouldBlock => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
     let length = file.metadata()?.len();
     let whole = end_of_last_line(&mut file, length)?;
     if whole < length {
@@ -110,6 +123,18 @@ mod tests {
                 assert_eq!(fs::read_to_string(&path).unwrap(), after);
             }
         }
+    }
+
+    #[test]
+    fn who_keeps_the_file_locked_holds_up_nobody_for_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let (directory, task) = (directory.path(), TaskId::new());
+        append(directory, task, b"one\n").unwrap();
+        let frozen = File::open(path_of(directory, task)).unwrap();
+        frozen.lock().unwrap();
+        assert_eq!(append(directory, task, b"two\n").unwrap_err().kind(), io::ErrorKind::TimedOut);
+        frozen.unlock().unwrap();
+        assert_eq!(append(directory, task, b"three\n").unwrap(), Kept::Whole);
     }
 
     #[test]

@@ -210,3 +210,12 @@ fn every_priced_model_is_in_the_list_and_a_strange_field_is_refused() {
     }
     assert!(seed::parse("as_of = \"2026-01-01\"\n[[model]]\nids = [\"m\"]\nprize = 1\n").is_err());
 }
+
+#[test]
+fn a_dated_id_shares_the_limits_of_the_id_without_its_day() {
+    let dated = seed::embedded().aliases.keys().next().expect("the list has dated ids");
+    assert_eq!(limit_name(dated), dated.rsplit_once('-').unwrap().0);
+    for own in ["claude-haiku-5-5", "claude-nobody-knows-20991231"] {
+        assert_eq!(limit_name(own), own);
+    }
+}

@@ -1,6 +1,8 @@
 //! Prices as they are shown.
 
-use super::{PriceTable, TokenPrice};
+use chrono::NaiveDate;
+
+use super::{PriceTable, TokenPrice, today};
 
 /// Prices of one model, in billionths of a US dollar per token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +29,14 @@ impl ListedPrice {
 }
 
 impl PriceTable {
-    /// The prices of a model by the size of the prompt; empty for a model without a price.
+    /// The prices of a model today by the size of the prompt; empty for a model without a price.
     #[must_use]
     pub fn listed(&self, model: &str) -> Vec<ListedPrice> {
-        let entry = self.models.iter().find(|entry| entry.ids.iter().any(|id| id == model));
-        let Some(entry) = entry else { return Vec::new() };
+        self.listed_on(model, today())
+    }
+
+    pub(super) fn listed_on(&self, model: &str, day: NaiveDate) -> Vec<ListedPrice> {
+        let Some(entry) = self.entry(model, day) else { return Vec::new() };
         let above = entry.above.as_ref().map(|step| ListedPrice::new(step.prompt_tokens, step.price));
         std::iter::once(ListedPrice::new(0, entry.price)).chain(above).collect()
     }

@@ -29,6 +29,7 @@ fn api(status: u16, kind: &str) -> ApiError {
         retry_after: None,
         should_retry: None,
         rate_limits: RateLimits::default(),
+        is_of_service: true,
         partial_usage: None,
     }
 }
@@ -157,6 +158,7 @@ async fn each_failure_of_the_connection() {
     let idle = || Error::Idle { after: seconds(60.0), partial: Partial::default() };
     let total = || Error::Timeout { phase: Phase::Total, partial: Partial::default() };
     let cut = || Error::Cut { partial: Partial::default(), source: None };
+    let page = |status| Error::Api(Box::new(ApiError { is_of_service: false, ..api(status, "gateway") }));
     let not_json = serde_json::from_str::<u8>("x").unwrap_err();
     let rows = [
         ("no connection", Error::Connect(refused()), 1, again(0.25)),
@@ -170,7 +172,11 @@ async fn each_failure_of_the_connection() {
         ("no headers", Error::Timeout { phase: Phase::Headers, partial: Partial::default() }, 1, again(0.25)),
         ("too long in total, second", total(), 2, unavailable(60.0)),
         ("garbage", garbage(), 1, again(0.25)),
-        ("garbage, second", garbage(), 2, end(EndReason::Protocol)),
+        ("garbage, second", garbage(), 2, unavailable(60.0)),
+        ("a page with 403", page(403), 1, again(0.25)),
+        ("a page with 404", page(404), 1, again(0.25)),
+        ("a page with 302, sixth", page(302), 6, unavailable(60.0)),
+        ("a page with 401", page(401), 1, Verdict::StopKey { reason: KeyStop::Authentication }),
         ("configuration", Error::Config("x".to_owned()), 1, end(EndReason::Configuration)),
         ("a request without JSON", Error::Request(not_json), 1, end(EndReason::InvalidRequest)),
     ];

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hive_claude::{
-    EndReason, Error, ErrorKind, KeyStop, Partial, Phase, RetryPolicy, Usage, Verdict, verdict,
-};
+use hive_claude::{Error, ErrorKind, KeyStop, Partial, Phase, RetryPolicy, Usage, Verdict, verdict};
 use tokio::net::TcpListener;
 
 use crate::server::{Act, STREAM_HEAD, Server, WEATHER, answer, client, request, streamed};
@@ -262,8 +260,11 @@ async fn a_redirect_does_not_carry_the_key_away() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let location = format!("location: http://{}/v1/messages", elsewhere.local_addr().unwrap());
     let error = failure(answer("307 Temporary Redirect", &[&location], "")).await;
-    let ended = Verdict::End { reason: EndReason::Rejected };
-    assert_eq!(verdict(&error, 1, Duration::ZERO, &RetryPolicy::default(), 0.5), ended);
+    let verdict = verdict(&error, 1, Duration::ZERO, &RetryPolicy::default(), 0.5);
+    assert!(
+        matches!(verdict, Verdict::Again { .. }),
+        "it may be a page of something in between: {verdict:?}"
+    );
     // Followed, it would wait for the other host in vain.
     assert_eq!(api(error).status, 307);
 }

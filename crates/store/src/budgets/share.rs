@@ -59,7 +59,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes budgets that came of limits and whose tasks have all ended, among the next few after `after` by their ids;
+    /// Removes budgets that came of limits and whose tasks, with all that came of them, have ended, among the next few after `after` by their ids;
     /// what waits for one goes on at the next pass of a scheduler. Returns how many went, and after which one to look
     /// next: nil at the end of the list.
     ///
@@ -75,11 +75,17 @@ impl Store {
                      AND NOT EXISTS (SELECT 1 FROM tasks t
                                      WHERE t.id = l.target
                                        AND t.status NOT IN ('succeeded', 'failed', 'dead', 'cancelled'))
+                     AND b.reserved_nano_usd = 0
+                     -- Children, retries and forks spend of it, and theirs do.
                      AND NOT EXISTS (
                          WITH RECURSIVE tree AS (
                              SELECT l.target AS id
-                             UNION ALL
-                             SELECT t.id FROM tree JOIN tasks t ON t.parent_id = tree.id
+                             UNION
+                             SELECT came.id
+                             FROM tree CROSS JOIN LATERAL (
+                                 SELECT t.id FROM tasks t WHERE t.parent_id = tree.id
+                                 UNION ALL SELECT t.id FROM tasks t WHERE t.redriven_from = tree.id
+                                 UNION ALL SELECT t.id FROM tasks t WHERE t.forked_from = tree.id) AS came
                          )
                          SELECT 1 FROM tree JOIN tasks t ON t.id = tree.id
                          WHERE t.status NOT IN ('succeeded', 'failed', 'dead', 'cancelled'))

@@ -22,11 +22,15 @@ impl Store {
                    FROM awaited a WHERE a.budget_id IS NOT NULL
                ), fund AS (
                    SELECT a.budget_id, b.id IS NULL AS removed, b.raised_at, b.cap_nano_usd, s.spent, b.reserved_nano_usd,
-                          b.cap_nano_usd - s.spent AS most, b.cap_nano_usd - s.spent - b.reserved_nano_usd AS room
+                          b.cap_nano_usd - s.spent - waits.held AS most, b.cap_nano_usd - s.spent - b.reserved_nano_usd AS room
                    FROM awaited a LEFT JOIN budgets b ON b.id = a.budget_id
                    CROSS JOIN LATERAL (
                        SELECT CASE WHEN b.period = 'day' AND b.day < (now() AT TIME ZONE 'UTC')::date THEN 0
                                    ELSE b.spent_nano_usd END AS spent) AS s
+                   -- What batches hold may take a day to come back: nobody waits in the line for it.
+                   CROSS JOIN LATERAL (
+                       SELECT coalesce(sum(c.reserved_nano_usd), 0)::bigint AS held FROM batch_calls c
+                       WHERE c.state = 'intent' AND a.budget_id = ANY (c.budgets)) AS waits
                    WHERE a.budget_id IS NOT NULL
                ), line AS (
                    SELECT t.id, coalesce(f.raised_at > t.updated_at, false) AS raised, f.budget_id, f.cap_nano_usd, f.spent,

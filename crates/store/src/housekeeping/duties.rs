@@ -51,9 +51,40 @@ pub const DUTIES: &[Duty] = &[
         }]),
     },
     Duty {
+        name: "batches_retention",
+        what: "removes batches that ended long ago, their requests and results; the sums of each day stay",
+        cron: "35 3 * * *",
+        work: Work::Prune(&[
+            Prune {
+                table: "batch_calls",
+                // With the journal of its time, of which it is the like for what has no run.
+                over: "finished_at < now() - make_interval(days => $1) AND EXISTS (
+                           SELECT 1 FROM journal_weeks w WHERE w.dropped_at IS NOT NULL
+                             AND (task_id IS NULL OR task_id >= w.first_id AND task_id < w.past_id))",
+                bytes: "0",
+                keep: Keep::Journal,
+            },
+            Prune {
+                table: "batch_requests",
+                over: "completed_at < now() - make_interval(days => $1)
+                       AND NOT EXISTS (SELECT 1 FROM batch_calls c WHERE c.request_id = batch_requests.id)",
+                bytes: "octet_length(body) + coalesce(octet_length(result), 0)",
+                keep: Keep::Journal,
+            },
+            Prune {
+                table: "batches",
+                over: "ended_at < now() - make_interval(days => $1)
+                       AND NOT EXISTS (SELECT 1 FROM batch_calls c WHERE c.batch_id = batches.id)
+                       AND NOT EXISTS (SELECT 1 FROM batch_requests r WHERE r.batch_id = batches.id)",
+                bytes: "0",
+                keep: Keep::Journal,
+            },
+        ]),
+    },
+    Duty {
         name: "conversations_retention",
         what: "removes old messages between agents that arrived or are dead, once the journals that name them are gone",
-        cron: "35 3 * * *",
+        cron: "45 3 * * *",
         work: Work::Prune(&[
             // Of an inbox and of a conversation the oldest go first, so that places and numbers have no gaps.
             Prune {

@@ -5,11 +5,19 @@ use std::time::Duration;
 use crate::{error::Result, pool::Store, text::storable};
 
 impl Store {
-    /// Stops a key for the whole fleet. True: this call stopped it; false: it was stopped already.
+    /// Stops a key for the whole fleet, for what a call found that was sent `sent_ago`. True: this call stopped it; false:
+    /// it was stopped already, or given back since the call was sent.
     ///
     /// # Errors
     /// When Postgres refuses.
-    pub async fn stop_key(&self, key: &str, reason: &str, detail: &str, probe_in: Duration) -> Result<bool> {
+    pub async fn stop_key(
+        &self,
+        key: &str,
+        reason: &str,
+        detail: &str,
+        probe_in: Duration,
+        sent_ago: Duration,
+    ) -> Result<bool> {
         let stopped = sqlx::query!(
             "WITH key AS (
                  INSERT INTO provider_keys AS k (key_id, stopped_at, reason, detail, probe_at)
@@ -18,6 +26,7 @@ impl Store {
                      SET stopped_at = excluded.stopped_at, reason = excluded.reason, detail = excluded.detail,
                          probe_at = excluded.probe_at
                      WHERE k.stopped_at IS NULL
+                       AND (k.resumed_at IS NULL OR k.resumed_at < now() - make_interval(secs => $5))
                  RETURNING key_id, detail
              )
              INSERT INTO provider_events (key_id, kind, detail) SELECT key_id, 'key_stopped', $2 || ': ' || detail FROM key",
@@ -25,6 +34,7 @@ impl Store {
             reason,
             &*storable(detail),
             probe_in.as_secs_f64(),
+            sent_ago.as_secs_f64(),
         );
         Ok(stopped.execute(&self.pool).await?.rows_affected() == 1)
     }

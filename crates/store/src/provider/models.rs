@@ -100,6 +100,38 @@ impl Store {
         Ok(lifted.into_iter().map(|row| (row.key_id, row.model)).collect())
     }
 
+    /// Closes the breakers of a key's models, or with `None` those of every key, on a person's word, and wakes what waited
+    /// for them. Returns keys and models.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn close_breakers(&self, key: Option<&str>, actor: &str) -> Result<Vec<(String, String)>> {
+        let closed = sqlx::query!(
+            r#"WITH open AS (
+                   SELECT key_id, model FROM provider_models
+                   WHERE opened_at IS NOT NULL AND ($1::text IS NULL OR key_id = $1)
+                   ORDER BY key_id, model FOR NO KEY UPDATE
+               ), closed AS (
+                   UPDATE provider_models m
+                   SET opened_at = NULL, detail = NULL, probe_at = NULL, probe = NULL, probe_until = NULL,
+                       failed_probes = 0
+                   FROM open WHERE m.key_id = open.key_id AND m.model = open.model
+                   RETURNING m.key_id, m.model
+               )
+               INSERT INTO provider_events (key_id, model, kind, detail)
+               SELECT key_id, model, 'breaker_closed', 'by ' || $2 FROM closed ORDER BY key_id, model
+               RETURNING key_id, model"#,
+            key,
+            actor,
+        );
+        let closed = closed.fetch_all(&self.pool).await?;
+        if !closed.is_empty() {
+            self.wake_provider_waits().await?;
+            self.trim_provider_events().await?;
+        }
+        Ok(closed.into_iter().map(|row| (row.key_id, row.model)).collect())
+    }
+
     /// How long no call may be made yet, asked for itself: for a worker that cannot ask Redis.
     ///
     /// # Errors

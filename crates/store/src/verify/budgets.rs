@@ -94,6 +94,8 @@ async fn spent(pool: &PgPool) -> Result<Vec<Found>> {
                                    AND (b.scope = 'org' OR b.scope = 'agent' AND u.agent_id = b.target
                                         OR b.scope = 'session' AND u.session_id = b.target)) END AS spent) AS l
            WHERE b.spent_nano_usd <> l.spent
+             -- One whose day is to come has booked what was spent since the clock of the database was ahead.
+             AND (b.period = 'total' OR b.day <= (now() AT TIME ZONE 'UTC')::date)
              -- The tree of a task is reckoned for the day of today alone, and while its journal is there.
              AND (b.scope <> 'task'
                   OR (b.period = 'total' OR b.day = (now() AT TIME ZONE 'UTC')::date)

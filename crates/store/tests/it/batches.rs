@@ -8,7 +8,10 @@ use hive_store::{
 };
 use uuid::Uuid;
 
-use crate::bed::{Bed, WORKER};
+use crate::{
+    bed::{Bed, WORKER},
+    budgets,
+};
 
 const MODEL: &str = "claude-haiku-5-5";
 const ORG: BudgetKey =
@@ -281,5 +284,68 @@ async fn results_and_calls_on_the_same_budgets_do_not_deadlock() {
     }));
     futures::join!(booking, calling);
     assert_eq!(money(&bed).await, (8 * 10 + 8 * 6 * 7, 0));
+    assert_verified(&bed).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_in_the_line_of_a_budget_for_what_a_batch_holds() {
+    let bed = Bed::make().await;
+    assert!(bed.store.hold_batches(WORKER).await.unwrap());
+    bed.store.set_budget(ORG, NanoUsd(240), "ada").await.unwrap();
+    let ids = queue(&bed, &[None]).await;
+    assert_eq!(begin(&bed, &ids).await.1, ids, "it holds 100");
+    let [large, small, open] = [bed.enqueue().await, bed.enqueue().await, bed.enqueue().await];
+    let mut running = bed.claim(open).await;
+    let call = budgets::begin(&bed, &running, 130).await.unwrap();
+    for (id, need) in [(large, 200), (small, 50)] {
+        let lease = bed.claim(id).await;
+        budgets::begin(&bed, &lease, need).await.unwrap_err();
+        budgets::park(&bed, &lease).await;
+    }
+    budgets::answer(&bed, &mut running, call, 10).await;
+    assert_eq!(money(&bed).await, (10, 100));
+    assert_eq!(bed.reconcile().await.released, [small], "the one before it needs what the batch holds");
+}
+
+#[tokio::test]
+async fn batches_go_when_they_are_old_and_the_journal_of_their_task_is_gone() {
+    let bed = Bed::make().await;
+    assert!(bed.store.hold_batches(WORKER).await.unwrap());
+    let (gone, kept) = (bed.id_of(200).await, bed.id_of(30).await);
+    for id in [gone, kept] {
+        bed.enqueue_with(|new| new.id = id).await;
+        let lease = bed.claim(id).await;
+        bed.settle_with(&lease, &crate::bed::outcome("fail")).await;
+    }
+    let mut requests = Vec::new();
+    for task in [None, Some(gone), Some(kept)] {
+        let ids = queue(&bed, &[task]).await;
+        let batch = created(&bed, &ids).await;
+        bed.store.record_batch_results(batch, &[reply(ids[0], 10)]).await.unwrap();
+        bed.store.end_batch(batch, [1, 0, 0, 0]).await.unwrap();
+        requests.extend(ids);
+    }
+    for table in ["batches SET ended_at", "batch_requests SET completed_at", "batch_calls SET finished_at"] {
+        bed.execute(&format!("UPDATE {table} = now() - interval '100 days'")).await;
+    }
+    bed.execute(
+        "UPDATE tasks SET completed_at = time_of_id(id), created_at = time_of_id(id) WHERE completed_at IS NOT NULL",
+    )
+    .await;
+    // This one ended a moment ago.
+    let recent = queue(&bed, &[None]).await;
+    let batch = created(&bed, &recent).await;
+    bed.store.record_batch_results(batch, &[reply(recent[0], 10)]).await.unwrap();
+    bed.store.end_batch(batch, [1, 0, 0, 0]).await.unwrap();
+
+    assert_eq!(bed.keep_house("batches_retention", false).await.removed_rows, 0, "every journal is kept");
+    bed.keep_house("partitions_ahead", false).await;
+    bed.keep_house("steps_retention", false).await;
+    assert_eq!(bed.keep_house("batches_retention", true).await.removed_rows, 2, "the calls are counted");
+    let done = bed.keep_house("batches_retention", false).await;
+    let removed = serde_json::json!({ "batch_calls": 2, "batch_requests": 2, "batches": 2 });
+    assert_eq!((done.report, done.removed_rows), (removed, 6));
+    let left = bed.store.batch_answers(&[requests[0], requests[1], requests[2], recent[0]]).await.unwrap();
+    assert_eq!(left.iter().map(|answer| answer.id).collect::<Vec<_>>(), [requests[2], recent[0]]);
     assert_verified(&bed).await;
 }

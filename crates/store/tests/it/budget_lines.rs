@@ -117,6 +117,14 @@ async fn a_budget_that_came_of_a_limit_goes_when_its_tasks_have_ended() {
     assert_eq!(bed.store.drop_ended_shares(Uuid::nil()).await.unwrap(), (0, Uuid::nil()), "children run");
     spend_and_fail(&bed, child, 10).await;
     assert_eq!(bed.store.drop_ended_shares(Uuid::nil()).await.unwrap().0, 0, "it may get another child yet");
+    let again = redrive(&bed, child).await.unwrap().id;
+    rest(&bed, 61).await;
+    assert_eq!(
+        bed.store.drop_ended_shares(Uuid::nil()).await.unwrap().0,
+        0,
+        "a retry of a child spends of it"
+    );
+    spend_and_fail(&bed, again, 10).await;
     rest(&bed, 61).await;
     // A child on its way holds it.
     bed.store.share_limits(&[parent]).await.unwrap();
@@ -126,7 +134,7 @@ async fn a_budget_that_came_of_a_limit_goes_when_its_tasks_have_ended() {
     assert_eq!(count().await, 1, "that of the tree that is open stays");
     // With a new child it is there again, and knows what was spent.
     bed.enqueue_with(|new| new.parent = Some(parent)).await;
-    assert_eq!(stands(&bed, of_task(parent)).await, (1_000, 10, 0));
+    assert_eq!(stands(&bed, of_task(parent)).await, (1_000, 20, 0));
     // What a person set stays.
     bed.store.set_budget(of_task(open), NanoUsd(2_000), "ada").await.unwrap();
     bed.settle(below, &outcome("done")).await;

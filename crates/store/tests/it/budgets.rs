@@ -406,3 +406,18 @@ async fn each_planted_violation_of_a_budget_is_found_by_name() {
         assert!(found.found > 0, "{name} did not find: {sql}");
     }
 }
+
+#[tokio::test]
+async fn a_day_that_has_not_come_is_as_full_as_today() {
+    let bed = Bed::make().await;
+    bed.store.set_budget(ORG_DAY, NanoUsd(1_000), "ada").await.unwrap();
+    // The clock of the database was a day ahead when something was booked.
+    bed.execute("UPDATE budgets SET day = day + 1").await;
+    let id = bed.enqueue().await;
+    let mut lease = bed.claim(id).await;
+    let call = begin(&bed, &lease, 600).await.unwrap();
+    answer(&bed, &mut lease, call, 600).await;
+    assert_eq!(stands(&bed, ORG_DAY).await, (1_000, 600, 0));
+    begin(&bed, &lease, 600).await.unwrap_err();
+    assert_verified(&bed).await;
+}

@@ -276,7 +276,7 @@ async fn hot_statements_use_their_indexes() {
         (
             "fail_call",
             &["WITH failed AS"],
-            format!("{id}, 'cut', NULL, {usage}, {id}, 0"),
+            format!("{id}, 'cut', NULL, {usage}, {id}, 0, true"),
             &["llm_calls_", "id = failed.task_id"],
         ),
         ("events_after", &["FROM events", "LIMIT $3"], format!("{id}, 0, 100"), &["events_pkey"]),

@@ -67,7 +67,7 @@ async fn a_try_of_a_key_that_was_not_made_is_given_back() {
     let bed = Bed::make().await;
     let store = &bed.store;
     assert!(!store.is_key_stopped("k").await.unwrap());
-    assert!(store.stop_key("k", "authentication", "no", NOW).await.unwrap());
+    assert!(store.stop_key("k", "authentication", "no", NOW, NOW).await.unwrap());
     assert!(store.is_key_stopped("k").await.unwrap() && !store.is_key_stopped("other").await.unwrap());
     assert!(store.probe_key("k", MINUTE).await.unwrap());
     assert!(!store.probe_key("k", MINUTE).await.unwrap(), "one tries");
@@ -76,4 +76,38 @@ async fn a_try_of_a_key_that_was_not_made_is_given_back() {
     store.resume_keys(None, "me").await.unwrap();
     store.give_back_key_probe("k").await.unwrap();
     assert!(!store.is_key_stopped("k").await.unwrap());
+}
+
+#[tokio::test]
+async fn what_was_refused_before_a_key_was_given_back_does_not_stop_it_again() {
+    let bed = Bed::make().await;
+    let store = &bed.store;
+    assert!(store.stop_key("k", "authentication", "no", MINUTE, NOW).await.unwrap());
+    store.resume_keys(None, "me").await.unwrap();
+    assert!(!store.stop_key("k", "authentication", "sent a minute ago", MINUTE, MINUTE).await.unwrap());
+    assert!(!store.is_key_stopped("k").await.unwrap());
+    assert!(store.stop_key("k", "authentication", "sent since", MINUTE, NOW).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_person_closes_breakers_whatever_the_clock_says() {
+    let bed = Bed::make().await;
+    let store = &bed.store;
+    for key in ["k", "other"] {
+        assert!(store.open_breaker(key, "m", "529", NOW).await.unwrap());
+    }
+    // The clock of the database was a day ahead.
+    bed.execute("UPDATE provider_models SET opened_at = opened_at + interval '1 day', probe_at = probe_at + interval '1 day'")
+        .await;
+    assert!(!store.take_probe("k", "m", Uuid::now_v7(), MINUTE).await.unwrap());
+    assert_eq!(store.close_breakers(Some("k"), "me").await.unwrap(), [("k".to_owned(), "m".to_owned())]);
+    assert!(store.close_breakers(Some("k"), "me").await.unwrap().is_empty());
+    let open =
+        |state: hive_store::ProviderState| state.models.iter().filter(|model| model.open.is_some()).count();
+    assert_eq!(open(store.provider(None).await.unwrap()), 1, "that of the other key stays");
+    let events = store.provider_events().await.unwrap();
+    assert!(
+        events.iter().any(|event| event.kind == "breaker_closed" && event.detail == "by me"),
+        "{events:?}"
+    );
 }

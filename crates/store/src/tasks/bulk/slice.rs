@@ -116,10 +116,14 @@ impl Store {
 async fn work(connection: &mut PgConnection, action: &Action) -> Result<Vec<Changed>> {
     let kind: ActionKind =
         action.kind.parse().map_err(|e| Error::inconsistent("task_actions", "kind", action.id, e))?;
+    // Up to the last of the slice, and not those of a list: what the planner believes of a table that is filled and emptied
+    // made it compare each row with each.
     let mut ids = sqlx::query_scalar!(
         "DELETE FROM task_action_items
-         WHERE action_id = $1 AND task_id IN (SELECT task_id FROM task_action_items WHERE action_id = $1
-                                              ORDER BY task_id LIMIT $2)
+         WHERE action_id = $1
+           AND task_id <= (SELECT task_id FROM (SELECT task_id FROM task_action_items WHERE action_id = $1
+                                                ORDER BY task_id LIMIT $2) AS slice
+                           ORDER BY task_id DESC LIMIT 1)
          RETURNING task_id",
         action.id,
         SLICE >> (2 * action.failures).clamp(0, 10),
