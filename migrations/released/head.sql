@@ -302,7 +302,7 @@ BEGIN
         GROUP BY 1, 2
     ), whole AS (
         SELECT p.id, greatest(b.day, today) AS day, sum(p.held) AS held,
-               coalesce(sum(p.spent) FILTER (WHERE b.period = 'total' OR p.day = greatest(b.day, today)), 0) AS spent
+               coalesce(sum(p.spent) FILTER (WHERE b.period = 'total' OR b.day > today OR p.day = greatest(b.day, today)), 0) AS spent
         FROM part p JOIN budgets b ON b.id = p.id
         GROUP BY p.id, b.day
     )
@@ -370,7 +370,7 @@ BEGIN
     ), whole AS (
         SELECT p.id, greatest(b.day, today) AS day, sum(p.held) AS held,
                -- What ended on another day was of that day's money.
-               coalesce(sum(p.spent) FILTER (WHERE b.period = 'total' OR p.day = greatest(b.day, today)), 0) AS spent
+               coalesce(sum(p.spent) FILTER (WHERE b.period = 'total' OR b.day > today OR p.day = greatest(b.day, today)), 0) AS spent
         FROM part p JOIN budgets b ON b.id = p.id
         GROUP BY p.id, b.day
     )
@@ -1305,6 +1305,8 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (41, 'batches', '2026-01-05 12:00:00+00', true, '\x64d1aacc1160ff4fe20f7af91fc0682b2181d249a4bee6f9fb592f30c60ba5aafd4ea601f5ca91b04b0a225a7cf8f71f', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (43, 'budget lines', '2026-01-05 12:00:00+00', true, '\xde747211129388aeab616feb2fdc7520885b13694e92a8ec5c94c1f2288e9fb69be6da51d1a265590f22447abc9f5900', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (44, 'lifted holds', '2026-01-05 12:00:00+00', true, '\x916429cbb67e19e577f17c2d28c40de30ef757da28d9e8468195ffa1e058b092223e9c6489e34f43690792092c8e61fd', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (45, 'batch retention', '2026-01-05 12:00:00+00', true, '\xbfb26b833be4174928500b930c3b3c7e45455d5034e22d251f85dcf20130557c838c4a3725b951c0a0503d8a48fd92e4', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (46, 'days ahead', '2026-01-05 12:00:00+00', true, '\x5ecc61c818e7eaf5ad1dc99a77a0044c9afc0ef5f97632015606576e63e018323e5b81088dbb16a4ee568e0ca7b34254', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (5, 'operation reasons', '2026-01-05 12:00:00+00', true, '\x3c57d924fe6f0298fef2e1b0e5b9511bd6c58957f6bff7af65180d401dc790094b5f8b5433f018708a8dc7560d4d7aff', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (50, 'conversation values', '2026-01-05 12:00:00+00', true, '\x356cce888f4232eacf62aa0ccd0e1683d5f37b73b72e57c9ff2929db67e437cf450c99342b1e0946c4a5754b0463c42f', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (51, 'conversations', '2026-01-05 12:00:00+00', true, '\x2dbf23883921d5e8003270369d06f878075f96a95492830f80b31a8e03abc363e57e55b4dd184f0d9ad2bf31e5ec89fd', 0);
@@ -1406,9 +1408,9 @@ INSERT INTO public.tasks (id, project_id, title, description, duty, repository_u
 INSERT INTO public.threads (id, project_id, created_at, last_number) VALUES ('019b8e00-0000-7000-8000-000000000051', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 2);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
 SELECT pg_catalog.setval('public.provider_events_id_seq', 1, true);
 ALTER TABLE ONLY public._sqlx_migrations
@@ -1547,6 +1549,7 @@ CREATE INDEX agents_by_type ON public.agents USING btree (project_id, type, crea
 CREATE INDEX batch_calls_by_request ON public.batch_calls USING btree (request_id);
 CREATE INDEX batch_calls_by_task ON public.batch_calls USING btree (task_id) WHERE (task_id IS NOT NULL);
 CREATE INDEX batch_calls_open ON public.batch_calls USING btree (created_at) WHERE (state = 'intent'::public.call_state);
+CREATE INDEX batch_requests_by_batch ON public.batch_requests USING btree (batch_id) WHERE (batch_id IS NOT NULL);
 CREATE INDEX batch_requests_queued ON public.batch_requests USING btree (model, id) WHERE (state = 'queued'::public.batch_request_state);
 CREATE INDEX batch_requests_sent ON public.batch_requests USING btree (batch_id) WHERE (state = 'sent'::public.batch_request_state);
 CREATE INDEX batches_open ON public.batches USING btree (next_poll_at) WHERE (state = ANY (ARRAY['intent'::public.batch_state, 'created'::public.batch_state]));

@@ -71,7 +71,7 @@ impl Store {
         if !failed.is_empty() {
             self.give_back(&failed, &mut swept).await?;
         }
-        self.close_breakers().await?;
+        self.let_receivers_in().await?;
         let agents = sqlx::query_scalar!(
             "SELECT DISTINCT d.agent_id FROM message_deliveries d
              JOIN inboxes i ON i.agent_id = d.agent_id AND NOT i.pulled
@@ -170,7 +170,7 @@ impl Store {
     }
 
     /// What arrived since the last failure closes the breaker of a receiver.
-    async fn close_breakers(&self) -> Result<()> {
+    async fn let_receivers_in(&self) -> Result<()> {
         sqlx::query!(
             "UPDATE inboxes i SET failures = 0, failed_at = NULL, open_until = NULL
              WHERE i.failures > 0 AND EXISTS (
