@@ -105,7 +105,7 @@ impl Letter {
                 "or to_agent_ids, to_agent_type, to_session_id or broadcast is required",
             ),
             _ => {
-                faults.refuse("/to_agent_id", "only one of the fields that say who receives it may be given")
+                faults.refuse("/to_agent_id", "only one of the fields that say who receives it may be given");
             }
         }
         let is_direct = matches!(to.first(), None | Some(Receivers::Agent(_)));
