@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::{StatusCode, request::Parts},
 };
-use hive_domain::{ActionId, AgentId, ContextId, ScheduleId, SessionId, TaskId};
+use hive_domain::{ActionId, AgentId, ContextId, ConversationId, ScheduleId, SessionId, TaskId};
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -34,6 +34,10 @@ impl PathId for AgentId {
 
 impl PathId for ContextId {
     const WHAT: &'static str = "context";
+}
+
+impl PathId for ConversationId {
+    const WHAT: &'static str = "conversation";
 }
 
 impl PathId for ScheduleId {

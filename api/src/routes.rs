@@ -5,6 +5,7 @@ mod batches;
 mod contexts;
 mod dead_letters;
 mod housekeeping;
+mod messages;
 mod models;
 mod money;
 mod provider;
@@ -124,6 +125,17 @@ endpoints! {
     money::remove_budget,
     money::usage,
     batches::list,
+    messages::send,
+    messages::search,
+    messages::dead,
+    messages::redrive,
+    messages::list,
+    messages::receive,
+    messages::ack,
+    messages::inbox,
+    messages::set_inbox,
+    messages::events,
+    messages::conversation,
     tasks::retry,
     tasks::depend,
     dead_letters::list,

@@ -2,6 +2,7 @@
 
 mod action;
 mod agent;
+mod agent_message;
 mod artifact;
 mod context;
 mod housekeeping;
@@ -20,6 +21,7 @@ mod task;
 
 pub use action::ActionView;
 pub use agent::AgentView;
+pub use agent_message::{AgentMessageView, DeliveryView, InboxView, SentMessageView};
 pub use artifact::ArtifactView;
 pub use context::{ContextView, HitView};
 pub use housekeeping::{DutyView, OrderView};

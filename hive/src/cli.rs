@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, batch, budget, dead, dev, doctor, eval, failure::Failure, housekeeping, migrate, models,
+    agent, batch, budget, dead, dev, doctor, eval, failure::Failure, housekeeping, message, migrate, models,
     models::routing, probe, provider, queue, schedule, session, settings::Connection, task, usage, verify,
 };
 
@@ -74,6 +74,13 @@ enum Command {
     Dead {
         #[command(subcommand)]
         command: dead::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Send messages to agents, and look at what agents write to each other.
+    Message {
+        #[command(subcommand)]
+        command: message::Command,
         #[command(flatten)]
         common: Common,
     },
@@ -158,6 +165,7 @@ impl Cli {
             Command::Batch { command, common } => batch::run(command, &common, self.json).await,
             Command::Usage(options) => usage::run(&options, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
+            Command::Message { command, common } => message::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
             Command::Models { command, common } => models::run(command, &common, self.json).await,

@@ -11,6 +11,7 @@ mod doctor;
 mod eval;
 mod failure;
 mod housekeeping;
+mod message;
 mod migrate;
 mod models;
 mod output;

@@ -15,6 +15,9 @@ impl From<StoreError> for ApiError {
             StoreError::NotFound { what, id } => Self::not_found(what, &id),
             StoreError::Invalid { field, message } => Self::field(field, message),
             StoreError::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
+            StoreError::ReceiverFailing { seconds, .. } => {
+                Self::later(StatusCode::SERVICE_UNAVAILABLE, "receiver_failing", error.to_string(), seconds)
+            }
             StoreError::Redriven { successor, .. } => {
                 Self::new(StatusCode::CONFLICT, "task_already_redriven", error.to_string())
                     .with_successor(successor.uuid())

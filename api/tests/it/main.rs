@@ -15,6 +15,7 @@ mod events;
 mod health;
 mod hive;
 mod idempotency;
+mod messages;
 mod openapi;
 mod programs;
 mod queue;

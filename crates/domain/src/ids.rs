@@ -63,6 +63,10 @@ ids! {
     ContextId;
     /// What a night made of the memory.
     MemoryVersionId;
+    /// A line of messages between agents.
+    ConversationId;
+    /// One message between agents.
+    MessageId;
     /// What a tenant owns: agents, tasks, budgets.
     ProjectId;
     /// What fires by the clock.

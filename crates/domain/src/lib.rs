@@ -5,6 +5,7 @@ pub mod action;
 pub mod agent;
 pub mod batch;
 pub mod budget;
+pub mod conversation;
 pub mod cron;
 pub mod cycle;
 pub mod event;
@@ -34,9 +35,13 @@ pub use action::{ActionKind, ActionStatus};
 pub use agent::{AgentDefinition, AgentStatus};
 pub use batch::{BatchRequestState, BatchState};
 pub use budget::{Budget, BudgetPeriod, BudgetScope};
+pub use conversation::{Audience, DeliveryState, MessageKind};
 pub use cron::Cadence;
 pub use event::EventKind;
-pub use ids::{ActionId, AgentId, ContextId, MemoryVersionId, ProjectId, ScheduleId, SessionId, TaskId};
+pub use ids::{
+    ActionId, AgentId, ContextId, ConversationId, MemoryVersionId, MessageId, ProjectId, ScheduleId,
+    SessionId, TaskId,
+};
 pub use lease::Lease;
 pub use limits::Limits;
 pub use memory::{MemoryOwner, MemoryReader, MemoryScope, TrustClass, VersionState};

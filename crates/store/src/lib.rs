@@ -11,6 +11,7 @@ pub mod calls;
 pub mod census;
 pub mod claim;
 pub mod contexts;
+pub mod conversations;
 mod dependents;
 pub mod error;
 pub mod events;
@@ -58,6 +59,10 @@ pub use claim::Claimant;
 pub use contexts::{
     Change, Context, ContextChange, ContextChanges, Deleted, DueContext, EmbeddingModel, FeedEntry,
     NewContext, Origin, Vectors,
+};
+pub use conversations::{
+    Acknowledged, Bound, Delivery, DeliveryFilter, Found, Inbox, InboxChange, Mailbox, NewAgentMessage,
+    Receiver, Receivers, Redriven, RefusedReceiver, Search, Sender, Sent, StoredMessage, Swept, Woken,
 };
 pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;

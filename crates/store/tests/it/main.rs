@@ -17,6 +17,7 @@ mod catalog;
 mod census;
 mod claim;
 mod contexts;
+mod conversations;
 mod deadlines;
 mod depend;
 mod dependencies;
