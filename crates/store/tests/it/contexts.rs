@@ -1,5 +1,7 @@
 //! What is remembered, behind the door: marks that miss nothing, nights that are one switch, models that take turns.
 
+use std::time::Duration;
+
 use hive_domain::{
     ContextId, MemoryOwner, MemoryReader, MemoryVersionId, ProjectId, TrustClass, VersionState,
 };
