@@ -21,6 +21,7 @@ pub use change::ContextChange;
 pub use delete::Deleted;
 pub use feed::{Change, ContextChanges, FeedEntry};
 pub use put::NewContext;
+pub(crate) use vectors::indexed;
 pub use vectors::{DueContext, EmbeddingModel, Vectors};
 
 use crate::{
