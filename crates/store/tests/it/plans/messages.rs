@@ -73,7 +73,7 @@ async fn messages_are_found_by_their_indexes() {
             "binding",
             &["SET state = 'bound'"],
             format!("{agents}, ARRAY[399::bigint], ARRAY['{task}'::uuid]"),
-            &["message_deliveries_pkey", "message_deliveries_open"],
+            &["message_deliveries_pkey", "message_deliveries_open", "message_deliveries_pending"],
         ),
         (
             "whether an inbox takes a message",
