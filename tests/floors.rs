@@ -10,16 +10,18 @@ use std::{
 
 use serde_json::Value;
 
-const FLOORS: [(&str, u8); 18] = [
+const FLOORS: [(&str, u8); 20] = [
     ("hive-domain", 0),
     ("hive-settings", 1),
     ("hive-telemetry", 1),
     ("hive-store", 1),
     ("hive-queue", 1),
     ("hive-claude", 1),
+    ("hive-embed", 1),
     ("hive-sandbox", 1),
     ("hive-workspace", 1),
     ("hive-local", 1),
+    ("hive-memory", 2),
     ("hive-double", 2),
     ("hive-agent", 3),
     ("hive-api", 4),
@@ -32,12 +34,13 @@ const FLOORS: [(&str, u8); 18] = [
 ];
 
 /// A foreign crate, and who may see it outside of tests.
-const DOORS: [(&str, &[&str]); 6] = [
+const DOORS: [(&str, &[&str]); 7] = [
     ("sqlx", &["hive-store", "hive-local", "hive-tests", "hive-bench", "hive-chaos"]),
     ("apalis", &["hive-queue"]),
     ("apalis-redis", &["hive-queue"]),
     ("redis", &["hive-queue", "hive-local", "hive-tests", "hive-bench", "hive-chaos"]),
     ("axum", &["hive-api", "hive-telemetry", "hive-double"]),
+    ("rten", &["hive-embed"]),
     ("landlock", &["hive-sandbox"]),
 ];
 

@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use hive_domain::{MessagePolicy, StatusReason, TaskId, TaskStatus, task::Task};
+use hive_embed::Embedder;
+use hive_memory::Memory;
 use hive_queue::{Queue, Ticket};
 use hive_store::{Changed, Store};
 use hive_telemetry::{Health, MetricsHandle};
@@ -32,6 +34,8 @@ pub struct App {
     pub store: Store,
     /// Redis.
     pub queue: Queue,
+    /// What is remembered.
+    pub memory: Memory,
     /// Git, for looking up the base of a task.
     pub bases: Bases,
     /// Whether more work of low priority is taken.
@@ -68,6 +72,8 @@ impl App {
             ..hive_queue::Config::new(config.redis_url.clone())
         })
         .context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
+        let embedder = Embedder::open(&config.embed)?;
+        let memory = Memory::new(store.clone(), embedder, config.memory());
         let health = Health::new("api");
         health.essential("postgres");
         health.optional("redis");
@@ -80,6 +86,7 @@ impl App {
             provider: config.provider.clone(),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
             health,
+            memory,
             store,
             queue,
             stop,
@@ -99,6 +106,7 @@ impl App {
             redis.watch("redis", PROBE_EVERY, ping_redis),
             self.live.listen(self.queue.subscribe(&[TASK_UPDATES])),
             self.admission.watch(&self.store),
+            self.memory.tend(),
         );
     }
 

@@ -73,6 +73,18 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(1..=1_000)
     )]
     pub db_connections: u32,
+    /// MiB that the search indexes of memories may take in this process; those that were searched longest ago go first
+    #[arg(
+        long,
+        env = "HIVE_MEMORY_MIB",
+        value_name = "HIVE_MEMORY_MIB",
+        default_value_t = 512,
+        value_parser = clap::value_parser!(u32).range(16..=65_536)
+    )]
+    pub memory_mib: u32,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show the text as the help of the whole command")]
+    pub embed: hive_embed::Config,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show the text as the help of the whole command")]
     pub log: LogConfig,
@@ -110,6 +122,7 @@ impl Config {
         if let Some(root) = self.roots().find(|root| !root.is_absolute()) {
             bail!("HIVE_REPO_ROOTS: {} is not an absolute path", root.display());
         }
+        self.embed.check()?;
         ensure!(!self.data.as_os_str().is_empty(), "HIVE_DATA is empty; name a directory");
         ensure!(!self.provider.trim().is_empty(), "HIVE_PROVIDER is empty; leave it out or name a provider");
         Ok(())
@@ -118,7 +131,19 @@ impl Config {
     /// What must not appear in a log.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        vec![self.database_url.clone(), self.redis_url.clone(), self.token.clone()]
+        let embed = self.embed.key.clone();
+        [self.database_url.clone(), self.redis_url.clone(), self.token.clone()]
+            .into_iter()
+            .chain(embed)
+            .collect()
+    }
+
+    /// What the memory may spend.
+    pub(crate) fn memory(&self) -> hive_memory::Settings {
+        hive_memory::Settings {
+            most_bytes: (self.memory_mib as usize) << 20,
+            ..hive_memory::Settings::default()
+        }
     }
 
     /// The directories below which `file:` repositories may lie.

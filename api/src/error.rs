@@ -69,6 +69,7 @@ impl ApiError {
             "task" => "task_not_found",
             "agent" => "agent_not_found",
             "session" => "session_not_found",
+            "conversation" => "conversation_not_found",
             "action" => "action_not_found",
             "schedule" => "schedule_not_found",
             "duty" => "duty_not_found",

@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::{StatusCode, request::Parts},
 };
-use hive_domain::{ActionId, AgentId, ScheduleId, SessionId, TaskId};
+use hive_domain::{ActionId, AgentId, ContextId, ConversationId, ScheduleId, SessionId, TaskId};
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -30,6 +30,14 @@ impl PathId for SessionId {
 
 impl PathId for AgentId {
     const WHAT: &'static str = "agent";
+}
+
+impl PathId for ContextId {
+    const WHAT: &'static str = "context";
+}
+
+impl PathId for ConversationId {
+    const WHAT: &'static str = "conversation";
 }
 
 impl PathId for ScheduleId {

@@ -17,6 +17,7 @@ mod live;
 mod load;
 mod observe;
 mod openapi;
+mod post;
 mod query;
 mod routes;
 mod serve;

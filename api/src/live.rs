@@ -57,6 +57,11 @@ impl Live {
         Some(Watcher { task, woken, shared: Arc::clone(&self.shared), _seat: seat })
     }
 
+    /// A place among the streams of this process; `None` when [`MAX_WATCHERS`] are there already.
+    pub fn seat(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.seats).try_acquire_owned().ok()
+    }
+
     /// Notes whether Redis answers. When it stops doing so, every watcher looks at once and then more often.
     pub fn hints_arrive(&self, yes: bool) {
         if self.shared.hints_arrive.swap(yes, Ordering::Relaxed) && !yes {

@@ -2,8 +2,10 @@
 
 mod agents;
 mod batches;
+mod contexts;
 mod dead_letters;
 mod housekeeping;
+mod messages;
 mod models;
 mod money;
 mod provider;
@@ -64,6 +66,14 @@ endpoints! {
     agents::show,
     agents::update,
     agents::deactivate,
+    contexts::store,
+    contexts::search,
+    contexts::assemble,
+    contexts::show,
+    contexts::history,
+    contexts::update,
+    contexts::redact,
+    contexts::delete,
     models::list,
     models::refresh,
     routing_rules::list,
@@ -115,6 +125,17 @@ endpoints! {
     money::remove_budget,
     money::usage,
     batches::list,
+    messages::send,
+    messages::search,
+    messages::dead,
+    messages::redrive,
+    messages::list,
+    messages::receive,
+    messages::ack,
+    messages::inbox,
+    messages::set_inbox,
+    messages::events,
+    messages::conversation,
     tasks::retry,
     tasks::depend,
     dead_letters::list,

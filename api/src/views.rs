@@ -2,7 +2,9 @@
 
 mod action;
 mod agent;
+mod agent_message;
 mod artifact;
+mod context;
 mod housekeeping;
 mod limits;
 mod message;
@@ -19,15 +21,17 @@ mod task;
 
 pub use action::ActionView;
 pub use agent::AgentView;
+pub use agent_message::{AgentMessageView, DeliveryView, InboxView, SentMessageView};
 pub use artifact::ArtifactView;
+pub use context::{ContextView, HitView};
 pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
 pub use message::MessageView;
 pub use model::{ModelFindingView, ModelRefreshView, ModelView};
 pub use money::{BudgetView, UsageSumView};
 pub use names::{
-    agent_status, call_kind, catch_up, dependency_policy, effort, message_policy, overlap, pause_mode,
-    task_status,
+    agent_status, call_kind, catch_up, dependency_policy, effort, memory_scope, message_policy, overlap,
+    pause_mode, task_status, trust_class,
 };
 pub use queue::{PauseView, TaskLimitView};
 pub use routing::RoutingView;

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, batch, budget, dead, dev, doctor, failure::Failure, housekeeping, migrate, models,
+    agent, batch, budget, dead, dev, doctor, eval, failure::Failure, housekeeping, message, migrate, models,
     models::routing, probe, provider, queue, schedule, session, settings::Connection, task, usage, verify,
 };
 
@@ -77,6 +77,13 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Send messages to agents, and look at what agents write to each other.
+    Message {
+        #[command(subcommand)]
+        command: message::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Make sessions, to which tasks can belong, and look at them.
     Session {
         #[command(subcommand)]
@@ -111,6 +118,11 @@ enum Command {
         command: schedule::Command,
         #[command(flatten)]
         common: Common,
+    },
+    /// Measure on questions with known answers.
+    Eval {
+        #[command(subcommand)]
+        command: eval::Command,
     },
     /// Remove what nobody needs any more.
     Housekeeping {
@@ -153,11 +165,13 @@ impl Cli {
             Command::Batch { command, common } => batch::run(command, &common, self.json).await,
             Command::Usage(options) => usage::run(&options, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
+            Command::Message { command, common } => message::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
             Command::Models { command, common } => models::run(command, &common, self.json).await,
             Command::Routing { command, common } => routing::run(command, &common, self.json).await,
             Command::Schedule { command, common } => schedule::run(command, &common, self.json).await,
+            Command::Eval { command } => eval::run(command, self.json).await,
             Command::Housekeeping { command, common } => housekeeping::run(command, &common, self.json).await,
         }
     }

@@ -101,6 +101,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     duties.spawn(duties::keep_clean(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_acting(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_schedules(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_messages(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_house(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_accounts(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_counted(doors.clone(), stop.clone()));

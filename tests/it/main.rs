@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story fails by panicking")]
 
+mod agent_messages;
 mod aimock;
 mod batches;
 mod blocked_trees;
@@ -48,6 +49,7 @@ mod routing;
 mod rush;
 mod segments;
 mod steering;
+mod thousand_messages;
 mod timers;
 mod typescript_sdk;
 mod unknown_outcome;

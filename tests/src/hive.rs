@@ -93,6 +93,15 @@ impl TestHive {
         index
     }
 
+    /// Starts another api process and waits until it answers.
+    pub async fn start_api(&mut self) -> usize {
+        self.spawn_api();
+        let http = self.http.clone();
+        let index = self.apis.len() - 1;
+        self.apis[index].ready(&http).await;
+        index
+    }
+
     /// Changes a variable for workers that are started from now on.
     pub fn set_worker_env(&mut self, name: &str, value: &str) {
         self.worker_env.insert(name.to_owned(), value.to_owned());

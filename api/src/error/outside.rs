@@ -15,6 +15,9 @@ impl From<StoreError> for ApiError {
             StoreError::NotFound { what, id } => Self::not_found(what, &id),
             StoreError::Invalid { field, message } => Self::field(field, message),
             StoreError::Conflict { code, message } => Self::new(StatusCode::CONFLICT, code, message),
+            StoreError::ReceiverFailing { seconds, .. } => {
+                Self::later(StatusCode::SERVICE_UNAVAILABLE, "receiver_failing", error.to_string(), seconds)
+            }
             StoreError::Redriven { successor, .. } => {
                 Self::new(StatusCode::CONFLICT, "task_already_redriven", error.to_string())
                     .with_successor(successor.uuid())
@@ -43,6 +46,15 @@ impl From<StoreError> for ApiError {
                 Self::unavailable("database_unavailable", detail, DATABASE_RETRY)
             }
             error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<hive_memory::Error> for ApiError {
+    fn from(error: hive_memory::Error) -> Self {
+        match error {
+            hive_memory::Error::Store(error) => error.into(),
+            error @ hive_memory::Error::Broken => Self::internal(&error),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
 use hive_domain::{
-    AgentStatus, CallKind, CatchUp, Effort, MessagePolicy, Overlap, PauseMode, SlotOutcome, TaskStatus,
-    routing::ANY, task::DependencyPolicy,
+    AgentStatus, Audience, CallKind, CatchUp, DeliveryState, Effort, MemoryScope, MessageKind, MessagePolicy,
+    Overlap, PauseMode, SlotOutcome, TaskStatus, TrustClass, routing::ANY, task::DependencyPolicy,
 };
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
@@ -51,6 +51,31 @@ pub fn message_policy() -> Schema {
     one_of(MessagePolicy::ALL.iter().map(|name| name.as_str()))
 }
 
+/// Who may recall an entry.
+pub fn memory_scope() -> Schema {
+    one_of(MemoryScope::ALL.iter().map(|name| name.as_str()))
+}
+
+/// How far the source of an entry is believed, from least to most.
+pub fn trust_class() -> Schema {
+    one_of(TrustClass::ALL.iter().map(|name| name.as_str()))
+}
+
+/// What a message between agents is.
+pub fn message_kind() -> Schema {
+    one_of(MessageKind::ALL.iter().map(|name| name.as_str()))
+}
+
+/// How many receive a message.
+pub fn audience() -> Schema {
+    one_of(Audience::ALL.iter().map(|name| name.as_str()))
+}
+
+/// How far a message has come.
+pub fn delivery_state() -> Schema {
+    one_of(DeliveryState::ALL.iter().map(|name| name.as_str()))
+}
+
 /// The kinds of step that routing rules tell apart, and what stands for all of them.
 pub fn call_kind() -> Schema {
     one_of(CallKind::ALL.iter().map(|name| name.as_str()).chain([ANY]))
@@ -69,6 +94,7 @@ pub fn step_kind() -> Schema {
         "note",
         "checks",
         "message",
+        "agent_message",
         "intent",
         "outcome",
         "rollback",

@@ -53,6 +53,8 @@ impl Hive {
             metrics_open: false,
             admission_seconds: 600,
             db_connections: 8,
+            memory_mib: 64,
+            embed: hive_embed::Config::embedded(),
             log: LogConfig { filter: "info".to_owned(), format: Some(LogFormat::Text) },
         };
         let store = Store::connect_lazy(&hive_store::Config::new(config.database_url.clone())).unwrap();
@@ -97,6 +99,12 @@ impl Hive {
     /// Behind the door: what only time would do.
     pub async fn execute(&self, sql: &str) {
         sqlx::raw_sql(sql).execute(&self.database.pool().await.unwrap()).await.unwrap();
+    }
+
+    /// How many rows there are of what stands behind FROM.
+    pub async fn count(&self, from: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {from}");
+        sqlx::query_scalar(&sql).fetch_one(&self.database.pool().await.unwrap()).await.unwrap()
     }
 
     /// One more commit on `main` of [`Hive::repository`].

@@ -63,6 +63,9 @@ impl Activation<'_> {
                     Outside::Park(outcome) => return Ok(Acted::Park(outcome)),
                 },
                 Some(ToolName::Wait) => self.set_alarm(call, &mut wake_at).await?,
+                Some(tool @ (ToolName::SendMessage | ToolName::AskAgent)) => {
+                    self.write_to_agent(tool, call, &mut wake_at).await?
+                }
                 Some(tool) => {
                     let (outcome, was_ended) = self.run_until_interrupted(tool, call, until).await;
                     is_interrupted = was_ended;
@@ -218,7 +221,7 @@ fn unknown_tool(name: &str, offered: &[ToolName]) -> ToolError {
     ToolError::Tell(format!("there is no tool {name:?} here; you have {names}"))
 }
 
-fn readable(call: &ToolCall) -> Result<&RawValue, ToolError> {
+pub(crate) fn readable(call: &ToolCall) -> Result<&RawValue, ToolError> {
     call.input.as_deref().map_err(|text| {
         let start: String = text.chars().take(200).collect();
         ToolError::Tell(format!("the input is not a JSON object and was not run; it began: {start}"))

@@ -60,6 +60,7 @@ pub const fn nudge(cause: NoteCause, with_room: bool) -> &'static str {
         }
         NoteCause::Empty => "Your reply was empty. Use a tool, or call `finish` when you are done.",
         NoteCause::Woken => "The wait is over.",
+        NoteCause::Unanswered => "No answer came in time.",
     }
 }
 
@@ -171,6 +172,7 @@ pub(crate) fn said(
             Entry::Note(note) => pending.push(text(&note.text)),
             Entry::Checks(checks) => pending.push(text(&checks.message)),
             Entry::Message(message) => pending.push(text(&message.told())),
+            Entry::AgentMessage(message) => pending.push(text(&message.told())),
             Entry::Rollback(rollback) => pending.push(text(&rollback.told())),
             // The model reads what came of an outside call among the results of its turn.
             Entry::Intent(_) | Entry::Outcome(_) | Entry::Compacted(_) => {}

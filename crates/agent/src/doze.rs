@@ -6,19 +6,35 @@ use hive_domain::{
     journal::{Entry, Note, NoteCause},
 };
 
-use crate::run::{Activation, Stopped};
+use crate::{
+    post::unanswered,
+    run::{Activation, Stopped},
+};
 
 impl Activation<'_> {
     /// `None`: the time has come, and the journal says so.
     pub(crate) async fn doze(&mut self, until: DateTime<Utc>) -> Result<Option<Outcome>, Stopped> {
+        let asked = self.transcript.has_asked();
         let now = self.persist(|| self.agent.store.now()).await?;
         let Ok(after) = (until - now).to_std() else {
-            let text = format!("The wait is over: it is {}.", stamp(now));
-            self.note(Entry::Note(Note { cause: NoteCause::Woken, text })).await?;
+            let task = self.lease.task();
+            let missed = match asked {
+                true => self.persist(|| self.agent.store.unanswered(task)).await?,
+                false => Vec::new(),
+            };
+            let (cause, text) = match missed.is_empty() {
+                true => (NoteCause::Woken, format!("The wait is over: it is {}.", stamp(now))),
+                false => (NoteCause::Unanswered, unanswered(&missed)),
+            };
+            self.note(Entry::Note(Note { cause, text })).await?;
             return Ok(None);
         };
-        let detail = format!("the agent waits until {}", stamp(until));
-        Ok(Some(Outcome::Wait { after, reason: StatusReason::Timer, detail }))
+        let (reason, what) = match asked {
+            true => (StatusReason::Answer, "for an answer "),
+            false => (StatusReason::Timer, ""),
+        };
+        let detail = format!("the agent waits {what}until {}", stamp(until));
+        Ok(Some(Outcome::Wait { after, reason, detail }))
     }
 }
 

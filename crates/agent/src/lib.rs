@@ -21,6 +21,7 @@ mod notifier;
 mod outside;
 mod past;
 mod persist;
+mod post;
 mod recording;
 mod reply;
 pub mod roster;

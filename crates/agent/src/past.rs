@@ -132,6 +132,8 @@ impl Past {
                     }));
                     past.last.push(Ends::of(checks.message.clone()).within(2 * LAST_BYTES));
                 }
+                // Whole: nobody may have read it yet.
+                Entry::AgentMessage(message) => past.last.push(message.told()),
                 Entry::Note(note) => past.last.push(note.text.clone()),
                 Entry::Rollback(rollback) => past.last = vec![rollback.told()],
                 Entry::Outcome(_) | Entry::Intent(_) | Entry::Checks(_) | Entry::Compacted(_) => {}

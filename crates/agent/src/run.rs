@@ -296,6 +296,9 @@ impl Activation<'_> {
         if self.lease.leased.verify_only {
             return self.verify_only().await;
         }
+        if self.lease.next_seq() == 1 {
+            self.collect_mail().await?;
+        }
         let left =
             self.limits.max_seconds.map(|max| Duration::from_secs(max.saturating_sub(self.seconds_before)));
         // A limit beyond what an instant can hold is none.

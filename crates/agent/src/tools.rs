@@ -1,19 +1,21 @@
 //! What an agent can do. Each tool is one file: its input type, from which its schema is derived, and its deed.
 
+mod ask_agent;
 mod edit_file;
 mod finish;
 mod list_files;
 mod notify_person;
 mod read_file;
 mod search_text;
+mod send_message;
 mod shell;
 mod wait;
 mod write_file;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use chrono::{DateTime, Utc};
-use hive_domain::ToolName;
+use hive_domain::{MessageId, ToolName};
 use hive_sandbox::{AccessError, Beneath, Sandbox};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -76,6 +78,8 @@ pub fn definition(tool: ToolName) -> serde_json::Result<hive_claude::Tool> {
         ToolName::EditFile => describe::<edit_file::EditFile>(),
         ToolName::Shell => describe::<shell::Shell>(),
         ToolName::Wait => describe::<wait::Wait>(),
+        ToolName::SendMessage => describe::<send_message::SendMessage>(),
+        ToolName::AskAgent => describe::<ask_agent::AskAgent>(),
         ToolName::NotifyPerson => describe::<notify_person::NotifyPerson>(),
         ToolName::Finish => describe::<finish::Finish>(),
     }?;
@@ -95,7 +99,7 @@ pub async fn call(tool: ToolName, input: &RawValue, bench: Bench<'_>) -> Result<
         ToolName::EditFile => parse::<edit_file::EditFile>(input)?.call(bench).await,
         ToolName::Shell => parse::<shell::Shell>(input)?.call(bench).await,
         ToolName::Finish => parse::<finish::Finish>(input)?.call(bench).await,
-        ToolName::Wait | ToolName::NotifyPerson => {
+        ToolName::Wait | ToolName::SendMessage | ToolName::AskAgent | ToolName::NotifyPerson => {
             Err(ToolError::Tell(format!("{tool} does nothing in the workspace")))
         }
     }
@@ -107,6 +111,30 @@ pub async fn call(tool: ToolName, input: &RawValue, bench: Bench<'_>) -> Result<
 /// [`ToolError::Tell`] for a time out of bounds, or an input that does not fit.
 pub fn wake_at(input: &RawValue, now: DateTime<Utc>) -> Result<DateTime<Utc>, ToolError> {
     parse::<wait::Wait>(input)?.wake_at(now)
+}
+
+/// What a call says to another agent.
+#[derive(Debug)]
+pub struct Words {
+    /// The name or the id of the agent; none in a reply to whoever wrote.
+    pub to: Option<String>,
+    /// What it reads.
+    pub text: String,
+    /// The message that it replies to.
+    pub reply_to: Option<MessageId>,
+    /// How long an answer is waited for.
+    pub within: Option<Duration>,
+}
+
+/// What a call of `send_message` or `ask_agent` says.
+///
+/// # Errors
+/// [`ToolError::Tell`] for an input that does not fit.
+pub fn words(tool: ToolName, input: &RawValue) -> Result<Words, ToolError> {
+    match tool {
+        ToolName::AskAgent => parse::<ask_agent::AskAgent>(input)?.words(),
+        _ => parse::<send_message::SendMessage>(input)?.words(),
+    }
 }
 
 /// What a call of `notify_person` says.

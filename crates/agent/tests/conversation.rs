@@ -172,8 +172,8 @@ fn a_task_without_files_is_offered_only_what_needs_none() {
     let names = |task: &Task| -> Vec<&str> {
         conversation::tools_of(task, &backend.definition).into_iter().map(ToolName::as_str).collect()
     };
-    assert_eq!(names(&task(false)), ["wait", "finish"]);
-    assert_eq!(names(&task(true)).len(), 8);
+    assert_eq!(names(&task(false)), ["wait", "send_message", "ask_agent", "finish"]);
+    assert_eq!(names(&task(true)).len(), 10);
 }
 
 #[test]

@@ -29,6 +29,8 @@ names! {
         CompletionRequested = "task.completion_requested",
         /// A person wrote to it; `data.message` is the message's number.
         MessageAccepted = "task.message",
+        /// Agents wrote to it; `data.messages` is how many messages were bound to it.
+        Mail = "task.agent_message",
         /// A person said what came of an external call that was cut.
         OutcomeDecided = "task.outcome_decided",
         /// Its next call did not fit into a budget, which `data` names with its figures; it is parked for it.

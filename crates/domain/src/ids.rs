@@ -59,6 +59,14 @@ ids! {
     ActionId;
     /// A versioned definition of who works: role, prompt, model, tools, limits.
     AgentId;
+    /// One thing that is remembered.
+    ContextId;
+    /// What a night made of the memory.
+    MemoryVersionId;
+    /// A line of messages between agents.
+    ConversationId;
+    /// One message between agents.
+    MessageId;
     /// What a tenant owns: agents, tasks, budgets.
     ProjectId;
     /// What fires by the clock.

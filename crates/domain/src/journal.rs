@@ -1,5 +1,6 @@
 //! The entries of a task's journal, as they are stored.
 
+mod agent_message;
 mod compacted;
 mod exchange;
 mod external;
@@ -8,6 +9,7 @@ mod rollback;
 
 use std::collections::BTreeMap;
 
+pub use agent_message::AgentMessage;
 use chrono::{DateTime, Utc};
 pub use compacted::{Compacted, Summary, Trigger};
 pub use exchange::{CacheMiss, Exchange};
@@ -25,8 +27,10 @@ pub const FORMAT: i16 = 1;
 pub const ROLLBACK_FORMAT: i16 = 2;
 /// The format of a journal from its first [`Entry::Compacted`] on.
 pub const SEGMENT_FORMAT: i16 = 3;
+/// The format of a journal from its first [`Entry::AgentMessage`] or its first question to another agent on.
+pub const MAIL_FORMAT: i16 = 4;
 /// The newest format that this build can read.
-pub const NEWEST_FORMAT: i16 = SEGMENT_FORMAT;
+pub const NEWEST_FORMAT: i16 = MAIL_FORMAT;
 
 /// True when this build can read a journal of that format. `None` is one that no run has begun.
 #[must_use]
@@ -47,6 +51,8 @@ pub enum Entry {
     Checks(Checks),
     /// A person told the model something.
     Message(PersonMessage),
+    /// Another agent told the model something.
+    AgentMessage(Box<AgentMessage>),
     /// A call with an effect outside of the workspace is about to be made.
     Intent(Intent),
     /// What came of such a call.
@@ -67,6 +73,7 @@ impl Entry {
             Self::Note(_) => "note",
             Self::Checks(_) => "checks",
             Self::Message(_) => "message",
+            Self::AgentMessage(_) => "agent_message",
             Self::Intent(_) => "intent",
             Self::Outcome(_) => "outcome",
             Self::Rollback(_) => "rollback",
@@ -85,6 +92,7 @@ impl Entry {
             Self::Note(note) => serde_json::to_string(note),
             Self::Checks(checks) => serde_json::to_string(checks),
             Self::Message(message) => serde_json::to_string(message),
+            Self::AgentMessage(message) => serde_json::to_string(message),
             Self::Intent(intent) => serde_json::to_string(intent),
             Self::Outcome(outcome) => serde_json::to_string(outcome),
             Self::Rollback(rollback) => serde_json::to_string(rollback),
@@ -103,6 +111,7 @@ impl Entry {
             "note" => Self::Note(serde_json::from_str(body)?),
             "checks" => Self::Checks(serde_json::from_str(body)?),
             "message" => Self::Message(serde_json::from_str(body)?),
+            "agent_message" => Self::AgentMessage(serde_json::from_str(body)?),
             "intent" => Self::Intent(serde_json::from_str(body)?),
             "outcome" => Self::Outcome(serde_json::from_str(body)?),
             "rollback" => Self::Rollback(serde_json::from_str(body)?),
@@ -255,6 +264,8 @@ pub enum NoteCause {
     Empty,
     /// The wait that the agent asked for is over.
     Woken,
+    /// The time for the answer to a question to another agent is over.
+    Unanswered,
 }
 
 /// A message of the harness to the model.

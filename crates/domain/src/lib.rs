@@ -5,6 +5,7 @@ pub mod action;
 pub mod agent;
 pub mod batch;
 pub mod budget;
+pub mod conversation;
 pub mod cron;
 pub mod cycle;
 pub mod event;
@@ -13,6 +14,7 @@ pub mod journal;
 pub mod lease;
 pub mod limits;
 pub mod loops;
+pub mod memory;
 pub mod message;
 pub mod model;
 pub mod money;
@@ -33,11 +35,16 @@ pub use action::{ActionKind, ActionStatus};
 pub use agent::{AgentDefinition, AgentStatus};
 pub use batch::{BatchRequestState, BatchState};
 pub use budget::{Budget, BudgetPeriod, BudgetScope};
+pub use conversation::{Audience, DeliveryState, MessageKind};
 pub use cron::Cadence;
 pub use event::EventKind;
-pub use ids::{ActionId, AgentId, ProjectId, ScheduleId, SessionId, TaskId};
+pub use ids::{
+    ActionId, AgentId, ContextId, ConversationId, MemoryVersionId, MessageId, ProjectId, ScheduleId,
+    SessionId, TaskId,
+};
 pub use lease::Lease;
 pub use limits::Limits;
+pub use memory::{MemoryOwner, MemoryReader, MemoryScope, TrustClass, VersionState};
 pub use message::MessagePolicy;
 pub use model::{Effort, Lifecycle, ModelUse, ModelUser, ReportedModel};
 pub use money::NanoUsd;

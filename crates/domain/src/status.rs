@@ -174,5 +174,7 @@ names! {
         Poison = "poison",
         /// Its next call does not fit into a budget.
         Budget = "budget",
+        /// The agent asked another one, and waits for the answer until `run_at`.
+        Answer = "answer",
     }
 }

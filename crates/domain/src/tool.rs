@@ -23,6 +23,10 @@ names! {
         Shell = "shell",
         /// Time: the run goes on later.
         Wait = "wait",
+        /// Words to another agent.
+        SendMessage = "send_message",
+        /// A question to another agent: the run goes on with the answer, or when its time is over.
+        AskAgent = "ask_agent",
         /// A message to a person, outside of the workspace.
         NotifyPerson = "notify_person",
         /// The end.
@@ -53,6 +57,9 @@ impl ToolName {
             // The sandbox gives a command no way out of the tree.
             | Self::Shell
             | Self::Wait
+            // Sent again, it is the same message.
+            | Self::SendMessage
+            | Self::AskAgent
             | Self::Finish => Effect::Repeatable,
         }
     }
@@ -67,7 +74,7 @@ impl ToolName {
             | Self::WriteFile
             | Self::EditFile
             | Self::Shell => true,
-            Self::Wait | Self::NotifyPerson | Self::Finish => false,
+            Self::Wait | Self::SendMessage | Self::AskAgent | Self::NotifyPerson | Self::Finish => false,
         }
     }
 }

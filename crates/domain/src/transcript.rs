@@ -10,6 +10,7 @@ use crate::{
     journal::{Checks, Entry, ExternalOutcome, Intent, NoteCause, Reply, Stop, ToolCall},
     loops::{self, Pattern},
     status::StatusReason,
+    tool::ToolName,
     usage::Usage,
 };
 
@@ -144,6 +145,13 @@ impl Transcript {
         self.replies().next_back().map(Reply::calls).unwrap_or_default()
     }
 
+    /// True when the turn that ended last asked another agent.
+    #[must_use]
+    pub fn has_asked(&self) -> bool {
+        let Some(Entry::ToolResults(results)) = self.entries.last() else { return false };
+        results.results.iter().any(|result| result.tool == ToolName::AskAgent.as_str() && !result.is_error)
+    }
+
     /// What the journal says about a call of the last reply that has an outside effect: the last word counts.
     #[must_use]
     pub fn outcome_of(&self, tool_use_id: &str) -> Option<&ExternalOutcome> {
@@ -180,9 +188,14 @@ impl Transcript {
     #[must_use]
     pub fn next(&self, has_checks: bool) -> Next {
         match self.entries.last() {
-            None | Some(Entry::Note(_) | Entry::Message(_) | Entry::Rollback(_) | Entry::Compacted(_)) => {
-                Next::AskModel
-            }
+            None
+            | Some(
+                Entry::Note(_)
+                | Entry::Message(_)
+                | Entry::AgentMessage(_)
+                | Entry::Rollback(_)
+                | Entry::Compacted(_),
+            ) => Next::AskModel,
             Some(Entry::Checks(checks)) => self.after_checks(checks),
             Some(Entry::ToolResults(results)) => match (&results.finished, results.wake_at) {
                 (Some(summary), _) => claimed(summary.clone(), has_checks),
@@ -270,7 +283,7 @@ impl Transcript {
             NoteCause::Empty => {
                 reply.stop != Stop::MaxTokens && reply.calls().is_empty() && reply.text().is_empty()
             }
-            NoteCause::Woken => false,
+            NoteCause::Woken | NoteCause::Unanswered => false,
         };
         let count = self.replies().rev().take_while(same).count();
         if count < at_most {
@@ -279,7 +292,7 @@ impl Transcript {
         let what = match cause {
             NoteCause::Cut => "were cut at the output limit",
             NoteCause::Empty => "were empty",
-            NoteCause::Woken => "followed a wait",
+            NoteCause::Woken | NoteCause::Unanswered => "followed a wait",
         };
         give_up(reason, &format!("{count} replies in a row {what}"))
     }

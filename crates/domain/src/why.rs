@@ -278,6 +278,10 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
         StatusReason::Timer => {
             at_its_time("Its agent asked to be woken later.".to_owned(), "Its time, or a message.")
         }
+        StatusReason::Answer => at_its_time(
+            told("Its agent asked another one and waits for the answer."),
+            "The answer, another message, or its time.",
+        ),
         StatusReason::OutcomeUnknown => new(
             told("An effect outside was cut between its start and its record."),
             "A person who says what came of it.",

@@ -108,6 +108,11 @@ pub(crate) fn events_channel(prefix: &str, channel: &str) -> String {
     format!("{prefix}:{channel}")
 }
 
+/// The list of what waits for an agent.
+pub(crate) fn mailbox(prefix: &str, agent: &str) -> String {
+    format!("{prefix}:agent_messages:{agent}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

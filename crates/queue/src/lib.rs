@@ -24,7 +24,8 @@
 //!
 //! Beside them, for each key of the provider and model, `{prefix:gate:<key>:<model>}` with `:rate` (hash: the fleet's
 //! rate), `:hold` (the millisecond before which nobody calls) and `:seen` (list: how the last calls ended); see `limiter`.
-//! The channel `prefix:ticket_wake` (a message is the name of a lane), the channels
+//! The lists `prefix:agent_messages:<agent>` hold the ids of what waits for an agent, and `prefix:agent_messages:written`
+//! says that they do; see `mailbox`. The channel `prefix:ticket_wake` (a message is the name of a lane), the channels
 //! `prefix:<channel>` of live events, and `core:apalis:queues:list`, which apalis writes.
 //!
 //! # The life of a ticket
@@ -75,6 +76,7 @@ mod lane;
 mod life;
 mod limiter;
 mod list;
+mod mailbox;
 mod meter;
 mod notify;
 mod pace;
@@ -91,6 +93,7 @@ pub use error::Error;
 pub use lane::Lane;
 pub use limiter::{Ask, Bucket, Ended, Grant, Minute, Settlement};
 pub use list::{LaneList, ListedTicket};
+pub use mailbox::agent_events;
 pub use meter::describe_metrics;
 pub use queue::Queue;
 pub use subscribe::{Notice, Subscription};

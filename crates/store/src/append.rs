@@ -54,7 +54,7 @@ pub struct NextCall<'a> {
 pub struct Edge {
     /// A pause covers the task: it is handed back here.
     pub halted: bool,
-    /// A person's message is not yet in the journal.
+    /// A message of a person or of another agent is not yet in the journal.
     pub unread: bool,
     /// The intent of the next call is noted, and the call may be sent. False when none was offered, when the task is
     /// halted or a message is to be read first, and for a task with budgets: see [`Store::note_call`].
@@ -97,7 +97,7 @@ impl Store {
     /// lost.
     async fn written_before(&self, append: &Append) -> Result<Edge> {
         let edge = sqlx::query!(
-            r#"SELECT t.messages_read < t.messages_sent AS "unread!",
+            r#"SELECT t.messages_read < t.messages_sent OR t.mail > 0 AS "unread!",
                       EXISTS (SELECT 1 FROM llm_calls c WHERE c.task_id = t.id AND c.id = $5) AS "begun!",
                       covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
                           AS "halted!"

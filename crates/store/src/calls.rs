@@ -166,7 +166,7 @@ pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, R
                                $8::integer[], $9::bigint[])
                             AS g (id, task_id, epoch, seq, model, request_sha256, route, routing_version, worst_case)
                    JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
-                   WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent
+                   WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent AND t.mail = 0
                ), noted AS (
                    INSERT INTO llm_calls (id, task_id, seq, epoch, model, request_sha256, route, routing_version,
                                           reserved_nano_usd)

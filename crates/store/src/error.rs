@@ -11,6 +11,14 @@ pub enum Error {
     /// Postgres is unreachable, overloaded or refused the statement; see [`Error::is_unavailable`].
     #[error("the database did not answer as expected")]
     Database(#[source] sqlx::Error),
+    /// A receiver of messages keeps failing, and nobody may write to it for a while.
+    #[error("agent {agent} keeps failing to receive what it is sent; it takes messages again in {seconds} s")]
+    ReceiverFailing {
+        /// The agent.
+        agent: hive_domain::AgentId,
+        /// Until its breaker lets messages pass again.
+        seconds: u32,
+    },
     /// Another run holds the task, or it ended: nothing may be written under this lease any more.
     #[error("the lease of task {task} (epoch {epoch}) is no longer held")]
     Fenced {

@@ -82,6 +82,10 @@ pub(crate) fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
         }
         Entry::Note(note) => json!({ "cause": note.cause }),
         Entry::Message(message) => json!({ "message": message.number }),
+        Entry::AgentMessage(message) => {
+            json!({ "message_id": message.id, "conversation_id": message.conversation,
+                                               "from": message.from_name, "message_kind": message.kind })
+        }
         Entry::Intent(intent) => json!({ "tool": intent.tool }),
         Entry::Outcome(outcome) => json!({ "tool": outcome.tool, "took_place": outcome.took_place,
                                            "decided_by": outcome.decided_by }),

@@ -10,6 +10,8 @@ pub mod budgets;
 pub mod calls;
 pub mod census;
 pub mod claim;
+pub mod contexts;
+pub mod conversations;
 mod dependents;
 pub mod error;
 pub mod events;
@@ -54,6 +56,15 @@ pub use budgets::{BudgetCensus, BudgetKey, ListedBudget};
 pub use calls::CallOutcome;
 pub use census::Standing;
 pub use claim::Claimant;
+pub use contexts::{
+    Change, Context, ContextChange, ContextChanges, Deleted, DueContext, EmbeddingModel, FeedEntry,
+    NewContext, Origin, Vectors,
+};
+pub use conversations::{
+    Acknowledged, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange, Mailbox,
+    NearMessage, NewAgentMessage, Receiver, Receivers, Redriven, RefusedReceiver, Search, Sender, Sent,
+    StoredMessage, Swept, Woken,
+};
 pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;
 pub use forks::NewFork;

@@ -46,7 +46,7 @@ impl Store {
                        cost_nano_usd = t.cost_nano_usd + $12, updated_at = now()
                    WHERE t.id = $1 AND t.epoch = $2 AND t.next_seq = $3 AND (t.status = 'running') IS TRUE
                    RETURNING t.id, t.event_seq, t.priority, t.assigned_agent_id, t.session_id,
-                             t.messages_read < t.messages_sent AS unread
+                             t.messages_read < t.messages_sent OR t.mail > 0 AS unread
                ), step AS (
                    INSERT INTO steps (task_id, seq, epoch, kind, body)
                    SELECT id, $3, $2, $4::text::step_kind, $5::text::json FROM task
@@ -92,7 +92,7 @@ impl Store {
     async fn begun_before<T: Sync>(&self, lease: &Lease<T>) -> Result<Edge> {
         let (task, epoch, seq) = (lease.task(), lease.epoch(), lease.next_seq());
         let row = sqlx::query!(
-            r#"SELECT t.messages_read < t.messages_sent AS "unread!",
+            r#"SELECT t.messages_read < t.messages_sent OR t.mail > 0 AS "unread!",
                       covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
                           AS "halted!"
                FROM tasks t CROSS JOIN halting_pauses p

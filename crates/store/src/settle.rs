@@ -133,11 +133,12 @@ impl Store {
     /// [`Error::Fenced`] when the lease was lost before: whoever took it decides.
     pub async fn settle<T: Sync>(&self, lease: &Lease<T>, outcome: &Outcome) -> Result<Settled> {
         match self.settle_as(lease, outcome).await {
-            // A person wrote while the run ended as done or fell asleep: another run reads it.
+            // Somebody wrote while the run ended as done or fell asleep: another run reads it.
             Err(Error::Fenced { .. })
                 if matches!(
                     outcome,
-                    Outcome::Done(_) | Outcome::Wait { reason: StatusReason::Timer, .. }
+                    Outcome::Done(_)
+                        | Outcome::Wait { reason: StatusReason::Timer | StatusReason::Answer, .. }
                 ) && self.has_unread(lease).await? =>
             {
                 self.settle_as(lease, &Outcome::Yield).await
@@ -178,8 +179,8 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
                    SELECT g.* FROM given g JOIN tasks t ON t.id = g.id AND t.epoch = g.epoch
                    WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($1)
                      -- A success, and a sleep that a message would end, do not overtake one.
-                     AND (t.messages_read = t.messages_sent OR t.verify_only
-                          OR g.status <> 'succeeded' AND coalesce(g.reason, '') <> 'timer')
+                     AND (t.messages_read = t.messages_sent AND t.mail = 0 OR t.verify_only
+                          OR g.status <> 'succeeded' AND coalesce(g.reason, '') NOT IN ('timer', 'answer'))
                    ORDER BY t.id FOR NO KEY UPDATE OF t
                ), task AS (
                    UPDATE tasks t

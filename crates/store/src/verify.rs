@@ -20,6 +20,8 @@ mod events;
 mod journal;
 mod limits;
 mod liveness;
+mod mail;
+mod messages;
 mod money;
 mod pages;
 mod slots;
@@ -98,6 +100,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         ends::CHECKS,
         dependencies::CHECKS,
         limits::CHECKS,
+        mail::CHECKS,
     ]
     .into_iter()
     .flatten()

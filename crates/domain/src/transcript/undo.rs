@@ -1,7 +1,10 @@
 //! What of the journal is still a part of the conversation after people had turns undone, and what undoing means now.
 
 use super::Transcript;
-use crate::journal::{Entry, Reply, Rollback, Standing};
+use crate::{
+    journal::{Entry, Reply, Rollback, Standing},
+    tool::ToolName,
+};
 
 impl Transcript {
     /// The entries that were not undone, with their places in the journal from 0. A turn that was undone is paid for and
@@ -32,25 +35,41 @@ impl Transcript {
             let call = calls.iter().find(|call| call.id == id)?;
             Some(call.input.as_ref().map_or_else(Clone::clone, |input| input.get().to_owned()))
         };
-        let outcomes = self.entries.iter().skip(place).filter_map(|entry| match entry {
-            Entry::Outcome(outcome) if outcome.took_place => Some(outcome),
-            _ => None,
-        });
-        let standing = outcomes.map(|outcome| Standing {
-            tool: outcome.tool.clone(),
-            input: input(&outcome.tool_use_id).unwrap_or_default(),
-            answer: outcome.content.clone(),
-        });
-        standing.collect()
+        let standing = |tool: &str, tool_use_id: &str, answer: &str| Standing {
+            tool: tool.to_owned(),
+            input: input(tool_use_id).unwrap_or_default(),
+            answer: answer.to_owned(),
+        };
+        let mut all = Vec::new();
+        for entry in self.entries.iter().skip(place) {
+            match entry {
+                Entry::Outcome(outcome) if outcome.took_place => {
+                    all.push(standing(&outcome.tool, &outcome.tool_use_id, &outcome.content));
+                }
+                // What was sent to other agents is sent.
+                Entry::ToolResults(results) => {
+                    let sent =
+                        results.results.iter().filter(|result| !result.is_error && is_sent(&result.tool));
+                    all.extend(sent.map(|sent| standing(&sent.tool, &sent.tool_use_id, &sent.content)));
+                }
+                _ => {}
+            }
+        }
+        all
     }
 
-    /// Marks what an entry that is about to be added undoes. What people wrote stays: nobody has answered it yet.
+    /// Marks what an entry that is about to be added undoes. What people and other agents wrote stays: nobody has
+    /// answered it yet.
     pub(super) fn leave_out(&mut self, rollback: &Rollback) {
         let from = usize::try_from(rollback.from).map_or(0, |seq| seq.saturating_sub(1));
         for (entry, undone) in self.entries.iter().zip(&mut self.undone).skip(from) {
-            *undone |= !matches!(entry, Entry::Message(_));
+            *undone |= !matches!(entry, Entry::Message(_) | Entry::AgentMessage(_));
         }
     }
+}
+
+fn is_sent(tool: &str) -> bool {
+    [ToolName::SendMessage, ToolName::AskAgent].iter().any(|sends| sends.as_str() == tool)
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub(crate) fn send(
                        cost_nano_usd = t.cost_nano_usd + g.cost_nano_usd, updated_at = now()
                    FROM held g WHERE t.id = g.id AND t.id = ANY ($1)
                    RETURNING g.*, t.event_seq, t.priority, t.assigned_agent_id, t.session_id,
-                             t.messages_read < t.messages_sent AS unread,
+                             t.messages_read < t.messages_sent OR t.mail > 0 AS unread,
                              num_nonnulls(t.parent_id, t.redriven_from, t.forked_from) > 0 AS came_of_another
                ), written AS (
                    SELECT task.id, task.epoch, s.seq, task.event_seq - task.steps + 1 + s.seq - task.seq AS event_seq,

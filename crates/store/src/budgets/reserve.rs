@@ -91,7 +91,7 @@ async fn targets(tx: &mut PgTransaction<'_>, intents: &[&Intent]) -> Result<Hash
                   EXISTS (SELECT 1 FROM llm_calls c WHERE c.task_id = t.id AND c.id = g.id) AS "noted!"
            FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS g (id, task_id, epoch)
            JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
-           WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent"#,
+           WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent AND t.mail = 0"#,
         &intents.iter().map(|i| i.id).collect::<Vec<_>>(),
         &intents.iter().map(|i| i.task.uuid()).collect::<Vec<_>>(),
         &intents.iter().map(|i| i.epoch).collect::<Vec<_>>(),
@@ -136,7 +136,7 @@ async fn note(tx: &mut PgTransaction<'_>, admitted: &[(&Intent, Vec<Uuid>)]) -> 
                      $8::integer[], $9::bigint[])
                   AS g (id, task_id, epoch, seq, model, request_sha256, route, routing_version, worst_case)
          JOIN tasks t ON t.id = g.task_id AND t.epoch = g.epoch
-         WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent
+         WHERE (t.status = 'running') IS TRUE AND t.id = ANY ($2) AND t.messages_read = t.messages_sent AND t.mail = 0
          RETURNING id",
         &admitted.iter().map(|(i, _)| i.id).collect::<Vec<_>>(),
         &admitted.iter().map(|(i, _)| i.task.uuid()).collect::<Vec<_>>(),

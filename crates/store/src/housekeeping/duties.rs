@@ -82,6 +82,48 @@ pub const DUTIES: &[Duty] = &[
         ]),
     },
     Duty {
+        name: "conversations_retention",
+        what: "removes old messages between agents that arrived or are dead, once the journals that name them are gone",
+        cron: "45 3 * * *",
+        work: Work::Prune(&[
+            // Of an inbox and of a conversation the oldest go first, so that places and numbers have no gaps.
+            Prune {
+                table: "message_deliveries",
+                over: "EXISTS (SELECT 1 FROM conversations m
+                               WHERE m.id = message_id AND m.created_at < now() - make_interval(days => $1))
+                       AND place < (SELECT coalesce(min(o.place), 9223372036854775807)
+                                    FROM message_deliveries o JOIN conversations n ON n.id = o.message_id
+                                    LEFT JOIN tasks t ON t.id = o.task_id
+                                    WHERE o.agent_id = message_deliveries.agent_id
+                                      AND (o.state IN ('pending', 'bound', 'taken')
+                                           OR n.created_at >= now() - make_interval(days => $1)
+                                           OR o.step IS NOT NULL AND NOT EXISTS (
+                                               SELECT 1 FROM journal_weeks w
+                                               WHERE w.dropped_at IS NOT NULL AND t.id >= w.first_id
+                                                 AND t.id < w.past_id)))",
+                bytes: "0",
+                keep: Keep::Journal,
+            },
+            Prune {
+                table: "conversations",
+                over: "created_at < now() - make_interval(days => $1)
+                       AND number < (SELECT coalesce(min(o.number), 9223372036854775807) FROM conversations o
+                                     WHERE o.thread_id = conversations.thread_id
+                                       AND (o.created_at >= now() - make_interval(days => $1)
+                                            OR EXISTS (SELECT 1 FROM message_deliveries d WHERE d.message_id = o.id)))",
+                bytes: "octet_length(content)",
+                keep: Keep::Journal,
+            },
+            Prune {
+                table: "threads",
+                over: "created_at < now() - make_interval(days => $1)
+                       AND NOT EXISTS (SELECT 1 FROM conversations m WHERE m.thread_id = threads.id)",
+                bytes: "0",
+                keep: Keep::Journal,
+            },
+        ]),
+    },
+    Duty {
         name: "ended_pauses",
         what: "removes pauses whose time has passed",
         cron: "*/10 * * * *",

@@ -14,7 +14,7 @@ pub(super) const CHECKS: &[Check] = &[
              AND NOT CASE status
                  WHEN 'pending' THEN status_reason IN ('scheduled', 'dependencies', 'concurrency')
                  WHEN 'waiting' THEN status_reason IN ('retry', 'rate_limited', 'provider_unavailable',
-                                                       'sandbox_unavailable', 'timer', 'outcome_unknown',
+                                                       'sandbox_unavailable', 'timer', 'answer', 'outcome_unknown',
                                                        'journal_format', 'budget')
                  WHEN 'ready' THEN coalesce(status_reason IN ('drained', 'orphaned', 'paused', 'isolated'), true)
                  ELSE true END"#,

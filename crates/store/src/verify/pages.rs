@@ -44,6 +44,10 @@ pub enum Rows {
     Budgets,
     /// Days of the ledger.
     Days,
+    /// Messages between agents.
+    Messages,
+    /// Deliveries of such messages.
+    Deliveries,
 }
 
 impl fmt::Display for Rows {
@@ -57,6 +61,8 @@ impl fmt::Display for Rows {
             Self::Slots => "slots",
             Self::Budgets => "budgets",
             Self::Days => "days",
+            Self::Messages => "messages",
+            Self::Deliveries => "deliveries",
         })
     }
 }

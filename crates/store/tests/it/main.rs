@@ -16,6 +16,8 @@ mod cancel_tree;
 mod catalog;
 mod census;
 mod claim;
+mod contexts;
+mod conversations;
 mod deadlines;
 mod depend;
 mod dependencies;

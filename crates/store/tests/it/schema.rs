@@ -3,9 +3,13 @@
 use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use hive_domain::{
-    ActionKind, ActionStatus, AgentStatus, BatchRequestState, BatchState, CatchUp, Lifecycle, MessagePolicy,
-    Overlap, PauseMode, RouteReason, SlotOutcome, StatusReason, TaskStatus,
-    journal::{Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop, ToolResults},
+    ActionKind, ActionStatus, AgentStatus, Audience, BatchRequestState, BatchState, CatchUp, ConversationId,
+    DeliveryState, Lifecycle, MemoryScope, MessageId, MessageKind, MessagePolicy, Overlap, PauseMode,
+    RouteReason, SlotOutcome, StatusReason, TaskStatus, TrustClass, VersionState,
+    journal::{
+        AgentMessage, Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop,
+        ToolResults,
+    },
     task::DependencyPolicy,
 };
 use hive_local::testing::{TestDatabase, TestStores};
@@ -46,6 +50,13 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("route_reason", names(RouteReason::ALL.iter().map(|name| name.as_str()).collect())),
         ("batch_request_state", names(BatchRequestState::ALL.iter().map(|name| name.as_str()).collect())),
         ("batch_state", names(BatchState::ALL.iter().map(|name| name.as_str()).collect())),
+        ("memory_scope", names(MemoryScope::ALL.iter().map(|name| name.as_str()).collect())),
+        ("trust_class", names(TrustClass::ALL.iter().map(|name| name.as_str()).collect())),
+        ("memory_version_state", names(VersionState::ALL.iter().map(|name| name.as_str()).collect())),
+        ("embedding_state", names(vec!["building", "active", "retired"])),
+        ("message_kind", names(MessageKind::ALL.iter().map(|name| name.as_str()).collect())),
+        ("message_audience", names(Audience::ALL.iter().map(|name| name.as_str()).collect())),
+        ("delivery_state", names(DeliveryState::ALL.iter().map(|name| name.as_str()).collect())),
         ("housekeeping_state", names(vec!["running", "done", "failed"])),
     ];
     for (name, known) in &known {
@@ -80,6 +91,17 @@ fn kinds_of_steps() -> Vec<&'static str> {
     let checks =
         Checks { summary: String::new(), results: vec![], tree: None, passed: true, message: String::new() };
     let message = PersonMessage { number: 1, author: String::new(), text: String::new() };
+    let agent_message = AgentMessage {
+        id: MessageId::new(),
+        conversation: ConversationId::new(),
+        number: 1,
+        from: None,
+        from_name: String::new(),
+        kind: MessageKind::Message,
+        reply_to: None,
+        answer_by: None,
+        text: String::new(),
+    };
     let (tool_use_id, tool) = (String::new(), String::new());
     let intent = Intent { tool_use_id: tool_use_id.clone(), tool: tool.clone() };
     let outcome = ExternalOutcome {
@@ -100,6 +122,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
         Entry::Outcome(outcome),
         Entry::Rollback(Rollback { from: 1, standing: vec![] }),
         Entry::Compacted(Box::new(crate::segments::compacted(""))),
+        Entry::AgentMessage(Box::new(agent_message)),
     ];
     for entry in &all {
         // A kind that is added to the domain stops this from compiling until it is in the list above.
@@ -109,6 +132,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
             | Entry::Note(_)
             | Entry::Checks(_)
             | Entry::Message(_)
+            | Entry::AgentMessage(_)
             | Entry::Intent(_)
             | Entry::Outcome(_)
             | Entry::Rollback(_)

@@ -227,6 +227,26 @@ const PLANTED: &[(&str, In, &str)] = &[
         "UPDATE tasks SET created_at = created_at - interval '1 hour', started_at = started_at - interval '1 hour',
                           completed_at = completed_at - interval '11 s' WHERE id = $parent",
     ),
+    ("mail_count", In::Running, "UPDATE tasks SET mail = 2 WHERE id = $id"),
+    (
+        "message_seen_once",
+        In::Running,
+        "INSERT INTO threads (id, project_id, last_number) SELECT $id, project_id, 1 FROM tasks WHERE id = $id;
+         INSERT INTO conversations (id, project_id, thread_id, number, from_name, audience, message_type, content, trust, wakes)
+         SELECT $id, project_id, $id, 1, 'ada', 'group', 'message', 'x', 'user', false FROM tasks WHERE id = $id;
+         UPDATE steps SET kind = 'agent_message', body = json_build_object('id', $id) WHERE task_id = $id AND seq = 1",
+    ),
+    (
+        "message_in_journal",
+        In::Running,
+        "INSERT INTO threads (id, project_id, last_number) SELECT $id, project_id, 1 FROM tasks WHERE id = $id;
+         INSERT INTO conversations (id, project_id, thread_id, number, from_name, audience, message_type, content, trust, wakes)
+         SELECT $id, project_id, $id, 1, 'ada', 'group', 'message', 'x', 'user', false FROM tasks WHERE id = $id;
+         INSERT INTO inboxes (agent_id, last_place) SELECT assigned_agent_id, 1 FROM tasks WHERE id = $id;
+         INSERT INTO message_deliveries (agent_id, place, message_id, state, task_id, step, acknowledged_by, acknowledged_at)
+         SELECT assigned_agent_id, 1, $id, 'acknowledged', id, 1, 'task', now() FROM tasks WHERE id = $id",
+    ),
+    ("answer_awaited", In::Waiting, "UPDATE tasks SET status_reason = 'answer' WHERE id = $id"),
     (
         "concurrency_exceeded",
         In::Running,

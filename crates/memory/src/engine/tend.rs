@@ -1,0 +1,100 @@
+//! What is done beside the searches: vectors for entries and messages that have none, counts of recalls, the switch to another model.
+
+use std::{sync::PoisonError, time::Duration};
+
+use hive_domain::ContextId;
+use hive_embed::Embedder;
+use hive_store::EmbeddingModel;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Memory, Result, write::embed};
+
+/// How often is looked without being woken.
+pub(super) const EVERY: Duration = Duration::from_secs(1);
+/// Entries or messages that are taken at once.
+pub(super) const TAKEN: i64 = 16;
+
+impl Memory {
+    /// Tends the memory until it is dropped. What fails is tried again.
+    pub async fn tend(&self) {
+        let mut reported = None;
+        loop {
+            drop(timeout(EVERY, self.inner.due.notified()).await);
+            match self.tend_once().await {
+                Ok(_) => reported = None,
+                Err(error) => {
+                    let line = error.to_string();
+                    if reported.as_ref() != Some(&line) {
+                        tracing::warn!(%error, "The memory could not be tended; it is tried again");
+                        reported = Some(line);
+                    }
+                    sleep(EVERY).await;
+                }
+            }
+        }
+    }
+
+    /// One turn of it; how many entries and messages got vectors.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn tend_once(&self) -> Result<usize> {
+        self.write_recalls().await?;
+        let inner = &self.inner;
+        let configured = inner.models.configured();
+        let dims = i32::try_from(configured.dimensions()).unwrap_or(i32::MAX);
+        let own = EmbeddingModel { model: configured.model().to_owned(), dims };
+        // Once in the life of a process: one of an older configuration that is still up must not call its model back.
+        if !inner.models.is_announced() {
+            inner.store.use_embedding_model(&own).await?;
+            inner.models.set_announced();
+        }
+        let active = inner.models.active(&inner.store).await?;
+        let mut given = self.give_vectors(configured).await? + self.give_message_vectors(configured).await?;
+        if active.model != own.model
+            && let Some(embedder) = inner.models.embedder(&active.model).await
+        {
+            given += self.give_vectors(&embedder).await? + self.give_message_vectors(&embedder).await?;
+        }
+        if active.model != own.model && inner.store.finish_embedding_model(&own.model).await? {
+            tracing::info!("Searches use vectors of {} from now on", own.model);
+        }
+        Ok(given)
+    }
+
+    async fn give_vectors(&self, embedder: &Embedder) -> Result<usize> {
+        let store = &self.inner.store;
+        let (mut given, begun) = (0, Instant::now());
+        // Not for ever: there is more to tend.
+        while begun.elapsed() < EVERY {
+            let due = store.take_due_contexts(embedder.model(), TAKEN).await?;
+            if due.is_empty() {
+                break;
+            }
+            for entry in due {
+                match embed(embedder, &entry.title, &entry.content).await {
+                    Ok(vectors) => given += usize::from(store.give_vectors(&entry, &vectors).await?),
+                    Err(error) => {
+                        tracing::warn!(context.id = %entry.id, %error, "An entry was not embedded; it is tried again");
+                        return Ok(given);
+                    }
+                }
+            }
+        }
+        Ok(given)
+    }
+
+    async fn write_recalls(&self) -> Result<()> {
+        let counts: Vec<(ContextId, i64)> = {
+            let mut recalled = self.inner.recalled.lock().unwrap_or_else(PoisonError::into_inner);
+            recalled.drain().collect()
+        };
+        if !counts.is_empty() {
+            let noted = self.inner.store.note_recalled(&counts).await?;
+            for resident in self.inner.residents.all() {
+                resident.set_recalled(&noted);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The lists that a search is fused of: by words and by meaning, each over entries and over windows of two.
+
+use super::{Index, NONE, rows::Sought, scratch::Scratch};
+use crate::analyse::is_exact;
+
+/// How fast further mentions of a term stop to count.
+const K1: f32 = 1.2;
+/// How far a long entry is held against it.
+const B: f32 = 0.75;
+
+/// Among fewer vectors all are compared in the form of bytes.
+const FEW: usize = 2_000;
+/// How many are compared so of those whose bits are the likeliest.
+const LIKELY: usize = 500;
+
+/// What the reader may see, in figures.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Corpus {
+    pub(super) count: f32,
+    pub(super) mean_length: f32,
+}
+
+impl Index {
+    /// Adds up BM25 of all that is seen into the scratch, for entries and for windows of an entry and its predecessor,
+    /// and the share of exact terms.
+    pub(super) fn weigh_words(&self, query: &str, corpus: Corpus, scratch: &mut Scratch) {
+        let (terms, _) = self.analyser.counts(query);
+        let exact: f32 = terms.iter().filter(|(term, _)| is_exact(term)).map(|_| 1.0).sum();
+        for (term, _) in &terms {
+            let Some(number) = self.lexicon.get(&**term) else { continue };
+            let postings = &self.postings[*number as usize];
+            #[expect(clippy::cast_precision_loss, reason = "a count of entries")]
+            let holding = postings.iter().filter(|posting| scratch.sees(posting.slot)).count() as f32;
+            if holding == 0.0 {
+                continue;
+            }
+            let rarity = (1.0 + (corpus.count - holding + 0.5) / (holding + 0.5)).ln();
+            for posting in postings {
+                let at = posting.slot as usize;
+                if !scratch.sees(posting.slot) {
+                    continue;
+                }
+                let hot = &self.hot[at];
+                let part = rarity * saturation(posting.count, hot.length, corpus.mean_length);
+                scratch.text[at] += part;
+                if is_exact(term) {
+                    scratch.exact[at] += 1.0 / exact;
+                }
+                if !hot.linked {
+                    scratch.text_window[at] += part;
+                    continue;
+                }
+                let Some(slot) = &self.slots[at] else { continue };
+                for &window in slot.next.iter().chain([&posting.slot]) {
+                    if scratch.sees(window) {
+                        if scratch.window_counts[window as usize] == 0 {
+                            scratch.touched.push(window);
+                        }
+                        scratch.window_counts[window as usize] += posting.count;
+                    }
+                }
+            }
+            while let Some(window) = scratch.touched.pop() {
+                let at = window as usize;
+                let count = std::mem::take(&mut scratch.window_counts[at]);
+                let Some(slot) = &self.slots[at] else { continue };
+                let before = self.seen_before(slot.previous, scratch).map_or(0, |slot| slot.length);
+                let mean = if before == 0 { corpus.mean_length } else { 2.0 * corpus.mean_length };
+                scratch.text_window[at] += rarity * saturation(count, slot.length + before, mean);
+            }
+        }
+    }
+
+    fn seen_before(&self, previous: u32, scratch: &Scratch) -> Option<&super::Slot> {
+        if previous == NONE || !scratch.sees(previous) { None } else { self.slot(previous) }
+    }
+
+    /// The candidates whose vectors are the nearest, at most `most`, best first.
+    pub(super) fn nearest(&self, sought: &Sought, candidates: &[u32], most: usize) -> Vec<u32> {
+        let likely =
+            if candidates.len() <= FEW { candidates.to_vec() } else { self.likely(sought, candidates) };
+        let mut scored: Vec<(f32, u32)> =
+            likely.into_iter().filter_map(|slot| Some((self.cosine(sought, slot)?, slot))).collect();
+        best_first(&mut scored, most);
+        scored.into_iter().map(|(_, slot)| slot).collect()
+    }
+
+    /// Those whose bits differ least. A vector of 384 numbers has 385 possible distances, so they are counted and not
+    /// sorted.
+    fn likely(&self, sought: &Sought, candidates: &[u32]) -> Vec<u32> {
+        let far = u32::try_from(self.rows.most_distance()).unwrap_or(u32::MAX);
+        let distance = |slot: u32| {
+            let hot = &self.hot[slot as usize];
+            if hot.row == NONE {
+                return far + 1;
+            }
+            if !hot.chunked {
+                return self.rows.distance(sought, hot.row);
+            }
+            let rows = self.slot(slot).map_or(&[][..], |slot| &slot.rows);
+            rows.iter().map(|row| self.rows.distance(sought, *row)).min().unwrap_or(far + 1)
+        };
+        let distances: Vec<u32> = candidates.iter().map(|slot| distance(*slot)).collect();
+        let mut having = vec![0_usize; far as usize + 2];
+        for distance in &distances {
+            having[*distance as usize] += 1;
+        }
+        let mut sum = 0;
+        let within = having.iter().position(|count| {
+            sum += count;
+            sum >= LIKELY
+        });
+        let within = within.map_or(far, |within| u32::try_from(within).unwrap_or(far)).min(far);
+        let pairs = candidates.iter().zip(&distances);
+        pairs.filter(|(_, distance)| **distance <= within).map(|(slot, _)| *slot).collect()
+    }
+
+    /// The cosine of the chunk that is the nearest; `None` without a vector.
+    pub(super) fn cosine(&self, sought: &Sought, slot: u32) -> Option<f32> {
+        self.nearest_row(sought, slot).map(|(cosine, _)| cosine)
+    }
+
+    fn nearest_row(&self, sought: &Sought, slot: u32) -> Option<(f32, u32)> {
+        let hot = &self.hot[slot as usize];
+        if hot.row == NONE {
+            return None;
+        }
+        if !hot.chunked {
+            return Some((self.rows.similarity(sought, hot.row), hot.row));
+        }
+        let rows = self.slot(slot)?.rows.iter();
+        rows.map(|row| (self.rows.similarity(sought, *row), *row)).max_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    /// The cosine of the mean of an entry's vector and its predecessor's, where it has one that is seen.
+    pub(super) fn window_cosine(&self, sought: &Sought, at: u32, scratch: &Scratch) -> Option<f32> {
+        let (own, row) = self.nearest_row(sought, at)?;
+        let previous = self.slot(at)?.previous;
+        if previous == NONE || !scratch.sees(previous) {
+            return Some(own);
+        }
+        let Some((other, other_row)) = self.nearest_row(sought, previous) else { return Some(own) };
+        // The mean of two vectors of length 1 is shorter, the more they differ.
+        let length = (2.0 + 2.0 * self.rows.between(row, other_row)).max(1e-6).sqrt();
+        Some((own + other) / length)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of words")]
+fn saturation(count: u32, length: u32, mean_length: f32) -> f32 {
+    let count = count as f32;
+    let norm = 1.0 - B + B * length as f32 / mean_length.max(1.0);
+    count * (K1 + 1.0) / (count + K1 * norm)
+}
+
+/// Sorts the best `most` to the front and drops the rest. Equal ones keep an order that does not depend on chance.
+pub(super) fn best_first(scored: &mut Vec<(f32, u32)>, most: usize) {
+    let order = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+    if scored.len() > most && most > 0 {
+        scored.select_nth_unstable_by(most - 1, order);
+    }
+    scored.truncate(most);
+    scored.sort_unstable_by(order);
+}

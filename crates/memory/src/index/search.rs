@@ -1,0 +1,131 @@
+//! A search: lists by words and by meaning, fused into one order.
+
+use std::collections::BTreeSet;
+
+use hive_domain::{ContextId, MemoryReader};
+
+use super::{
+    Filter, Index,
+    lists::{Corpus, best_first},
+    rows::Sought,
+    scratch::Scratch,
+};
+use crate::fuse::{Parts, Weights, normalise};
+
+/// How many of each list are candidates of the fused one.
+const DEPTH: usize = 100;
+
+/// What is looked for.
+#[derive(Clone, Debug)]
+pub struct Query<'a> {
+    /// In words.
+    pub text: &'a str,
+    /// Its vector, in the space of the index; without one the search is by words alone.
+    pub vector: Option<&'a [f32]>,
+    /// Who asks.
+    pub reader: MemoryReader,
+    /// What held at this time, in microseconds since 1970.
+    pub at: i64,
+    /// What it is narrowed to.
+    pub filter: Filter,
+    /// How much each list counts.
+    pub weights: Weights,
+    /// How many are wanted.
+    pub most: usize,
+}
+
+/// An entry that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// Its id.
+    pub id: ContextId,
+    /// How well it fits; comparable within one search only.
+    pub score: f32,
+    /// What that is made of, each from 0 to 1 within this search.
+    pub parts: Parts,
+    /// The cosine with the query, if it has a vector.
+    pub cosine: Option<f32>,
+    /// BM25.
+    pub bm25: f32,
+}
+
+impl Index {
+    /// The best entries, best first. What has neither a word in common nor a vector near is not among them.
+    #[must_use]
+    pub fn search(&self, query: &Query<'_>) -> Vec<Found> {
+        let mut scratch = self.take_scratch();
+        let found = self.search_with(query, &mut scratch);
+        self.keep_scratch(scratch);
+        found
+    }
+
+    fn search_with(&self, query: &Query<'_>, scratch: &mut Scratch) -> Vec<Found> {
+        let (count, length, candidates) = self.narrow(&query.reader, query.at, &query.filter, scratch);
+        if count == 0 {
+            return Vec::new();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a count of entries, and a mean of lengths")]
+        let corpus = Corpus { count: count as f32, mean_length: length as f32 / count as f32 };
+        self.weigh_words(query.text, corpus, scratch);
+        let sought =
+            query.vector.filter(|vector| self.rows.fits(vector)).map(|vector| self.rows.seek(vector));
+        let depth = DEPTH.max(query.most);
+        let chosen = self.choose(sought.as_ref(), &candidates, depth, scratch);
+        let raw: Vec<Parts> =
+            chosen.iter().map(|slot| self.parts(sought.as_ref(), *slot, query.at, scratch)).collect();
+        let mut parts = raw.clone();
+        normalise(&mut parts);
+        let mut order: Vec<(f32, u32)> =
+            (0_u32..).zip(&parts).map(|(at, parts)| (parts.sum(&query.weights), at)).collect();
+        best_first(&mut order, query.most);
+        let found = order.into_iter().filter_map(|(score, at)| {
+            let at = at as usize;
+            let cosine = Some(raw[at].vector).filter(|cosine| !cosine.is_nan());
+            let id = self.slot(chosen[at])?.id;
+            Some(Found { id, score, parts: parts[at], cosine, bm25: raw[at].text })
+        });
+        found.collect()
+    }
+
+    /// The union of the best of each list, in the order of their ids.
+    fn choose(
+        &self,
+        sought: Option<&Sought>,
+        candidates: &[u32],
+        depth: usize,
+        scratch: &Scratch,
+    ) -> Vec<u32> {
+        let mut chosen = BTreeSet::new();
+        for scores in [&scratch.text, &scratch.text_window] {
+            let scored = candidates.iter().map(|slot| (scores[*slot as usize], *slot));
+            let mut scored: Vec<(f32, u32)> = scored.filter(|(score, _)| *score > 0.0).collect();
+            best_first(&mut scored, depth);
+            chosen.extend(scored.into_iter().map(|(_, slot)| slot));
+        }
+        if let Some(sought) = sought {
+            let mut near = self.nearest(sought, candidates, depth);
+            // What follows something near is near by its window.
+            let after: Vec<u32> =
+                near.iter().filter_map(|slot| self.slot(*slot)).flat_map(|slot| slot.next.clone()).collect();
+            near.extend(after.into_iter().filter(|slot| scratch.wants(*slot)));
+            chosen.extend(near);
+        }
+        let mut chosen: Vec<u32> = chosen.into_iter().collect();
+        // Slots are given by chance; ids are the same in every process.
+        chosen.sort_unstable_by_key(|slot| self.slot(*slot).map(|slot| slot.id));
+        chosen
+    }
+
+    fn parts(&self, sought: Option<&Sought>, slot: u32, time: i64, scratch: &Scratch) -> Parts {
+        let at = slot as usize;
+        let cosine = |of: Option<f32>| of.unwrap_or(f32::NAN);
+        Parts {
+            text: scratch.text[at],
+            text_window: scratch.text_window[at],
+            vector: cosine(sought.and_then(|sought| self.cosine(sought, slot))),
+            vector_window: cosine(sought.and_then(|sought| self.window_cosine(sought, slot, scratch))),
+            exact: scratch.exact[at],
+            strength: self.slot(slot).map_or(0.0, |slot| slot.strength(time)).clamp(0.0, 1.0),
+        }
+    }
+}

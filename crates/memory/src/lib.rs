@@ -1,0 +1,15 @@
+//! The context engine: what is remembered, found again by words and by meaning, and fits into a budget.
+//!
+//! [`analyse`], [`chunks`], [`fuse`], [`index`], [`strength`] and [`assemble`] do no I/O and read no clock: an evaluation
+//! runs the very code that answers searches. [`Memory`] joins them with Postgres and an embedder.
+
+pub mod analyse;
+pub mod assemble;
+pub mod chunks;
+mod engine;
+pub mod eval;
+pub mod fuse;
+pub mod index;
+pub mod strength;
+
+pub use engine::{Error, Hit, Memory, MessageHit, MessagesFound, Recall, Recalled, Result, Settings};

@@ -1,0 +1,91 @@
+//! Writing over what must not be read any more: the one change that is made to text in place.
+
+use hive_domain::ContextId;
+use uuid::Uuid;
+
+use super::{Context, change, missing, put, vectors};
+use crate::{
+    error::{Error, Result},
+    once::Once,
+    pool::Store,
+};
+
+/// What stands in the place of what was written over.
+pub(crate) const REDACTED: &str = "[redacted]";
+
+impl Store {
+    /// See [`Once::redact_context`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn redact_context(&self, id: ContextId, texts: &[String]) -> Result<Context> {
+        let mut once = self.alone().await?;
+        let context = once.redact_context(id, texts).await?;
+        once.commit().await?;
+        Ok(context)
+    }
+}
+
+impl Once {
+    /// Writes over each of `texts` wherever it stands: in the entry, in what it replaced and what replaced it, and in all
+    /// that was drawn from them. Vectors of what stood there go. Returns the entry.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] `context_locked`; [`Error::Invalid`] when none of the texts stands there.
+    pub async fn redact_context(&mut self, id: ContextId, texts: &[String]) -> Result<Context> {
+        let connection = self.connection()?;
+        let rows = sqlx::query!(
+            "WITH RECURSIVE said AS (
+                 SELECT id FROM contexts WHERE lineage = (SELECT lineage FROM contexts WHERE id = $1)
+                 UNION
+                 SELECT later.id FROM said JOIN context_sources s ON s.source_id = said.id
+                 JOIN contexts drawn ON drawn.id = s.context_id JOIN contexts later ON later.lineage = drawn.lineage
+             )
+             SELECT id, title, content, locked FROM contexts WHERE id IN (SELECT id FROM said)
+             ORDER BY id FOR NO KEY UPDATE",
+            id.uuid()
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        if rows.is_empty() {
+            return Err(missing(id));
+        }
+        let mut met = false;
+        for row in rows {
+            let over =
+                |text: &str| texts.iter().fold(text.to_owned(), |text, part| text.replace(part, REDACTED));
+            let (title, content) = (over(&row.title), over(&row.content));
+            if title == row.title && content == row.content {
+                continue;
+            }
+            if row.locked {
+                return Err(change::locked());
+            }
+            met = true;
+            write_over(connection, row.id, &title, &content).await?;
+        }
+        if !met {
+            let message = "none of them stands in the entry or what was drawn from it".to_owned();
+            return Err(Error::Invalid { field: "/texts", message });
+        }
+        put::read(connection, id).await
+    }
+}
+
+async fn write_over(connection: &mut sqlx::PgConnection, id: Uuid, title: &str, content: &str) -> Result<()> {
+    // The mark that stands there is longer than what it covers, and the column has its bounds.
+    let title: String = title.chars().take(255).collect();
+    let end = (0..=content.len().min(32_768)).rev().find(|at| content.is_char_boundary(*at)).unwrap_or(0);
+    sqlx::query!(
+        "WITH gone AS (DELETE FROM context_vectors WHERE context_id = $1)
+         UPDATE contexts SET title = $2, content = $3, redacted_at = clock_timestamp(), version = version + 1,
+                             changed_tx = pg_current_xact_id()
+         WHERE id = $1",
+        id,
+        title,
+        &content[..end],
+    )
+    .execute(&mut *connection)
+    .await?;
+    vectors::attach(connection, id.into(), None).await
+}

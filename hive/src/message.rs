@@ -1,0 +1,240 @@
+//! `hive message …`
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use url::form_urlencoded;
+
+use crate::{cli::Common, client::Client, failure::Failure, output};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Send a message to one agent, to several or to all.
+    Send(Box<Send>),
+    /// List what an agent was sent, in the order of its inbox.
+    List(List),
+    /// Show what was said in a conversation, in order.
+    Conversation {
+        /// Its id.
+        id: String,
+        /// After this number.
+        #[arg(long, default_value_t = 0)]
+        after: i64,
+    },
+    /// Find messages by words and by meaning, best first.
+    Search(Search),
+    /// Say that messages arrived: they are not delivered any more.
+    Ack {
+        /// The agent that was sent them.
+        agent: String,
+        /// The messages.
+        #[arg(required = true)]
+        messages: Vec<String>,
+    },
+    /// List messages whose tries are used up, or send them on their way again.
+    Dead {
+        /// Sent to this agent.
+        #[arg(long)]
+        agent: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
+        /// Send those of the agent on their way again.
+        #[arg(long, requires = "agent")]
+        redrive: bool,
+    },
+    /// Show whether an agent takes messages, or change how they are received.
+    Inbox(Inbox),
+}
+
+#[derive(Args)]
+pub(crate) struct Send {
+    /// What they read.
+    content: String,
+    /// To this agent, by its id.
+    #[arg(long, group = "receivers")]
+    to: Vec<String>,
+    /// To all active agents of this type.
+    #[arg(long, group = "receivers")]
+    to_type: Option<String>,
+    /// To all active agents with an open task in this session.
+    #[arg(long, group = "receivers")]
+    to_session: Option<String>,
+    /// To all active agents.
+    #[arg(long, group = "receivers")]
+    broadcast: bool,
+    /// In the name of this agent.
+    #[arg(long)]
+    from: Option<String>,
+    /// The message that it replies to.
+    #[arg(long)]
+    reply_to: Option<String>,
+    /// Makes it a question: how many seconds an answer is waited for.
+    #[arg(long)]
+    answer_within: Option<u64>,
+    /// Whether an idle agent gets a task for it.
+    #[arg(long)]
+    wake: Option<bool>,
+    /// Makes it safe to send again for 48 hours.
+    #[arg(long)]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// The agent.
+    agent: String,
+    /// Also what arrived, and dead letters.
+    #[arg(long)]
+    all: bool,
+    /// After this place of the inbox.
+    #[arg(long, default_value_t = 0)]
+    after: i64,
+    /// Sent at or after this time.
+    #[arg(long)]
+    since: Option<String>,
+    /// At most this many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+    limit: u16,
+}
+
+#[derive(Args)]
+pub(crate) struct Search {
+    /// In words of your own. With words in quotes, or after a minus, it goes by words alone.
+    query: String,
+    /// Only what this agent may read.
+    #[arg(long)]
+    agent: Option<String>,
+    /// At most this many.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    limit: u16,
+}
+
+#[derive(Args)]
+pub(crate) struct Inbox {
+    /// The agent.
+    agent: String,
+    /// Whether somebody outside receives, and no task is made or woken.
+    #[arg(long)]
+    pulled: Option<bool>,
+    /// Seconds that a receiver has to acknowledge what it took.
+    #[arg(long)]
+    visibility_seconds: Option<u32>,
+    /// Tries before a message is a dead letter.
+    #[arg(long)]
+    max_tries: Option<u32>,
+}
+
+pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
+    let client = Client::new(&common.connection)?;
+    match command {
+        Command::Send(send) => send_message(&client, *send, as_json).await,
+        Command::List(list) => {
+            let state = if list.all { "all" } else { "unacknowledged" };
+            let since = list.since.as_deref().map(escaped);
+            let since = since.map(|since| format!("&since={since}")).unwrap_or_default();
+            let (agent, limit, after) = (escaped(&list.agent), list.limit, list.after);
+            let path = format!("/api/v1/messages/{agent}?state={state}&limit={limit}&cursor={after}{since}");
+            show(&client.get(&path).await?, as_json)
+        }
+        Command::Conversation { id, after } => {
+            let path = format!("/api/v1/conversations/{}?limit=200&cursor={after}", escaped(&id));
+            show(&client.get(&path).await?, as_json)
+        }
+        Command::Search(search) => {
+            let mut body = json!({ "query": search.query, "limit": search.limit });
+            if let Some(agent) = search.agent {
+                body["agent_id"] = json!(agent);
+            }
+            show(&client.post("/api/v1/messages/search", &body).await?, as_json)
+        }
+        Command::Ack { agent, messages } => {
+            let path = format!("/api/v1/messages/{}/ack", escaped(&agent));
+            let done = client.post(&path, &json!({ "message_ids": messages })).await?;
+            if as_json {
+                return output::json(&done);
+            }
+            let count = |field: &str| done[field].as_array().map_or(0, Vec::len);
+            println!("{} acknowledged, {} before", count("acknowledged"), count("acknowledged_before"));
+            Ok(())
+        }
+        Command::Dead { agent: Some(agent), redrive: true, .. } => {
+            let body = json!({ "agent_id": agent });
+            let done = client.post("/api/v1/messages/dead-letters/redrive", &body).await?;
+            if as_json {
+                return output::json(&done);
+            }
+            println!("{} messages are on their way again", done["items"].as_array().map_or(0, Vec::len));
+            Ok(())
+        }
+        Command::Dead { agent, limit, .. } => {
+            let agent = agent.map(|agent| format!("&agent_id={}", escaped(&agent))).unwrap_or_default();
+            show(&client.get(&format!("/api/v1/messages/dead-letters?limit={limit}{agent}")).await?, as_json)
+        }
+        Command::Inbox(inbox) => {
+            let path = format!("/api/v1/messages/{}/inbox", escaped(&inbox.agent));
+            let fields = [
+                ("pulled", inbox.pulled.map(Value::from)),
+                ("visibility_seconds", inbox.visibility_seconds.map(Value::from)),
+                ("max_tries", inbox.max_tries.map(Value::from)),
+            ];
+            let change: Map<String, Value> =
+                fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+            output::json(&match change.is_empty() {
+                true => client.get(&path).await?,
+                false => client.patch(&path, &Value::Object(change)).await?,
+            })
+        }
+    }
+}
+
+async fn send_message(client: &Client, send: Send, as_json: bool) -> Result<(), Failure> {
+    let mut body = json!({ "content": send.content, "broadcast": send.broadcast });
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    };
+    match send.to.as_slice() {
+        [] => {}
+        [one] => set("to_agent_id", Some(json!(one))),
+        some => set("to_agent_ids", Some(json!(some))),
+    }
+    set("to_agent_type", send.to_type.map(Value::from));
+    set("to_session_id", send.to_session.map(Value::from));
+    set("from_agent_id", send.from.map(Value::from));
+    set("reply_to", send.reply_to.map(Value::from));
+    set("answer_within_seconds", send.answer_within.map(Value::from));
+    set("wake", send.wake.map(Value::from));
+    let sent = client.post_once("/api/v1/messages/send", &body, send.idempotency_key.as_deref()).await?;
+    if as_json {
+        return output::json(&sent);
+    }
+    let receivers = sent["receivers"].as_array().cloned().unwrap_or_default();
+    println!("{}  to {} agents", output::text(&sent["id"]), receivers.len());
+    for refused in sent["refused"].as_array().into_iter().flatten() {
+        println!("not to {}: {}", output::text(&refused["agent_id"]), output::text(&refused["code"]));
+    }
+    Ok(())
+}
+
+fn show(page: &Value, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        return output::json(page);
+    }
+    let row = |item: &Value| -> Vec<String> {
+        let text = |field: &str| output::plain(&output::text(&item[field]));
+        let content = output::plain(&output::text(&item["content"])).replace('\n', " ");
+        let mut row: Vec<String> =
+            ["place", "id", "created_at", "message_type", "from_name", "state", "tries"].map(text).to_vec();
+        row.push(content.chars().take(80).collect());
+        row
+    };
+    let rows: Vec<_> = page["items"].as_array().into_iter().flatten().map(row).collect();
+    output::table(&["PLACE", "ID", "SENT", "TYPE", "FROM", "STATE", "TRIES", "TEXT"], &rows);
+    Ok(())
+}
+
+/// A text as it stands in an address.
+fn escaped(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
