@@ -94,11 +94,10 @@ impl Activation<'_> {
                 false => None,
             };
             let (tool_use_id, tool) = (call.id.clone(), call.name.clone());
-            let content_later = String::new();
             let result = ToolResult {
                 tool_use_id,
                 tool,
-                content: content_later,
+                content: String::new(),
                 is_error,
                 artifact,
                 recalled: receipt,

@@ -174,7 +174,7 @@ fn a_task_without_files_is_offered_only_what_needs_none() {
         conversation::tools_of(task, &backend.definition).into_iter().map(ToolName::as_str).collect()
     };
     assert_eq!(names(&task(false)), ["wait", "send_message", "ask_agent", "remember", "recall", "finish"]);
-    assert_eq!(names(&task(true)).len(), 10);
+    assert_eq!(names(&task(true)).len(), 12);
 }
 
 #[test]
