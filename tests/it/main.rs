@@ -41,6 +41,7 @@ mod recordings;
 mod redis_loss;
 mod redis_user;
 mod refusals;
+mod remembering;
 mod retries;
 mod retry_after;
 mod rollback;

@@ -126,6 +126,15 @@ pub struct Config {
     /// instead of asking a person what came of it.
     #[arg(long, env = "HIVE_NOTIFY_IDEMPOTENT", default_value_t = false, action = clap::ArgAction::Set)]
     pub notify_idempotent: bool,
+    /// MiB that the search indexes of memories may take in this process; those that were searched longest ago go first.
+    #[arg(long, env = "HIVE_WORKER_MEMORY_MIB", default_value_t = 128, value_parser = clap::value_parser!(u32).range(16..=65_536))]
+    pub memory_mib: u32,
+    /// Tokens that a task is given of what is remembered when it begins; 0 for none.
+    #[arg(long, env = "HIVE_RECALL_TOKENS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(0..=50_000))]
+    pub recall_tokens: u32,
+    /// Who turns queries into vectors; the same as of the api.
+    #[command(flatten)]
+    pub embed: hive_embed::Config,
     /// How the process logs.
     #[command(flatten)]
     pub log: hive_telemetry::LogConfig,

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_agent::{Agent, Definitions, Gate, GatePolicy, ModelBook, Notifier, Recorder};
+use hive_agent::{Agent, Definitions, Gate, GatePolicy, ModelBook, Notifier, Recollection, Recorder};
 use hive_claude::{Claude, RetryPolicy, Secret};
 use hive_queue::{Lane, Queue, Ticket, WorkerConfig};
 use hive_sandbox::{Mode, Sandbox};
@@ -39,7 +39,8 @@ const HAND_BACK: Duration = Duration::from_secs(5);
 /// # Errors
 /// When a setting cannot be used, Postgres stays away or its schema does not fit, or the sandbox floor is missing.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    let secrets = [&config.database_url, &config.redis_url, &config.claude_key].map(String::clone);
+    let own = [&config.database_url, &config.redis_url, &config.claude_key].map(String::clone);
+    let secrets: Vec<String> = own.into_iter().chain(config.embed.key.clone()).collect();
     let _log = hive_telemetry::init("worker", &config.log, &secrets)?;
     let stop = hive_telemetry::stop_on_signal();
     let metrics = hive_telemetry::metrics::install("worker");
@@ -247,7 +248,14 @@ async fn agent(
     });
     let gate =
         Gate::new(store.clone(), queue.clone(), &config.claude_key, config.claude_url.as_str(), policy);
+    let recollection = Recollection::new(
+        store.clone(),
+        config.embed.clone(),
+        (config.memory_mib as usize) << 20,
+        config.recall_tokens,
+    )?;
     Ok(Agent {
+        recollection,
         store: store.clone(),
         queue: queue.clone(),
         claude,

@@ -95,6 +95,7 @@ pub fn step_kind() -> Schema {
         "checks",
         "message",
         "agent_message",
+        "recalled",
         "intent",
         "outcome",
         "rollback",

@@ -49,7 +49,7 @@ impl Activation<'_> {
             if self.control.lost.is_cancelled() {
                 return Err(Stopped::Lost);
             }
-            let started = Instant::now();
+            let (started, mut receipt) = (Instant::now(), None);
             let tool = call.name.parse::<ToolName>().ok().filter(|tool| self.offered.contains(tool));
             let outcome = match tool {
                 _ if is_interrupted => Err(ToolError::Tell(NOT_RUN.to_owned())),
@@ -66,6 +66,11 @@ impl Activation<'_> {
                 Some(tool @ (ToolName::SendMessage | ToolName::AskAgent)) => {
                     self.write_to_agent(tool, call, &mut wake_at).await?
                 }
+                Some(ToolName::Remember) => self.remember(call).await?,
+                Some(ToolName::Recall) => self.search_memory(call).await?.map(|(text, found)| {
+                    receipt = Some(Box::new(found));
+                    text
+                }),
                 Some(tool) => {
                     let (outcome, was_ended) = self.run_until_interrupted(tool, call, until).await;
                     is_interrupted = was_ended;
@@ -89,7 +94,14 @@ impl Activation<'_> {
                 false => None,
             };
             let (tool_use_id, tool) = (call.id.clone(), call.name.clone());
-            let result = ToolResult { tool_use_id, tool, content: String::new(), is_error, artifact };
+            let result = ToolResult {
+                tool_use_id,
+                tool,
+                content: String::new(),
+                is_error,
+                artifact,
+                recalled: receipt,
+            };
             answers.push((result, Ends::of(content)));
         }
         self.show(answers, finished, wake_at).await.map(Acted::Results)
@@ -236,6 +248,7 @@ pub(crate) fn refuse(calls: &[ToolCall]) -> ToolResults {
         content: "not run: your reply was cut at the output limit. Go on in smaller parts.".to_owned(),
         is_error: true,
         artifact: None,
+        recalled: None,
     });
     ToolResults { results: results.collect(), finished: None, wake_at: None }
 }

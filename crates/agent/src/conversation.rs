@@ -174,6 +174,9 @@ pub(crate) fn said(
             Entry::Message(message) => pending.push(text(&message.told())),
             Entry::AgentMessage(message) => pending.push(text(&message.told())),
             Entry::Rollback(rollback) => pending.push(text(&rollback.told())),
+            Entry::Recalled(recalled) => {
+                pending.extend((!recalled.text.is_empty()).then(|| text(&recalled.text)));
+            }
             // The model reads what came of an outside call among the results of its turn.
             Entry::Intent(_) | Entry::Outcome(_) | Entry::Compacted(_) => {}
         }

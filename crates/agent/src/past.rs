@@ -136,7 +136,11 @@ impl Past {
                 Entry::AgentMessage(message) => past.last.push(message.told()),
                 Entry::Note(note) => past.last.push(note.text.clone()),
                 Entry::Rollback(rollback) => past.last = vec![rollback.told()],
-                Entry::Outcome(_) | Entry::Intent(_) | Entry::Checks(_) | Entry::Compacted(_) => {}
+                Entry::Outcome(_)
+                | Entry::Intent(_)
+                | Entry::Checks(_)
+                | Entry::Compacted(_)
+                | Entry::Recalled(_) => {}
             }
         }
         past.failed = once_each(past.failed);

@@ -31,6 +31,7 @@ use crate::{
     notifier::Notifier,
     outside,
     persist::Marks,
+    recollection::Recollection,
     recording::Recorder,
     segments::Tried,
     window::Windows,
@@ -73,6 +74,8 @@ pub struct Agent {
     pub server_compaction: bool,
     /// Keeps what crosses the wire, where that is wanted.
     pub recorder: Option<Recorder>,
+    /// What is remembered.
+    pub recollection: Recollection,
 }
 
 /// How a run is stopped from outside.
@@ -298,6 +301,7 @@ impl Activation<'_> {
         }
         if self.lease.next_seq() == 1 {
             self.collect_mail().await?;
+            self.recall_at_first().await?;
         }
         let left =
             self.limits.max_seconds.map(|max| Duration::from_secs(max.saturating_sub(self.seconds_before)));

@@ -6,6 +6,8 @@ mod finish;
 mod list_files;
 mod notify_person;
 mod read_file;
+mod recall;
+mod remember;
 mod search_text;
 mod send_message;
 mod shell;
@@ -15,7 +17,7 @@ mod write_file;
 use std::{path::Path, time::Duration};
 
 use chrono::{DateTime, Utc};
-use hive_domain::{MessageId, ToolName};
+use hive_domain::{ContextId, MemoryScope, MessageId, ToolName};
 use hive_sandbox::{AccessError, Beneath, Sandbox};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -80,6 +82,8 @@ pub fn definition(tool: ToolName) -> serde_json::Result<hive_claude::Tool> {
         ToolName::Wait => describe::<wait::Wait>(),
         ToolName::SendMessage => describe::<send_message::SendMessage>(),
         ToolName::AskAgent => describe::<ask_agent::AskAgent>(),
+        ToolName::Remember => describe::<remember::Remember>(),
+        ToolName::Recall => describe::<recall::Recall>(),
         ToolName::NotifyPerson => describe::<notify_person::NotifyPerson>(),
         ToolName::Finish => describe::<finish::Finish>(),
     }?;
@@ -99,9 +103,12 @@ pub async fn call(tool: ToolName, input: &RawValue, bench: Bench<'_>) -> Result<
         ToolName::EditFile => parse::<edit_file::EditFile>(input)?.call(bench).await,
         ToolName::Shell => parse::<shell::Shell>(input)?.call(bench).await,
         ToolName::Finish => parse::<finish::Finish>(input)?.call(bench).await,
-        ToolName::Wait | ToolName::SendMessage | ToolName::AskAgent | ToolName::NotifyPerson => {
-            Err(ToolError::Tell(format!("{tool} does nothing in the workspace")))
-        }
+        ToolName::Wait
+        | ToolName::SendMessage
+        | ToolName::AskAgent
+        | ToolName::Remember
+        | ToolName::Recall
+        | ToolName::NotifyPerson => Err(ToolError::Tell(format!("{tool} does nothing in the workspace"))),
     }
 }
 
@@ -135,6 +142,48 @@ pub fn words(tool: ToolName, input: &RawValue) -> Result<Words, ToolError> {
         ToolName::AskAgent => parse::<ask_agent::AskAgent>(input)?.words(),
         _ => parse::<send_message::SendMessage>(input)?.words(),
     }
+}
+
+/// What a call of `remember` says.
+#[derive(Debug)]
+pub struct Note {
+    /// What is to be remembered; nothing of it was recalled.
+    pub text: String,
+    /// What it is about; may be empty.
+    pub title: String,
+    /// Who may recall it.
+    pub scope: MemoryScope,
+    /// What kind of thing it is.
+    pub kind: &'static str,
+    /// What it takes the place of.
+    pub replaces: Option<ContextId>,
+}
+
+/// What a call of `remember` says.
+///
+/// # Errors
+/// [`ToolError::Tell`] for a text that is empty, too long or only recalled, or an input that does not fit.
+pub fn note(input: &RawValue) -> Result<Note, ToolError> {
+    parse::<remember::Remember>(input)?.note()
+}
+
+/// What a call of `recall` looks for.
+#[derive(Debug)]
+pub struct Sought {
+    /// In words.
+    pub query: String,
+    /// How many entries at most.
+    pub most: usize,
+    /// What held then; now, unless named.
+    pub as_of: Option<DateTime<Utc>>,
+}
+
+/// What a call of `recall` looks for.
+///
+/// # Errors
+/// [`ToolError::Tell`] for a query that is empty or too long, or an input that does not fit.
+pub fn sought(input: &RawValue) -> Result<Sought, ToolError> {
+    parse::<recall::Recall>(input)?.sought()
 }
 
 /// What a call of `notify_person` says.

@@ -100,6 +100,7 @@ fn results(id: &str, text: &str) -> Entry {
             content: text.to_owned(),
             is_error: text.len() % 2 == 1,
             artifact: None,
+            recalled: None,
         }],
         finished: None,
         wake_at: None,
@@ -172,8 +173,8 @@ fn a_task_without_files_is_offered_only_what_needs_none() {
     let names = |task: &Task| -> Vec<&str> {
         conversation::tools_of(task, &backend.definition).into_iter().map(ToolName::as_str).collect()
     };
-    assert_eq!(names(&task(false)), ["wait", "send_message", "ask_agent", "finish"]);
-    assert_eq!(names(&task(true)).len(), 10);
+    assert_eq!(names(&task(false)), ["wait", "send_message", "ask_agent", "remember", "recall", "finish"]);
+    assert_eq!(names(&task(true)).len(), 12);
 }
 
 #[test]

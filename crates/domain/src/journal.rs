@@ -5,6 +5,7 @@ mod compacted;
 mod exchange;
 mod external;
 mod message;
+mod recalled;
 mod rollback;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ pub use compacted::{Compacted, Summary, Trigger};
 pub use exchange::{CacheMiss, Exchange};
 pub use external::{ExternalOutcome, Intent};
 pub use message::PersonMessage;
+pub use recalled::{IncludedEntry, Omission, OmittedEntry, RecallReceipt, Recalled};
 pub use rollback::{Rollback, Standing};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -29,8 +31,10 @@ pub const ROLLBACK_FORMAT: i16 = 2;
 pub const SEGMENT_FORMAT: i16 = 3;
 /// The format of a journal from its first [`Entry::AgentMessage`] or its first question to another agent on.
 pub const MAIL_FORMAT: i16 = 4;
+/// The format of a journal from its first [`Entry::Recalled`] on.
+pub const RECALL_FORMAT: i16 = 5;
 /// The newest format that this build can read.
-pub const NEWEST_FORMAT: i16 = MAIL_FORMAT;
+pub const NEWEST_FORMAT: i16 = RECALL_FORMAT;
 
 /// True when this build can read a journal of that format. `None` is one that no run has begun.
 #[must_use]
@@ -61,6 +65,8 @@ pub enum Entry {
     Rollback(Rollback),
     /// A new segment begins; what came before is not sent again.
     Compacted(Box<Compacted>),
+    /// What the memory held for the task when it began.
+    Recalled(Box<Recalled>),
 }
 
 impl Entry {
@@ -78,6 +84,7 @@ impl Entry {
             Self::Outcome(_) => "outcome",
             Self::Rollback(_) => "rollback",
             Self::Compacted(_) => "compacted",
+            Self::Recalled(_) => "recalled",
         }
     }
 
@@ -97,6 +104,7 @@ impl Entry {
             Self::Outcome(outcome) => serde_json::to_string(outcome),
             Self::Rollback(rollback) => serde_json::to_string(rollback),
             Self::Compacted(compacted) => serde_json::to_string(compacted),
+            Self::Recalled(recalled) => serde_json::to_string(recalled),
         }
     }
 
@@ -116,6 +124,7 @@ impl Entry {
             "outcome" => Self::Outcome(serde_json::from_str(body)?),
             "rollback" => Self::Rollback(serde_json::from_str(body)?),
             "compacted" => Self::Compacted(serde_json::from_str(body)?),
+            "recalled" => Self::Recalled(serde_json::from_str(body)?),
             other => return Err(serde::de::Error::custom(format!("unknown step kind {other:?}"))),
         })
     }
@@ -225,7 +234,7 @@ impl Reply {
 }
 
 /// What a tool answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolResult {
     /// The call it answers.
     pub tool_use_id: String,
@@ -239,10 +248,13 @@ pub struct ToolResult {
     /// The name of the artifact with the whole text, when `content` was cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact: Option<String>,
+    /// What of the memory is in it and what is not, when it was recalled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recalled: Option<Box<RecallReceipt>>,
 }
 
 /// What the tools of one reply answered, all together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolResults {
     /// One for each call, in the order of the calls.
     pub results: Vec<ToolResult>,

@@ -27,6 +27,10 @@ names! {
         SendMessage = "send_message",
         /// A question to another agent: the run goes on with the answer, or when its time is over.
         AskAgent = "ask_agent",
+        /// A fact into the memory.
+        Remember = "remember",
+        /// A search in the memory.
+        Recall = "recall",
         /// A message to a person, outside of the workspace.
         NotifyPerson = "notify_person",
         /// The end.
@@ -60,6 +64,9 @@ impl ToolName {
             // Sent again, it is the same message.
             | Self::SendMessage
             | Self::AskAgent
+            // Stored again, it is the same entry.
+            | Self::Remember
+            | Self::Recall
             | Self::Finish => Effect::Repeatable,
         }
     }
@@ -74,7 +81,13 @@ impl ToolName {
             | Self::WriteFile
             | Self::EditFile
             | Self::Shell => true,
-            Self::Wait | Self::SendMessage | Self::AskAgent | Self::NotifyPerson | Self::Finish => false,
+            Self::Wait
+            | Self::SendMessage
+            | Self::AskAgent
+            | Self::Remember
+            | Self::Recall
+            | Self::NotifyPerson
+            | Self::Finish => false,
         }
     }
 }

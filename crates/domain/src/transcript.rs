@@ -194,7 +194,8 @@ impl Transcript {
                 | Entry::Message(_)
                 | Entry::AgentMessage(_)
                 | Entry::Rollback(_)
-                | Entry::Compacted(_),
+                | Entry::Compacted(_)
+                | Entry::Recalled(_),
             ) => Next::AskModel,
             Some(Entry::Checks(checks)) => self.after_checks(checks),
             Some(Entry::ToolResults(results)) => match (&results.finished, results.wake_at) {

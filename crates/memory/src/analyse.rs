@@ -3,7 +3,7 @@
 //! A term is a word in lower case without its ending, or the whole of something that people write exactly: an id, a path,
 //! a version, an error code. Such a whole is a term beside its parts, so that it is found by itself and by a part of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rust_stemmers::{Algorithm, Stemmer};
 
@@ -26,8 +26,23 @@ const STOP_WORDS: [&str; 98] = [
     "your", "yours",
 ];
 
+/// What stands within a whole that is code and no compound of words.
+const CODE: &str = "_./:@#+";
+
 /// A term and how often it stands in a text.
 pub type Count = (String, u32);
+
+/// A term that is looked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sought {
+    /// The term.
+    pub term: String,
+    /// How much it counts: 1, or, of a part of a whole, its share of 1. Else a name of three parts would weigh as much as
+    /// four words.
+    pub weight: f32,
+    /// Whether it is one that people write exactly: see [`is_exact`].
+    pub exact: bool,
+}
 
 /// Reads texts. One for each thread or for all; it holds nothing that changes.
 pub struct Analyser {
@@ -51,19 +66,31 @@ impl Analyser {
     #[must_use]
     pub fn terms(&self, text: &str) -> Vec<String> {
         let mut terms = Vec::new();
-        for piece in text.split(|c: char| !(c.is_alphanumeric() || JOINTS.contains(c))) {
-            let piece = piece.trim_matches(|c: char| JOINTS.contains(c));
-            if piece.is_empty() {
-                continue;
-            }
-            let parts = || piece.split(|c: char| JOINTS.contains(c)).filter(|part| !part.is_empty());
-            if parts().nth(1).is_some() {
-                let whole: String = piece.chars().take(LONGEST).flat_map(char::to_lowercase).collect();
-                terms.push(format!("{WHOLE}{whole}"));
-            }
-            terms.extend(parts().filter_map(|part| self.word(part)));
+        for piece in pieces(text) {
+            terms.extend(whole(piece));
+            terms.extend(parts(piece).filter_map(|part| self.word(part)));
         }
         terms
+    }
+
+    /// The terms of a question, each once, with what they count. Sorted by term.
+    #[must_use]
+    pub fn sought(&self, question: &str) -> Vec<Sought> {
+        let mut weights: BTreeMap<String, f32> = BTreeMap::new();
+        let mut add = |term: String, weight: f32| {
+            let most = weights.entry(term).or_default();
+            *most = most.max(weight);
+        };
+        for piece in pieces(question) {
+            if let Some(whole) = whole(piece) {
+                add(whole, 1.0);
+            }
+            let words: Vec<String> = parts(piece).filter_map(|part| self.word(part)).collect();
+            #[expect(clippy::cast_precision_loss, reason = "a count of words")]
+            let share = 1.0 / words.len().max(1) as f32;
+            words.into_iter().for_each(|word| add(word, share));
+        }
+        weights.into_iter().map(|(term, weight)| Sought { exact: is_exact(&term), term, weight }).collect()
     }
 
     /// The terms of `text` with their counts, and how many there are with repetitions. Sorted by term.
@@ -94,10 +121,33 @@ impl Analyser {
     }
 }
 
-/// Whether a term is one that people write exactly: with digits, or joined of parts.
+/// Whether a term is one that people write exactly: with digits, or joined as code is. `half-written` and `tax-engine` are
+/// words: they stand in too much to be told by.
 #[must_use]
 pub fn is_exact(term: &str) -> bool {
-    term.starts_with(WHOLE) || (term.len() > 1 && term.chars().any(|c| c.is_ascii_digit()))
+    let has_digit = term.chars().any(|c| c.is_ascii_digit());
+    match term.strip_prefix(WHOLE) {
+        Some(whole) => has_digit || whole.contains(|c| CODE.contains(c)),
+        None => has_digit && term.len() > 1,
+    }
+}
+
+/// What stands between blanks and such, without joints at its ends.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || JOINTS.contains(c)))
+        .map(|piece| piece.trim_matches(|c: char| JOINTS.contains(c)))
+        .filter(|piece| !piece.is_empty())
+}
+
+fn parts(piece: &str) -> impl Iterator<Item = &str> {
+    piece.split(|c: char| JOINTS.contains(c)).filter(|part| !part.is_empty())
+}
+
+/// The term of a piece that has several parts.
+fn whole(piece: &str) -> Option<String> {
+    parts(piece).nth(1)?;
+    let whole: String = piece.chars().take(LONGEST).flat_map(char::to_lowercase).collect();
+    Some(format!("{WHOLE}{whole}"))
 }
 
 #[cfg(test)]
@@ -124,7 +174,21 @@ mod tests {
         ] {
             assert_eq!(analyser.terms(text), expected, "{text}");
         }
-        assert!(is_exact("e0502") && is_exact("=a/b") && !is_exact("error") && !is_exact("4"));
+        assert!(is_exact("e0502") && is_exact("=a/b") && is_exact("=max_size") && is_exact("=px-7"));
+        assert!(!is_exact("error") && !is_exact("4") && !is_exact("=half-written"));
+    }
+
+    #[test]
+    fn the_parts_of_a_name_count_as_one_word() {
+        let sought = Analyser::default().sought("Is conn-pool-7 of the pool up, pool?");
+        let found: Vec<(&str, f32, bool)> =
+            sought.iter().map(|sought| (&*sought.term, sought.weight, sought.exact)).collect();
+        let third = 1.0 / 3.0;
+        // What is said beside the name as well counts as the word that it is.
+        assert_eq!(
+            found,
+            [("7", third, false), ("=conn-pool-7", 1.0, true), ("conn", third, false), ("pool", 1.0, false)]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod filter;
 mod lists;
+mod order;
 mod put;
 mod rows;
 mod scratch;
@@ -117,6 +118,8 @@ struct Slot {
     /// A mark of the text, to know whether it changed.
     text_mark: u64,
     length: u32,
+    /// It is a question: what is asked in it is not answered in it.
+    asks: bool,
     terms: Box<[u32]>,
     rows: Box<[u32]>,
     previous: u32,

@@ -7,6 +7,7 @@ mod feed;
 mod propose;
 mod put;
 mod redact;
+mod remember;
 mod uses;
 mod vectors;
 mod versions;
@@ -21,6 +22,7 @@ pub use change::ContextChange;
 pub use delete::Deleted;
 pub use feed::{Change, ContextChanges, FeedEntry};
 pub use put::NewContext;
+pub use remember::{Remembered, reader_of};
 pub(crate) use vectors::indexed;
 pub use vectors::{DueContext, EmbeddingModel, Vectors};
 

@@ -93,6 +93,8 @@ pub(crate) fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
         Entry::Compacted(compacted) => json!({ "segment": compacted.segment, "trigger": compacted.trigger,
             "tokens_before": compacted.tokens_before, "tokens_after": compacted.tokens_after,
             "usage": compacted.usage }),
+        Entry::Recalled(recalled) => json!({ "tokens": recalled.receipt.tokens,
+            "included": recalled.receipt.included.len(), "left_out": recalled.receipt.left_out.len() }),
         Entry::Checks(checks) => {
             let shown = checks.results.iter().map(|c| json!({ "name": c.name, "passed": c.passed }));
             json!({ "passed": checks.passed, "checks": shown.collect::<Vec<_>>() })

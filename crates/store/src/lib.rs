@@ -58,7 +58,7 @@ pub use census::Standing;
 pub use claim::Claimant;
 pub use contexts::{
     Change, Context, ContextChange, ContextChanges, Deleted, DueContext, EmbeddingModel, FeedEntry,
-    NewContext, Origin, Vectors,
+    NewContext, Origin, Remembered, Vectors, reader_of,
 };
 pub use conversations::{
     Acknowledged, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange, Mailbox,

@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use hive_domain::ContextId;
-use hive_memory::{
-    Hit,
-    assemble::{LeftOut, Piece, assemble},
-};
+use hive_memory::assemble::{LeftOut, Piece, assemble};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -91,7 +88,7 @@ pub async fn handle(State(app): State<Arc<App>>, Body(assembly): Body<Assembly>)
     faults.within("/search");
     let recall = assembly.search.check(faults)?;
     let recalled = app.memory.recall(&recall).await?;
-    let pieces: Vec<Piece> = recalled.hits.into_iter().map(piece).collect();
+    let pieces: Vec<Piece> = recalled.hits.into_iter().map(Piece::from).collect();
     let receipt = assemble(&pieces, assembly.budget_tokens, |text| app.memory.count_tokens(text));
     app.memory.count_recalls(receipt.included.iter().map(|(id, _)| *id));
     Ok(Json(Assembled {
@@ -106,18 +103,6 @@ pub async fn handle(State(app): State<Arc<App>>, Body(assembly): Body<Assembly>)
         left_out: receipt.left_out.into_iter().map(omitted).collect(),
         at: recalled.at,
     }))
-}
-
-fn piece(hit: Hit) -> Piece {
-    let context = hit.context;
-    Piece {
-        id: context.id,
-        kind: context.kind,
-        trust: context.trust,
-        title: context.title,
-        content: context.content,
-        since: context.valid_from.to_rfc3339_opts(SecondsFormat::Secs, true),
-    }
 }
 
 fn omitted((id, tokens, why): (ContextId, usize, LeftOut)) -> Omitted {

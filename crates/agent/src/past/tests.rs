@@ -23,7 +23,14 @@ fn turn(id: &str, tool: &str, input: &Value, content: &str, is_error: bool) -> [
         exchange: None,
     };
     let (tool_use_id, tool) = (id.to_owned(), tool.to_owned());
-    let result = ToolResult { tool_use_id, tool, content: content.to_owned(), is_error, artifact: None };
+    let result = ToolResult {
+        tool_use_id,
+        tool,
+        content: content.to_owned(),
+        is_error,
+        artifact: None,
+        recalled: None,
+    };
     let results = ToolResults { results: vec![result], finished: None, wake_at: None };
     [Entry::Reply(reply), Entry::ToolResults(results)]
 }

@@ -39,6 +39,7 @@ fn results(id: usize, results: &[(&str, &str, bool)]) -> Entry {
         content: (*content).to_owned(),
         is_error: *is_error,
         artifact: None,
+        recalled: None,
     });
     Entry::ToolResults(ToolResults { results: results.collect(), finished: None, wake_at: None })
 }

@@ -71,6 +71,7 @@ fn results(calls: &[ToolCall], refused: bool) -> Entry {
         content: "text".to_owned(),
         is_error: refused || call.input.is_err(),
         artifact: None,
+        recalled: None,
     });
     let finished =
         (!refused && calls.iter().any(|call| call.name == "finish")).then(|| "It is done.".to_owned());

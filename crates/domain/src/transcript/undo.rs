@@ -46,7 +46,7 @@ impl Transcript {
                 Entry::Outcome(outcome) if outcome.took_place => {
                     all.push(standing(&outcome.tool, &outcome.tool_use_id, &outcome.content));
                 }
-                // What was sent to other agents is sent.
+                // What was sent to other agents is sent, and what was remembered is remembered.
                 Entry::ToolResults(results) => {
                     let sent =
                         results.results.iter().filter(|result| !result.is_error && is_sent(&result.tool));
@@ -69,7 +69,7 @@ impl Transcript {
 }
 
 fn is_sent(tool: &str) -> bool {
-    [ToolName::SendMessage, ToolName::AskAgent].iter().any(|sends| sends.as_str() == tool)
+    [ToolName::SendMessage, ToolName::AskAgent, ToolName::Remember].iter().any(|sends| sends.as_str() == tool)
 }
 
 #[cfg(test)]

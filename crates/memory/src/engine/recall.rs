@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use hive_domain::{ContextId, MemoryReader};
 use hive_embed::Kind;
 use hive_store::Context;
@@ -10,12 +10,16 @@ use tokio::time::timeout;
 
 use super::{Error, Memory, Result, resident::Resident};
 use crate::{
+    assemble::Piece,
     fuse::Weights,
     index::{Filter, Found, Query},
 };
 
 /// Proposals beyond what is wanted, in place of those that Postgres does not show any more.
 const SPARE: usize = 10;
+/// The least share of what is asked for in words, or the least cosine, of what is related to a question.
+const RELATED_WORDS: f32 = 0.1;
+const RELATED: f32 = 0.25;
 
 /// What is looked for.
 #[derive(Clone, Debug)]
@@ -55,6 +59,32 @@ pub struct Hit {
     pub context: Context,
     /// Why it was found.
     pub found: Found,
+}
+
+impl Hit {
+    /// Whether it has enough to do with what was asked to be shown to somebody who did not look for it. Measured: of what
+    /// answers a question, one in four hundred is below, and of everything else most.
+    #[must_use]
+    pub fn is_related(&self) -> bool {
+        let parts = &self.found.parts;
+        parts.exact > 0.0
+            || parts.text >= RELATED_WORDS
+            || self.found.cosine.is_some_and(|cosine| cosine >= RELATED)
+    }
+}
+
+impl From<Hit> for Piece {
+    fn from(hit: Hit) -> Self {
+        let context = hit.context;
+        Self {
+            id: context.id,
+            kind: context.kind,
+            trust: context.trust,
+            title: context.title,
+            content: context.content,
+            since: context.valid_from.to_rfc3339_opts(SecondsFormat::Secs, true),
+        }
+    }
 }
 
 /// What was found.

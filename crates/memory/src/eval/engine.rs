@@ -57,7 +57,8 @@ impl<'a> Engine<'a> {
     /// What a project may recall: its organisation's, its own, and its agents'.
     fn index(&self, project: &str, turns: &[Turn]) -> Index {
         let mut index = Index::new(self.vectors.dimensions());
-        for (place, turn) in turns.iter().enumerate() {
+        // What was recalled is never stored as something new.
+        for (place, turn) in turns.iter().enumerate().filter(|(_, turn)| !turn.recalled) {
             let of_organisation = project.split('/').next() == Some(&*turn.scope);
             if of_organisation || project_of(&turn.scope) == project {
                 index.put(Entry {

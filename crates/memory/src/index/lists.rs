@@ -1,7 +1,7 @@
 //! The lists that a search is fused of: by words and by meaning, each over entries and over windows of two.
 
 use super::{Index, NONE, rows::Sought, scratch::Scratch};
-use crate::analyse::is_exact;
+use crate::analyse::Sought as Term;
 
 /// How fast further mentions of a term stop to count.
 const K1: f32 = 1.2;
@@ -22,19 +22,24 @@ pub(super) struct Corpus {
 
 impl Index {
     /// Adds up BM25 of all that is seen into the scratch, for entries and for windows of an entry and its predecessor,
-    /// and the share of exact terms.
-    pub(super) fn weigh_words(&self, query: &str, corpus: Corpus, scratch: &mut Scratch) {
-        let (terms, _) = self.analyser.counts(query);
-        let exact: f32 = terms.iter().filter(|(term, _)| is_exact(term)).map(|_| 1.0).sum();
-        for (term, _) in &terms {
-            let Some(number) = self.lexicon.get(&**term) else { continue };
-            let postings = &self.postings[*number as usize];
+    /// and the share of exact terms. Returns what an entry of mean length gets that holds each term once; terms that no
+    /// entry holds are counted, since nothing that is found has to do with them.
+    pub(super) fn weigh_words(&self, query: &str, corpus: Corpus, scratch: &mut Scratch) -> f32 {
+        let terms = self.analyser.sought(query);
+        let exact: f32 = terms.iter().filter(|term| term.exact).map(|_| 1.0).sum();
+        let mut possible = 0.0;
+        for Term { term, weight, exact: is_exact } in &terms {
+            let postings = match self.lexicon.get(&**term) {
+                Some(number) => &self.postings[*number as usize][..],
+                None => &[],
+            };
             #[expect(clippy::cast_precision_loss, reason = "a count of entries")]
             let holding = postings.iter().filter(|posting| scratch.sees(posting.slot)).count() as f32;
+            let rarity = weight * (1.0 + (corpus.count - holding + 0.5) / (holding + 0.5)).ln();
+            possible += rarity;
             if holding == 0.0 {
                 continue;
             }
-            let rarity = (1.0 + (corpus.count - holding + 0.5) / (holding + 0.5)).ln();
             for posting in postings {
                 let at = posting.slot as usize;
                 if !scratch.sees(posting.slot) {
@@ -43,7 +48,7 @@ impl Index {
                 let hot = &self.hot[at];
                 let part = rarity * saturation(posting.count, hot.length, corpus.mean_length);
                 scratch.text[at] += part;
-                if is_exact(term) {
+                if *is_exact {
                     scratch.exact[at] += 1.0 / exact;
                 }
                 if !hot.linked {
@@ -69,9 +74,10 @@ impl Index {
                 scratch.text_window[at] += rarity * saturation(count, slot.length + before, mean);
             }
         }
+        possible
     }
 
-    fn seen_before(&self, previous: u32, scratch: &Scratch) -> Option<&super::Slot> {
+    pub(super) fn seen_before(&self, previous: u32, scratch: &Scratch) -> Option<&super::Slot> {
         if previous == NONE || !scratch.sees(previous) { None } else { self.slot(previous) }
     }
 

@@ -56,6 +56,7 @@ impl Index {
             owner,
             text_mark,
             length,
+            asks: entry.text.trim_end().ends_with(['?', '？']),
             terms,
             rows: Box::default(),
             previous: NONE,

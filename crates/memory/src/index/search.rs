@@ -7,10 +7,11 @@ use hive_domain::{ContextId, MemoryReader};
 use super::{
     Filter, Index,
     lists::{Corpus, best_first},
+    order::Ranked,
     rows::Sought,
     scratch::Scratch,
 };
-use crate::fuse::{Parts, Weights, normalise};
+use crate::fuse::{Candidate, Parts, Weights, normalise};
 
 /// How many of each list are candidates of the fused one.
 const DEPTH: usize = 100;
@@ -39,9 +40,10 @@ pub struct Query<'a> {
 pub struct Found {
     /// Its id.
     pub id: ContextId,
-    /// How well it fits; comparable within one search only.
+    /// How well it fits; comparable within one search only. Of two that say nearly the same the newer has the score of
+    /// the better.
     pub score: f32,
-    /// What that is made of, each from 0 to 1 within this search.
+    /// What that is made of, each from 0 to 1.
     pub parts: Parts,
     /// The cosine with the query, if it has a vector.
     pub cosine: Option<f32>,
@@ -66,25 +68,30 @@ impl Index {
         }
         #[expect(clippy::cast_precision_loss, reason = "a count of entries, and a mean of lengths")]
         let corpus = Corpus { count: count as f32, mean_length: length as f32 / count as f32 };
-        self.weigh_words(query.text, corpus, scratch);
+        let possible = self.weigh_words(query.text, corpus, scratch);
         let sought =
             query.vector.filter(|vector| self.rows.fits(vector)).map(|vector| self.rows.seek(vector));
         let depth = DEPTH.max(query.most);
         let chosen = self.choose(sought.as_ref(), &candidates, depth, scratch);
-        let raw: Vec<Parts> =
-            chosen.iter().map(|slot| self.parts(sought.as_ref(), *slot, query.at, scratch)).collect();
-        let mut parts = raw.clone();
-        normalise(&mut parts);
+        let raw: Vec<Candidate> =
+            chosen.iter().map(|slot| self.candidate(sought.as_ref(), *slot, query.at, scratch)).collect();
+        let mut fitted = raw.clone();
+        normalise(&mut fitted, possible);
         let mut order: Vec<(f32, u32)> =
-            (0_u32..).zip(&parts).map(|(at, parts)| (parts.sum(&query.weights), at)).collect();
-        best_first(&mut order, query.most);
-        let found = order.into_iter().filter_map(|(score, at)| {
-            let at = at as usize;
-            let cosine = Some(raw[at].vector).filter(|cosine| !cosine.is_nan());
-            let id = self.slot(chosen[at])?.id;
-            Some(Found { id, score, parts: parts[at], cosine, bm25: raw[at].text })
-        });
-        found.collect()
+            (0_u32..).zip(&fitted).map(|(at, one)| (one.score(&query.weights), at)).collect();
+        best_first(&mut order, chosen.len());
+        let mut found: Vec<Ranked> = order
+            .into_iter()
+            .filter_map(|(score, at)| {
+                let (slot, own) = (chosen[at as usize], raw[at as usize].own);
+                let cosine = Some(own.vector).filter(|cosine| !cosine.is_nan());
+                let (id, parts) = (self.slot(slot)?.id, fitted[at as usize].parts());
+                Some(Ranked { slot, found: Found { id, score, parts, cosine, bm25: own.text } })
+            })
+            .collect();
+        self.settle(&mut found);
+        found.truncate(query.most);
+        found.into_iter().map(|ranked| ranked.found).collect()
     }
 
     /// The union of the best of each list, in the order of their ids.
@@ -114,6 +121,14 @@ impl Index {
         // Slots are given by chance; ids are the same in every process.
         chosen.sort_unstable_by_key(|slot| self.slot(*slot).map(|slot| slot.id));
         chosen
+    }
+
+    fn candidate(&self, sought: Option<&Sought>, slot: u32, time: i64, scratch: &Scratch) -> Candidate {
+        let own = self.parts(sought, slot, time, scratch);
+        let Some(at) = self.slot(slot) else { return Candidate { own, ..Candidate::default() } };
+        let question = self.seen_before(at.previous, scratch).filter(|before| before.asks);
+        let asked = question.map(|_| self.parts(sought, at.previous, time, scratch));
+        Candidate { own, asked, asks: at.asks }
     }
 
     fn parts(&self, sought: Option<&Sought>, slot: u32, time: i64, scratch: &Scratch) -> Parts {

@@ -3,4 +3,5 @@
 
 mod bed;
 mod engine;
+mod order;
 mod searching;

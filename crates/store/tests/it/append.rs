@@ -208,6 +208,7 @@ async fn a_null_character_in_what_a_tool_prints_does_not_stop_the_task() {
             content: "a\0b".to_owned(),
             is_error: false,
             artifact: None,
+            recalled: None,
         }],
         finished: None,
         wake_at: None,

@@ -41,6 +41,7 @@ fn results() -> Entry {
         content: "done".to_owned(),
         is_error: false,
         artifact: None,
+        recalled: None,
     };
     Entry::ToolResults(ToolResults { results: vec![result], finished: None, wake_at: None })
 }

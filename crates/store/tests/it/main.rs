@@ -47,6 +47,7 @@ mod rates;
 mod reconcile;
 mod redrive;
 mod released;
+mod remembering;
 mod schedules;
 mod schema;
 mod segments;

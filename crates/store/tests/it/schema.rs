@@ -123,6 +123,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
         Entry::Rollback(Rollback { from: 1, standing: vec![] }),
         Entry::Compacted(Box::new(crate::segments::compacted(""))),
         Entry::AgentMessage(Box::new(agent_message)),
+        Entry::Recalled(Box::new(crate::remembering::recalled(""))),
     ];
     for entry in &all {
         // A kind that is added to the domain stops this from compiling until it is in the list above.
@@ -136,7 +137,8 @@ fn kinds_of_steps() -> Vec<&'static str> {
             | Entry::Intent(_)
             | Entry::Outcome(_)
             | Entry::Rollback(_)
-            | Entry::Compacted(_) => {}
+            | Entry::Compacted(_)
+            | Entry::Recalled(_) => {}
         }
         Entry::from_stored(entry.kind(), &entry.body().unwrap()).unwrap();
     }

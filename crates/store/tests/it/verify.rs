@@ -49,6 +49,7 @@ fn results() -> Entry {
         content: "0".to_owned(),
         is_error: false,
         artifact: None,
+        recalled: None,
     };
     Entry::ToolResults(ToolResults { results: vec![result], finished: None, wake_at: None })
 }

@@ -29,6 +29,7 @@ fn results(id: &str, finished: bool) -> Entry {
         content: "ok".to_owned(),
         is_error: false,
         artifact: None,
+        recalled: None,
     };
     let finished = finished.then(|| "It is done.".to_owned());
     Entry::ToolResults(ToolResults { results: vec![result], finished, wake_at: None })

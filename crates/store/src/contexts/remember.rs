@@ -1,0 +1,168 @@
+//! What a run finds worth remembering: stored with its lease held, once for each call.
+
+use hive_domain::{
+    AgentId, ContextId, Lease, MemoryOwner, MemoryReader, ProjectId, SessionId, TrustClass, task::Task,
+};
+use uuid::Uuid;
+
+use super::{Context, ContextChange, NewContext, select_contexts};
+use crate::{
+    error::{Error, Result},
+    pool::Store,
+};
+
+/// What became of something to be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remembered {
+    /// It is an entry of its own now.
+    New(ContextId),
+    /// An entry that holds says the very same already.
+    Known(ContextId),
+}
+
+impl Store {
+    /// Stores what a run wants remembered, or replaces `replaces` by it. With the same id again nothing is stored. Without
+    /// vectors: whoever tends the memory makes them.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when the lease is lost: nothing was stored. [`Error::Invalid`] and [`Error::Conflict`] for what
+    /// cannot be stored or replaced: what the run may not see, what a person or the hive wrote, what is locked or was
+    /// replaced.
+    pub async fn remember(
+        &self,
+        lease: &Lease<Task>,
+        new: &NewContext,
+        replaces: Option<ContextId>,
+    ) -> Result<Remembered> {
+        let (task, epoch) = (lease.task(), lease.epoch());
+        let mut once = self.alone().await?;
+        let connection = once.connection()?;
+        let held = sqlx::query!(
+            "SELECT id FROM tasks WHERE id = $1 AND epoch = $2 AND status = 'running' FOR SHARE",
+            task.uuid(),
+            epoch,
+        );
+        held.fetch_optional(&mut *connection).await?.ok_or(Error::Fenced { task, epoch })?;
+        let known = known(connection, new, replaces).await?;
+        if let Some(known) = known {
+            once.commit().await?;
+            return Ok(if known == new.id { Remembered::New(known) } else { Remembered::Known(known) });
+        }
+        match replaces {
+            None => {
+                once.put_context(new, None).await?;
+            }
+            Some(old) => {
+                let old = replaceable(once.connection()?, &reader_of(&lease.leased), old).await?;
+                let change = ContextChange {
+                    title: Some(new.title.clone()),
+                    content: Some(new.content.clone()),
+                    ..ContextChange::default()
+                };
+                once.change_context(old.id, old.version, &change, new.id, &new.author, None).await?;
+            }
+        }
+        once.commit().await?;
+        Ok(Remembered::New(new.id))
+    }
+
+    /// Whether there is anything at all that `reader` may recall now.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn has_memories(&self, reader: &MemoryReader) -> Result<bool> {
+        let found = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM contexts c WHERE c.scope = 'org' AND c.valid_from <= now() AND (c.valid_to IS NULL OR c.valid_to > now()))
+                   OR EXISTS (
+                   SELECT FROM contexts c
+                   WHERE c.project_id = $1 AND c.valid_from <= now() AND (c.valid_to IS NULL OR c.valid_to > now())
+                     AND CASE c.scope
+                             WHEN 'project' THEN true
+                             WHEN 'session' THEN c.session_id = $2
+                             WHEN 'agent'   THEN c.agent_id = $3
+                         END) AS "found!""#,
+            reader.project.uuid(),
+            reader.session.map(SessionId::uuid),
+            reader.agent.map(AgentId::uuid),
+        );
+        Ok(found.fetch_one(&self.pool).await?)
+    }
+
+    /// Says that a journal holds entries that builds before `format` cannot read.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] when the lease is lost.
+    pub async fn raise_journal_format<T: Sync>(&self, lease: &Lease<T>, format: i16) -> Result<()> {
+        let (task, epoch) = (lease.task(), lease.epoch());
+        let raised = sqlx::query!(
+            "UPDATE tasks SET journal_format = greatest(journal_format, $3)
+             WHERE id = $1 AND epoch = $2 AND status = 'running'",
+            task.uuid(),
+            epoch,
+            format,
+        );
+        let raised = raised.execute(&self.pool).await?;
+        if raised.rows_affected() == 0 { Err(Error::Fenced { task, epoch }) } else { Ok(()) }
+    }
+}
+
+/// What a run may recall.
+#[must_use]
+pub fn reader_of(task: &Task) -> MemoryReader {
+    MemoryReader {
+        project: task.project,
+        session: task.session,
+        agent: task.agent.as_ref().map(|agent| agent.id),
+    }
+}
+
+/// The entry of this call, if it was stored before; else one of the same owner that holds and says the very same.
+async fn known(
+    connection: &mut sqlx::PgConnection,
+    new: &NewContext,
+    replaces: Option<ContextId>,
+) -> Result<Option<ContextId>> {
+    let owner: MemoryOwner = new.owner;
+    let known: Option<Uuid> = sqlx::query_scalar!(
+        "SELECT id FROM contexts c
+         WHERE id = $1
+            OR ($7 AND scope = $2::text::memory_scope AND project_id IS NOT DISTINCT FROM $3
+                AND session_id IS NOT DISTINCT FROM $4 AND agent_id IS NOT DISTINCT FROM $5
+                AND title = $8 AND content = $6 AND valid_from <= now() AND (valid_to IS NULL OR valid_to > now())
+                AND (born_version IS NULL OR EXISTS (
+                        SELECT FROM memory_versions v WHERE v.id = c.born_version AND v.state = 'active'))
+                AND (died_version IS NULL OR NOT EXISTS (
+                        SELECT FROM memory_versions v WHERE v.id = c.died_version AND v.state = 'active')))
+         ORDER BY id <> $1, id LIMIT 1",
+        new.id.uuid(),
+        owner.scope().as_str(),
+        owner.project().map(ProjectId::uuid),
+        owner.session().map(SessionId::uuid),
+        owner.agent().map(AgentId::uuid),
+        new.content,
+        replaces.is_none(),
+        new.title,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(known.map(Into::into))
+}
+
+/// The entry that is to be replaced: one that the run may see, and that an agent wrote.
+async fn replaceable(
+    connection: &mut sqlx::PgConnection,
+    reader: &MemoryReader,
+    id: ContextId,
+) -> Result<Context> {
+    let invalid = |message: &str| Error::Invalid { field: "/replaces", message: message.to_owned() };
+    let row = select_contexts!("WHERE c.id = $1 FOR NO KEY UPDATE OF c", id.uuid())
+        .fetch_optional(connection)
+        .await?;
+    let old = row.map(Context::try_from).transpose()?.filter(|old| reader.may_see(old.owner));
+    let old = old.ok_or_else(|| invalid("there is no such entry here"))?;
+    // Else an agent could put its own words in the place of a person's.
+    if old.trust > TrustClass::Agent {
+        return Err(invalid("a person or the hive wrote it; store what you found as an entry of its own"));
+    }
+    Ok(old)
+}
