@@ -53,7 +53,7 @@ pub fn near(items: &[NightItem]) -> Vec<Near> {
     let analyser = Analyser::default();
     let marks: HashMap<usize, Marks> =
         fit.iter().map(|at| (*at, Marks::of(&analyser, &super::words_of(&items[*at])))).collect();
-    let mut pairs = BTreeSet::new();
+    let mut pairs = BTreeMap::new();
     for at in fit.iter().filter(|at| items[**at].is_new) {
         let item = &items[*at];
         let found = index.search(&Query {
@@ -70,9 +70,10 @@ pub fn near(items: &[NightItem]) -> Vec<Near> {
             if other == *at || peer.owner != item.owner || peer.parent != item.parent {
                 continue;
             }
-            let meaning = cosine(item, peer).is_some_and(|cosine| cosine >= NEAR_COSINE);
-            if meaning || marks[at].shared(&marks[&other]) >= NEAR_WORDS {
-                pairs.insert((other.min(*at), other.max(*at)));
+            let meaning = cosine(item, peer).unwrap_or(0.0);
+            let words = marks[at].shared(&marks[&other]);
+            if meaning >= NEAR_COSINE || words >= NEAR_WORDS {
+                pairs.insert((other.min(*at), other.max(*at)), meaning.max(words));
             }
         }
     }
@@ -83,37 +84,34 @@ fn is_fit(item: &NightItem) -> bool {
     !item.guarded && is_settled(&item.kind) && item.content.len() <= LONGEST
 }
 
-/// What is linked by pairs, in the order of the first of each; cut where too much hangs together.
-fn clusters(pairs: &BTreeSet<(usize, usize)>) -> Vec<Near> {
-    let mut links: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (a, b) in pairs {
-        links.entry(*a).or_default().push(*b);
-        links.entry(*b).or_default().push(*a);
-    }
-    let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
-    for start in links.keys() {
-        let mut waiting = vec![*start];
-        let mut cluster = Near::default();
-        while let Some(at) = waiting.pop() {
-            if !seen.insert(at) {
-                continue;
-            }
-            if cluster.members.len() == MOST_TOGETHER {
-                found.push(std::mem::take(&mut cluster));
-            }
-            cluster.members.push(at);
-            waiting.extend(links[&at].iter().rev().filter(|next| !seen.contains(*next)));
+/// What hangs together by pairs. The nearest pairs come first: where too much hangs together, it is cut at the weakest.
+fn clusters(pairs: &BTreeMap<(usize, usize), f32>) -> Vec<Near> {
+    let mut nearest: Vec<(&(usize, usize), &f32)> = pairs.iter().collect();
+    nearest.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    let mut of: HashMap<usize, usize> = HashMap::new();
+    let mut members: HashMap<usize, Vec<usize>> = HashMap::new();
+    for ((a, b), _) in nearest {
+        let (one, other) = (*of.entry(*a).or_insert(*a), *of.entry(*b).or_insert(*b));
+        let own = members.entry(one).or_insert_with(|| vec![one]).len();
+        let others = members.entry(other).or_insert_with(|| vec![other]).len();
+        if one == other || own + others > MOST_TOGETHER {
+            continue;
         }
-        if !cluster.members.is_empty() {
-            found.push(cluster);
-        }
+        let moved = members.remove(&other).unwrap_or_default();
+        of.extend(moved.iter().map(|member| (*member, one)));
+        members.entry(one).or_default().extend(moved);
     }
-    for cluster in &mut found {
-        cluster.members.sort_unstable();
-        let within = |at: &usize| cluster.members.binary_search(at).is_ok();
-        cluster.pairs = pairs.iter().filter(|(a, b)| within(a) && within(b)).copied().collect();
-    }
-    found.retain(|cluster| !cluster.pairs.is_empty());
+    let mut found: Vec<Near> = members
+        .into_values()
+        .map(|mut members| {
+            members.sort_unstable();
+            let within = |at: &usize| members.binary_search(at).is_ok();
+            let pairs = pairs.keys().filter(|(a, b)| within(a) && within(b)).copied().collect();
+            Near { members, pairs }
+        })
+        .filter(|cluster| !cluster.pairs.is_empty())
+        .collect();
+    found.sort_unstable_by(|a, b| a.members.cmp(&b.members));
     found
 }
 
@@ -160,11 +158,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clusters_are_cut_and_keep_the_pairs_within() {
-        let chain: BTreeSet<(usize, usize)> = (0..30).map(|at| (at, at + 1)).chain([(40, 41)]).collect();
-        let found = clusters(&chain);
-        assert!(found.iter().all(|cluster| cluster.members.len() <= MOST_TOGETHER));
-        assert_eq!(found.iter().map(|cluster| cluster.members.len()).sum::<usize>(), 33);
+    fn clusters_are_cut_at_the_weakest_and_keep_the_pairs_within() {
+        let mut pairs: BTreeMap<(usize, usize), f32> = (0..29).map(|at| ((at, at + 1), 0.5)).collect();
+        // Of a long chain these two are the nearest, wherever it is cut.
+        pairs.insert((11, 12), 0.9);
+        pairs.insert((40, 41), 0.5);
+        let found = clusters(&pairs);
+        assert!(found.iter().all(|cluster| cluster.members.len() <= MOST_TOGETHER), "{found:?}");
+        assert!(found.iter().any(|cluster| cluster.pairs.contains(&(11, 12))), "{found:?}");
         assert_eq!(found.last().unwrap().pairs, BTreeSet::from([(40, 41)]));
     }
 }
