@@ -16,6 +16,7 @@ mod result;
 mod routing;
 mod schedule;
 mod session;
+mod sleep_cycle;
 mod step;
 mod task;
 
@@ -37,5 +38,6 @@ pub use queue::{PauseView, TaskLimitView};
 pub use routing::RoutingView;
 pub use schedule::{ScheduleView, SlotView};
 pub use session::SessionView;
+pub use sleep_cycle::{CycleChangeView, SleepCycleView};
 pub use step::StepView;
 pub use task::TaskView;

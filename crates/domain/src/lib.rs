@@ -18,6 +18,7 @@ pub mod memory;
 pub mod message;
 pub mod model;
 pub mod money;
+pub mod night;
 pub mod outcome;
 pub mod pause;
 pub mod priority;
@@ -39,7 +40,7 @@ pub use conversation::{Audience, DeliveryState, MessageKind};
 pub use cron::Cadence;
 pub use event::EventKind;
 pub use ids::{
-    ActionId, AgentId, ContextId, ConversationId, MemoryVersionId, MessageId, ProjectId, ScheduleId,
+    ActionId, AgentId, ContextId, ConversationId, CycleId, MemoryVersionId, MessageId, ProjectId, ScheduleId,
     SessionId, TaskId,
 };
 pub use lease::Lease;
@@ -48,6 +49,7 @@ pub use memory::{MemoryOwner, MemoryReader, MemoryScope, TrustClass, VersionStat
 pub use message::MessagePolicy;
 pub use model::{Effort, Lifecycle, ModelUse, ModelUser, ReportedModel};
 pub use money::NanoUsd;
+pub use night::{CycleBudget, CyclePhase, CycleState, SleepTrigger};
 pub use outcome::Outcome;
 pub use pause::PauseMode;
 pub use priority::Priority;

@@ -3,14 +3,14 @@
 
 mod change;
 mod delete;
-mod feed;
+pub(crate) mod feed;
 mod propose;
 mod put;
 mod redact;
 mod remember;
 mod uses;
-mod vectors;
-mod versions;
+pub(crate) mod vectors;
+pub(crate) mod versions;
 
 use chrono::{DateTime, Utc};
 use hive_domain::{

@@ -37,6 +37,7 @@ pub mod schedules;
 mod segments;
 pub mod sessions;
 pub mod settle;
+pub mod sleep_cycles;
 mod strays;
 pub mod task_limits;
 pub mod tasks;
@@ -82,6 +83,12 @@ pub use routing::{RoutingVersion, StepRoute};
 pub use schedules::{DutyOptions, Makes, NewSchedule, Plan, Schedule, Slot};
 pub use sessions::{NewSession, Session};
 pub use settle::{Announcement, Settled};
+pub use sleep_cycles::{
+    Begun, CHANGE_KINDS, ChangeKind, CycleCalls, CycleChange, CycleCounts, CycleFilter, CycleLease,
+    EntryText, GateFinding, NewCycle, NightAnswer, NightChange, NightEntry, NightItem, NightProbe,
+    NightRequest, PhaseEnd, RollbackConflict, RollbackObstacle, RollbackWish, RolledBack, ShownEntry,
+    SleepCycle,
+};
 pub use task_limits::{LimitKind, Rate, TaskLimit};
 pub use tasks::{
     TaskFilter, TaskPage,
