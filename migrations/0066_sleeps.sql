@@ -1,12 +1,5 @@
--- Nights of agents. An agent sleeps while it has a row that is not awake; of these it has one at most, whoever asks. Locks
+-- Agents asleep; what is done to their memory meanwhile is a row of sleep_cycles. An agent sleeps while it has a row that is not awake; of these it has one at most, whoever asks. Locks
 -- are taken in this order: tasks by id, nights by agent.
-
-CREATE TYPE sleep_trigger AS ENUM (
-    'cron',     -- a schedule
-    'idle',     -- it had nothing to do for a while
-    'pressure', -- much has come together since its last night
-    'manual'    -- a person
-);
 
 CREATE TYPE sleep_state AS ENUM (
     'falling_asleep', -- none of its tasks starts, and those that run stop at their next step edge; left when none runs, or at falls_by
@@ -49,7 +42,7 @@ CREATE TABLE sleeps (
     event_seq     integer       NOT NULL DEFAULT 1,
     -- These are set once.
     asleep_at     timestamptz,
-    cycle_id      uuid,
+    cycle_id      uuid          REFERENCES sleep_cycles (id) ON DELETE SET NULL,
     waking_at     timestamptz,
     wake_reason   wake_reason,
     woken_at      timestamptz,

@@ -61,6 +61,8 @@ ids! {
     AgentId;
     /// One thing that is remembered.
     ContextId;
+    /// A night: one consolidation of one memory.
+    CycleId;
     /// What a night made of the memory.
     MemoryVersionId;
     /// A line of messages between agents.

@@ -19,6 +19,7 @@ pub mod message;
 pub mod model;
 pub mod money;
 pub mod morning;
+pub mod night;
 pub mod outcome;
 pub mod pause;
 pub mod priority;
@@ -41,7 +42,7 @@ pub use conversation::{Audience, DeliveryState, MessageKind};
 pub use cron::Cadence;
 pub use event::EventKind;
 pub use ids::{
-    ActionId, AgentId, ContextId, ConversationId, MemoryVersionId, MessageId, ProjectId, ScheduleId,
+    ActionId, AgentId, ContextId, ConversationId, CycleId, MemoryVersionId, MessageId, ProjectId, ScheduleId,
     SessionId, SleepId, TaskId,
 };
 pub use lease::Lease;
@@ -50,13 +51,14 @@ pub use memory::{MemoryOwner, MemoryReader, MemoryScope, TrustClass, VersionStat
 pub use message::MessagePolicy;
 pub use model::{Effort, Lifecycle, ModelUse, ModelUser, ReportedModel};
 pub use money::NanoUsd;
+pub use night::{CycleBudget, CyclePhase, CycleState, SleepTrigger};
 pub use outcome::Outcome;
 pub use pause::PauseMode;
 pub use priority::Priority;
 pub use retry::ErrorClass;
 pub use routing::{CallKind, Route, RouteReason, RoutingRule};
 pub use schedule::{CatchUp, Overlap, SlotOutcome};
-pub use sleep::{SleepRefusal, SleepSettings, SleepState, SleepTrigger, Sleepers, WakeReason};
+pub use sleep::{SleepRefusal, SleepSettings, SleepState, Sleepers, WakeReason};
 pub use status::{StatusReason, TaskStatus};
 pub use tool::{Effect, ToolName};
 pub use usage::Usage;

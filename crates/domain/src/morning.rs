@@ -8,7 +8,8 @@ use crate::{
     journal::Briefing,
     ids::SleepId,
     memory::TrustClass,
-    sleep::{SleepTrigger, WakeReason},
+    night::SleepTrigger,
+    sleep::WakeReason,
 };
 
 /// The longest briefing in bytes, some 1,500 tokens of English. The bounds below keep it, and a test holds them to it.

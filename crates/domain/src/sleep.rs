@@ -10,20 +10,6 @@ use crate::{
 };
 
 names! {
-    /// What made an agent fall asleep.
-    SleepTrigger, "sleep trigger" {
-        /// A schedule.
-        Cron = "cron",
-        /// It had nothing to do for a while, and something to think over.
-        Idle = "idle",
-        /// Much has come together since its last night.
-        Pressure = "pressure",
-        /// A person.
-        Manual = "manual",
-    }
-}
-
-names! {
     /// Where an agent stands between two days. The transitions are drawn in `docs/STATES.md`.
     SleepState, "sleep state" {
         /// Nothing of it starts any more, and what runs stops at its next step edge.

@@ -6,7 +6,8 @@ use crate::{
     budget::{Budget, BudgetPeriod},
     ids::TaskId,
     money::NanoUsd,
-    sleep::{SleepState, SleepTrigger},
+    night::SleepTrigger,
+    sleep::SleepState,
     status::{StatusReason, TaskStatus},
     task::Task,
 };

@@ -9,7 +9,7 @@ mod put;
 mod redact;
 mod uses;
 mod vectors;
-mod versions;
+pub(crate) mod versions;
 
 use chrono::{DateTime, Utc};
 use hive_domain::{

@@ -37,6 +37,7 @@ pub mod schedules;
 mod segments;
 pub mod sessions;
 pub mod settle;
+pub mod sleep_cycles;
 mod strays;
 pub mod task_limits;
 pub mod tasks;
@@ -81,6 +82,7 @@ pub use routing::{RoutingVersion, StepRoute};
 pub use schedules::{DutyOptions, Makes, NewSchedule, Plan, Schedule, Slot};
 pub use sessions::{NewSession, Session};
 pub use settle::{Announcement, Settled};
+pub use sleep_cycles::{Begun, CycleCalls, CycleCounts, CycleFilter, NewCycle, SleepCycle};
 pub use task_limits::{LimitKind, Rate, TaskLimit};
 pub use tasks::{
     TaskFilter, TaskPage,

@@ -1,6 +1,7 @@
 //! What a night made, published and taken back by one switch.
 
 use hive_domain::{AgentId, MemoryOwner, MemoryVersionId, ProjectId, SessionId, VersionState};
+use sqlx::PgConnection;
 
 use crate::{
     error::{Error, Result},
@@ -13,20 +14,7 @@ impl Store {
     /// # Errors
     /// When Postgres refuses.
     pub async fn begin_memory_version(&self, id: MemoryVersionId, owner: MemoryOwner) -> Result<()> {
-        sqlx::query!(
-            "INSERT INTO memory_versions (id, scope, project_id, session_id, agent_id, number)
-             SELECT $1, $2::text::memory_scope, $3, $4, $5, COALESCE(max(number), 0) + 1 FROM memory_versions
-             WHERE scope = $2::text::memory_scope AND project_id IS NOT DISTINCT FROM $3
-               AND session_id IS NOT DISTINCT FROM $4 AND agent_id IS NOT DISTINCT FROM $5",
-            id.uuid(),
-            owner.scope().as_str(),
-            owner.project().map(ProjectId::uuid),
-            owner.session().map(SessionId::uuid),
-            owner.agent().map(AgentId::uuid),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        begin(&mut *self.pool.acquire().await?, id, owner).await
     }
 
     /// Moves a version from one state to another: from building to active or rejected, from active to rolled back.
@@ -62,4 +50,26 @@ impl Store {
         let message = format!("the version is not {from}, or does not go from there to {to}");
         Err(Error::Conflict { code: "memory_version_state", message })
     }
+}
+
+/// See [`Store::begin_memory_version`].
+pub(crate) async fn begin(
+    connection: &mut PgConnection,
+    id: MemoryVersionId,
+    owner: MemoryOwner,
+) -> Result<()> {
+    sqlx::query!(
+        "INSERT INTO memory_versions (id, scope, project_id, session_id, agent_id, number)
+             SELECT $1, $2::text::memory_scope, $3, $4, $5, COALESCE(max(number), 0) + 1 FROM memory_versions
+             WHERE scope = $2::text::memory_scope AND project_id IS NOT DISTINCT FROM $3
+               AND session_id IS NOT DISTINCT FROM $4 AND agent_id IS NOT DISTINCT FROM $5",
+        id.uuid(),
+        owner.scope().as_str(),
+        owner.project().map(ProjectId::uuid),
+        owner.session().map(SessionId::uuid),
+        owner.agent().map(AgentId::uuid),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
