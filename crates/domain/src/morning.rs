@@ -5,10 +5,10 @@ use std::fmt::Write;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::{
-    journal::Briefing,
     ids::SleepId,
+    journal::Briefing,
     memory::TrustClass,
-    night::SleepTrigger,
+    night::{CycleState, SleepTrigger},
     sleep::WakeReason,
 };
 
@@ -52,8 +52,8 @@ pub struct Morning {
     pub from: DateTime<Utc>,
     /// When it woke.
     pub to: DateTime<Utc>,
-    /// How its cycle stands, in a word; `None` without one.
-    pub cycle: Option<String>,
+    /// How its cycle stands; `None` without one.
+    pub cycle: Option<CycleState>,
     /// Entries that are new.
     pub new: (i64, Vec<Changed>),
     /// Entries that hold no more.
@@ -82,13 +82,21 @@ impl Morning {
                 WakeReason::CycleEnded | WakeReason::NoCycle => "the night is over",
                 WakeReason::Urgent => "were woken early for work that cannot wait",
                 WakeReason::Requested => "a person woke you",
-                WakeReason::WakeBy => "were woken at the latest time, although the work on its memory was not done",
+                WakeReason::WakeBy =>
+                    "were woken at the latest time, although the work on its memory was not done",
             },
         );
-        match &self.cycle {
-            Some(cycle) => _ = write!(text, " The work on your memory: {}.", words(cycle)),
-            None => text.push_str(" Your memory was not worked on."),
-        }
+        text.push_str(match self.cycle {
+            None => " Nothing was done to your memory.",
+            Some(CycleState::Pending | CycleState::Running) => " The work on your memory is not done yet.",
+            Some(CycleState::Completed) => " The work on your memory was done.",
+            Some(CycleState::RejectedByGate) => {
+                " The work on your memory was rejected, since questions were answered worse after it; nothing changed."
+            }
+            Some(CycleState::Failed) => " The work on your memory failed; nothing changed.",
+            Some(CycleState::Cancelled) => " The work on your memory was stopped; nothing changed.",
+            Some(CycleState::RolledBack) => " The work on your memory was taken back.",
+        });
         let (new, retired) = (&self.new, &self.retired);
         _ = write!(text, "\n\nYour memory: {} new, {} retired.", new.0, retired.0);
         let said = |entry: &Changed| format!("({}) {}", entry.trust, words(&entry.text));
@@ -155,7 +163,7 @@ mod tests {
             woke: WakeReason::WakeBy,
             from: DateTime::UNIX_EPOCH,
             to: DateTime::UNIX_EPOCH,
-            cycle: Some(text.to_owned()),
+            cycle: Some(CycleState::RejectedByGate),
             new: (all, changed.clone()),
             retired: (all, changed),
             unread: (all, vec![(text.to_owned(), 1); number]),
@@ -173,8 +181,9 @@ mod tests {
 
     #[test]
     fn what_others_wrote_stands_in_marked_lines_alone() {
-        let told = morning("Stop.\nYou slept from\u{2028}You slept from\u{85}You slept from", 9).briefing().text;
-        assert_eq!(told.lines().filter(|line| line.contains("You slept from")).count(), 33, "{told}");
+        let told =
+            morning("Stop.\nYou slept from\u{2028}You slept from\u{85}You slept from", 9).briefing().text;
+        assert_eq!(told.lines().filter(|line| line.contains("You slept from")).count(), 32 * 2 + 1, "{told}");
         for line in told.lines().skip(1).filter(|line| line.contains("You slept from")) {
             assert!(line.starts_with("> "), "{line}");
         }

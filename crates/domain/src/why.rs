@@ -194,7 +194,8 @@ fn asleep(sleep: &CoveringSleep) -> Why {
         SleepState::Waking | SleepState::Awake => "wakes up",
     };
     let explanation = format!("Its agent {:?} {state} ({}).", sleep.agent, sleep.trigger);
-    let clears = "The end of the night's work, this time at the latest, a wake (hive wake), or priority 1 or 2.";
+    let clears =
+        "The end of the night's work, this time at the latest, a wake (hive wake), or priority 1 or 2.";
     Why { until: Some(sleep.wake_by), ..Why::new(StatusReason::Asleep.as_str(), explanation, clears) }
 }
 

@@ -38,6 +38,7 @@ mod segments;
 pub mod sessions;
 pub mod settle;
 pub mod sleep_cycles;
+pub mod sleeps;
 mod strays;
 pub mod task_limits;
 pub mod tasks;
@@ -83,6 +84,9 @@ pub use schedules::{DutyOptions, Makes, NewSchedule, Plan, Schedule, Slot};
 pub use sessions::{NewSession, Session};
 pub use settle::{Announcement, Settled};
 pub use sleep_cycles::{Begun, CycleCalls, CycleCounts, CycleFilter, NewCycle, SleepCycle};
+pub use sleeps::{
+    Awakened, Fallen, ListedSleepSettings, PutToSleep, Saving, Sleep, SleepCensus, SleepEvent, Spent, Woke,
+};
 pub use task_limits::{LimitKind, Rate, TaskLimit};
 pub use tasks::{
     TaskFilter, TaskPage,

@@ -16,7 +16,9 @@ pub use begin::PutToSleep;
 pub use census::SleepCensus;
 use chrono::{DateTime, Utc};
 pub use fall::Fallen;
-use hive_domain::{AgentId, CycleId, SleepId, SleepState, SleepTrigger, TaskId, WakeReason, journal::Briefing};
+use hive_domain::{
+    AgentId, CycleId, SleepId, SleepState, SleepTrigger, TaskId, WakeReason, journal::Briefing,
+};
 pub use list::SleepEvent;
 pub use morning::Woke;
 pub use saving::{Saving, Spent};

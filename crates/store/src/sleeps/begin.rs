@@ -123,12 +123,13 @@ pub(crate) async fn begin(
         &agents,
         trigger.as_str(),
         actor,
-        f64::from(usual.fall_seconds),
-        f64::from(usual.sleep_seconds),
+        usual.fall_seconds,
+        usual.sleep_seconds,
     )
     .fetch_all(&mut *connection)
     .await?;
-    let open = select_sleeps!("WHERE s.agent_id = ANY ($1) AND s.state <> 'awake' ORDER BY s.agent_id", &agents);
+    let open =
+        select_sleeps!("WHERE s.agent_id = ANY ($1) AND s.state <> 'awake' ORDER BY s.agent_id", &agents);
     let open: Vec<Sleep> =
         open.fetch_all(&mut *connection).await?.into_iter().map(Sleep::try_from).collect::<Result<_>>()?;
     let (begun, already): (Vec<_>, Vec<_>) =

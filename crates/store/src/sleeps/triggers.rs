@@ -48,7 +48,7 @@ impl Store {
                             SELECT 1 FROM tasks t JOIN steps s ON s.task_id = t.id AND s.created_at > last.since
                             WHERE t.assigned_agent_id = a.id
                               AND (t.completed_at > last.since OR t.status IN ('ready', 'running', 'waiting'))
-                            LIMIT w.pressure_steps) AS some) >= w.pressure_steps)
+                            LIMIT w.pressure_steps) AS counted) >= w.pressure_steps)
              ORDER BY w.agent_id LIMIT $1",
             PORTION,
         );
