@@ -1,7 +1,7 @@
 //! Agents asleep: from the wish to sleep to the morning. What is done to their memory meanwhile is a cycle; see
 //! [`crate::sleep_cycles`].
 
-mod begin;
+pub(crate) mod begin;
 mod brief;
 mod census;
 mod fall;
