@@ -52,6 +52,7 @@ mod schema;
 mod segments;
 mod sessions;
 mod settle;
+mod sleeps;
 mod strays;
 mod tickets;
 mod transitions;
