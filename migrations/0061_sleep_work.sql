@@ -1,11 +1,18 @@
 -- What a night does, in rows: what it asks, what it changes and why, what it read, and the questions of its gate.
 
+-- What its calls came to when it was over: the calls themselves are removed some day.
+ALTER TABLE sleep_cycles
+    ADD COLUMN requests      bigint NOT NULL DEFAULT 0,
+    ADD COLUMN input_tokens  bigint NOT NULL DEFAULT 0,
+    ADD COLUMN output_tokens bigint NOT NULL DEFAULT 0,
+    ADD COLUMN cost_nano_usd bigint NOT NULL DEFAULT 0;
+
 -- A request of a night to the model. Its text and its answer lie in batch_requests, what it cost in batch_calls.
 CREATE TABLE sleep_requests (
     cycle_id   uuid        NOT NULL REFERENCES sleep_cycles (id) ON DELETE CASCADE,
     phase      sleep_phase NOT NULL, -- which made it; a later one may read the answer, too
     number     integer     NOT NULL CONSTRAINT sleep_requests_number CHECK (number >= 0),
-    request_id uuid        NOT NULL UNIQUE REFERENCES batch_requests (id),
+    request_id uuid        NOT NULL UNIQUE REFERENCES batch_requests (id) ON DELETE CASCADE,
     -- What stands behind the numbers in the text: a model is told numbers, since it would copy ids wrongly.
     given      jsonb       NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -18,6 +25,7 @@ CREATE TYPE sleep_change_kind AS ENUM (
     'superseded', -- was overtaken: closed where the later one begins
     'promoted',   -- rose to the project
     'decayed',    -- had faded
+    'kept',       -- was asked about, and is left as it is
     'refused',    -- was proposed, and a guard said no; nothing was changed
     'dropped'     -- was made, but somebody changed what it was made of before it was published
 );

@@ -46,6 +46,7 @@ async fn queue(store: &Store, count: usize) -> Vec<Uuid> {
         purpose: "a story".to_owned(),
         model: MODEL.to_owned(),
         body: body(&format!("text {nth}")),
+        project: None,
         task: None,
         agent: None,
         session: None,

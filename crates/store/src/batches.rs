@@ -6,11 +6,11 @@ mod begin;
 mod course;
 mod lease;
 mod list;
-mod queue;
+pub(crate) mod queue;
 mod record;
 
 use chrono::{DateTime, Utc};
-use hive_domain::{AgentId, BatchRequestState, NanoUsd, SessionId, TaskId, Usage};
+use hive_domain::{AgentId, BatchRequestState, NanoUsd, ProjectId, SessionId, TaskId, Usage};
 use uuid::Uuid;
 
 pub use begin::{QueuedRequest, Waiting};
@@ -32,6 +32,8 @@ pub struct NewBatchRequest {
     pub model: String,
     /// The body of a message without `stream`, sent byte for byte.
     pub body: String,
+    /// The project that it is charged to; the task's, the agent's or the session's unless named.
+    pub project: Option<ProjectId>,
     /// The task that it is charged to.
     pub task: Option<TaskId>,
     /// The agent that it is charged to; the task's unless named.

@@ -3,12 +3,12 @@
 
 mod change;
 mod delete;
-mod feed;
+pub(crate) mod feed;
 mod propose;
 mod put;
 mod redact;
 mod uses;
-mod vectors;
+pub(crate) mod vectors;
 pub(crate) mod versions;
 
 use chrono::{DateTime, Utc};

@@ -2,7 +2,14 @@
 //! nobody sees until it is published; see [`crate::contexts`].
 
 mod begin;
+mod changes;
+mod diff;
+mod end;
+mod lease;
+mod material;
+mod phases;
 mod read;
+mod rollback;
 
 use chrono::{DateTime, Utc};
 use hive_domain::{
@@ -11,7 +18,14 @@ use hive_domain::{
 use serde_json::Value;
 
 pub use begin::{Begun, NewCycle};
+pub use changes::{ChangeKind, NightChange, NightEntry};
+pub use diff::{CHANGE_KINDS, CycleChange, EntryText, ShownEntry};
+pub use end::GateFinding;
+pub use lease::CycleLease;
+pub use material::{NightItem, NightProbe};
+pub use phases::{NightAnswer, NightRequest, PhaseEnd};
 pub use read::CycleFilter;
+pub use rollback::{RollbackConflict, RollbackObstacle, RollbackWish, RolledBack};
 
 /// A night as it stands.
 #[derive(Clone, Debug, PartialEq)]

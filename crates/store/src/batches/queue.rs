@@ -1,7 +1,8 @@
 //! Taking requests in, and reading what came of them.
 
-use hive_domain::{AgentId, NanoUsd, SessionId, TaskId, Usage};
+use hive_domain::{AgentId, NanoUsd, ProjectId, SessionId, TaskId, Usage};
 use serde_json::{Map, Value};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{BatchAnswer, NewBatchRequest};
@@ -20,52 +21,8 @@ impl Store {
     /// [`Error::Invalid`] for a body that is no JSON object or has `stream`, or a task, an agent or a session that does
     /// not exist; [`Error::Conflict`] when an id stands for another request.
     pub async fn queue_batch_requests(&self, requests: &[NewBatchRequest]) -> Result<u64> {
-        for request in requests {
-            check_body(&request.body)?;
-        }
-        let of = |field: fn(&NewBatchRequest) -> Option<Uuid>| requests.iter().map(field).collect::<Vec<_>>();
-        let ids = requests.iter().map(|request| request.id).collect::<Vec<_>>();
-        let purposes = requests.iter().map(|request| request.purpose.clone()).collect::<Vec<_>>();
-        let models = requests.iter().map(|request| request.model.clone()).collect::<Vec<_>>();
-        let bodies = requests.iter().map(|request| request.body.clone()).collect::<Vec<_>>();
         let mut tx = self.pool.begin().await?;
-        let new = sqlx::query!(
-            "INSERT INTO batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id)
-             SELECT g.id, g.purpose, g.model, g.body,
-                    coalesce(t.project_id, a.project_id, s.project_id, '00000000-0000-7000-8000-000000000001'),
-                    g.task_id, coalesce(g.agent_id, t.assigned_agent_id), coalesce(g.session_id, t.session_id)
-             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[])
-                      AS g (id, purpose, model, body, task_id, agent_id, session_id)
-             LEFT JOIN tasks t ON t.id = g.task_id
-             LEFT JOIN agents a ON a.id = g.agent_id
-             LEFT JOIN sessions s ON s.id = g.session_id
-             ORDER BY g.id
-             ON CONFLICT (id) DO NOTHING",
-            &ids,
-            &purposes,
-            &models,
-            &bodies,
-            &of(|request| request.task.map(TaskId::uuid)) as &[Option<Uuid>],
-            &of(|request| request.agent.map(AgentId::uuid)) as &[Option<Uuid>],
-            &of(|request| request.session.map(SessionId::uuid)) as &[Option<Uuid>],
-        )
-        .execute(&mut *tx)
-        .await
-        .map_err(refused)?
-        .rows_affected();
-        let other = sqlx::query_scalar!(
-            "SELECT r.id FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS g (id, purpose, model, body)
-             JOIN batch_requests r ON r.id = g.id
-             WHERE (r.purpose, r.model, r.body) IS DISTINCT FROM (g.purpose, g.model, g.body) LIMIT 1",
-            &ids,
-            &purposes,
-            &models,
-            &bodies,
-        );
-        if let Some(id) = other.fetch_optional(&mut *tx).await? {
-            let message = format!("request {id} of a batch was queued before and asks for something else");
-            return Err(Error::Conflict { code: "batch_request_reused", message });
-        }
+        let new = queue(&mut tx, requests).await?;
         tx.commit().await?;
         Ok(new)
     }
@@ -115,6 +72,58 @@ impl Store {
         });
         rows.collect()
     }
+}
+
+/// See [`Store::queue_batch_requests`].
+pub(crate) async fn queue(connection: &mut PgConnection, requests: &[NewBatchRequest]) -> Result<u64> {
+    for request in requests {
+        check_body(&request.body)?;
+    }
+    let of = |field: fn(&NewBatchRequest) -> Option<Uuid>| requests.iter().map(field).collect::<Vec<_>>();
+    let ids = requests.iter().map(|request| request.id).collect::<Vec<_>>();
+    let purposes = requests.iter().map(|request| request.purpose.clone()).collect::<Vec<_>>();
+    let models = requests.iter().map(|request| request.model.clone()).collect::<Vec<_>>();
+    let bodies = requests.iter().map(|request| request.body.clone()).collect::<Vec<_>>();
+    let new = sqlx::query!(
+        "INSERT INTO batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id)
+         SELECT g.id, g.purpose, g.model, g.body,
+                coalesce(g.project_id, t.project_id, a.project_id, s.project_id, '00000000-0000-7000-8000-000000000001'),
+                g.task_id, coalesce(g.agent_id, t.assigned_agent_id), coalesce(g.session_id, t.session_id)
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::uuid[],
+                             $8::uuid[])
+                  AS g (id, purpose, model, body, task_id, agent_id, session_id, project_id)
+         LEFT JOIN tasks t ON t.id = g.task_id
+         LEFT JOIN agents a ON a.id = g.agent_id
+         LEFT JOIN sessions s ON s.id = g.session_id
+         ORDER BY g.id
+         ON CONFLICT (id) DO NOTHING",
+        &ids,
+        &purposes,
+        &models,
+        &bodies,
+        &of(|request| request.task.map(TaskId::uuid)) as &[Option<Uuid>],
+        &of(|request| request.agent.map(AgentId::uuid)) as &[Option<Uuid>],
+        &of(|request| request.session.map(SessionId::uuid)) as &[Option<Uuid>],
+        &of(|request| request.project.map(ProjectId::uuid)) as &[Option<Uuid>],
+    )
+    .execute(&mut *connection)
+    .await
+    .map_err(refused)?
+    .rows_affected();
+    let other = sqlx::query_scalar!(
+        "SELECT r.id FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS g (id, purpose, model, body)
+         JOIN batch_requests r ON r.id = g.id
+         WHERE (r.purpose, r.model, r.body) IS DISTINCT FROM (g.purpose, g.model, g.body) LIMIT 1",
+        &ids,
+        &purposes,
+        &models,
+        &bodies,
+    );
+    if let Some(id) = other.fetch_optional(&mut *connection).await? {
+        let message = format!("request {id} of a batch was queued before and asks for something else");
+        return Err(Error::Conflict { code: "batch_request_reused", message });
+    }
+    Ok(new)
 }
 
 fn check_body(body: &str) -> Result<()> {

@@ -130,7 +130,11 @@ impl Once {
 async fn mark(connection: &mut PgConnection, id: ContextId, change: &ContextChange) -> Result<()> {
     sqlx::query!(
         "UPDATE contexts SET importance = COALESCE($2, importance), pinned = COALESCE($3, pinned),
-                             locked = COALESCE($4, locked), version = version + 1, changed_tx = pg_current_xact_id()
+                             locked = COALESCE($4, locked), version = version + 1, changed_tx = pg_current_xact_id(),
+                             -- A night that is not published must not retire what is locked; see the constraint.
+                             died_version = CASE WHEN $4 AND NOT EXISTS (
+                                     SELECT FROM memory_versions v WHERE v.id = died_version AND v.state = 'active')
+                                 THEN NULL ELSE died_version END
          WHERE id = $1",
         id.uuid(),
         change.importance,
@@ -138,7 +142,14 @@ async fn mark(connection: &mut PgConnection, id: ContextId, change: &ContextChan
         change.locked,
     )
     .execute(connection)
-    .await?;
+    .await
+    .map_err(|error| match Error::constraint(&error) {
+        Some("contexts_locked_survives") => {
+            let message = "a night retired the entry; take the night back to lock it".to_owned();
+            Error::Conflict { code: "context_retired", message }
+        }
+        _ => error.into(),
+    })?;
     Ok(())
 }
 

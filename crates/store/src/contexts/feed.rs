@@ -253,7 +253,7 @@ impl TryFrom<Row> for FeedEntry {
 
 /// The numbers of a vector as pgvector sends it: two 16-bit words, the first of them the count, and big-endian floats. As
 /// an array each number would bring its length along.
-fn numbers(sent: &[u8]) -> Option<Vec<f32>> {
+pub(crate) fn numbers(sent: &[u8]) -> Option<Vec<f32>> {
     let (head, body) = sent.split_at_checked(4)?;
     let count = usize::from(u16::from_be_bytes([head[0], head[1]]));
     let (words, rest) = body.as_chunks::<4>();

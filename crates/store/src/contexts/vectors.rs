@@ -55,7 +55,7 @@ pub(super) fn indexed(model: &EmbeddingModel) -> String {
 }
 
 /// Attaches vectors, or notes that some are wanted of each model that is in use and not among them.
-pub(super) async fn attach(
+pub(crate) async fn attach(
     connection: &mut PgConnection,
     id: ContextId,
     vectors: Option<&Vectors>,

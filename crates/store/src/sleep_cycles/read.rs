@@ -63,8 +63,10 @@ macro_rules! select_cycles {
                       c.version_id, c.created_at, c.state::text AS "state!", c.phase::text AS "phase!", c.worker,
                       c.started_at, c.extracted, c.merged, c.superseded, c.promoted, c.decayed, c.refused, c.kept,
                       c.skipped, c.stopped_by, c.probes, c.quality_before, c.quality_after, c.failure, c.finished_at,
-                      c.rolled_back_at, c.rolled_back_by, l.requests AS "requests!", l.input AS "input_tokens!",
-                      l.output AS "output_tokens!", l.cost AS "cost!", l.assumed AS "unknown_cost!"
+                      c.rolled_back_at, c.rolled_back_by, greatest(c.requests, l.requests) AS "requests!",
+                      greatest(c.input_tokens, l.input) AS "input_tokens!",
+                      greatest(c.output_tokens, l.output) AS "output_tokens!",
+                      greatest(c.cost_nano_usd, l.cost) AS "cost!", l.assumed AS "unknown_cost!"
                FROM sleep_cycles c CROSS JOIN LATERAL (
                    SELECT count(DISTINCT r.request_id) AS requests,
                           coalesce(sum(b.input_tokens + b.cache_read_tokens + b.cache_write_tokens), 0)::bigint AS input,

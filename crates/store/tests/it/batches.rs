@@ -23,6 +23,7 @@ fn request(task: Option<TaskId>) -> NewBatchRequest {
         purpose: "a test".to_owned(),
         model: MODEL.to_owned(),
         body: r#"{"model":"claude-haiku-5-5","max_tokens":8}"#.to_owned(),
+        project: None,
         task,
         agent: None,
         session: None,

@@ -1,0 +1,287 @@
+//! The ends of a night: published by the one switch, or undone as if it had never been.
+
+use hive_domain::{CycleId, CyclePhase};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{CycleLease, SleepCycle, read};
+use crate::{
+    error::{Error, Result},
+    pool::Store,
+    text::storable,
+};
+
+/// What the gate found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GateFinding {
+    /// For each probe, by its number, whether it was answered before and is after.
+    pub probes: Vec<(bool, bool)>,
+    /// Entries of the owner that the night left alone.
+    pub kept: i32,
+}
+
+impl GateFinding {
+    /// The share that was answered before, and the one after; none without probes.
+    #[must_use]
+    pub fn quality(&self) -> Option<(f32, f32)> {
+        if self.probes.is_empty() {
+            return None;
+        }
+        let share = |answered: usize| answered as f32 / self.probes.len() as f32;
+        Some((
+            share(self.probes.iter().filter(|(before, _)| *before).count()),
+            share(self.probes.iter().filter(|(_, after)| *after).count()),
+        ))
+    }
+
+    /// Whether less is answered than before.
+    #[must_use]
+    pub fn drops(&self) -> bool {
+        self.quality().is_some_and(|(before, after)| after < before)
+    }
+}
+
+impl Store {
+    /// Publishes what a night made, unless the gate found that less is answered than before; then it is rejected. What
+    /// somebody changed since the night read it is left out, with all that was made of it.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `sleep_cycle_fenced`, or `sleep_cycle_phase` before the last phase.
+    pub async fn publish_cycle(&self, lease: CycleLease, gate: &GateFinding) -> Result<SleepCycle> {
+        let mut tx = self.pool.begin().await?;
+        if lease.hold(&mut tx).await? != CyclePhase::Publish {
+            return Err(Error::Conflict {
+                code: "sleep_cycle_phase",
+                message: "there are phases before the last one".to_owned(),
+            });
+        }
+        let cycle = lease.cycle.id;
+        let (numbers, (before, after)): (Vec<i32>, (Vec<bool>, Vec<bool>)) =
+            (0..).zip(gate.probes.iter().copied()).unzip();
+        sqlx::query!(
+            "UPDATE sleep_probes p SET before = g.before, after = g.after
+             FROM unnest($2::int[], $3::bool[], $4::bool[]) AS g (number, before, after)
+             WHERE p.cycle_id = $1 AND p.number = g.number",
+            cycle.uuid(),
+            &numbers,
+            &before,
+            &after,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let quality = gate.quality();
+        sqlx::query!(
+            "UPDATE sleep_cycles SET probes = $2, quality_before = $3, quality_after = $4, kept = $5 WHERE id = $1",
+            cycle.uuid(),
+            i32::try_from(gate.probes.len()).unwrap_or(i32::MAX),
+            quality.map(|quality| quality.0),
+            quality.map(|quality| quality.1),
+            gate.kept,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if gate.drops() {
+            undo(&mut tx, &lease.cycle, "rejected_by_gate", None).await?;
+        } else {
+            leave_out(&mut tx, &lease.cycle).await?;
+            switch(&mut tx, lease.cycle.version.uuid(), "building", "active").await?;
+            close(&mut tx, cycle, "completed", None).await?;
+        }
+        let ended = read::one(&mut tx, cycle).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    /// Ends a night as failed. Nothing of it is left but the report.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] `sleep_cycle_fenced`.
+    pub async fn fail_cycle(&self, lease: CycleLease, failure: &str) -> Result<SleepCycle> {
+        let mut tx = self.pool.begin().await?;
+        lease.hold(&mut tx).await?;
+        undo(&mut tx, &lease.cycle, "failed", Some(failure)).await?;
+        let ended = read::one(&mut tx, lease.cycle.id).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+
+    /// Stops a night that is under way, whoever has it. Nothing of it is left but the report.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] `sleep_cycle_over` when it has ended.
+    pub async fn cancel_cycle(&self, id: CycleId, by: &str) -> Result<SleepCycle> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!("SELECT FROM sleep_cycles WHERE id = $1 FOR NO KEY UPDATE", id.uuid())
+            .fetch_optional(&mut *tx)
+            .await?;
+        let cycle = read::one(&mut tx, id).await?;
+        if !cycle.state.is_open() {
+            let message = format!("the sleep cycle is {} already", cycle.state);
+            return Err(Error::Conflict { code: "sleep_cycle_over", message });
+        }
+        undo(&mut tx, &cycle, "cancelled", Some(&format!("stopped by {by}"))).await?;
+        let ended = read::one(&mut tx, id).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
+}
+
+/// Takes changes out whose entries are not as the night read them, and all that was made of these.
+async fn leave_out(connection: &mut PgConnection, cycle: &SleepCycle) -> Result<()> {
+    let version = cycle.version.uuid();
+    // All that the night touched, so that nobody changes it before the switch.
+    sqlx::query!(
+        "SELECT FROM contexts WHERE died_version = $1 OR born_version = $1 ORDER BY id FOR NO KEY UPDATE",
+        version
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let stale = sqlx::query_scalar!(
+        r#"WITH RECURSIVE stale AS (
+               SELECT s.id, s.born FROM sleep_changes s
+               WHERE s.cycle_id = $1 AND (
+                   EXISTS (
+                       SELECT FROM unnest(s.retired, s.versions) AS r (id, version)
+                       LEFT JOIN contexts c ON c.id = r.id
+                       WHERE c.id IS NULL OR c.version <> r.version OR c.died_version IS DISTINCT FROM $2
+                          OR c.locked OR c.pinned)
+                   -- Another night that was taken back meanwhile takes with it what was drawn from what it brought.
+                   OR EXISTS (
+                       SELECT FROM contexts c JOIN memory_versions v ON v.id = c.born_version
+                       WHERE c.id = ANY(s.sources) AND v.id <> $2 AND v.state <> 'active')
+                   OR s.born IS NOT NULL AND s.kind NOT IN ('refused', 'dropped') AND NOT EXISTS (
+                       SELECT FROM contexts c WHERE c.id = s.born))
+               UNION
+               SELECT s.id, s.born FROM sleep_changes s, stale
+               WHERE s.cycle_id = $1 AND stale.born IS NOT NULL
+                 AND (stale.born = ANY(s.retired) OR stale.born = ANY(s.sources)))
+           SELECT id AS "id!" FROM stale ORDER BY id"#,
+        cycle.id.uuid(),
+        version,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    if stale.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "WITH dropped AS (
+             UPDATE sleep_changes SET kind = 'dropped', reason = reason || '; but somebody changed what it was made of'
+             WHERE id = ANY($1) RETURNING born, retired
+         ), revived AS (
+             UPDATE contexts c SET died_version = NULL, changed_tx = pg_current_xact_id()
+             FROM dropped d WHERE c.id = ANY(d.retired) AND c.died_version = $2
+         )
+         INSERT INTO context_tombstones (context_id, project_id, cause_id, deleted_by)
+         SELECT c.id, c.project_id, c.id, 'night' FROM contexts c JOIN dropped d ON d.born = c.id
+         ON CONFLICT DO NOTHING",
+        &stale,
+        version,
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "DELETE FROM contexts WHERE born_version = $2 AND id IN (SELECT born FROM sleep_changes WHERE id = ANY($1))",
+        &stale,
+        version,
+    )
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// Undoes a night: its version is never seen. What it brought is kept for a look when the gate rejected it, else it goes.
+pub(super) async fn undo(
+    connection: &mut PgConnection,
+    cycle: &SleepCycle,
+    state: &str,
+    failure: Option<&str>,
+) -> Result<()> {
+    let version = cycle.version.uuid();
+    release(connection, version).await?;
+    if state != "rejected_by_gate" {
+        sqlx::query!(
+            "INSERT INTO context_tombstones (context_id, project_id, cause_id, deleted_by)
+             SELECT id, project_id, id, 'night' FROM contexts WHERE born_version = $1 ON CONFLICT DO NOTHING",
+            version
+        )
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query!("DELETE FROM contexts WHERE born_version = $1", version)
+            .execute(&mut *connection)
+            .await?;
+    }
+    sqlx::query!(
+        "UPDATE batch_requests b
+         SET state = 'canceled', error = 'the sleep cycle is over', completed_at = now(), updated_at = now()
+         FROM (SELECT q.id FROM batch_requests q JOIN sleep_requests r ON r.request_id = q.id
+               WHERE r.cycle_id = $1 AND q.state = 'queued' ORDER BY q.id FOR NO KEY UPDATE OF q) AS own
+         WHERE b.id = own.id",
+        cycle.id.uuid(),
+    )
+    .execute(&mut *connection)
+    .await?;
+    switch(connection, version, "building", "rejected").await?;
+    close(connection, cycle.id, state, failure).await
+}
+
+/// Takes the marks of a version off the entries that it retired.
+pub(super) async fn release(connection: &mut PgConnection, version: Uuid) -> Result<u64> {
+    let released = sqlx::query!(
+        "UPDATE contexts c SET died_version = NULL, changed_tx = pg_current_xact_id()
+         FROM (SELECT id FROM contexts WHERE died_version = $1 ORDER BY id FOR NO KEY UPDATE) AS own
+         WHERE c.id = own.id",
+        version
+    );
+    Ok(released.execute(connection).await?.rows_affected())
+}
+
+/// The one switch.
+pub(super) async fn switch(connection: &mut PgConnection, version: Uuid, from: &str, to: &str) -> Result<()> {
+    let moved = sqlx::query!(
+        "UPDATE memory_versions
+         SET state = $3::text::memory_version_state, state_at = now(), changed_tx = pg_current_xact_id()
+         WHERE id = $1 AND state = $2::text::memory_version_state",
+        version,
+        from,
+        to,
+    );
+    if moved.execute(connection).await?.rows_affected() == 1 {
+        return Ok(());
+    }
+    Err(Error::Conflict { code: "memory_version_state", message: format!("the version is not {from}") })
+}
+
+async fn close(connection: &mut PgConnection, id: CycleId, state: &str, failure: Option<&str>) -> Result<()> {
+    let failure = failure.map(storable);
+    sqlx::query!(
+        "WITH calls AS (
+             SELECT count(DISTINCT r.request_id) AS requests,
+                    coalesce(sum(b.input_tokens + b.cache_read_tokens + b.cache_write_tokens), 0)::bigint AS input,
+                    coalesce(sum(b.output_tokens), 0)::bigint AS output,
+                    coalesce(sum(b.cost_nano_usd), 0)::bigint AS cost
+             FROM sleep_requests r LEFT JOIN batch_calls b ON b.request_id = r.request_id WHERE r.cycle_id = $1
+         ), counts AS (
+             SELECT count(*) FILTER (WHERE kind = 'extracted') AS extracted,
+                    coalesce(sum(cardinality(retired)) FILTER (WHERE kind = 'merged'), 0) AS merged,
+                    coalesce(sum(cardinality(retired)) FILTER (WHERE kind = 'superseded'), 0) AS superseded,
+                    count(*) FILTER (WHERE kind = 'promoted') AS promoted,
+                    coalesce(sum(cardinality(retired)) FILTER (WHERE kind = 'decayed'), 0) AS decayed,
+                    count(*) FILTER (WHERE kind = 'refused') AS refused
+             FROM sleep_changes WHERE cycle_id = $1
+         )
+         UPDATE sleep_cycles c
+         SET state = $2::text::sleep_cycle_state, failure = $3, worker = NULL, lease_until = NULL,
+             finished_at = clock_timestamp(), updated_at = now(), requests = calls.requests, input_tokens = calls.input,
+             output_tokens = calls.output, cost_nano_usd = calls.cost, extracted = counts.extracted::int,
+             merged = counts.merged::int, superseded = counts.superseded::int, promoted = counts.promoted::int,
+             decayed = counts.decayed::int, refused = counts.refused::int
+         FROM calls, counts WHERE c.id = $1",
+        id.uuid(),
+        state,
+        failure.as_deref(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
