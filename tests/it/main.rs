@@ -48,6 +48,7 @@ mod rolling_restart;
 mod routing;
 mod rush;
 mod segments;
+mod sleeping;
 mod steering;
 mod thousand_messages;
 mod timers;

@@ -7,4 +7,3 @@ pub mod openapi;
 pub mod ready;
 pub mod sleep;
 pub mod wake;
-pub mod whom;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::names;
-use crate::routes::system::whom::Whom;
+use crate::whom::Whom;
 
 /// Times to come that are shown.
 const TIMES: usize = 5;

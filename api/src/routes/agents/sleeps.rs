@@ -34,7 +34,7 @@ pub struct SleepList {
 pub async fn handle(
     State(app): State<Arc<App>>,
     Id(id): Id<AgentId>,
-    mut query: Query,
+    query: Query,
 ) -> Result<Json<SleepList>> {
     let page = query.page::<SleepId>()?;
     let mut sleeps = app.store.sleeps(id, page.cursor, page.limit + 1).await?;

@@ -24,8 +24,9 @@ use crate::{
     error::Result,
     etag,
     faults::Faults,
-    routes::{system::whom::Whom, tasks::submission::Submission},
+    routes::tasks::submission::Submission,
     views::{ScheduleView, catch_up, overlap},
+    whom::Whom,
 };
 
 /// A schedule to be made. `name`, `cron` and one of `task`, `duty` and `sleep` are required.

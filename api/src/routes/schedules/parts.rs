@@ -5,12 +5,7 @@ use hive_store::{DutyOptions, Makes, Plan, housekeeping::Duty};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{
-    app::App,
-    error::Result,
-    faults::Faults,
-    routes::{system::whom::Whom, tasks::submission::Submission},
-};
+use crate::{app::App, error::Result, faults::Faults, routes::tasks::submission::Submission, whom::Whom};
 
 const MAX_NAME: usize = 255;
 /// Slots that are caught up at most; the schema of the store says the same.

@@ -21,8 +21,9 @@ use crate::{
     etag,
     faults::Faults,
     ids::Id,
-    routes::{system::whom::Whom, tasks::submission::Submission},
+    routes::tasks::submission::Submission,
     views::{ScheduleView, catch_up, overlap},
+    whom::Whom,
 };
 
 /// What is to change. What is not named stays as it is.

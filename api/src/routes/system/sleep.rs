@@ -9,13 +9,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::whom::Whom;
 use crate::{
     app::{ACTOR, App},
     error::Result,
     faults::Faults,
     idempotency::{self, Keyed, Turn},
     views::{SleepView, sleep_refusal},
+    whom::Whom,
 };
 
 /// What became of a wish that agents sleep.

@@ -8,13 +8,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::whom::Whom;
 use crate::{
     app::{ACTOR, App},
     error::Result,
     faults::Faults,
     idempotency::{self, Keyed, Turn},
     views::SleepView,
+    whom::Whom,
 };
 
 /// What became of a wish that agents wake.

@@ -5,7 +5,8 @@ use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 use hive_domain::{
     ActionKind, ActionStatus, AgentStatus, Audience, BatchRequestState, BatchState, CatchUp, ConversationId,
     DeliveryState, Lifecycle, MemoryScope, MessageId, MessageKind, MessagePolicy, Overlap, PauseMode,
-    RouteReason, SleepId, SleepState, SlotOutcome, StatusReason, TaskStatus, TrustClass, VersionState, WakeReason,
+    RouteReason, SleepId, SleepState, SlotOutcome, StatusReason, TaskStatus, TrustClass, VersionState,
+    WakeReason,
     journal::{
         AgentMessage, Briefing, Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop,
         ToolResults,

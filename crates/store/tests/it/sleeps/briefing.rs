@@ -67,7 +67,9 @@ async fn a_later_night_tells_what_an_untold_one_would_have() {
     night_that_brings(&bed, "First.").await;
     night_that_brings(&bed, "Second.").await;
     let task = bed.enqueue().await;
-    let told = text(bed.store.brief(&mut bed.claim(task).await).await.unwrap());
+    let mut lease = bed.claim(task).await;
+    let told = text(bed.store.brief(&mut lease).await.unwrap());
+    bed.settle_with(&lease, &outcome("done")).await;
     assert!(told.contains("2 new") && told.contains("First.") && told.contains("Second."), "{told}");
     assert_eq!(bed.number("SELECT count(*) FROM sleeps WHERE briefing_due").await, 0);
     night_that_brings(&bed, "Third.").await;
@@ -99,8 +101,10 @@ async fn what_a_night_saves_is_counted_with_its_sample() {
     let work = async |tokens: i64| {
         let task = bed.enqueue().await;
         bed.settle(task, &outcome("done")).await;
-        bed.execute(&format!("UPDATE tasks SET input_tokens = {tokens}, cost_nano_usd = {tokens} WHERE id = '{task}'"))
-            .await;
+        bed.execute(&format!(
+            "UPDATE tasks SET input_tokens = {tokens}, cost_nano_usd = {tokens} WHERE id = '{task}'"
+        ))
+        .await;
     };
     for tokens in [900, 1_100, 1_000] {
         work(tokens).await;
@@ -112,7 +116,10 @@ async fn what_a_night_saves_is_counted_with_its_sample() {
     work(600).await;
     let savings = bed.store.savings(bed.agent, &[sleep.id]).await.unwrap();
     let (before, after) = (savings[0].1.before, savings[0].1.after);
-    assert_eq!((before.tasks, before.tokens_per_task, before.cost_per_task), (3, Some(1_000.0), Some(NanoUsd(1_000))));
+    assert_eq!(
+        (before.tasks, before.tokens_per_task, before.cost_per_task),
+        (3, Some(1_000.0), Some(NanoUsd(1_000)))
+    );
     assert_eq!((after.tasks, after.tokens_per_task), (2, Some(500.0)));
     let census = bed.store.sleep_census().await.unwrap();
     assert_eq!((census.before.tasks, census.after.tokens_per_task), (3, Some(500.0)));

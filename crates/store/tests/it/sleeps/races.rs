@@ -19,7 +19,11 @@ async fn whoever_asks_at_the_same_moment_begins_one_night_and_one_cycle() {
     let triggers = [SleepTrigger::Cron, SleepTrigger::Idle, SleepTrigger::Pressure, SleepTrigger::Manual];
     let asked = others.iter().zip(triggers).map(|(store, trigger)| async move {
         // Overlapping groups, in different orders of naming.
-        let whom = if trigger == SleepTrigger::Manual { Sleepers::All } else { Sleepers::AgentType("qa".to_owned()) };
+        let whom = if trigger == SleepTrigger::Manual {
+            Sleepers::All
+        } else {
+            Sleepers::AgentType("qa".to_owned())
+        };
         store.sleep(&whom, trigger, trigger.as_str()).await.unwrap()
     });
     let put = futures::future::join_all(asked).await;
@@ -54,7 +58,11 @@ async fn many_who_wake_end_a_night_once() {
         assert_eq!(events.len(), 4, "{events:?}");
         assert!(matches!(sleep.wake_reason, Some(WakeReason::CycleEnded | WakeReason::Requested)));
     }
-    assert_eq!(bed.number("SELECT count(*) FROM sleeps WHERE briefing_due").await, 1, "the last one tells all");
+    assert_eq!(
+        bed.number("SELECT count(*) FROM sleeps WHERE briefing_due").await,
+        1,
+        "the last one tells all"
+    );
 }
 
 #[tokio::test]

@@ -107,7 +107,10 @@ async fn a_step_that_takes_too_long_does_not_keep_the_agent_awake() {
     let task = bed.enqueue().await;
     let mut lease = bed.claim(task).await;
     put_to_sleep(&bed).await;
-    bed.execute("UPDATE sleeps SET began_at = began_at - interval '1 h', falls_by = falls_by - interval '1 h'").await;
+    bed.execute(
+        "UPDATE sleeps SET began_at = began_at - interval '1 h', falls_by = falls_by - interval '1 h'",
+    )
+    .await;
     assert_eq!(bed.store.fall_asleep().await.unwrap().len(), 1);
     let (_, events) = night(&bed).await;
     assert_eq!(events[1].data["still_running"], 1);
@@ -204,6 +207,9 @@ async fn groups_are_found_and_what_does_not_exist_is_named() {
     assert_eq!(sleep(Sleepers::Role("Builds things.".to_owned())).await.unwrap().begun.len(), 1);
     bed.execute("UPDATE sleeps SET state = 'waking', waking_at = now(), wake_reason = 'requested'").await;
     bed.store.end_nights().await.unwrap();
-    bed.store.update_agent(bed.agent, None, None, Some(hive_domain::AgentStatus::Inactive), None).await.unwrap();
+    bed.store
+        .update_agent(bed.agent, None, None, Some(hive_domain::AgentStatus::Inactive), None)
+        .await
+        .unwrap();
     assert_eq!(sleep(only(bed.agent)).await.unwrap().refused, [(bed.agent, SleepRefusal::Inactive)]);
 }

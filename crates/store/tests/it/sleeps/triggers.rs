@@ -100,7 +100,7 @@ async fn a_schedule_puts_its_agents_to_sleep() {
     let bed = Bed::make().await;
     let plan = Plan {
         name: "nightly".to_owned(),
-        cron: "0 3 * * *".to_owned(),
+        cron: "* * * * * *".to_owned(),
         time_zone: "UTC".to_owned(),
         overlap: hive_domain::Overlap::Skip,
         catch_up: hive_domain::CatchUp::One,
@@ -113,16 +113,21 @@ async fn a_schedule_puts_its_agents_to_sleep() {
     bed.store.create_schedule(&new).await.unwrap();
     let kept = bed.store.schedule(id).await.unwrap().plan.makes;
     assert!(matches!(kept, Makes::Sleep(Sleepers::AgentIds(ids)) if ids == [bed.agent]));
-    bed.execute("UPDATE schedules SET next_slot = now() - interval '1 s'").await;
+    bed.execute("UPDATE schedules SET next_slot = now() - interval '2 s'").await;
     let fired = bed.store.fire(id, None).await.unwrap();
     assert_eq!((fired.lags.len(), fired.refused), (1, 0));
     let (night, _) = super::night(&bed).await;
     assert_eq!((night.trigger, night.requested_by.as_str()), (SleepTrigger::Cron, "schedule nightly"));
 
+    bed.execute("DELETE FROM cron_slots").await;
     bed.execute("UPDATE sleeps SET state = 'waking', waking_at = now(), wake_reason = 'requested'").await;
     bed.store.end_nights().await.unwrap();
     bed.enqueue_with(|new| new.priority = hive_domain::Priority::try_from(1).unwrap()).await;
-    bed.execute("UPDATE schedules SET next_slot = now() - interval '1 s'").await;
+    bed.execute("UPDATE schedules SET next_slot = now() - interval '2 s'").await;
     let fired = bed.store.fire(id, None).await.unwrap();
-    assert_eq!((fired.lags.len(), fired.refused), (0, 1), "who has urgent work stays awake, and the slot says so");
+    assert_eq!(
+        (fired.lags.len(), fired.refused),
+        (0, 1),
+        "who has urgent work stays awake, and the slot says so"
+    );
 }
