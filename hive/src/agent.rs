@@ -80,7 +80,7 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
                 return output::json(&page);
             }
             let agents = page["items"].as_array().cloned().unwrap_or_default();
-            let row = |agent: &serde_json::Value| {
+            let row = |agent: &Value| {
                 ["id", "type", "name", "status", "sleep_state", "version", "model"]
                     .iter()
                     .map(|field| output::plain(&output::text(&agent[*field])))
