@@ -6,8 +6,8 @@ use anyhow::Context;
 use hive_domain::{MessagePolicy, StatusReason, TaskId, TaskStatus, task::Task};
 use hive_embed::Embedder;
 use hive_memory::Memory;
-use hive_queue::{Queue, Ticket};
-use hive_store::{Changed, Store};
+use hive_queue::{Queue, Ticket, agent_events};
+use hive_store::{Changed, Sleep, Store};
 use hive_telemetry::{Health, MetricsHandle};
 use serde_json::json;
 use tokio::sync::Semaphore;
@@ -147,6 +147,14 @@ impl App {
     pub async fn tell_changed(&self, changed: Changed) {
         let update = json!({ "task_id": changed.task, "seq": changed.event_seq, "status": changed.status });
         self.queue.notify(TASK_UPDATES, &update.to_string()).await;
+    }
+
+    /// Tells who watches an agent that it falls asleep or wakes.
+    pub async fn tell_sleeps(&self, sleeps: &[Sleep]) {
+        for sleep in sleeps {
+            let event = json!({ "sleep_id": sleep.id, "state": sleep.state });
+            self.queue.notify(&agent_events(sleep.agent), &event.to_string()).await;
+        }
     }
 
     /// Tells the watchers, and the worker that runs the task, that a person wrote.

@@ -22,6 +22,7 @@ mod query;
 mod routes;
 mod serve;
 mod views;
+mod whom;
 
 pub use config::Config;
 pub use openapi::document;

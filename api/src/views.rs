@@ -16,6 +16,7 @@ mod result;
 mod routing;
 mod schedule;
 mod session;
+mod sleep;
 mod sleep_cycle;
 mod step;
 mod task;
@@ -32,12 +33,13 @@ pub use model::{ModelFindingView, ModelRefreshView, ModelView};
 pub use money::{BudgetView, UsageSumView};
 pub use names::{
     agent_status, call_kind, catch_up, dependency_policy, effort, memory_scope, message_policy, overlap,
-    pause_mode, task_status, trust_class,
+    pause_mode, sleep_refusal, task_status, trust_class,
 };
 pub use queue::{PauseView, TaskLimitView};
 pub use routing::RoutingView;
 pub use schedule::{ScheduleView, SlotView};
 pub use session::SessionView;
+pub use sleep::{ListedSleepView, SleepSettingsView, SleepView};
 pub use sleep_cycle::{CycleChangeView, SleepCycleView};
 pub use step::StepView;
 pub use task::TaskView;

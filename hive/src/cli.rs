@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     agent, batch, budget, cycle, dead, dev, doctor, eval, failure::Failure, housekeeping, message, migrate,
-    models, models::routing, probe, provider, queue, schedule, session, settings::Connection, task, usage,
-    verify,
+    models, models::routing, probe, provider, queue, schedule, session, settings::Connection, sleep, task,
+    usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -92,6 +92,10 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Put agents to sleep: what is new in their memory is worked through, and their tasks and messages wait.
+    Sleep(sleep::Options),
+    /// Wake agents that sleep.
+    Wake(sleep::Options),
     /// Look at agents.
     Agent {
         #[command(subcommand)]
@@ -175,6 +179,8 @@ impl Cli {
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
             Command::Message { command, common } => message::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,
+            Command::Sleep(options) => sleep::sleep(&options, self.json).await,
+            Command::Wake(options) => sleep::wake(&options, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
             Command::Models { command, common } => models::run(command, &common, self.json).await,
             Command::Routing { command, common } => routing::run(command, &common, self.json).await,

@@ -22,6 +22,7 @@ mod queue;
 mod schedule;
 mod session;
 mod settings;
+mod sleep;
 mod task;
 mod usage;
 mod verify;

@@ -7,7 +7,7 @@ use crate::{cli::Common, client::Client, failure::Failure, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a schedule, of a task or of a duty of housekeeping.
+    /// Make a schedule, of a task, of a duty of housekeeping or of nights.
     Create(Box<Create>),
     /// List schedules with their next time.
     List,
@@ -39,7 +39,7 @@ pub(crate) enum Command {
 }
 
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("made").args(["title", "task", "duty"]).required(true)))]
+#[command(group(clap::ArgGroup::new("made").args(["title", "task", "duty", "sleep_type", "sleep_agent", "sleep_all"]).required(true)))]
 pub(crate) struct Create {
     /// Unique in the project.
     name: String,
@@ -82,6 +82,15 @@ pub(crate) struct Create {
     /// A duty of housekeeping instead of a task; see `hive housekeeping list`.
     #[arg(long)]
     duty: Option<String>,
+    /// Put all agents of this type to sleep instead.
+    #[arg(long, value_name = "TYPE")]
+    sleep_type: Option<String>,
+    /// Or these agents, by their ids.
+    #[arg(long, value_name = "AGENT", num_args = 1..)]
+    sleep_agent: Vec<String>,
+    /// Or all agents.
+    #[arg(long)]
+    sleep_all: bool,
     /// Let the duty only look.
     #[arg(long, requires = "duty")]
     dry_run: bool,
@@ -106,11 +115,21 @@ impl Create {
         set("catch_up_limit", json!(self.catch_up_limit));
         set("enabled", json!(!self.disabled));
         set("duty", json!(self.duty));
+        set("sleep", self.sleep());
         if self.dry_run {
             set("options", json!({ "dry_run": true }));
         }
         set("task", self.task()?);
         Ok(body.into())
+    }
+
+    fn sleep(&self) -> Value {
+        match &self.sleep_type {
+            Some(kind) => json!({ "agent_type": kind }),
+            None if self.sleep_all => json!({ "all": true }),
+            None if self.sleep_agent.is_empty() => Value::Null,
+            None => json!({ "agent_ids": self.sleep_agent }),
+        }
     }
 
     fn task(&self) -> Result<Value, Failure> {
@@ -180,6 +199,7 @@ fn list(page: &Value) -> Result<(), Failure> {
 
 fn show(schedule: &Value) -> Result<(), Failure> {
     let makes = match &schedule["duty"] {
+        Value::Null if !schedule["sleep"].is_null() => format!("nights of {}", schedule["sleep"]),
         Value::Null => format!("task {:?}", output::text(&schedule["task"]["title"])),
         duty => format!("duty {}", output::text(duty)),
     };
@@ -236,6 +256,8 @@ mod tests {
         assert_eq!(task, expected);
         let duty = body(&["n", "--cron", "@daily", "--duty", "records", "--dry-run"]).unwrap();
         assert_eq!((&duty["duty"], &duty["options"]), (&json!("records"), &json!({ "dry_run": true })));
+        let night = body(&["n", "--cron", "@daily", "--sleep-type", "qa"]).unwrap();
+        assert_eq!(night["sleep"], json!({ "agent_type": "qa" }));
         body(&["n", "--cron", "@daily"]).unwrap_err();
         body(&["n", "--cron", "@daily", "--task", "{"]).unwrap_err();
         body(&["n", "--cron", "@daily", "--title", "T", "--duty", "records"]).unwrap_err();

@@ -67,6 +67,7 @@ pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure>
     report.extend(vec![store.verify_slots(grace).await.map_err(refused)?]);
     report.extend(store.verify_budgets().await.map_err(refused)?);
     report.extend(store.verify_messages().await.map_err(refused)?);
+    report.extend(store.verify_sleeps().await.map_err(refused)?);
     // Postgres was looked at: what it says is shown even when Redis is away.
     let unreachable = match tickets::verify(&store, &queue, options.ticket_grace).await {
         Ok(found) => {

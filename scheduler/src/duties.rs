@@ -8,6 +8,7 @@ mod messages;
 mod money;
 mod reconcile;
 mod schedules;
+mod sleep;
 
 pub use bulk_actions::bulk_actions;
 pub(crate) use bulk_actions::keep_acting;
@@ -24,3 +25,5 @@ pub(crate) use reconcile::keep_reconciled;
 pub use reconcile::{Pass, reconcile};
 pub(crate) use schedules::keep_schedules;
 pub use schedules::schedules;
+pub(crate) use sleep::{METRICS as SLEEP_METRICS, keep_sleep, keep_sleep_triggers};
+pub use sleep::{Tended, sleep, sleep_triggers};

@@ -68,6 +68,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     metrics::describe(&METRICS);
     metrics::describe(&duties::CENSUS_METRICS);
     metrics::describe(&duties::MONEY_METRICS);
+    metrics::describe(&duties::SLEEP_METRICS);
     hive_queue::describe_metrics();
     hive_store::describe_metrics();
     let doors = Doors::open(&config)?;
@@ -102,6 +103,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     duties.spawn(duties::keep_acting(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_schedules(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_messages(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_sleep(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_sleep_triggers(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_house(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_accounts(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_counted(doors.clone(), stop.clone()));

@@ -50,6 +50,7 @@ mod rolling_restart;
 mod routing;
 mod rush;
 mod segments;
+mod sleeping;
 mod steering;
 mod thousand_messages;
 mod timers;

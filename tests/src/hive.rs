@@ -129,6 +129,15 @@ impl TestHive {
         self.workers.push(program);
     }
 
+    /// Starts another scheduler and waits until it is at work.
+    pub async fn launch_scheduler(&mut self) -> usize {
+        self.spawn_scheduler();
+        let http = self.http.clone();
+        let index = self.schedulers.len() - 1;
+        self.schedulers[index].ready(&http).await;
+        index
+    }
+
     pub(crate) fn spawn_api(&mut self) {
         let number = self.apis.len() + 1;
         let data = self.path(&format!("data/api-{number}"));

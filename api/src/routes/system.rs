@@ -5,3 +5,5 @@ pub mod live;
 pub mod metrics;
 pub mod openapi;
 pub mod ready;
+pub mod sleep;
+pub mod wake;

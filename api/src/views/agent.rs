@@ -1,7 +1,7 @@
 //! An agent as it is shown.
 
 use chrono::{DateTime, Utc};
-use hive_domain::AgentStatus;
+use hive_domain::{AgentStatus, SleepState};
 use hive_store::Agent;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,6 +45,11 @@ pub struct AgentView {
     created_at: DateTime<Utc>,
     /// When it was last changed.
     updated_at: DateTime<Utc>,
+    /// Whether it is awake.
+    #[schema(schema_with = names::sleep_state)]
+    sleep_state: SleepState,
+    /// It wakes then at the latest; null while it is awake.
+    wake_by: Option<DateTime<Utc>>,
 }
 
 impl From<Agent> for AgentView {
@@ -66,6 +71,8 @@ impl From<Agent> for AgentView {
             limits: definition.limits.into(),
             created_at: agent.created_at,
             updated_at: agent.updated_at,
+            sleep_state: agent.sleep,
+            wake_by: agent.wake_by,
         }
     }
 }

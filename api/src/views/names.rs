@@ -2,9 +2,10 @@
 
 use hive_domain::{
     AgentStatus, Audience, CallKind, CatchUp, DeliveryState, Effort, MemoryScope, MessageKind, MessagePolicy,
-    Overlap, PauseMode, SlotOutcome, TaskStatus, TrustClass, routing::ANY, task::DependencyPolicy,
+    Overlap, PauseMode, SleepRefusal, SleepState, SleepTrigger, SlotOutcome, TaskStatus, TrustClass,
+    WakeReason, routing::ANY, task::DependencyPolicy,
 };
-use utoipa::openapi::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::{ObjectBuilder, Schema, Type, schema::SchemaType};
 
 fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Schema {
     let names: Vec<&str> = names.into_iter().collect();
@@ -86,6 +87,29 @@ pub fn effort() -> Schema {
     one_of(Effort::ALL.iter().map(|name| name.as_str()))
 }
 
+/// Why an agent sleeps.
+pub fn sleep_trigger() -> Schema {
+    one_of(SleepTrigger::ALL.iter().map(|name| name.as_str()))
+}
+
+/// Where a night stands.
+pub fn sleep_state() -> Schema {
+    one_of(SleepState::ALL.iter().map(|name| name.as_str()))
+}
+
+/// Why an agent stays awake.
+pub fn sleep_refusal() -> Schema {
+    one_of(SleepRefusal::ALL.iter().map(|name| name.as_str()))
+}
+
+/// Why an agent woke; null while it sleeps.
+pub fn wake_reason_or_null() -> Schema {
+    let names: Vec<Option<&str>> =
+        WakeReason::ALL.iter().map(|name| Some(name.as_str())).chain([None]).collect();
+    let types = SchemaType::from_iter([Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(types).enum_values(Some(names)).build().into()
+}
+
 /// The kinds of journal entries.
 pub fn step_kind() -> Schema {
     one_of([
@@ -96,6 +120,7 @@ pub fn step_kind() -> Schema {
         "message",
         "agent_message",
         "recalled",
+        "briefing",
         "intent",
         "outcome",
         "rollback",

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::names;
+use crate::whom::Whom;
 
 /// Times to come that are shown.
 const TIMES: usize = 5;
@@ -50,6 +51,9 @@ pub struct ScheduleView {
     /// How the duty is done.
     #[schema(value_type = Option<Object>)]
     options: Option<Value>,
+    /// Or the agents that it puts to sleep.
+    #[schema(value_type = Option<Object>)]
+    sleep: Option<Value>,
     /// One more with each change; its ETag.
     version: i32,
     /// The next five times; none while it is disabled.
@@ -95,9 +99,10 @@ impl ScheduleView {
             Ok(cadence) if plan.enabled => cadence.upcoming(schedule.now, TIMES),
             _ => Vec::new(),
         };
-        let (task, duty, options) = match plan.makes {
-            Makes::Task(task) => (Some(shown(&task)), None, None),
-            Makes::Duty(duty, options) => (None, Some(duty), Some(json!(options))),
+        let (task, duty, options, sleep) = match plan.makes {
+            Makes::Task(task) => (Some(shown(&task)), None, None, None),
+            Makes::Duty(duty, options) => (None, Some(duty), Some(json!(options)), None),
+            Makes::Sleep(whom) => (None, None, None, Some(json!(Whom::from(whom)))),
         };
         Self {
             id: schedule.id.uuid(),
@@ -113,6 +118,7 @@ impl ScheduleView {
             task,
             duty,
             options,
+            sleep,
             version: schedule.version,
             next_fire_times: times,
             last_slots: slots.into_iter().map(Into::into).collect(),

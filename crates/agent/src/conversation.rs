@@ -173,6 +173,7 @@ pub(crate) fn said(
             Entry::Checks(checks) => pending.push(text(&checks.message)),
             Entry::Message(message) => pending.push(text(&message.told())),
             Entry::AgentMessage(message) => pending.push(text(&message.told())),
+            Entry::Briefing(briefing) => pending.push(text(&briefing.text)),
             Entry::Rollback(rollback) => pending.push(text(&rollback.told())),
             Entry::Recalled(recalled) => {
                 pending.extend((!recalled.text.is_empty()).then(|| text(&recalled.text)));

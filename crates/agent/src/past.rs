@@ -134,6 +134,7 @@ impl Past {
                 }
                 // Whole: nobody may have read it yet.
                 Entry::AgentMessage(message) => past.last.push(message.told()),
+                Entry::Briefing(briefing) => past.last.push(briefing.text.clone()),
                 Entry::Note(note) => past.last.push(note.text.clone()),
                 Entry::Rollback(rollback) => past.last = vec![rollback.told()],
                 Entry::Outcome(_)

@@ -85,6 +85,8 @@ impl Activation<'_> {
         let asks = matches!(self.transcript.next(self.has_checks), Next::AskModel | Next::Compact);
         // A run that only verifies asks nothing.
         if !asks
+            // Something is put before it first.
+            || self.is_time_for_briefing()
             || self.lease.leased.verify_only
             || self.control.drain.is_cancelled()
             || self.limit_reached().is_some()

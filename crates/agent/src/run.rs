@@ -134,6 +134,8 @@ pub(crate) struct Activation<'a> {
     pub(crate) extra_usage: Usage,
     /// A pause covered the task at its last step edge.
     pub(crate) halted: bool,
+    /// Its agent woke, and this run has not yet looked whether it is the one to tell what happened in the night.
+    pub(crate) briefing_waits: bool,
     /// Whether a message was unread at the last step edge; before the first nobody looked.
     pub(crate) unread: Option<bool>,
     /// The next call, whose intent is in the journal already, and when that was asked for.
@@ -243,6 +245,7 @@ impl Agent {
             opening,
             extra_usage: extra,
             halted: false,
+            briefing_waits: task.briefing_waits,
             unread: None,
             noted: None,
             gone: Vec::new(),
@@ -334,6 +337,7 @@ impl Activation<'_> {
                 {
                     return Ok(Outcome::Halt);
                 }
+                Next::AskModel if self.is_time_for_briefing() => self.tell_briefing().await?,
                 Next::AskModel | Next::Compact => {
                     if let Some((reason, detail)) = self.limit_reached() {
                         return Ok(Outcome::Fail { reason, detail, partial: Box::default() });

@@ -90,7 +90,7 @@ pub(crate) fn due(transcript: &Transcript, used: i64, window: i64) -> Option<Tri
     let part = match transcript.entries().last()? {
         Entry::Checks(_) => BETWEEN_PARTS,
         Entry::Note(note) if note.cause == NoteCause::Woken => BETWEEN_PARTS,
-        Entry::Message(_) | Entry::AgentMessage(_) => AT_A_MESSAGE,
+        Entry::Message(_) | Entry::AgentMessage(_) | Entry::Briefing(_) => AT_A_MESSAGE,
         _ => return None,
     };
     fills(part).then_some(Trigger::Edge)

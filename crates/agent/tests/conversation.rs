@@ -71,6 +71,7 @@ fn task(with_files: bool) -> Task {
         journal_format: None,
         routing_version: None,
         error_class: None,
+        briefing_waits: false,
         created_by: "test".to_owned(),
         created_at: DateTime::<Utc>::UNIX_EPOCH,
         running_seconds: 0,

@@ -75,6 +75,8 @@ ids! {
     ScheduleId;
     /// A group of tasks.
     SessionId;
+    /// A night of an agent.
+    SleepId;
     /// One thing asked for.
     TaskId;
 }

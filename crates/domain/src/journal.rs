@@ -1,6 +1,7 @@
 //! The entries of a task's journal, as they are stored.
 
 mod agent_message;
+mod briefing;
 mod compacted;
 mod exchange;
 mod external;
@@ -11,6 +12,7 @@ mod rollback;
 use std::collections::BTreeMap;
 
 pub use agent_message::AgentMessage;
+pub use briefing::Briefing;
 use chrono::{DateTime, Utc};
 pub use compacted::{Compacted, Summary, Trigger};
 pub use exchange::{CacheMiss, Exchange};
@@ -33,8 +35,10 @@ pub const SEGMENT_FORMAT: i16 = 3;
 pub const MAIL_FORMAT: i16 = 4;
 /// The format of a journal from its first [`Entry::Recalled`] on.
 pub const RECALL_FORMAT: i16 = 5;
+/// The format of a journal from its first [`Entry::Briefing`] on.
+pub const BRIEFING_FORMAT: i16 = 6;
 /// The newest format that this build can read.
-pub const NEWEST_FORMAT: i16 = RECALL_FORMAT;
+pub const NEWEST_FORMAT: i16 = BRIEFING_FORMAT;
 
 /// True when this build can read a journal of that format. `None` is one that no run has begun.
 #[must_use]
@@ -57,6 +61,8 @@ pub enum Entry {
     Message(PersonMessage),
     /// Another agent told the model something.
     AgentMessage(Box<AgentMessage>),
+    /// The harness told the agent what happened while it slept.
+    Briefing(Briefing),
     /// A call with an effect outside of the workspace is about to be made.
     Intent(Intent),
     /// What came of such a call.
@@ -80,6 +86,7 @@ impl Entry {
             Self::Checks(_) => "checks",
             Self::Message(_) => "message",
             Self::AgentMessage(_) => "agent_message",
+            Self::Briefing(_) => "briefing",
             Self::Intent(_) => "intent",
             Self::Outcome(_) => "outcome",
             Self::Rollback(_) => "rollback",
@@ -100,6 +107,7 @@ impl Entry {
             Self::Checks(checks) => serde_json::to_string(checks),
             Self::Message(message) => serde_json::to_string(message),
             Self::AgentMessage(message) => serde_json::to_string(message),
+            Self::Briefing(briefing) => serde_json::to_string(briefing),
             Self::Intent(intent) => serde_json::to_string(intent),
             Self::Outcome(outcome) => serde_json::to_string(outcome),
             Self::Rollback(rollback) => serde_json::to_string(rollback),
@@ -120,6 +128,7 @@ impl Entry {
             "checks" => Self::Checks(serde_json::from_str(body)?),
             "message" => Self::Message(serde_json::from_str(body)?),
             "agent_message" => Self::AgentMessage(serde_json::from_str(body)?),
+            "briefing" => Self::Briefing(serde_json::from_str(body)?),
             "intent" => Self::Intent(serde_json::from_str(body)?),
             "outcome" => Self::Outcome(serde_json::from_str(body)?),
             "rollback" => Self::Rollback(serde_json::from_str(body)?),

@@ -18,6 +18,7 @@ pub mod memory;
 pub mod message;
 pub mod model;
 pub mod money;
+pub mod morning;
 pub mod night;
 pub mod outcome;
 pub mod pause;
@@ -25,6 +26,7 @@ pub mod priority;
 pub mod retry;
 pub mod routing;
 pub mod schedule;
+pub mod sleep;
 pub mod status;
 pub mod task;
 pub mod tool;
@@ -41,7 +43,7 @@ pub use cron::Cadence;
 pub use event::EventKind;
 pub use ids::{
     ActionId, AgentId, ContextId, ConversationId, CycleId, MemoryVersionId, MessageId, ProjectId, ScheduleId,
-    SessionId, TaskId,
+    SessionId, SleepId, TaskId,
 };
 pub use lease::Lease;
 pub use limits::Limits;
@@ -56,6 +58,7 @@ pub use priority::Priority;
 pub use retry::ErrorClass;
 pub use routing::{CallKind, Route, RouteReason, RoutingRule};
 pub use schedule::{CatchUp, Overlap, SlotOutcome};
+pub use sleep::{SleepRefusal, SleepSettings, SleepState, Sleepers, WakeReason};
 pub use status::{StatusReason, TaskStatus};
 pub use tool::{Effect, ToolName};
 pub use usage::Usage;

@@ -176,5 +176,7 @@ names! {
         Budget = "budget",
         /// The agent asked another one, and waits for the answer until `run_at`.
         Answer = "answer",
+        /// Handed back at a step edge, since its agent falls asleep.
+        Asleep = "asleep",
     }
 }

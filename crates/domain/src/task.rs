@@ -238,6 +238,8 @@ pub struct Task {
     pub routing_version: Option<i32>,
     /// The class of the last failed try.
     pub error_class: Option<String>,
+    /// Its agent woke, and nobody was told yet what happened in the night.
+    pub briefing_waits: bool,
     /// Who asked.
     pub created_by: String,
     /// When it was accepted.

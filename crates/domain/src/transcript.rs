@@ -193,6 +193,7 @@ impl Transcript {
                 Entry::Note(_)
                 | Entry::Message(_)
                 | Entry::AgentMessage(_)
+                | Entry::Briefing(_)
                 | Entry::Rollback(_)
                 | Entry::Compacted(_)
                 | Entry::Recalled(_),

@@ -6,6 +6,8 @@ use crate::{
     budget::{Budget, BudgetPeriod},
     ids::TaskId,
     money::NanoUsd,
+    night::SleepTrigger,
+    sleep::SleepState,
     status::{StatusReason, TaskStatus},
     task::Task,
 };
@@ -15,6 +17,8 @@ use crate::{
 pub struct Facts {
     /// A pause that covers it.
     pub pause: Option<CoveringPause>,
+    /// The night that its agent sleeps through.
+    pub sleep: Option<CoveringSleep>,
     /// Ready tasks that go before it, counted up to 1,000.
     pub ahead: i64,
     /// Ordinary workers that live and take tasks.
@@ -54,6 +58,19 @@ pub struct CoveringPause {
     pub until: Option<DateTime<Utc>>,
     /// Who paused.
     pub created_by: String,
+}
+
+/// The night that holds a task back.
+#[derive(Clone, Debug)]
+pub struct CoveringSleep {
+    /// The agent's name.
+    pub agent: String,
+    /// Where it stands.
+    pub state: SleepState,
+    /// Why it sleeps.
+    pub trigger: SleepTrigger,
+    /// It wakes then at the latest.
+    pub wake_by: DateTime<Utc>,
 }
 
 /// Something that turns calls to the provider away.
@@ -130,6 +147,9 @@ fn ready(task: &Task, facts: &Facts) -> Why {
     if let Some(pause) = &facts.pause {
         return paused(pause);
     }
+    if let Some(sleep) = &facts.sleep {
+        return asleep(sleep);
+    }
     if task.isolated && facts.isolated_workers == 0 {
         return Why::new(
             "no_isolated_worker",
@@ -165,6 +185,18 @@ fn paused(pause: &CoveringPause) -> Why {
         None => "A resume.",
     };
     Why { until: pause.until, ..Why::new("paused", explanation, clears) }
+}
+
+fn asleep(sleep: &CoveringSleep) -> Why {
+    let state = match sleep.state {
+        SleepState::FallingAsleep => "falls asleep",
+        SleepState::Asleep => "sleeps",
+        SleepState::Waking | SleepState::Awake => "wakes up",
+    };
+    let explanation = format!("Its agent {:?} {state} ({}).", sleep.agent, sleep.trigger);
+    let clears =
+        "The end of the night's work, this time at the latest, a wake (hive wake), or priority 1 or 2.";
+    Why { until: Some(sleep.wake_by), ..Why::new(StatusReason::Asleep.as_str(), explanation, clears) }
 }
 
 fn running(facts: &Facts) -> Why {
@@ -300,6 +332,7 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
         StatusReason::Drained | StatusReason::Orphaned | StatusReason::Paused | StatusReason::Isolated => {
             new(told("It was handed back."), "A worker.")
         }
+        StatusReason::Asleep => new(told("Its agent fell asleep."), "The end of the night."),
         StatusReason::VerificationFailed => new(
             told("The acceptance commands are red on the final tree."),
             "A mended branch and a completion, or a retry.",

@@ -3,7 +3,7 @@
 mod change;
 
 use chrono::{DateTime, Utc};
-use hive_domain::{AgentDefinition, AgentId, AgentStatus, Limits, ProjectId};
+use hive_domain::{AgentDefinition, AgentId, AgentStatus, Limits, ProjectId, SleepState};
 
 use crate::{
     error::{Error, Result},
@@ -31,6 +31,10 @@ pub struct Agent {
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
+    /// Whether it is awake.
+    pub sleep: SleepState,
+    /// It wakes then at the latest; `None` while it is awake.
+    pub wake_by: Option<DateTime<Utc>>,
 }
 
 /// An agent to be made.
@@ -64,6 +68,8 @@ struct Row {
     limits: serde_json::Value,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    sleep: String,
+    wake_by: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<Row> for Agent {
@@ -89,6 +95,8 @@ impl TryFrom<Row> for Agent {
             },
             created_at: row.created_at,
             updated_at: row.updated_at,
+            sleep: row.sleep.parse().map_err(|e| Error::inconsistent("sleeps", "state", id, e))?,
+            wake_by: row.wake_by,
         })
     }
 }
@@ -106,8 +114,10 @@ impl Store {
         sqlx::query_as!(
             Row,
             r#"SELECT a.id, a.project_id, a.name, a.type AS kind, a.status::text AS "status!", a.version,
-                      v.role, v.system_prompt, v.model, v.fallback_models, v.tools, v.capabilities, v.limits, a.created_at, a.updated_at
+                      v.role, v.system_prompt, v.model, v.fallback_models, v.tools, v.capabilities, v.limits, a.created_at, a.updated_at,
+                      coalesce(s.state, 'awake')::text AS "sleep!", s.wake_by AS "wake_by?"
                FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+               LEFT JOIN sleeps s ON s.agent_id = a.id AND s.state <> 'awake'
                WHERE a.id = $1"#,
             id.uuid(),
         )
@@ -130,8 +140,10 @@ impl Store {
         sqlx::query_as!(
             Row,
             r#"SELECT a.id, a.project_id, a.name, a.type AS kind, a.status::text AS "status!", a.version,
-                      v.role, v.system_prompt, v.model, v.fallback_models, v.tools, v.capabilities, v.limits, a.created_at, a.updated_at
+                      v.role, v.system_prompt, v.model, v.fallback_models, v.tools, v.capabilities, v.limits, a.created_at, a.updated_at,
+                      coalesce(s.state, 'awake')::text AS "sleep!", s.wake_by AS "wake_by?"
                FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
+               LEFT JOIN sleeps s ON s.agent_id = a.id AND s.state <> 'awake'
                WHERE ($1::text IS NULL OR a.type = $1) AND ($2::uuid IS NULL OR a.id > $2)
                ORDER BY a.id
                LIMIT $3"#,

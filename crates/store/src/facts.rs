@@ -2,10 +2,15 @@
 
 use hive_domain::{
     Budget, NanoUsd, StatusReason, TaskId, why,
-    why::{CoveringPause, Facts, ProviderFact, ProviderFactKind},
+    why::{CoveringPause, CoveringSleep, Facts, ProviderFact, ProviderFactKind},
 };
 
-use crate::{budgets::BudgetRow, error::Result, lease::LEASE_SECONDS, pool::Store};
+use crate::{
+    budgets::BudgetRow,
+    error::{Error, Result},
+    lease::LEASE_SECONDS,
+    pool::Store,
+};
 
 /// Tasks that are named at most.
 const NAMED: i64 = 10;
@@ -71,8 +76,12 @@ impl Store {
                             ORDER BY 1 LIMIT $3) AS "holders!",
                       coalesce((SELECT l.max_running FROM task_limits l
                                 WHERE l.kind = 'key' AND l.name = t.concurrency_key), 1) AS "key_limit!",
+                      s.state::text AS sleep_state, s.trigger::text AS sleep_trigger, s.wake_by AS "wake_by?",
+                      a.name AS "agent_name?",
                       t.worker, extract(epoch FROM t.lease_until - now())::float8 AS lease_seconds
                FROM tasks t
+               LEFT JOIN agents a ON a.id = t.assigned_agent_id
+               LEFT JOIN sleeps s ON s.agent_id = t.assigned_agent_id AND s.state <> 'awake'
                CROSS JOIN (SELECT count(*) FILTER (WHERE NOT isolated) AS ordinary,
                                   coalesce(sum(slots) FILTER (WHERE NOT isolated), 0)::bigint AS slots,
                                   count(*) FILTER (WHERE isolated) AS isolated
@@ -100,6 +109,15 @@ impl Store {
             pause: match (row.scope, row.name, row.reason, row.paused_by) {
                 (Some(scope), Some(name), Some(reason), Some(created_by)) => {
                     Some(CoveringPause { scope, name, reason, until: row.until, created_by })
+                }
+                _ => None,
+            },
+            sleep: match (row.agent_name, row.sleep_state, row.sleep_trigger, row.wake_by) {
+                (Some(agent), Some(state), Some(trigger), Some(wake_by)) => {
+                    let state = state.parse().map_err(|e| Error::inconsistent("sleeps", "state", id, e))?;
+                    let trigger =
+                        trigger.parse().map_err(|e| Error::inconsistent("sleeps", "trigger", id, e))?;
+                    Some(CoveringSleep { agent, state, trigger, wake_by })
                 }
                 _ => None,
             },

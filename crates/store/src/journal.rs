@@ -86,6 +86,7 @@ pub(crate) fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
             json!({ "message_id": message.id, "conversation_id": message.conversation,
                                                "from": message.from_name, "message_kind": message.kind })
         }
+        Entry::Briefing(briefing) => json!({ "sleep_id": briefing.sleep }),
         Entry::Intent(intent) => json!({ "tool": intent.tool }),
         Entry::Outcome(outcome) => json!({ "tool": outcome.tool, "took_place": outcome.took_place,
                                            "decided_by": outcome.decided_by }),

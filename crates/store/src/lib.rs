@@ -38,6 +38,7 @@ mod segments;
 pub mod sessions;
 pub mod settle;
 pub mod sleep_cycles;
+pub mod sleeps;
 mod strays;
 pub mod task_limits;
 pub mod tasks;
@@ -88,6 +89,9 @@ pub use sleep_cycles::{
     EntryText, GateFinding, NewCycle, NightAnswer, NightChange, NightEntry, NightItem, NightProbe,
     NightRequest, PhaseEnd, RollbackConflict, RollbackObstacle, RollbackWish, RolledBack, ShownEntry,
     SleepCycle,
+};
+pub use sleeps::{
+    Awakened, Fallen, ListedSleepSettings, PutToSleep, Saving, Sleep, SleepCensus, SleepEvent, Spent, Woke,
 };
 pub use task_limits::{LimitKind, Rate, TaskLimit};
 pub use tasks::{

@@ -1,6 +1,6 @@
 //! What the store counts.
 
-use hive_domain::Audience;
+use hive_domain::{Audience, SleepTrigger, WakeReason};
 use metrics::{describe_counter, describe_histogram};
 
 use crate::conversations::Swept;
@@ -20,6 +20,8 @@ pub fn describe_metrics() {
         "hive_messages_breakers_opened_total",
         "Times that a receiver failed so often that nobody may write to it for a while"
     );
+    describe_counter!("hive_sleeps_total", "Nights of agents that began, by trigger");
+    describe_counter!("hive_wakes_total", "Nights of agents that ended, by why they woke");
     describe_histogram!(
         "hive_group_size",
         "Claims, steps and ends that were written in one statement together"
@@ -38,6 +40,14 @@ pub(crate) fn sent(audience: Audience, receivers: usize) {
 /// `by`: a task or a receiver.
 pub(crate) fn acknowledged(by: &'static str, deliveries: usize) {
     metrics::counter!("hive_messages_acknowledged_total", "by" => by).increment(deliveries as u64);
+}
+
+pub(crate) fn sleeps(trigger: SleepTrigger, begun: usize) {
+    metrics::counter!("hive_sleeps_total", "trigger" => trigger.as_str()).increment(begun as u64);
+}
+
+pub(crate) fn woke(reason: WakeReason) {
+    metrics::counter!("hive_wakes_total", "reason" => reason.as_str()).increment(1);
 }
 
 /// Also when nothing was found: a counter that begins at zero shows its first rise.

@@ -4,7 +4,7 @@ mod change;
 mod fire;
 
 use chrono::{DateTime, Utc};
-use hive_domain::{CatchUp, Overlap, ProjectId, ScheduleId, SlotOutcome, TaskId, task::NewTask};
+use hive_domain::{CatchUp, Overlap, ProjectId, ScheduleId, Sleepers, SlotOutcome, TaskId, task::NewTask};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -34,6 +34,8 @@ pub enum Makes {
     Task(Box<NewTask>),
     /// An order for a duty of housekeeping, by its name.
     Duty(String, DutyOptions),
+    /// A night of these agents, as far as they are awake.
+    Sleep(Sleepers),
 }
 
 /// What a person may say about a schedule.
@@ -132,6 +134,7 @@ pub(crate) struct Row {
     task: Option<serde_json::Value>,
     duty: Option<String>,
     options: serde_json::Value,
+    sleep: Option<serde_json::Value>,
     version: i32,
     last_slot: Option<DateTime<Utc>>,
     next_slot: Option<DateTime<Utc>>,
@@ -148,7 +151,7 @@ macro_rules! select_schedules {
         sqlx::query_as!(
             $crate::schedules::Row,
             r#"SELECT id, project_id, system, name, cron, time_zone, overlap::text AS "overlap!",
-                      catch_up::text AS "catch_up!", catch_up_limit, enabled, task, duty, options, version, last_slot,
+                      catch_up::text AS "catch_up!", catch_up_limit, enabled, task, duty, options, sleep, version, last_slot,
                       next_slot, last_error, created_by, created_at, updated_at, now() AS "now!"
                FROM schedules "# + $tail
             $(, $argument)*
@@ -164,13 +167,14 @@ impl TryFrom<Row> for Schedule {
         let id = row.id;
         let unread = |column| move |e| Error::inconsistent("schedules", column, id, e);
         let unknown = |column| move |e| Error::inconsistent("schedules", column, id, e);
-        let makes = match (row.task, row.duty) {
-            (Some(task), _) => Makes::Task(serde_json::from_value(task).map_err(unread("task"))?),
-            (None, Some(duty)) => {
+        let makes = match (row.task, row.duty, row.sleep) {
+            (Some(task), ..) => Makes::Task(serde_json::from_value(task).map_err(unread("task"))?),
+            (None, Some(duty), _) => {
                 Makes::Duty(duty, serde_json::from_value(row.options).map_err(unread("options"))?)
             }
-            (None, None) => {
-                return Err(Error::inconsistent("schedules", "duty", id, "neither a task nor a duty"));
+            (None, None, Some(whom)) => Makes::Sleep(serde_json::from_value(whom).map_err(unread("sleep"))?),
+            (None, None, None) => {
+                return Err(Error::inconsistent("schedules", "duty", id, "it makes nothing"));
             }
         };
         Ok(Self {

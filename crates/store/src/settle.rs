@@ -186,6 +186,10 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
                    UPDATE tasks t
                    SET status = CASE WHEN g.counts AND attempt >= max_attempts THEN 'dead' ELSE g.status::task_status END,
                        status_reason = CASE WHEN g.counts AND attempt >= max_attempts THEN 'attempts_exhausted'
+                                            -- A night halts as a pause does; the run cannot tell them apart.
+                                            WHEN g.reason = 'paused' AND EXISTS (
+                                                SELECT 1 FROM sleeps s
+                                                WHERE s.agent_id = t.assigned_agent_id AND s.state <> 'awake') THEN 'asleep'
                                             ELSE g.reason::status_reason END,
                        status_detail = g.detail, error_class = coalesce(g.error_class, t.error_class),
                        run_at = now() + make_interval(secs => g.after),

@@ -24,6 +24,7 @@ mod mail;
 mod messages;
 mod money;
 mod pages;
+mod sleeps;
 mod slots;
 mod tickets;
 

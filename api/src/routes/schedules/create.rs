@@ -26,9 +26,10 @@ use crate::{
     faults::Faults,
     routes::tasks::submission::Submission,
     views::{ScheduleView, catch_up, overlap},
+    whom::Whom,
 };
 
-/// A schedule to be made. `name`, `cron` and one of `task` and `duty` are required.
+/// A schedule to be made. `name`, `cron` and one of `task`, `duty` and `sleep` are required.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewSchedule)]
@@ -71,6 +72,9 @@ pub struct Timetable {
     /// How the duty is done.
     #[serde(default, deserialize_with = "crate::body::object::optional")]
     options: Option<Options>,
+    /// Or the agents that it puts to sleep.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
+    sleep: Option<Whom>,
 }
 
 fn utc() -> String {
@@ -116,7 +120,7 @@ pub async fn handle(State(app): State<Arc<App>>, Body(body): Body<Timetable>) ->
     };
     let mut faults = Faults::default();
     parts::check(&plan, &mut faults);
-    plan.makes = parts::makes(&app, body.task, body.duty, body.options, faults).await?;
+    plan.makes = parts::makes(&app, body.task, body.duty, body.options, body.sleep, faults).await?;
     let project = body.project_id.map_or(ProjectId::DEFAULT, ProjectId::from);
     let new = NewSchedule { id: ScheduleId::new(), project, created_by: ACTOR.to_owned(), plan };
     app.store.create_schedule(&new).await?;

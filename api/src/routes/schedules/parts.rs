@@ -5,7 +5,7 @@ use hive_store::{DutyOptions, Makes, Plan, housekeeping::Duty};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{app::App, error::Result, faults::Faults, routes::tasks::submission::Submission};
+use crate::{app::App, error::Result, faults::Faults, routes::tasks::submission::Submission, whom::Whom};
 
 const MAX_NAME: usize = 255;
 /// Slots that are caught up at most; the schema of the store says the same.
@@ -42,7 +42,7 @@ pub fn check(plan: &Plan, faults: &mut Faults) {
     }
 }
 
-/// What a schedule makes, from the two fields that may say it.
+/// What a schedule makes, from the three fields that may say it.
 ///
 /// # Errors
 /// 422 with every field at fault, of the schedule and of the task in it.
@@ -51,8 +51,21 @@ pub async fn makes(
     task: Option<Submission>,
     duty: Option<String>,
     options: Option<Options>,
+    sleep: Option<Whom>,
     mut faults: Faults,
 ) -> Result<Makes> {
+    if let Some(whom) = sleep {
+        faults.demand(
+            task.is_none() && duty.is_none(),
+            "/sleep",
+            "must not be given together with task or duty",
+        );
+        faults.demand(options.is_none(), "/options", "are those of a duty");
+        let whom = whom.check("/sleep", &mut faults);
+        faults.finish()?;
+        let Some(whom) = whom else { unreachable!("a fault was noted") };
+        return Ok(Makes::Sleep(whom));
+    }
     match (task, duty) {
         (Some(task), None) => {
             faults.demand(options.is_none(), "/options", "are those of a duty");
@@ -80,8 +93,11 @@ pub async fn makes(
             Ok(Makes::Duty(name, DutyOptions { dry_run, keep_days }))
         }
         (both, _) => {
-            let detail =
-                if both.is_some() { "must not be given together with duty" } else { "or a duty is required" };
+            let detail = if both.is_some() {
+                "must not be given together with duty"
+            } else {
+                "or a duty or sleep is required"
+            };
             faults.refuse("/task", detail);
             faults.finish()?;
             unreachable!("a fault was noted")

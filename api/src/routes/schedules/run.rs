@@ -31,7 +31,7 @@ pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<ScheduleId>) -> Resu
             }
             None => None,
         },
-        Makes::Duty(..) => None,
+        Makes::Duty(..) | Makes::Sleep(_) => None,
     };
     let fired = app.store.fire_now(id, commit.as_deref()).await;
     let (slot, task) = fired.map_err(|error| below(error.into()))?;

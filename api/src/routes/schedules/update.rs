@@ -23,6 +23,7 @@ use crate::{
     ids::Id,
     routes::tasks::submission::Submission,
     views::{ScheduleView, catch_up, overlap},
+    whom::Whom,
 };
 
 /// What is to change. What is not named stays as it is.
@@ -56,6 +57,9 @@ pub struct Change {
     /// How the duty is done.
     #[serde(default, deserialize_with = "crate::body::object::optional")]
     options: Option<Options>,
+    /// Other agents that it puts to sleep.
+    #[serde(default, deserialize_with = "crate::body::object::optional")]
+    sleep: Option<Whom>,
 }
 
 /// Changes a schedule. With another expression or zone, or enabled again, it begins with the first slot after now. With
@@ -99,8 +103,8 @@ pub async fn handle(
         (None, None, Some(_), Makes::Duty(duty, _)) => Some(duty.clone()),
         (_, duty, _, _) => duty,
     };
-    if change.task.is_some() || named.is_some() || change.options.is_some() {
-        plan.makes = parts::makes(&app, change.task, named, change.options, faults).await?;
+    if change.task.is_some() || named.is_some() || change.options.is_some() || change.sleep.is_some() {
+        plan.makes = parts::makes(&app, change.task, named, change.options, change.sleep, faults).await?;
     } else {
         faults.finish()?;
     }

@@ -58,12 +58,12 @@ impl Transcript {
         all
     }
 
-    /// Marks what an entry that is about to be added undoes. What people and other agents wrote stays: nobody has
-    /// answered it yet.
+    /// Marks what an entry that is about to be added undoes. What people and other agents wrote stays, and what
+    /// was told of the night: nobody has answered it yet.
     pub(super) fn leave_out(&mut self, rollback: &Rollback) {
         let from = usize::try_from(rollback.from).map_or(0, |seq| seq.saturating_sub(1));
         for (entry, undone) in self.entries.iter().zip(&mut self.undone).skip(from) {
-            *undone |= !matches!(entry, Entry::Message(_) | Entry::AgentMessage(_));
+            *undone |= !matches!(entry, Entry::Message(_) | Entry::AgentMessage(_) | Entry::Briefing(_));
         }
     }
 }

@@ -106,6 +106,8 @@ async fn waiting(connection: &mut PgConnection, agents: &[Uuid]) -> Result<Vec<W
            FROM unnest($1::uuid[]) AS g (agent_id)
            JOIN inboxes i ON i.agent_id = g.agent_id AND NOT i.pulled
            JOIN agents a ON a.id = g.agent_id AND a.status = 'active'
+             -- What comes to one that sleeps waits for the morning.
+             AND NOT EXISTS (SELECT 1 FROM sleeps s WHERE s.agent_id = a.id AND s.state <> 'awake')
            CROSS JOIN LATERAL (
                SELECT * FROM message_deliveries d
                WHERE d.agent_id = g.agent_id AND d.state = 'pending' AND d.visible_at <= now()

@@ -78,6 +78,7 @@ impl Store {
              JOIN agents a ON a.id = d.agent_id AND a.status = 'active'
              JOIN conversations m ON m.id = d.message_id
              WHERE d.state = 'pending' AND d.visible_at <= now()
+               AND NOT EXISTS (SELECT 1 FROM sleeps s WHERE s.agent_id = d.agent_id AND s.state <> 'awake')
                -- What wakes nobody waits for a task that is there.
                AND (m.wakes AND m.hops < $2 AND NOT (m.message_type = 'answer' AND d.tries > 0) OR EXISTS (
                        SELECT 1 FROM tasks t

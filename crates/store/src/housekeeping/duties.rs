@@ -168,7 +168,7 @@ pub const DUTIES: &[Duty] = &[
     },
     Duty {
         name: "records",
-        what: "removes old slots of schedules, old orders of housekeeping and old actions on many tasks",
+        what: "removes old slots of schedules, old orders of housekeeping, old nights of agents and old actions on many tasks",
         cron: "50 3 * * *",
         work: Work::Prune(&[
             Prune {
@@ -195,6 +195,16 @@ pub const DUTIES: &[Duty] = &[
                 table: "task_actions",
                 over: "finished_at < now() - make_interval(days => $1) \
                        AND NOT EXISTS (SELECT 1 FROM task_action_items i WHERE i.action_id = task_actions.id)",
+                bytes: "0",
+                keep: Keep::Records,
+            },
+            // What is told in the morning is told since the last night that was told: that one stays.
+            Prune {
+                table: "sleeps",
+                over: "woken_at < now() - make_interval(days => $1) AND NOT briefing_due
+                       AND EXISTS (SELECT 1 FROM sleeps o
+                                   WHERE o.agent_id = sleeps.agent_id AND o.began_at > sleeps.began_at
+                                     AND o.briefed_at IS NOT NULL)",
                 bytes: "0",
                 keep: Keep::Records,
             },

@@ -42,16 +42,20 @@ fn refused(error: sqlx::Error, name: &str) -> Error {
     }
 }
 
-type Columns = (Option<serde_json::Value>, Option<String>, serde_json::Value);
+type Columns = (Option<serde_json::Value>, Option<String>, serde_json::Value, Option<serde_json::Value>);
 
 fn columns(id: ScheduleId, makes: &Makes) -> Result<Columns> {
     let unwritten = |column| move |e| Error::inconsistent("schedules", column, id, e);
     Ok(match makes {
         Makes::Task(task) => {
-            (Some(serde_json::to_value(task).map_err(unwritten("task"))?), None, serde_json::json!({}))
+            (Some(serde_json::to_value(task).map_err(unwritten("task"))?), None, serde_json::json!({}), None)
         }
         Makes::Duty(duty, options) => {
-            (None, Some(duty.clone()), serde_json::to_value(options).map_err(unwritten("options"))?)
+            (None, Some(duty.clone()), serde_json::to_value(options).map_err(unwritten("options"))?, None)
+        }
+        Makes::Sleep(whom) => {
+            let whom = serde_json::to_value(whom).map_err(unwritten("sleep"))?;
+            (None, None, serde_json::json!({}), Some(whom))
         }
     })
 }
@@ -121,7 +125,7 @@ impl Store {
         plan: &Plan,
     ) -> Result<Schedule> {
         let cadence = plan.cadence()?;
-        let (task, duty, options) = columns(id, &plan.makes)?;
+        let (task, duty, options, sleep) = columns(id, &plan.makes)?;
         let mut tx = self.pool.begin().await?;
         let current = select_schedules!("WHERE id = $1 FOR NO KEY UPDATE", id.uuid())
             .fetch_optional(&mut *tx)
@@ -141,7 +145,7 @@ impl Store {
             "UPDATE schedules
              SET name = $2, cron = $3, time_zone = $4, overlap = $5::text::overlap_policy,
                  catch_up = $6::text::catch_up_policy, catch_up_limit = $7, enabled = $8, task = $9, duty = $10,
-                 options = $11, next_slot = $12, slots_since = CASE WHEN $13 THEN slots_since ELSE now() END,
+                 options = $11, sleep = $14, next_slot = $12, slots_since = CASE WHEN $13 THEN slots_since ELSE now() END,
                  version = version + 1, last_error = NULL, updated_at = now()
              WHERE id = $1",
             id.uuid(),
@@ -157,6 +161,7 @@ impl Store {
             options,
             next,
             keeps_slot,
+            sleep,
         )
         .execute(&mut *tx)
         .await
@@ -195,13 +200,13 @@ impl Store {
 async fn insert(connection: &mut PgConnection, new: &NewSchedule, system: bool) -> Result<()> {
     let plan = &new.plan;
     let cadence = plan.cadence()?;
-    let (task, duty, options) = columns(new.id, &plan.makes)?;
+    let (task, duty, options, sleep) = columns(new.id, &plan.makes)?;
     let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *connection).await?;
     sqlx::query!(
         "INSERT INTO schedules (id, project_id, system, created_by, name, cron, time_zone, overlap, catch_up,
-                                catch_up_limit, enabled, task, duty, options, next_slot)
+                                catch_up_limit, enabled, task, duty, options, next_slot, sleep)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8::text::overlap_policy, $9::text::catch_up_policy, $10, $11, $12, $13,
-                 $14, $15)",
+                 $14, $15, $16)",
         new.id.uuid(),
         new.project.uuid(),
         system,
@@ -217,6 +222,7 @@ async fn insert(connection: &mut PgConnection, new: &NewSchedule, system: bool) 
         duty,
         options,
         cadence.after(now),
+        sleep,
     )
     .execute(connection)
     .await

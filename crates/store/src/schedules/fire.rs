@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use hive_domain::{
-    CatchUp, Overlap, ScheduleId, SlotOutcome, TaskId,
+    CatchUp, Overlap, ScheduleId, SleepTrigger, SlotOutcome, TaskId,
     schedule::{dropped, due},
     task::{NewTask, Task},
 };
@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     housekeeping::place_order,
     pool::Store,
+    sleeps,
     tasks::enqueue,
 };
 
@@ -298,6 +299,15 @@ impl<'a, 'c> Firing<'a, 'c> {
         let (id, actor) = (self.schedule.id.uuid(), format!("schedule {}", self.schedule.plan.name));
         let made: Result<Made> = match &self.schedule.plan.makes {
             Makes::Duty(duty, options) => place_order(self.tx, duty, options, &actor).await.map(Made::Order),
+            Makes::Sleep(whom) => match sleeps::begin::begin(self.tx, whom, SleepTrigger::Cron, &actor).await
+            {
+                Ok(put) if put.begun.is_empty() && put.already.is_empty() => Err(Error::Conflict {
+                    code: "nobody_sleeps",
+                    message: "every agent that is meant has work that cannot wait, or is inactive".to_owned(),
+                }),
+                Ok(_) => Ok(Made::Night),
+                Err(error) => Err(error),
+            },
             Makes::Task(template) => {
                 let mut new = NewTask { id: TaskId::new(), created_by: actor, ..(**template).clone() };
                 if let (Some(repository), Some(commit)) = (&mut new.repository, self.base_commit) {
@@ -313,6 +323,7 @@ impl<'a, 'c> Firing<'a, 'c> {
                 (Some(id), None)
             }
             Ok(Made::Order(order)) => (None, Some(order)),
+            Ok(Made::Night) => (None, None),
             Err(error) => {
                 self.fired.refused += 1;
                 let detail = error.to_string();
@@ -389,4 +400,5 @@ impl<'a, 'c> Firing<'a, 'c> {
 enum Made {
     Task(Box<Task>),
     Order(Uuid),
+    Night,
 }

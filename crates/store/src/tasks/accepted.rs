@@ -72,6 +72,8 @@ pub(super) fn accepted(new: &NewTask, row: Accepted) -> Result<Task> {
         journal_format: None,
         routing_version: None,
         error_class: None,
+        // Only a run asks.
+        briefing_waits: false,
         created_by: new.created_by.clone(),
         created_at: row.created_at,
         started_at: None,

@@ -62,6 +62,7 @@ pub(crate) struct TaskRow {
     pub journal_format: Option<i16>,
     pub routing_version: Option<i32>,
     pub error_class: Option<String>,
+    pub briefing_waits: bool,
     pub created_by: String,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
@@ -94,6 +95,8 @@ macro_rules! select_tasks {
                    t.session_id, t.parent_id, t.deadline, t.concurrency_key, t.redriven_from, t.forked_from,
                    t.forked_at, t.deaths AS "deaths!", t.isolated AS "isolated!", t.journal_format, t.error_class,
                    t.routing_version,
+                   EXISTS (SELECT 1 FROM sleeps b WHERE b.agent_id = t.assigned_agent_id AND b.briefing_due)
+                       AS "briefing_waits!",
                    t.created_by AS "created_by!", t.created_at AS "created_at!",
                    t.started_at, t.completed_at
             FROM "# + $source + r#" t LEFT JOIN agents a ON a.id = t.assigned_agent_id
@@ -177,6 +180,7 @@ impl TryFrom<TaskRow> for Task {
             journal_format: row.journal_format,
             routing_version: row.routing_version,
             error_class: row.error_class,
+            briefing_waits: row.briefing_waits,
             created_by: row.created_by,
             created_at: row.created_at,
             started_at: row.started_at,

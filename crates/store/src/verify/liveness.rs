@@ -16,7 +16,7 @@ pub(super) const CHECKS: &[Check] = &[
                  WHEN 'waiting' THEN status_reason IN ('retry', 'rate_limited', 'provider_unavailable',
                                                        'sandbox_unavailable', 'timer', 'answer', 'outcome_unknown',
                                                        'journal_format', 'budget')
-                 WHEN 'ready' THEN coalesce(status_reason IN ('drained', 'orphaned', 'paused', 'isolated'), true)
+                 WHEN 'ready' THEN coalesce(status_reason IN ('drained', 'orphaned', 'paused', 'isolated', 'asleep'), true)
                  ELSE true END"#,
     ),
     check!(

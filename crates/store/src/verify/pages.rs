@@ -48,6 +48,8 @@ pub enum Rows {
     Messages,
     /// Deliveries of such messages.
     Deliveries,
+    /// Nights of agents.
+    Nights,
 }
 
 impl fmt::Display for Rows {
@@ -63,6 +65,7 @@ impl fmt::Display for Rows {
             Self::Days => "days",
             Self::Messages => "messages",
             Self::Deliveries => "deliveries",
+            Self::Nights => "nights",
         })
     }
 }

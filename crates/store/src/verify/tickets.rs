@@ -24,7 +24,7 @@ pub struct Unticketed {
 
 impl Store {
     /// The first `limit` ready tasks in the order in which tickets are written that have been ready for `seconds`, and
-    /// that no pause covers and no isolation holds back. `among` looks only at these.
+    /// that no pause covers and neither isolation nor a night holds back. `among` looks only at these.
     ///
     /// # Errors
     /// When Postgres refuses.
@@ -42,6 +42,7 @@ impl Store {
                      ORDER BY priority, run_at, id LIMIT $2) AS first
                WHERE updated_at < now() - make_interval(secs => $1)
                  AND status_reason IS DISTINCT FROM 'isolated' AND NOT isolated
+                 AND NOT EXISTS (SELECT 1 FROM sleeps s WHERE s.agent_id = assigned_agent_id AND s.state <> 'awake')
                  AND NOT EXISTS (
                      SELECT 1 FROM pauses p
                      WHERE (p.until IS NULL OR p.until > now())

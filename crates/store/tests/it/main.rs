@@ -53,6 +53,7 @@ mod schema;
 mod segments;
 mod sessions;
 mod settle;
+mod sleeps;
 mod strays;
 mod tickets;
 mod transitions;

@@ -5,9 +5,10 @@ use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 use hive_domain::{
     ActionKind, ActionStatus, AgentStatus, Audience, BatchRequestState, BatchState, CatchUp, ConversationId,
     DeliveryState, Lifecycle, MemoryScope, MessageId, MessageKind, MessagePolicy, Overlap, PauseMode,
-    RouteReason, SlotOutcome, StatusReason, TaskStatus, TrustClass, VersionState,
+    RouteReason, SleepId, SleepState, SlotOutcome, StatusReason, TaskStatus, TrustClass, VersionState,
+    WakeReason,
     journal::{
-        AgentMessage, Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop,
+        AgentMessage, Briefing, Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop,
         ToolResults,
     },
     task::DependencyPolicy,
@@ -57,6 +58,8 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("message_kind", names(MessageKind::ALL.iter().map(|name| name.as_str()).collect())),
         ("message_audience", names(Audience::ALL.iter().map(|name| name.as_str()).collect())),
         ("delivery_state", names(DeliveryState::ALL.iter().map(|name| name.as_str()).collect())),
+        ("sleep_state", names(SleepState::ALL.iter().map(|name| name.as_str()).collect())),
+        ("wake_reason", names(WakeReason::ALL.iter().map(|name| name.as_str()).collect())),
         ("housekeeping_state", names(vec!["running", "done", "failed"])),
     ];
     for (name, known) in &known {
@@ -124,6 +127,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
         Entry::Compacted(Box::new(crate::segments::compacted(""))),
         Entry::AgentMessage(Box::new(agent_message)),
         Entry::Recalled(Box::new(crate::remembering::recalled(""))),
+        Entry::Briefing(Briefing { sleep: SleepId::new(), text: String::new() }),
     ];
     for entry in &all {
         // A kind that is added to the domain stops this from compiling until it is in the list above.
@@ -134,6 +138,7 @@ fn kinds_of_steps() -> Vec<&'static str> {
             | Entry::Checks(_)
             | Entry::Message(_)
             | Entry::AgentMessage(_)
+            | Entry::Briefing(_)
             | Entry::Intent(_)
             | Entry::Outcome(_)
             | Entry::Rollback(_)

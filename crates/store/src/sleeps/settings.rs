@@ -1,0 +1,83 @@
+//! When an agent sleeps by itself, and how long.
+
+use chrono::{DateTime, Utc};
+use hive_domain::{AgentId, SleepSettings};
+
+use crate::{
+    error::{Error, Result},
+    pool::Store,
+};
+
+/// The settings of one agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSleepSettings {
+    /// What holds.
+    pub settings: SleepSettings,
+    /// Who said so, and when; `None` while the usual ones hold.
+    pub updated: Option<(String, DateTime<Utc>)>,
+}
+
+impl Store {
+    /// The settings of an agent.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn sleep_settings(&self, agent: AgentId) -> Result<ListedSleepSettings> {
+        let row = sqlx::query!(
+            r#"SELECT s.idle_seconds, s.pressure_entries, s.pressure_steps, s.fall_seconds AS "fall_seconds?",
+                      s.sleep_seconds AS "sleep_seconds?", s.updated_by AS "updated_by?", s.updated_at AS "updated_at?"
+               FROM agents a LEFT JOIN sleep_settings s ON s.agent_id = a.id WHERE a.id = $1"#,
+            agent.uuid(),
+        )
+        .fetch_optional(&self.pool)
+        .await?
+        .ok_or_else(|| missing(agent))?;
+        let usual = SleepSettings::default();
+        Ok(ListedSleepSettings {
+            settings: SleepSettings {
+                idle_seconds: row.idle_seconds,
+                pressure_entries: row.pressure_entries,
+                pressure_steps: row.pressure_steps,
+                fall_seconds: row.fall_seconds.unwrap_or(usual.fall_seconds),
+                sleep_seconds: row.sleep_seconds.unwrap_or(usual.sleep_seconds),
+            },
+            updated: row.updated_by.zip(row.updated_at),
+        })
+    }
+
+    /// Sets them; they hold from the next night on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Database`] for numbers beyond the bounds of [`SleepSettings`].
+    pub async fn set_sleep_settings(
+        &self,
+        agent: AgentId,
+        settings: &SleepSettings,
+        actor: &str,
+    ) -> Result<ListedSleepSettings> {
+        let set = sqlx::query!(
+            "INSERT INTO sleep_settings AS s (agent_id, idle_seconds, pressure_entries, pressure_steps, fall_seconds,
+                                              sleep_seconds, updated_by)
+             SELECT id, $2, $3, $4, $5, $6, $7 FROM agents WHERE id = $1
+             ON CONFLICT (agent_id) DO UPDATE
+                 SET idle_seconds = excluded.idle_seconds, pressure_entries = excluded.pressure_entries,
+                     pressure_steps = excluded.pressure_steps, fall_seconds = excluded.fall_seconds,
+                     sleep_seconds = excluded.sleep_seconds, updated_by = excluded.updated_by, updated_at = now()",
+            agent.uuid(),
+            settings.idle_seconds,
+            settings.pressure_entries,
+            settings.pressure_steps,
+            settings.fall_seconds,
+            settings.sleep_seconds,
+            actor,
+        );
+        if set.execute(&self.pool).await?.rows_affected() == 0 {
+            return Err(missing(agent));
+        }
+        self.sleep_settings(agent).await
+    }
+}
+
+fn missing(agent: AgentId) -> Error {
+    Error::NotFound { what: "agent", id: agent.to_string() }
+}
