@@ -37,6 +37,16 @@ pub(crate) const POINTS: &[(&str, Kind)] = &[
     ("segment::committed", Kind::Worker),
     ("rollback::restored", Kind::Worker),
     ("rollback::pushed", Kind::Worker),
+    ("night::asked", Kind::Worker),
+    ("night::extract", Kind::Worker),
+    ("night::dedupe", Kind::Worker),
+    ("night::merge", Kind::Worker),
+    ("night::contradict", Kind::Worker),
+    ("night::promote", Kind::Worker),
+    ("night::decay", Kind::Worker),
+    ("night::marked", Kind::Worker),
+    ("night::publish", Kind::Worker),
+    ("night::published", Kind::Worker),
     ("reconcile::expired", Kind::Scheduler),
     ("reconcile::released", Kind::Scheduler),
     ("reconcile::woken", Kind::Scheduler),
@@ -109,6 +119,11 @@ impl Case {
     /// Whether the point is only met when a conversation goes on in a new segment, in which turns are counted anew.
     pub(crate) fn wants_segment(&self) -> bool {
         self.point.starts_with("segment::")
+    }
+
+    /// Whether the point is only met in a night.
+    pub(crate) fn wants_night(&self) -> bool {
+        self.point.starts_with("night::")
     }
 
     /// Whether the next life of the process meets the point again.

@@ -46,9 +46,16 @@ fn sentences(text: &str) -> Vec<Value> {
     kept.take(MOST).collect()
 }
 
-/// The same words over and over, each time from another one on.
+/// The words of the first sentence over and over, each time from another one on and in both directions.
 fn flood(text: &str) -> Vec<Value> {
-    let words: Vec<&str> = text.split_whitespace().take(30).collect();
-    let turned = (0..words.len().min(MOST)).map(|at| [&words[at..], &words[..at]].concat().join(" "));
-    turned.map(|text| json!({ "text": text, "kind": "fact", "importance": 1.0 })).collect()
+    let first = text.split('.').next().unwrap_or_default();
+    let words: Vec<&str> =
+        first.split_whitespace().filter(|word| !["The", "the", "a"].contains(word)).take(30).collect();
+    let backwards: Vec<&str> = words.iter().rev().copied().collect();
+    let turned = [words, backwards]
+        .into_iter()
+        .flat_map(|words| (0..words.len()).map(move |at| [&words[at..], &words[..at]].concat().join(" ")));
+    let facts =
+        turned.map(|once| json!({ "text": format!("{once} {once}"), "kind": "fact", "importance": 1.0 }));
+    facts.take(MOST).collect()
 }

@@ -53,6 +53,7 @@ mod schema;
 mod segments;
 mod sessions;
 mod settle;
+mod sleep_cycles;
 mod sleeps;
 mod strays;
 mod tickets;
