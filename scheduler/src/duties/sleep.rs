@@ -28,7 +28,10 @@ pub(crate) const METRICS: [Description; 4] = [
         "hive_sleep_tokens_per_task",
         "Tokens that a task which succeeded took in the mean, before and after the last night of its agent",
     ),
-    Description::gauge("hive_sleep_tasks_sampled", "How many tasks the mean of hive_sleep_tokens_per_task is of"),
+    Description::gauge(
+        "hive_sleep_tasks_sampled",
+        "How many tasks the mean of hive_sleep_tokens_per_task is of",
+    ),
 ];
 
 /// What one pass did.
