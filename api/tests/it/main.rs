@@ -24,6 +24,7 @@ mod robust;
 mod routing_rules;
 mod schedules;
 mod sessions;
+mod sleeps;
 mod task_actions;
 mod task_steering;
 mod tasks;
