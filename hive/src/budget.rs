@@ -10,9 +10,10 @@ use crate::{cli::Common, client::Client, failure::Failure, output};
 pub(crate) enum Command {
     /// List the budgets, with what is spent and reserved of each.
     List,
-    /// Set a cap; tasks that wait for it go on as far as there is room.
+    /// Set a cap, of the whole organisation unless a session, an agent or a task is named. Tasks that wait for it go on as
+    /// far as there is room; a call needs room for all that it may cost.
     Set(Cap),
-    /// Remove a budget; tasks that wait for it go on.
+    /// Remove a budget, that of the whole organisation unless another is named; tasks that wait for it go on.
     Remove(Key),
 }
 
@@ -56,11 +57,16 @@ impl Key {
 pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
     match command {
-        Command::List => list(&client, as_json).await,
+        Command::List => show(&all(&client).await?, as_json),
         Command::Set(Cap { key, cap }) => {
             let (scope, name, period) = key.parts();
             let body = json!({ "scope": scope, "name": name, "period": period, "cap_usd": cap });
-            client.put_empty("/api/v1/budgets", &body).await
+            client.put_empty("/api/v1/budgets", &body).await?;
+            let mut items = all(&client).await?;
+            items.retain(|item| {
+                item["scope"] == scope && item["name"].as_str() == name && item["period"] == period
+            });
+            show(&items, as_json)
         }
         Command::Remove(key) => {
             let (scope, name, period) = key.parts();
@@ -72,16 +78,19 @@ pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Res
     }
 }
 
-async fn list(client: &Client, as_json: bool) -> Result<(), Failure> {
+async fn all(client: &Client) -> Result<Vec<Value>, Failure> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = client.get(&format!("/api/v1/budgets?limit=200{cursor}")).await?;
         items.extend(page["items"].as_array().cloned().unwrap_or_default());
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
+            None => return Ok(items),
         }
     }
+}
+
+fn show(items: &[Value], as_json: bool) -> Result<(), Failure> {
     if as_json {
         return output::json(&json!({ "items": items }));
     }

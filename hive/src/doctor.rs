@@ -93,11 +93,48 @@ async fn server(connection: &Connection) -> (Vec<Finding>, Option<Failure>) {
         let text = format!("{name} is {state} {}", output::text(&component["reason"]));
         finding("server", state == "up", text.trim().to_owned())
     }));
+    let named = output::text(&health["provider"]);
+    let double =
+        if named == "double" { "the Claude double answers, by scripts, and no model" } else { &named };
+    match client.get("/api/v1/provider").await {
+        Ok(state) => found.extend(provider(&state, double)),
+        Err(failure) => found.push(finding("provider", false, failure.to_string())),
+    }
     match client.get("/api/v1/models").await {
         Ok(list) => found.extend(models(&list)),
         Err(failure) => found.push(finding("models", false, failure.to_string())),
     }
     (found, None)
+}
+
+/// What turns calls to the model away; one line when nothing does.
+fn provider(state: &serde_json::Value, name: &str) -> Vec<Finding> {
+    let finding = |well, text: String| Finding { what: "provider", well, essential: false, text };
+    let mut found: Vec<Finding> = Vec::new();
+    for stop in state["stopped_keys"].as_array().into_iter().flatten() {
+        let of = |field: &str| output::text(&stop[field]);
+        found.push(finding(
+            false,
+            format!(
+                "no call is made with key {} ({}): {}; mend it, then: hive provider resume",
+                of("key"),
+                of("reason"),
+                of("detail")
+            ),
+        ));
+    }
+    for model in state["models"].as_array().into_iter().flatten() {
+        let of = |field: &str| output::text(&model[field]);
+        if of("breaker") == "open" {
+            found.push(finding(false, format!("the breaker of {} is open: {}", of("model"), of("detail"))));
+        } else if model["hold_until"].is_string() {
+            found.push(finding(false, format!("{} is asked again at {}", of("model"), of("hold_until"))));
+        }
+    }
+    if found.is_empty() {
+        found.push(finding(true, format!("{name}; nothing turns calls away")));
+    }
+    found
 }
 
 /// Models that are named and do not answer much longer; one line when there are none.

@@ -25,8 +25,17 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             if json {
                 return output::json(&state);
             }
-            table(&state["stopped_keys"], &["key", "reason", "stopped_at", "probe_at", "detail"]);
-            table(&state["models"], &["key", "model", "breaker", "hold_until", "probe_at", "detail"]);
+            if state["stopped_keys"].as_array().is_none_or(Vec::is_empty) {
+                println!("no key is stopped");
+            } else {
+                println!("stopped keys; when their cause is mended: hive provider resume");
+                table(&state["stopped_keys"], &["key", "reason", "stopped_at", "probe_at", "detail"]);
+            }
+            println!("\nmodels, and what a minute may have");
+            let limits = ["requests_per_minute", "input_tokens_per_minute", "output_tokens_per_minute"];
+            let state_of = ["key", "model", "breaker", "hold_until", "probe_at", "detail"];
+            table(&state["models"], &[&state_of[..5], &limits, &state_of[5..]].concat());
+            println!("\nwhat changed lately");
             table(&state["events"], &["at", "kind", "key", "model", "detail"]);
             Ok(())
         }

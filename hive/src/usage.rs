@@ -73,6 +73,7 @@ pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure>
         vec![
             key,
             text("calls"),
+            text("failed_calls"),
             text("input_tokens"),
             text("output_tokens"),
             text("cache_read_tokens"),
@@ -89,6 +90,7 @@ pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure>
     let headings = [
         key.as_str(),
         "CALLS",
+        "FAILED",
         "INPUT",
         "OUTPUT",
         "CACHE READ",

@@ -67,6 +67,8 @@ async fn a_refused_key_stops_the_fleet_until_a_person_resumes_it() {
         let expected = ["authentication", "billing", "permission"][usize::from(status - 401)];
         assert_eq!(stop["reason"], expected, "{shown:#}");
         assert!(!shown.to_string().contains(hive.claude_key()), "{shown:#}");
+        let doctor = hive.says(&["doctor"]).await;
+        assert!(doctor.contains("provider") && doctor.contains("hive provider resume"), "{doctor}");
         let (code, problem) = hive.post("/api/v1/provider/resume", &json!({ "key": "no such key" })).await;
         assert_eq!((code, &problem["code"]), (404, &json!("not_stopped")), "{problem:#}");
         let metrics = hive.page(hive.workers[0].url(), "/metrics").await;

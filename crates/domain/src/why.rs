@@ -213,19 +213,19 @@ fn running(facts: &Facts) -> Why {
 
 fn short_of_money(budget: &Budget, need: NanoUsd) -> Why {
     let explanation = format!(
-        "Its next call may cost ${}. {} has a cap of ${}, of which ${} is spent and ${} reserved for calls in progress.",
+        "Its next call may cost ${} at most, nearly all of it the tokens that a reply may have. {} has a cap of ${}, of which \
+         ${} is spent and ${} reserved for calls in progress.",
         need.exact(),
         budget,
         budget.cap.exact(),
         budget.spent.exact(),
         budget.reserved.exact(),
     );
-    let clears = match budget.period {
-        BudgetPeriod::Total => "A higher cap, or calls in progress that cost less than was reserved.",
-        BudgetPeriod::Day => {
-            "A higher cap, the next day (UTC), or calls in progress that cost less than was reserved."
-        }
-    };
+    let enough = NanoUsd(need.0.saturating_add(budget.spent.0).saturating_add(budget.reserved.0));
+    let day = if budget.period == BudgetPeriod::Day { ", the next day (UTC)" } else { "" };
+    let calls =
+        if budget.reserved.0 > 0 { ", or calls in progress that cost less than was reserved" } else { "" };
+    let clears = format!("A cap of ${} or more: hive budget set{day}{calls}.", enough.exact());
     Why::new(StatusReason::Budget.as_str(), explanation, clears)
 }
 
@@ -247,7 +247,11 @@ fn provider(task: &Task, detail: &str, facts: &Facts) -> Option<Why> {
             )
         });
     };
-    let said = if fact.detail.is_empty() { String::new() } else { format!(": {}", fact.detail) };
+    let said = if fact.detail.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", fact.detail.trim_end_matches('.'))
+    };
     let (cause, explanation, clears) = match fact.kind {
         ProviderFactKind::KeyStopped => (
             "key_stopped",
@@ -272,8 +276,10 @@ fn provider(task: &Task, detail: &str, facts: &Facts) -> Option<Why> {
 /// Every reason has its sentence: one that is added does not compile until it has.
 fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
     let detail = task.detail.as_deref().unwrap_or_default();
-    let told =
-        |general: &str| if detail.is_empty() { general.to_owned() } else { format!("{general} {detail}") };
+    let told = |general: &str| match detail {
+        "" => general.to_owned(),
+        detail => format!("{}: {detail}", general.trim_end_matches('.')),
+    };
     let new = |explanation: String, clears: &str| Why::new(reason.as_str(), explanation, clears);
     let at_its_time =
         |explanation: String, clears: &str| Why { until: Some(task.run_at), ..new(explanation, clears) };

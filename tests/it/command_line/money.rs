@@ -7,7 +7,8 @@ use serde_json::json;
 async fn what_is_given_as_a_name_or_a_day_is_sent_whole() {
     let hive = TestHive::builder().workers(0).start().await;
     let id = hive.post_task(json!({ "title": "Capped" })).await.to_string();
-    hive.says(&["budget", "set", "--task", &id, "5"]).await;
+    let said = hive.says(&["budget", "set", "--task", &id, "5"]).await;
+    assert!(said.contains(&id) && said.contains("5.000000000"), "what stands now is shown: {said}");
     for name in [format!("{id}#"), format!("{id}&period=total"), format!("{id} ")] {
         let complaint = hive.complains(1, &["budget", "remove", "--task", &name]).await;
         assert!(complaint.contains("must be an id"), "{name}: {complaint}");
