@@ -106,6 +106,17 @@ MODEL = [
      "Tools and checks."),
     ("Commands ended by the sandbox, by limit", "ops", [(rate("hive_sandbox_kills_total", "limit"), "{{limit}}")],
      "cancelled: the task was, or its worker stopped."),
+    ("Messages between agents, by audience", "ops", [(rate("hive_messages_sent_total", "audience"), "{{audience}}")],
+     "Accepted and stored; one to many counts once."),
+    ("Messages: deliveries and arrivals", "ops", [
+        (rate("hive_messages_deliveries_total"), "to deliver"),
+        (rate("hive_messages_acknowledged_total", "by"), "arrived, by the word of a {{by}}"),
+    ], "One for each receiver. Fewer arrive than are to be delivered while agents are idle or slow."),
+    ("Messages that do not arrive", "ops", [
+        (rate("hive_messages_redelivered_total"), "on their way again"),
+        (rate("hive_messages_dead_total"), "dead"),
+        (rate("hive_messages_breakers_opened_total"), "receivers closed to senders"),
+    ], "hive message list AGENT names the last error of each; hive message dead lists what is dead."),
 ]
 
 FLEET = [

@@ -20,7 +20,7 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 0)]
         after: i64,
     },
-    /// Find messages by their words, best first.
+    /// Find messages by words and by meaning, best first.
     Search(Search),
     /// Say that messages arrived: they are not delivered any more.
     Ack {
@@ -99,7 +99,7 @@ pub(crate) struct List {
 
 #[derive(Args)]
 pub(crate) struct Search {
-    /// Words; those in quotes in this order, those after a minus not at all.
+    /// In words of your own. With words in quotes, or after a minus, it goes by words alone.
     query: String,
     /// Only what this agent may read.
     #[arg(long)]

@@ -1,6 +1,8 @@
 -- The schema at the head of the migrations, with rows; made by `make schema-dump`.
 SELECT pg_catalog.set_config('search_path', '', false);
 SET check_function_bodies = false;
+CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;
+COMMENT ON EXTENSION vector IS 'vector data type and ivfflat and hnsw access methods';
 CREATE TYPE public.agent_status AS ENUM (
     'active',
     'inactive'
@@ -43,10 +45,27 @@ CREATE TYPE public.dependency_policy AS ENUM (
     'skip',
     'continue'
 );
+CREATE TYPE public.embedding_state AS ENUM (
+    'building',
+    'active',
+    'retired'
+);
 CREATE TYPE public.housekeeping_state AS ENUM (
     'running',
     'done',
     'failed'
+);
+CREATE TYPE public.memory_scope AS ENUM (
+    'org',
+    'project',
+    'session',
+    'agent'
+);
+CREATE TYPE public.memory_version_state AS ENUM (
+    'building',
+    'active',
+    'rolled_back',
+    'rejected'
 );
 CREATE TYPE public.message_audience AS ENUM (
     'direct',
@@ -169,6 +188,12 @@ CREATE TYPE public.task_status AS ENUM (
     'failed',
     'cancelled',
     'dead'
+);
+CREATE TYPE public.trust_class AS ENUM (
+    'external',
+    'agent',
+    'user',
+    'system'
 );
 CREATE FUNCTION public.budget_targets(task uuid, parent uuid, agent uuid, session uuid) RETURNS uuid[]
     LANGUAGE sql STABLE
@@ -549,6 +574,87 @@ CREATE TABLE public.budgets (
     CONSTRAINT budgets_scope CHECK ((scope = ANY (ARRAY['org'::text, 'session'::text, 'agent'::text, 'task'::text])))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05');
+CREATE TABLE public.context_sources (
+    context_id uuid NOT NULL,
+    source_id uuid NOT NULL,
+    CONSTRAINT context_sources_not_itself CHECK ((context_id <> source_id))
+);
+CREATE TABLE public.context_tombstones (
+    context_id uuid NOT NULL,
+    project_id uuid,
+    cause_id uuid NOT NULL,
+    deleted_by text NOT NULL,
+    deleted_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_tx xid8 DEFAULT pg_current_xact_id() NOT NULL
+);
+CREATE TABLE public.context_uses (
+    context_id uuid NOT NULL,
+    recalled bigint DEFAULT 0 NOT NULL,
+    recalled_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.context_vectors (
+    context_id uuid NOT NULL,
+    model text NOT NULL,
+    chunk smallint NOT NULL,
+    dims integer NOT NULL,
+    vector public.vector NOT NULL,
+    changed_tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT context_vectors_chunk CHECK ((chunk >= 0)),
+    CONSTRAINT context_vectors_length CHECK ((public.vector_dims(vector) = dims))
+);
+CREATE TABLE public.context_vectors_due (
+    model text NOT NULL,
+    context_id uuid NOT NULL,
+    taken_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    tries integer DEFAULT 0 NOT NULL
+);
+CREATE TABLE public.contexts (
+    id uuid NOT NULL,
+    lineage uuid NOT NULL,
+    scope public.memory_scope NOT NULL,
+    project_id uuid,
+    session_id uuid,
+    agent_id uuid,
+    parent_id uuid,
+    follows_id uuid,
+    kind text NOT NULL,
+    trust public.trust_class NOT NULL,
+    author text NOT NULL,
+    task_id uuid,
+    run_epoch bigint,
+    step_seq integer,
+    valid_from timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT now() NOT NULL,
+    born_version uuid,
+    title text DEFAULT ''::text NOT NULL,
+    content text NOT NULL,
+    redacted_at timestamp with time zone,
+    valid_to timestamp with time zone,
+    superseded_by uuid,
+    died_version uuid,
+    importance real DEFAULT 0.5 NOT NULL,
+    pinned boolean DEFAULT false NOT NULL,
+    locked boolean DEFAULT false NOT NULL,
+    source_gone boolean DEFAULT false NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    changed_tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    words tsvector GENERATED ALWAYS AS (to_tsvector('english'::regconfig, ((title || ' '::text) || content))) STORED NOT NULL,
+    CONSTRAINT contexts_content_length CHECK (((octet_length(content) >= 1) AND (octet_length(content) <= 32768))),
+    CONSTRAINT contexts_importance CHECK (((importance >= (0)::double precision) AND (importance <= (1)::double precision))),
+    CONSTRAINT contexts_kind_length CHECK (((char_length(kind) >= 1) AND (char_length(kind) <= 100))),
+    CONSTRAINT contexts_locked_survives CHECK (((NOT locked) OR ((superseded_by IS NULL) AND (died_version IS NULL)))),
+    CONSTRAINT contexts_origin_whole CHECK ((((run_epoch IS NULL) OR (task_id IS NOT NULL)) AND ((step_seq IS NULL) OR (task_id IS NOT NULL)))),
+    CONSTRAINT contexts_owner CHECK (
+CASE scope
+    WHEN 'org'::public.memory_scope THEN ((project_id IS NULL) AND (session_id IS NULL) AND (agent_id IS NULL))
+    WHEN 'project'::public.memory_scope THEN ((project_id IS NOT NULL) AND (session_id IS NULL) AND (agent_id IS NULL))
+    WHEN 'session'::public.memory_scope THEN ((project_id IS NOT NULL) AND (session_id IS NOT NULL) AND (agent_id IS NULL))
+    WHEN 'agent'::public.memory_scope THEN ((project_id IS NOT NULL) AND (session_id IS NULL) AND (agent_id IS NOT NULL))
+    ELSE NULL::boolean
+END),
+    CONSTRAINT contexts_title_length CHECK ((char_length(title) <= 255)),
+    CONSTRAINT contexts_validity CHECK ((valid_to >= valid_from))
+);
 CREATE TABLE public.conversations (
     id uuid NOT NULL,
     project_id uuid NOT NULL,
@@ -591,6 +697,15 @@ CREATE TABLE public.cron_slots (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     fired_at timestamp with time zone,
     CONSTRAINT cron_slots_fired CHECK (((outcome = 'fired'::public.slot_outcome) = (fired_at IS NOT NULL)))
+);
+CREATE TABLE public.embedding_models (
+    model text NOT NULL,
+    dims integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state public.embedding_state DEFAULT 'building'::public.embedding_state NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT embedding_models_dims CHECK (((dims >= 1) AND (dims <= 4000))),
+    CONSTRAINT embedding_models_name CHECK ((model ~ '^[A-Za-z0-9._/:-]{1,100}$'::text))
 );
 CREATE TABLE public.events (
     task_id uuid NOT NULL,
@@ -855,6 +970,27 @@ CREATE TABLE public.llm_calls_default (
     routing_version integer,
     CONSTRAINT llm_calls_finished CHECK (((state = 'intent'::public.call_state) = (finished_at IS NULL)))
 );
+CREATE TABLE public.memory_versions (
+    id uuid NOT NULL,
+    scope public.memory_scope NOT NULL,
+    project_id uuid,
+    session_id uuid,
+    agent_id uuid,
+    number integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state public.memory_version_state DEFAULT 'building'::public.memory_version_state NOT NULL,
+    state_at timestamp with time zone DEFAULT now() NOT NULL,
+    changed_tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    CONSTRAINT memory_versions_owner CHECK (
+CASE scope
+    WHEN 'org'::public.memory_scope THEN ((project_id IS NULL) AND (session_id IS NULL) AND (agent_id IS NULL))
+    WHEN 'project'::public.memory_scope THEN ((project_id IS NOT NULL) AND (session_id IS NULL) AND (agent_id IS NULL))
+    WHEN 'session'::public.memory_scope THEN ((project_id IS NOT NULL) AND (session_id IS NOT NULL) AND (agent_id IS NULL))
+    WHEN 'agent'::public.memory_scope THEN ((project_id IS NOT NULL) AND (session_id IS NULL) AND (agent_id IS NOT NULL))
+    ELSE NULL::boolean
+END),
+    CONSTRAINT memory_versions_positive CHECK ((number >= 1))
+);
 CREATE TABLE public.message_deliveries (
     agent_id uuid NOT NULL,
     place bigint NOT NULL,
@@ -874,6 +1010,18 @@ CREATE TABLE public.message_deliveries (
     CONSTRAINT message_deliveries_died CHECK (((state = 'dead'::public.delivery_state) = (died_at IS NOT NULL))),
     CONSTRAINT message_deliveries_free CHECK (((state <> ALL (ARRAY['pending'::public.delivery_state, 'taken'::public.delivery_state])) OR (task_id IS NULL))),
     CONSTRAINT message_deliveries_read CHECK (((step IS NULL) OR ((state = 'acknowledged'::public.delivery_state) AND (task_id IS NOT NULL))))
+);
+CREATE TABLE public.message_vectors (
+    message_id uuid NOT NULL,
+    model text NOT NULL,
+    chunk smallint NOT NULL,
+    vector public.vector NOT NULL,
+    CONSTRAINT message_vectors_chunk CHECK ((chunk >= 0))
+);
+CREATE TABLE public.message_vectors_due (
+    model text NOT NULL,
+    message_id uuid NOT NULL,
+    taken_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL
 );
 CREATE TABLE public.model_classes (
     name text NOT NULL,
@@ -1310,6 +1458,9 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (5, 'operation reasons', '2026-01-05 12:00:00+00', true, '\x3c57d924fe6f0298fef2e1b0e5b9511bd6c58957f6bff7af65180d401dc790094b5f8b5433f018708a8dc7560d4d7aff', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (50, 'conversation values', '2026-01-05 12:00:00+00', true, '\x356cce888f4232eacf62aa0ccd0e1683d5f37b73b72e57c9ff2929db67e437cf450c99342b1e0946c4a5754b0463c42f', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (51, 'conversations', '2026-01-05 12:00:00+00', true, '\x2dbf23883921d5e8003270369d06f878075f96a95492830f80b31a8e03abc363e57e55b4dd184f0d9ad2bf31e5ec89fd', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (52, 'message vectors', '2026-01-05 12:00:00+00', true, '\x8bee0fb4fc6b3633d791a9bed7859b2b4ee9e61c43665c128ccc58e00e74c463e8ee111961d93dec526625639eb12924', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (55, 'contexts', '2026-01-05 12:00:00+00', true, '\x53c7cb05ae76bc5d4fbeb61b3ff7e7166ca0cd19fa2128815842375919c412f0d7c6bc17fd4890cfbcf110576f1c0cb9', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (56, 'vectors', '2026-01-05 12:00:00+00', true, '\x390f6969fdc3ab55f73485e430f729ed1f1436f8a3aa2eed26ddcf2afcc38b43b8050ccdd9d576732c471ebf824bb0ef', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (6, 'operations', '2026-01-05 12:00:00+00', true, '\x49d584c7722827b5f634057c74e47750018ba7bbb806352467526a31911433fd5d88bc75f676d877ef127d0b3ecf3ee1', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (7, 'gates', '2026-01-05 12:00:00+00', true, '\xc8d76bcdb05246bf34e11f0a83c90ffe4be67bd464cb5277f390d27aac29571164453a347a0538e21f6843c834228e3f', 0);
 INSERT INTO public.active_routing (only_row, version, activated_by, activated_at) VALUES (true, 2, 'ada', '2026-01-05 12:00:00+00');
@@ -1323,10 +1474,18 @@ INSERT INTO public.batch_lease (only_row, holder, held_until) VALUES (true, 'wor
 INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id, created_at, state, not_before, tries, batch_id, budget_id, result, error, completed_at, updated_at) VALUES ('019b8e00-0000-7000-8000-000000000042', 'consolidation', 'claude-haiku-5-5', '{"max_tokens": 1}', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-05 12:00:00+00', 'sent', '2026-01-05 12:00:00+00', 1, '019b8e00-0000-7000-8000-000000000041', NULL, NULL, NULL, NULL, '2026-01-05 12:00:00+00');
 INSERT INTO public.batches (id, model, key_id, requests, created_at, state, provider_id, not_ours, expires_at, succeeded, errored, canceled, expired, polls, next_poll_at, detail, ended_at) VALUES ('019b8e00-0000-7000-8000-000000000041', 'claude-haiku-5-5', '0123456789ab', 1, '2026-01-05 12:00:00+00', 'created', 'msgbatch_1', '{}', '2026-01-06 12:00:00+00', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
 INSERT INTO public.budgets (id, scope, target, period, created_by, created_at, cap_nano_usd, spent_nano_usd, reserved_nano_usd, day, raised_at, set_day, set_used_nano_usd, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000b1', 'org', '00000000-0000-0000-0000-000000000000', 'day', 'ada', '2026-01-05 12:00:00+00', 1000000000, 5, 0, '2026-01-05', '2026-01-05 12:00:00+00', '2026-01-05', 0, '2026-01-05 12:00:00+00');
+INSERT INTO public.context_sources (context_id, source_id) VALUES ('019b8e00-0000-7000-8000-000000000057', '019b8e00-0000-7000-8000-000000000056');
+INSERT INTO public.context_tombstones (context_id, project_id, cause_id, deleted_by, deleted_at, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000058', '00000000-0000-7000-8000-000000000001', '019b8e00-0000-7000-8000-000000000058', 'operator', '2026-01-05 12:00:00+00', '831');
+INSERT INTO public.context_uses (context_id, recalled, recalled_at) VALUES ('019b8e00-0000-7000-8000-000000000056', 3, '2026-01-06 12:00:00+00');
+INSERT INTO public.context_vectors (context_id, model, chunk, dims, vector, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000056', 'minilm-l6-v2-int8', 0, 384, '[0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104]', '831');
+INSERT INTO public.context_vectors_due (model, context_id, taken_until, tries) VALUES ('minilm-l6-v2-int8', '019b8e00-0000-7000-8000-000000000057', '-infinity', 0);
+INSERT INTO public.contexts (id, lineage, scope, project_id, session_id, agent_id, parent_id, follows_id, kind, trust, author, task_id, run_epoch, step_seq, valid_from, recorded_at, born_version, title, content, redacted_at, valid_to, superseded_by, died_version, importance, pinned, locked, source_gone, version, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000056', '019b8e00-0000-7000-8000-000000000056', 'project', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, NULL, 'fact', 'user', 'operator', NULL, NULL, NULL, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL, 'Port', 'The port of the shop is 8080', NULL, NULL, NULL, NULL, 0.5, true, false, false, 1, '831');
+INSERT INTO public.contexts (id, lineage, scope, project_id, session_id, agent_id, parent_id, follows_id, kind, trust, author, task_id, run_epoch, step_seq, valid_from, recorded_at, born_version, title, content, redacted_at, valid_to, superseded_by, died_version, importance, pinned, locked, source_gone, version, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000057', '019b8e00-0000-7000-8000-000000000057', 'project', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, NULL, 'insight', 'user', 'night', NULL, NULL, NULL, '2026-01-05 12:00:00+00', '2026-01-06 02:00:00+00', '019b8e00-0000-7000-8000-000000000055', '', 'The shop listens on 8080', NULL, NULL, NULL, NULL, 0.7, false, false, false, 1, '831');
 INSERT INTO public.conversations (id, project_id, thread_id, number, session_id, from_agent_id, from_task_id, from_name, to_agent_id, audience, message_type, content, context_refs, trust, reply_to, answer_by, wakes, priority, hops, send_key, created_at) VALUES ('019b8e00-0000-7000-8000-000000000052', '00000000-0000-7000-8000-000000000001', '019b8e00-0000-7000-8000-000000000051', 1, NULL, NULL, NULL, 'ada', '019b8c00-0000-7000-8000-0000000000a1', 'direct', 'question', 'Which port, "ä"?', '{}', 'user', NULL, '2026-01-05 13:00:00+00', true, 5, 0, NULL, '2026-01-05 12:00:00+00');
 INSERT INTO public.conversations (id, project_id, thread_id, number, session_id, from_agent_id, from_task_id, from_name, to_agent_id, audience, message_type, content, context_refs, trust, reply_to, answer_by, wakes, priority, hops, send_key, created_at) VALUES ('019b8e00-0000-7000-8000-000000000053', '00000000-0000-7000-8000-000000000001', '019b8e00-0000-7000-8000-000000000051', 2, NULL, '019b8c00-0000-7000-8000-0000000000a1', '019b8c00-0000-7000-8000-0000000000c1', 'Ada', NULL, 'broadcast', 'message', 'It is 7700.', '{}', 'agent', '019b8e00-0000-7000-8000-000000000052', NULL, false, 5, 0, 'a call', '2026-01-05 12:01:00+00');
 INSERT INTO public.cron_slots (schedule_id, slot, manual, outcome, task_id, order_id, detail, created_at, fired_at) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '2026-01-04 02:00:00+00', false, 'missed', NULL, NULL, NULL, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.cron_slots (schedule_id, slot, manual, outcome, task_id, order_id, detail, created_at, fired_at) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '2026-01-05 02:00:00+00', false, 'fired', NULL, '019b8c00-0000-7000-8000-0000000000f1', NULL, '2026-01-05 12:00:00+00', '2026-01-05 02:00:00+00');
+INSERT INTO public.embedding_models (model, dims, created_at, state, state_at) VALUES ('minilm-l6-v2-int8', 384, '2026-01-05 12:00:00+00', 'active', '2026-01-05 12:00:00+00');
 INSERT INTO public.events_2025w45 (task_id, seq, kind, data, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 1, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
 INSERT INTO public.events_2025w45 (task_id, seq, kind, data, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 2, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
 INSERT INTO public.events_2025w45 (task_id, seq, kind, data, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 3, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
@@ -1360,8 +1519,11 @@ INSERT INTO public.llm_calls_2025w51 (id, task_id, seq, epoch, model, request_sh
 INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('019b8c00-0000-7000-8000-0000000000c1', '019b8c00-0000-7000-8000-0000000000c1', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', 0, '{}', 0, NULL, NULL);
 INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', 0, '{}', 0, NULL, NULL);
 INSERT INTO public.llm_calls_default (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', 'ffffffff-0000-4000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'intent', NULL, NULL, 0, 0, 0, 0, 0, NULL, 0, '{}', 0, NULL, NULL);
+INSERT INTO public.memory_versions (id, scope, project_id, session_id, agent_id, number, created_at, state, state_at, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000055', 'project', '00000000-0000-7000-8000-000000000001', NULL, NULL, 1, '2026-01-05 12:00:00+00', 'active', '2026-01-05 12:00:00+00', '831');
 INSERT INTO public.message_deliveries (agent_id, place, message_id, wants_task, state, task_id, tries, visible_at, last_error, step, acknowledged_by, acknowledged_at, died_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, '019b8e00-0000-7000-8000-000000000052', NULL, 'acknowledged', '019b8c00-0000-7000-8000-0000000000c1', 1, '2026-01-05 12:00:00+00', NULL, 2, 'task', '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.message_deliveries (agent_id, place, message_id, wants_task, state, task_id, tries, visible_at, last_error, step, acknowledged_by, acknowledged_at, died_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 2, '019b8e00-0000-7000-8000-000000000053', NULL, 'dead', NULL, 5, '2026-01-05 12:00:00+00', 'its receiver did not acknowledge it in time', NULL, NULL, NULL, '2026-01-05 12:05:00+00');
+INSERT INTO public.message_vectors (message_id, model, chunk, vector) VALUES ('019b8e00-0000-7000-8000-000000000052', 'minilm-l6-v2-int8', 0, '[0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104]');
+INSERT INTO public.message_vectors_due (model, message_id, taken_until) VALUES ('minilm-l6-v2-int8', '019b8e00-0000-7000-8000-000000000053', '-infinity');
 INSERT INTO public.model_classes (name, model, reported_by, reported_at) VALUES ('work', 'claude-sonnet-5-5', 'worker-1', '2026-01-05 12:00:00+00');
 INSERT INTO public.model_refresh (only_row, requested_at, holder, free_at, refreshed_at, refreshed_by, error) VALUES (true, NULL, NULL, NULL, '2026-01-05 12:00:00+00', 'worker-1', NULL);
 INSERT INTO public.models (id, first_listed_at, display_name, line, lifecycle, deprecated_at, retires_at, max_input_tokens, max_output_tokens, capabilities, refreshed_at, vanished_at) VALUES ('claude-sonnet-5-5', '2026-01-05 12:00:00+00', 'Claude Sonnet 5.5', 'sonnet', 'active', NULL, NULL, 1000000, 128000, '{"batch": {"supported": true}}', '2026-01-05 12:00:00+00', NULL);
@@ -1408,9 +1570,9 @@ INSERT INTO public.tasks (id, project_id, title, description, duty, repository_u
 INSERT INTO public.threads (id, project_id, created_at, last_number) VALUES ('019b8e00-0000-7000-8000-000000000051', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 2);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
 SELECT pg_catalog.setval('public.provider_events_id_seq', 1, true);
 ALTER TABLE ONLY public._sqlx_migrations
@@ -1439,6 +1601,18 @@ ALTER TABLE ONLY public.budgets
     ADD CONSTRAINT budgets_key UNIQUE (target, scope, period);
 ALTER TABLE ONLY public.budgets
     ADD CONSTRAINT budgets_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.context_sources
+    ADD CONSTRAINT context_sources_pkey PRIMARY KEY (context_id, source_id);
+ALTER TABLE ONLY public.context_tombstones
+    ADD CONSTRAINT context_tombstones_pkey PRIMARY KEY (context_id);
+ALTER TABLE ONLY public.context_uses
+    ADD CONSTRAINT context_uses_pkey PRIMARY KEY (context_id);
+ALTER TABLE ONLY public.context_vectors_due
+    ADD CONSTRAINT context_vectors_due_pkey PRIMARY KEY (model, context_id);
+ALTER TABLE ONLY public.context_vectors
+    ADD CONSTRAINT context_vectors_pkey PRIMARY KEY (context_id, model, chunk);
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_in_order UNIQUE (thread_id, number);
 ALTER TABLE ONLY public.conversations
@@ -1447,6 +1621,10 @@ ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_sent_once UNIQUE (send_key);
 ALTER TABLE ONLY public.cron_slots
     ADD CONSTRAINT cron_slots_pkey PRIMARY KEY (schedule_id, slot);
+ALTER TABLE ONLY public.embedding_models
+    ADD CONSTRAINT embedding_models_dims_key UNIQUE (model, dims);
+ALTER TABLE ONLY public.embedding_models
+    ADD CONSTRAINT embedding_models_pkey PRIMARY KEY (model);
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (task_id, seq);
 ALTER TABLE ONLY public.events_2025w45
@@ -1483,10 +1661,18 @@ ALTER TABLE ONLY public.llm_calls_2026w02
     ADD CONSTRAINT llm_calls_2026w02_pkey PRIMARY KEY (task_id, id);
 ALTER TABLE ONLY public.llm_calls_default
     ADD CONSTRAINT llm_calls_default_pkey PRIMARY KEY (task_id, id);
+ALTER TABLE ONLY public.memory_versions
+    ADD CONSTRAINT memory_versions_number_key UNIQUE NULLS NOT DISTINCT (scope, project_id, session_id, agent_id, number);
+ALTER TABLE ONLY public.memory_versions
+    ADD CONSTRAINT memory_versions_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.message_deliveries
     ADD CONSTRAINT message_deliveries_once UNIQUE (message_id, agent_id);
 ALTER TABLE ONLY public.message_deliveries
     ADD CONSTRAINT message_deliveries_pkey PRIMARY KEY (agent_id, place);
+ALTER TABLE ONLY public.message_vectors_due
+    ADD CONSTRAINT message_vectors_due_pkey PRIMARY KEY (model, message_id);
+ALTER TABLE ONLY public.message_vectors
+    ADD CONSTRAINT message_vectors_pkey PRIMARY KEY (message_id, model, chunk);
 ALTER TABLE ONLY public.model_classes
     ADD CONSTRAINT model_classes_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY public.model_refresh
@@ -1553,6 +1739,25 @@ CREATE INDEX batch_requests_by_batch ON public.batch_requests USING btree (batch
 CREATE INDEX batch_requests_queued ON public.batch_requests USING btree (model, id) WHERE (state = 'queued'::public.batch_request_state);
 CREATE INDEX batch_requests_sent ON public.batch_requests USING btree (batch_id) WHERE (state = 'sent'::public.batch_request_state);
 CREATE INDEX batches_open ON public.batches USING btree (next_poll_at) WHERE (state = ANY (ARRAY['intent'::public.batch_state, 'created'::public.batch_state]));
+CREATE INDEX context_sources_by_source ON public.context_sources USING btree (source_id);
+CREATE INDEX context_tombstones_by_change ON public.context_tombstones USING btree (changed_tx);
+CREATE INDEX context_vectors_by_change ON public.context_vectors USING btree (changed_tx);
+CREATE INDEX context_vectors_due_by_context ON public.context_vectors_due USING btree (context_id);
+CREATE INDEX context_vectors_due_by_time ON public.context_vectors_due USING btree (model, taken_until);
+CREATE INDEX context_vectors_minilm ON public.context_vectors USING hnsw (((vector)::public.vector(384)) public.vector_cosine_ops) WHERE (model = 'minilm-l6-v2-int8'::text);
+CREATE INDEX contexts_by_agent ON public.contexts USING btree (agent_id, id) WHERE (agent_id IS NOT NULL);
+CREATE INDEX contexts_by_born ON public.contexts USING btree (born_version) WHERE (born_version IS NOT NULL);
+CREATE INDEX contexts_by_change ON public.contexts USING btree (changed_tx);
+CREATE INDEX contexts_by_died ON public.contexts USING btree (died_version) WHERE (died_version IS NOT NULL);
+CREATE INDEX contexts_by_follows ON public.contexts USING btree (follows_id) WHERE (follows_id IS NOT NULL);
+CREATE INDEX contexts_by_lineage ON public.contexts USING btree (lineage, id);
+CREATE INDEX contexts_by_parent ON public.contexts USING btree (parent_id, id) WHERE (parent_id IS NOT NULL);
+CREATE INDEX contexts_by_project ON public.contexts USING btree (project_id, id);
+CREATE INDEX contexts_by_session ON public.contexts USING btree (session_id, id) WHERE (session_id IS NOT NULL);
+CREATE INDEX contexts_by_superseded ON public.contexts USING btree (superseded_by) WHERE (superseded_by IS NOT NULL);
+CREATE INDEX contexts_by_task ON public.contexts USING btree (task_id, id) WHERE (task_id IS NOT NULL);
+CREATE INDEX contexts_by_words ON public.contexts USING gin (words);
+CREATE INDEX contexts_of_all ON public.contexts USING btree (id) WHERE (scope = 'org'::public.memory_scope);
 CREATE INDEX conversations_by_time ON public.conversations USING btree (created_at);
 CREATE INDEX conversations_of_task ON public.conversations USING btree (from_task_id) WHERE (from_task_id IS NOT NULL);
 CREATE INDEX conversations_replies ON public.conversations USING btree (reply_to) WHERE (reply_to IS NOT NULL);
@@ -1560,6 +1765,8 @@ CREATE INDEX conversations_sent_by ON public.conversations USING btree (from_age
 CREATE INDEX conversations_words ON public.conversations USING gin (words);
 CREATE INDEX cron_slots_by_age ON public.cron_slots USING btree (created_at);
 CREATE UNIQUE INDEX cron_slots_waiting ON public.cron_slots USING btree (schedule_id) WHERE (outcome = 'waiting'::public.slot_outcome);
+CREATE UNIQUE INDEX embedding_models_one_active ON public.embedding_models USING btree ((true)) WHERE (state = 'active'::public.embedding_state);
+CREATE UNIQUE INDEX embedding_models_one_building ON public.embedding_models USING btree ((true)) WHERE (state = 'building'::public.embedding_state);
 CREATE INDEX housekeeping_orders_recent ON public.housekeeping_orders USING btree (created_at);
 CREATE INDEX idempotency_keys_by_age ON public.idempotency_keys USING btree (created_at);
 CREATE INDEX llm_calls_open ON ONLY public.llm_calls USING btree (created_at) WHERE (state = 'intent'::public.call_state);
@@ -1574,12 +1781,16 @@ CREATE INDEX llm_calls_2026w02_created_at_idx ON public.llm_calls_2026w02 USING 
 CREATE INDEX llm_calls_2026w02_task_id_seq_idx ON public.llm_calls_2026w02 USING btree (task_id, seq);
 CREATE INDEX llm_calls_default_created_at_idx ON public.llm_calls_default USING btree (created_at) WHERE (state = 'intent'::public.call_state);
 CREATE INDEX llm_calls_default_task_id_seq_idx ON public.llm_calls_default USING btree (task_id, seq);
+CREATE INDEX memory_versions_by_change ON public.memory_versions USING btree (changed_tx);
 CREATE INDEX message_deliveries_bound ON public.message_deliveries USING btree (task_id, place) WHERE (state = 'bound'::public.delivery_state);
 CREATE INDEX message_deliveries_dead ON public.message_deliveries USING btree (died_at) WHERE (state = 'dead'::public.delivery_state);
 CREATE INDEX message_deliveries_known ON public.message_deliveries USING btree (agent_id, acknowledged_at) WHERE (state = 'acknowledged'::public.delivery_state);
 CREATE INDEX message_deliveries_open ON public.message_deliveries USING btree (agent_id, place) WHERE (state = ANY (ARRAY['pending'::public.delivery_state, 'bound'::public.delivery_state, 'taken'::public.delivery_state]));
 CREATE INDEX message_deliveries_pending ON public.message_deliveries USING btree (visible_at) WHERE (state = 'pending'::public.delivery_state);
 CREATE INDEX message_deliveries_taken ON public.message_deliveries USING btree (visible_at) WHERE (state = 'taken'::public.delivery_state);
+CREATE INDEX message_vectors_due_by_message ON public.message_vectors_due USING btree (message_id);
+CREATE INDEX message_vectors_due_by_time ON public.message_vectors_due USING btree (model, taken_until);
+CREATE INDEX message_vectors_minilm ON public.message_vectors USING hnsw (((vector)::public.vector(384)) public.vector_cosine_ops) WHERE (model = 'minilm-l6-v2-int8'::text);
 CREATE INDEX schedules_due ON public.schedules USING btree (next_slot) WHERE enabled;
 CREATE INDEX sessions_by_project ON public.sessions USING btree (project_id, id DESC);
 CREATE INDEX task_actions_open ON public.task_actions USING btree (id) WHERE (status = 'working'::public.task_action_status);
@@ -1654,6 +1865,40 @@ ALTER TABLE ONLY public.batch_requests
     ADD CONSTRAINT batch_requests_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id);
 ALTER TABLE ONLY public.batch_requests
     ADD CONSTRAINT batch_requests_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.context_sources
+    ADD CONSTRAINT context_sources_context_id_fkey FOREIGN KEY (context_id) REFERENCES public.contexts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.context_sources
+    ADD CONSTRAINT context_sources_source_id_fkey FOREIGN KEY (source_id) REFERENCES public.contexts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.context_tombstones
+    ADD CONSTRAINT context_tombstones_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.context_uses
+    ADD CONSTRAINT context_uses_context_id_fkey FOREIGN KEY (context_id) REFERENCES public.contexts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.context_vectors
+    ADD CONSTRAINT context_vectors_context_id_fkey FOREIGN KEY (context_id) REFERENCES public.contexts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.context_vectors_due
+    ADD CONSTRAINT context_vectors_due_context_id_fkey FOREIGN KEY (context_id) REFERENCES public.contexts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.context_vectors_due
+    ADD CONSTRAINT context_vectors_due_model_fkey FOREIGN KEY (model) REFERENCES public.embedding_models(model);
+ALTER TABLE ONLY public.context_vectors
+    ADD CONSTRAINT context_vectors_model_dims_fkey FOREIGN KEY (model, dims) REFERENCES public.embedding_models(model, dims);
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_born_version_fkey FOREIGN KEY (born_version) REFERENCES public.memory_versions(id);
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_died_version_fkey FOREIGN KEY (died_version) REFERENCES public.memory_versions(id);
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_follows_id_fkey FOREIGN KEY (follows_id) REFERENCES public.contexts(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES public.contexts(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id);
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES public.contexts(id) ON DELETE SET NULL;
+ALTER TABLE ONLY public.contexts
+    ADD CONSTRAINT contexts_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
 ALTER TABLE ONLY public.conversations
     ADD CONSTRAINT conversations_from_agent_id_fkey FOREIGN KEY (from_agent_id) REFERENCES public.agents(id);
 ALTER TABLE ONLY public.conversations
@@ -1678,6 +1923,12 @@ ALTER TABLE ONLY public.housekeeping_runs
     ADD CONSTRAINT housekeeping_runs_order_id_fkey FOREIGN KEY (order_id) REFERENCES public.housekeeping_orders(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.inboxes
     ADD CONSTRAINT inboxes_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.memory_versions
+    ADD CONSTRAINT memory_versions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.memory_versions
+    ADD CONSTRAINT memory_versions_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.memory_versions
+    ADD CONSTRAINT memory_versions_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id);
 ALTER TABLE ONLY public.message_deliveries
     ADD CONSTRAINT message_deliveries_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.inboxes(agent_id);
 ALTER TABLE ONLY public.message_deliveries
@@ -1686,6 +1937,10 @@ ALTER TABLE ONLY public.message_deliveries
     ADD CONSTRAINT message_deliveries_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
 ALTER TABLE ONLY public.message_deliveries
     ADD CONSTRAINT message_deliveries_wants_task_fkey FOREIGN KEY (wants_task) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.message_vectors_due
+    ADD CONSTRAINT message_vectors_due_message_id_fkey FOREIGN KEY (message_id) REFERENCES public.conversations(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.message_vectors
+    ADD CONSTRAINT message_vectors_message_id_fkey FOREIGN KEY (message_id) REFERENCES public.conversations(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_last_task_id_fkey FOREIGN KEY (last_task_id) REFERENCES public.tasks(id);
 ALTER TABLE ONLY public.schedules

@@ -88,13 +88,19 @@ async fn lose_a_repository(hive: &TestHive, tries: u32) -> Uuid {
     id
 }
 
-/// One task that succeeds, one that its checks refuse, one that does nothing.
+/// One task that succeeds, one that its checks refuse, one that does nothing, and a message that arrives.
 async fn round(hive: &TestHive, repo: &Repo) {
     let check = |command: &str| json!([{ "command": command }]);
     let work = json!({ "title": "Works", "repository": repo.json(), "acceptance": check("test -f made") });
     let fail = json!({ "title": "Fails", "repository": repo.json(), "acceptance": check("test -f absent") });
     let ids = [hive.post_task(work).await, hive.post_task(fail).await];
     let noop = hive.post_task(json!({ "title": "Nothing", "duty": "noop" })).await;
+    let qa: Uuid =
+        sqlx::query_scalar("SELECT id FROM agents WHERE type = 'qa'").fetch_one(&hive.pool).await.unwrap();
+    let letter = json!({ "to_agent_id": qa, "content": "Nothing to do.", "wake": false });
+    let (_, sent) = hive.post("/api/v1/messages/send", &letter).await;
+    let ack = json!({ "message_ids": [sent["id"]] });
+    assert_eq!(hive.post(&format!("/api/v1/messages/{qa}/ack"), &ack).await.0, 200);
     hive.wait_succeeded(ids[0], 90).await;
     assert_eq!(hive.wait_end(ids[1], 90).await["status_reason"], "verification_failed");
     hive.wait_succeeded(noop, 30).await;

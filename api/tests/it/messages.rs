@@ -94,6 +94,103 @@ async fn an_inbox_is_read_in_pages_and_watched_from_any_place() {
 }
 
 #[tokio::test]
+async fn whoever_reads_can_go_back_a_day_and_gets_the_order_of_then() {
+    let hive = Hive::start().await;
+    let api = hive.api().await;
+    let bob = hive.agent("qa", "Bob").await;
+    let path = format!("/api/v1/messages/{bob}");
+    let mut ids = Vec::new();
+    for number in 0..6 {
+        let body = json!({ "to_agent_id": bob, "content": number.to_string(), "wake": false });
+        ids.push(api.post(SEND, body).await.body["id"].clone());
+    }
+    // The first two are older than a day, and all but one have arrived, in an order of their own.
+    hive.execute(
+        "UPDATE conversations SET created_at = now() - interval '25 hours' WHERE content IN ('0', '1')",
+    )
+    .await;
+    for index in [5, 3, 0, 2, 1] {
+        let ack = api.post(&format!("{path}/ack"), json!({ "message_ids": [ids[index]] })).await;
+        assert_eq!(ack.status, 200, "{ack:?}");
+    }
+    let day = (chrono::Utc::now() - chrono::TimeDelta::hours(24)).format("%Y-%m-%dT%H:%M:%SZ");
+    // Readers do not stand in each other's way: each gets all of it, page by page, and again.
+    for limit in [1, 2, 6] {
+        let (mut seen, mut cursor) = (Vec::new(), "0".to_owned());
+        loop {
+            let page = format!("{path}?state=all&since={day}&limit={limit}&cursor={cursor}");
+            let page = api.get(&page).await.body;
+            seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["id"].clone()));
+            match page["next_cursor"].as_str() {
+                Some(next) => next.clone_into(&mut cursor),
+                None => break,
+            }
+        }
+        assert_eq!(seen, ids[2..], "{limit} at a time");
+    }
+    let from = api.get(&format!("{path}?state=all&since={day}&cursor=4")).await.body;
+    assert_eq!(from["items"].as_array().unwrap().len(), 2, "from a place of its own");
+}
+
+#[tokio::test]
+async fn a_search_finds_a_decision_by_a_paraphrase() {
+    let hive = Hive::start().await;
+    let api = hive.api().await;
+    let [ada, bob, eve] =
+        [hive.agent("a", "Ada").await, hive.agent("b", "Bob").await, hive.agent("c", "Eve").await];
+    let write = async |to: hive_domain::AgentId, words: &str| {
+        let body = json!({ "from_agent_id": ada, "to_agent_id": to, "content": words, "wake": false });
+        let sent = api.post(SEND, body).await;
+        assert_eq!(sent.status, 201, "{sent:?}");
+        sent.body["id"].clone()
+    };
+    let planted =
+        write(bob, "We settled on keeping customer invoices for seven years before purging them.").await;
+    for others in [
+        "The integration suite is green again on the main branch.",
+        "Please review my pull request for the login page.",
+        "Deployment to staging is planned for Thursday morning.",
+        "The cache misses doubled after yesterday's upgrade.",
+        "I renamed the helper that formats phone numbers.",
+        "The printer on the second floor is out of paper.",
+    ] {
+        write(bob, others).await;
+        write(eve, others).await;
+    }
+    let search = async |body: Value| {
+        let found = api.post("/api/v1/messages/search", body).await;
+        assert_eq!(found.status, 200, "{found:?}");
+        found.body
+    };
+    let paraphrase = "how long must old bills be retained until deletion";
+    let best = async |reader: hive_domain::AgentId| {
+        let body = search(json!({ "query": paraphrase, "agent_id": reader, "limit": 3 })).await;
+        let items = body["items"].as_array().unwrap().clone();
+        (items, body["model"].clone())
+    };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while hive.count("message_vectors_due").await > 0 {
+        assert!(tokio::time::Instant::now() < deadline, "a message never got its vectors");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for reader in [ada, bob] {
+        let (items, model) = best(reader).await;
+        assert_eq!(items[0]["id"], planted, "{items:#?}");
+        assert_eq!((items.len(), model.is_string()), (3, true));
+        let scores = &items[0]["scores"];
+        assert_eq!((&scores["text"], &scores["vector"]), (&json!(0.0), &json!(1.0)), "no word in common");
+        assert!(scores["cosine"].as_f64().unwrap() > 0.2, "{scores}");
+    }
+    let (items, _) = best(eve).await;
+    assert!(items.iter().all(|item| item["id"] != planted) && items.len() == 3, "{items:#?}");
+    // Signs for words are taken at their word.
+    let body = search(json!({ "query": "\"seven years\"", "agent_id": bob })).await;
+    assert_eq!((body["items"].as_array().unwrap().len(), &body["model"]), (1, &Value::Null));
+    let body = search(json!({ "query": "invoices -customer", "agent_id": bob })).await;
+    assert_eq!(body["items"], json!([]));
+}
+
+#[tokio::test]
 async fn a_search_is_bounded_by_who_reads() {
     let hive = Hive::start().await;
     let api = hive.api().await;

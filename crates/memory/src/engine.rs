@@ -2,6 +2,7 @@
 //! proposes is read by a statement that asks once more whether the reader may see it.
 
 mod large;
+mod messages;
 mod model;
 mod query_vectors;
 mod recall;
@@ -21,6 +22,7 @@ use hive_embed::Embedder;
 use hive_store::Store;
 use tokio::sync::{Notify, Semaphore};
 
+pub use messages::{MessageHit, MessagesFound};
 use model::Models;
 use query_vectors::QueryVectors;
 pub use recall::{Hit, Recall, Recalled};

@@ -12,4 +12,4 @@ pub mod fuse;
 pub mod index;
 pub mod strength;
 
-pub use engine::{Error, Hit, Memory, Recall, Recalled, Result, Settings};
+pub use engine::{Error, Hit, Memory, MessageHit, MessagesFound, Recall, Recalled, Result, Settings};

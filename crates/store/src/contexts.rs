@@ -23,6 +23,7 @@ pub use delete::Deleted;
 pub use feed::{Change, ContextChanges, FeedEntry};
 pub use put::NewContext;
 pub use remember::{Remembered, reader_of};
+pub(crate) use vectors::indexed;
 pub use vectors::{DueContext, EmbeddingModel, Vectors};
 
 use crate::{

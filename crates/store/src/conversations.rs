@@ -10,6 +10,7 @@ mod bind;
 mod dead;
 mod inbox;
 mod list;
+mod meaning;
 mod origin;
 mod plan;
 mod receivers;
@@ -28,6 +29,7 @@ use hive_domain::{
 };
 pub use inbox::{Inbox, InboxChange, Mailbox};
 pub use list::{Delivery, DeliveryFilter};
+pub use meaning::{DueMessage, NearMessage};
 pub use search::{Found, Search};
 pub use sweep::Swept;
 

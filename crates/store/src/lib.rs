@@ -61,8 +61,9 @@ pub use contexts::{
     NewContext, Origin, Remembered, Vectors, reader_of,
 };
 pub use conversations::{
-    Acknowledged, Bound, Delivery, DeliveryFilter, Found, Inbox, InboxChange, Mailbox, NewAgentMessage,
-    Receiver, Receivers, Redriven, RefusedReceiver, Search, Sender, Sent, StoredMessage, Swept, Woken,
+    Acknowledged, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange, Mailbox,
+    NearMessage, NewAgentMessage, Receiver, Receivers, Redriven, RefusedReceiver, Search, Sender, Sent,
+    StoredMessage, Swept, Woken,
 };
 pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;

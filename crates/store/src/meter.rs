@@ -40,6 +40,7 @@ pub(crate) fn acknowledged(by: &'static str, deliveries: usize) {
     metrics::counter!("hive_messages_acknowledged_total", "by" => by).increment(deliveries as u64);
 }
 
+/// Also when nothing was found: a counter that begins at zero shows its first rise.
 pub(crate) fn swept(swept: &Swept) {
     metrics::counter!("hive_messages_redelivered_total").increment(swept.again as u64);
     metrics::counter!("hive_messages_dead_total").increment(swept.dead.len() as u64);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use hive_domain::ProjectId;
+use hive_memory::MessageHit;
 use hive_store::Search;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,7 +20,8 @@ const MAX_QUERY: usize = 1_000;
 #[serde(deny_unknown_fields)]
 #[schema(as = MessageSearch)]
 pub struct Question {
-    /// Words; those in quotes in this order, those after a minus not at all.
+    /// What is looked for, in words of your own. Words in quotes must stand there in this order, those after a minus must
+    /// not; a query with either goes by words alone.
     #[schema(min_length = 1, max_length = 1000)]
     query: String,
     /// Only what this agent may read: what it wrote or was sent.
@@ -47,6 +49,8 @@ const fn twenty() -> i64 {
 pub struct MessageHits {
     /// Best first.
     items: Vec<Hit>,
+    /// The model whose vectors were compared; null when the search went by words alone.
+    model: Option<String>,
 }
 
 /// One hit.
@@ -56,19 +60,32 @@ struct Hit {
     /// The message.
     #[serde(flatten)]
     message: AgentMessageView,
-    /// How well it fits, by each way of searching.
+    /// How well it fits; comparable within one search only.
+    score: f32,
+    /// What the score is made of.
     scores: Scores,
 }
 
-/// What each way of searching gave.
+/// The parts of a score. The first two are 0 to 1 within one search.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = MessageScores)]
 struct Scores {
-    /// By its words, from 0 below 1.
+    /// By its words.
     text: f32,
+    /// By its meaning.
+    vector: f32,
+    /// The cosine as it is; null when its meaning was not compared or is not near.
+    cosine: Option<f32>,
 }
 
-/// Finds messages by their words, best first.
+impl From<MessageHit> for Hit {
+    fn from(hit: MessageHit) -> Self {
+        let scores = Scores { text: hit.parts.text, vector: hit.parts.vector, cosine: hit.cosine };
+        Self { message: hit.message.into(), score: hit.score, scores }
+    }
+}
+
+/// Finds messages by words and by meaning, best first. One that was sent a moment ago is found by its words at once.
 #[utoipa::path(
     post,
     path = "/api/v1/messages/search",
@@ -91,7 +108,7 @@ pub async fn handle(State(app): State<Arc<App>>, Body(body): Body<Question>) -> 
         since: body.since,
         limit: body.limit,
     };
-    let found = app.store.search_messages(&search).await?.into_iter();
-    let items = found.map(|hit| Hit { message: hit.message.into(), scores: Scores { text: hit.text } });
-    Ok(Json(MessageHits { items: items.collect() }))
+    let found = app.memory.search_messages(&search).await?;
+    let items = found.hits.into_iter().map(Hit::from).collect();
+    Ok(Json(MessageHits { items, model: found.model }))
 }

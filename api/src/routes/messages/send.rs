@@ -153,6 +153,7 @@ pub async fn handle(State(app): State<Arc<App>>, Keyed { body, key, .. }: Keyed<
     let sent = once.send_agent_message(&new).await?;
     let view = SentMessageView::from(&sent);
     let answer = idempotency::finish(once, StatusCode::CREATED, None, &view).await?;
+    app.memory.wants_vectors();
     app.deliver(&sent.bound).await;
     app.tell_receivers(&sent).await;
     Ok(answer)

@@ -148,7 +148,7 @@ impl Memory {
         search.await.map_err(|_| Error::Broken)
     }
 
-    async fn query_vector(&self, model: &str, text: &str) -> Option<Arc<[f32]>> {
+    pub(super) async fn query_vector(&self, model: &str, text: &str) -> Option<Arc<[f32]>> {
         if let Some(vector) = self.inner.query_vectors.get(model, text) {
             return Some(vector);
         }

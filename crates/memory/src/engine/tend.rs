@@ -1,4 +1,4 @@
-//! What is done beside the searches: vectors for entries that have none, counts of recalls, the switch to another model.
+//! What is done beside the searches: vectors for entries and messages that have none, counts of recalls, the switch to another model.
 
 use std::{sync::PoisonError, time::Duration};
 
@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Memory, Result, write::embed};
 
 /// How often is looked without being woken.
-const EVERY: Duration = Duration::from_secs(1);
-/// Entries that are taken at once.
-const TAKEN: i64 = 16;
+pub(super) const EVERY: Duration = Duration::from_secs(1);
+/// Entries or messages that are taken at once.
+pub(super) const TAKEN: i64 = 16;
 
 impl Memory {
     /// Tends the memory until it is dropped. What fails is tried again.
@@ -34,7 +34,7 @@ impl Memory {
         }
     }
 
-    /// One turn of it; how many entries got vectors.
+    /// One turn of it; how many entries and messages got vectors.
     ///
     /// # Errors
     /// When Postgres does not answer.
@@ -50,11 +50,11 @@ impl Memory {
             inner.models.set_announced();
         }
         let active = inner.models.active(&inner.store).await?;
-        let mut given = self.give_vectors(configured).await?;
+        let mut given = self.give_vectors(configured).await? + self.give_message_vectors(configured).await?;
         if active.model != own.model
             && let Some(embedder) = inner.models.embedder(&active.model).await
         {
-            given += self.give_vectors(&embedder).await?;
+            given += self.give_vectors(&embedder).await? + self.give_message_vectors(&embedder).await?;
         }
         if active.model != own.model && inner.store.finish_embedding_model(&own.model).await? {
             tracing::info!("Searches use vectors of {} from now on", own.model);

@@ -48,8 +48,8 @@ pub struct DueContext {
     pub redacted_at: Option<DateTime<Utc>>,
 }
 
-/// The expression over `context_vectors v` that the index of a model has.
-pub(super) fn indexed(model: &EmbeddingModel) -> String {
+/// The expression over `context_vectors v` or `message_vectors v` that the index of a model has.
+pub(crate) fn indexed(model: &EmbeddingModel) -> String {
     let kind = if model.dims <= MOST_WHOLE { "vector" } else { "halfvec" };
     format!("v.vector::{kind}({})", model.dims)
 }
@@ -112,8 +112,8 @@ impl Store {
         Ok(model.fetch_optional(&self.pool).await?)
     }
 
-    /// Makes sure that entries get vectors of this model. When it is new, or was retired, all entries want some, and it
-    /// becomes the active one when they have them; see [`Store::finish_embedding_model`].
+    /// Makes sure that entries and messages get vectors of this model. When it is new, or was retired, all of them want
+    /// some, and it becomes the active one when they have them; see [`Store::finish_embedding_model`].
     ///
     /// # Errors
     /// [`Error::Conflict`] `embedding_model_length` when its vectors had another length before, `embedding_model_busy`
@@ -157,29 +157,41 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        sqlx::query!(
+            "INSERT INTO message_vectors_due (model, message_id)
+             SELECT $1, id FROM conversations m
+             WHERE NOT EXISTS (SELECT FROM message_vectors v WHERE v.message_id = m.id AND v.model = $1)
+             ON CONFLICT DO NOTHING",
+            model.model
+        )
+        .execute(&mut *tx)
+        .await?;
         let expression = indexed(model).replacen("v.", "", 1);
         let class = if model.dims <= MOST_WHOLE { "vector_cosine_ops" } else { "halfvec_cosine_ops" };
         // Its letters are bounded by the table, so that they can stand in a statement.
         let name = hex::encode(model.model.as_bytes());
         let name = &name[name.len().saturating_sub(40)..];
-        let create = format!(
-            "CREATE INDEX IF NOT EXISTS context_vectors_{name} ON context_vectors USING hnsw (({expression}) {class})
-             WHERE model = '{}'",
-            model.model
-        );
-        sqlx::query(&create).execute(&mut *tx).await?;
+        for table in ["context_vectors", "message_vectors"] {
+            let create = format!(
+                "CREATE INDEX IF NOT EXISTS {table}_{name} ON {table} USING hnsw (({expression}) {class})
+                 WHERE model = '{}'",
+                model.model
+            );
+            sqlx::query(&create).execute(&mut *tx).await?;
+        }
         tx.commit().await?;
         Ok(())
     }
 
-    /// Makes a model the active one, if all entries have vectors of it and it is not yet; whether it is now.
+    /// Makes a model the active one, if all entries and messages have vectors of it and it is not yet; whether it is now.
     ///
     /// # Errors
     /// When Postgres refuses.
     pub async fn finish_embedding_model(&self, model: &str) -> Result<bool> {
         let mut tx = self.pool.begin().await?;
         let ready = sqlx::query_scalar!(
-            r#"SELECT NOT EXISTS (SELECT FROM context_vectors_due WHERE model = $1) AS "ready!"
+            r#"SELECT NOT EXISTS (SELECT FROM context_vectors_due WHERE model = $1)
+                      AND NOT EXISTS (SELECT FROM message_vectors_due WHERE model = $1) AS "ready!"
                FROM embedding_models WHERE model = $1 AND state = 'building' FOR NO KEY UPDATE"#,
             model
         )

@@ -1,7 +1,4 @@
-//! Searching what was written, as far as whoever asks may read it.
-//!
-//! Words alone are compared so far. A hit says what each way of searching gave it, so that another way, such as vectors,
-//! adds a figure and changes none.
+//! Searching what was written by its words, as far as whoever asks may read it; see `meaning` for the other way.
 
 use chrono::{DateTime, Utc};
 use hive_domain::{AgentId, ConversationId, ProjectId};

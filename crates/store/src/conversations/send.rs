@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     NewAgentMessage, Receiver, Receivers, Row, Sender, Sent, StoredMessage,
     bind::{self, Bound},
+    meaning,
     origin::{self, Author, Original},
     receivers::{self, Chosen},
 };
@@ -75,6 +76,7 @@ async fn send(connection: &mut PgConnection, new: &NewAgentMessage) -> Result<Se
         (original.from_agent == chosen.direct).then_some(original.from_task).flatten()
     });
     deliver(connection, message.id.uuid(), &places, wants).await?;
+    meaning::want(connection, message.id.uuid()).await?;
     let agents: Vec<Uuid> = places.iter().map(|(agent, _)| *agent).collect();
     let sender = match &new.from {
         Sender::Run { task, epoch, .. } => Some((task.uuid(), *epoch)),

@@ -95,6 +95,7 @@ impl Store {
             swept.bound = bind::bind(&mut tx, &agents, None).await?;
             tx.commit().await?;
         }
+        meter::swept(&swept);
         Ok(swept)
     }
 
@@ -165,7 +166,6 @@ impl Store {
                 swept.again += 1;
             }
         }
-        meter::swept(swept);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What agents write to each other: accepted once, in order, read once, and never left lying.
 
 mod failing;
+mod meaning;
 mod reading;
 mod sending;
 

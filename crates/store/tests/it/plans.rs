@@ -2,6 +2,8 @@
 //!
 //! The statements are those that the build recorded for its checks, so that the plans are of the code itself.
 
+mod messages;
+
 use std::{collections::BTreeSet, fs, path::Path};
 
 use hive_domain::TaskId;

@@ -64,6 +64,34 @@ async fn failures_in_a_row_open_the_breaker_and_an_arrival_closes_it() {
 }
 
 #[tokio::test]
+async fn tasks_that_keep_failing_before_they_read_open_the_breaker_too() {
+    let bed = Bed::make().await;
+    let sent = post(&bed, "read me").await;
+    let mut task = sent.receivers[0].task.unwrap();
+    for failed in 1..=5 {
+        assert_eq!(bed.store.inbox(bed.agent).await.unwrap().failures, failed - 1);
+        bed.settle(task, &outcome("fail")).await;
+        let opened = bed.store.sweep_messages().await.unwrap().opened;
+        assert_eq!(opened, if failed == 5 { vec![bed.agent] } else { vec![] }, "after {failed}");
+        later(&bed).await;
+        if failed < 5 {
+            task = bed.store.sweep_messages().await.unwrap().bound.tasks[0].0;
+        }
+    }
+    let refused = bed.store.send_agent_message(&letter(Receivers::Agent(bed.agent), "x")).await;
+    assert!(
+        matches!(refused, Err(Error::ReceiverFailing { agent, .. }) if agent == bed.agent),
+        "{refused:?}"
+    );
+    assert_eq!(bed.number("SELECT count(*) FROM conversations").await, 1, "what is refused leaves nothing");
+    // A person who mends it need not wait.
+    let again = bed.store.redrive_messages(Some(bed.agent), &[]).await.unwrap();
+    let mut lease = bed.claim(again.bound.tasks[0].0).await;
+    assert_eq!(read(&bed, &mut lease).await, ["read me"]);
+    post(&bed, "and this").await;
+}
+
+#[tokio::test]
 async fn a_word_of_a_receiver_withdraws_what_a_task_would_read() {
     let bed = Bed::make().await;
     let [one, two] = [post(&bed, "one").await, post(&bed, "two").await];
@@ -96,6 +124,11 @@ async fn old_messages_go_when_nothing_names_them_any_more() {
     bed.keep_house("conversations_retention", false).await;
     let left: Vec<uuid::Uuid> =
         sqlx::query_scalar("SELECT id FROM conversations").fetch_all(&bed.pool).await.unwrap();
+    assert_eq!(
+        bed.number("SELECT count(*) FROM message_vectors_due").await,
+        1,
+        "and nobody embeds what is gone"
+    );
     assert_eq!(left, [kept.id.uuid()], "what is on its way stays, however old");
     for check in bed.store.verify_messages().await.unwrap() {
         assert_eq!(check.found, 0, "{}: {:?}", check.name, check.violations);
