@@ -12,7 +12,7 @@ use super::{
     tend::{EVERY, TAKEN},
     write::embed,
 };
-use crate::fuse::{Parts, Weights, normalise};
+use crate::fuse::{Candidate, Parts, Weights, normalise};
 
 /// Candidates of each of the two ways.
 const PROPOSED: i64 = 200;
@@ -80,11 +80,15 @@ impl Memory {
                 messages.push(near.message);
             }
         }
-        normalise(&mut parts);
+        // Postgres does not say what a message could have got: its words are measured by the best.
+        let best = parts.iter().map(|parts| parts.text).fold(0.0, f32::max);
+        let mut candidates: Vec<Candidate> =
+            parts.into_iter().map(|own| Candidate { own, ..Candidate::default() }).collect();
+        normalise(&mut candidates, best);
         let mut hits: Vec<MessageHit> = messages
             .into_iter()
-            .zip(parts)
-            .map(|(message, parts)| {
+            .zip(candidates)
+            .map(|(message, Candidate { own: parts, .. })| {
                 let cosine = cosines.get(&message.id).copied();
                 MessageHit { message, score: parts.sum(&WEIGHTS), parts, cosine }
             })
