@@ -12,6 +12,7 @@ pub(crate) const POINTS: &[(&str, Kind)] = &[
     ("run::replayed", Kind::Worker),
     ("begin_call::before", Kind::Worker),
     ("begin_call::committed", Kind::Worker),
+    ("call::sending", Kind::Worker),
     ("call::answered", Kind::Worker),
     ("fail_call::before", Kind::Worker),
     ("fail_call::committed", Kind::Worker),
@@ -93,6 +94,8 @@ impl Case {
             (_, Deed::Kill) => "1*return",
             // A renewal must come later than the lease ends, anything else than the reconciler looks.
             (_, Deed::Delay) if self.point.starts_with("renew") => "1*sleep(13000)",
+            // Later than a call that was noted may be sent.
+            (_, Deed::Delay) if self.point == "call::sending" => "1*sleep(5000)",
             (_, Deed::Delay) => "1*sleep(3000)",
         };
         format!("{}={action}", self.point)
