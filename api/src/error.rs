@@ -75,6 +75,7 @@ impl ApiError {
             "duty" => "duty_not_found",
             "order" => "order_not_found",
             "version" => "version_not_found",
+            "sleep cycle" => "sleep_cycle_not_found",
             _ => "not_found",
         };
         Self::new(StatusCode::NOT_FOUND, code, format!("{what} {id} does not exist"))
@@ -110,6 +111,13 @@ impl ApiError {
     #[must_use]
     pub fn with_cycle(mut self, cycle: Vec<String>) -> Self {
         self.cycle = cycle;
+        self
+    }
+
+    /// The same problem with what is at fault.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
         self
     }
 

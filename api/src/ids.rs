@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::{StatusCode, request::Parts},
 };
-use hive_domain::{ActionId, AgentId, ContextId, ConversationId, ScheduleId, SessionId, TaskId};
+use hive_domain::{ActionId, AgentId, ContextId, ConversationId, CycleId, ScheduleId, SessionId, TaskId};
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -38,6 +38,10 @@ impl PathId for ContextId {
 
 impl PathId for ConversationId {
     const WHAT: &'static str = "conversation";
+}
+
+impl PathId for CycleId {
+    const WHAT: &'static str = "sleep cycle";
 }
 
 impl PathId for ScheduleId {

@@ -13,6 +13,7 @@ mod queue;
 mod routing_rules;
 mod schedules;
 mod sessions;
+mod sleep_cycles;
 mod system;
 mod tasks;
 
@@ -86,6 +87,12 @@ endpoints! {
     sessions::create,
     sessions::list,
     sessions::show,
+    sleep_cycles::begin,
+    sleep_cycles::list,
+    sleep_cycles::show,
+    sleep_cycles::diff,
+    sleep_cycles::cancel,
+    sleep_cycles::rollback,
     housekeeping::list,
     housekeeping::order,
     housekeeping::run,

@@ -17,6 +17,7 @@ mod routing;
 mod schedule;
 mod session;
 mod sleep;
+mod sleep_cycle;
 mod step;
 mod task;
 
@@ -39,5 +40,6 @@ pub use routing::RoutingView;
 pub use schedule::{ScheduleView, SlotView};
 pub use session::SessionView;
 pub use sleep::{ListedSleepView, SleepSettingsView, SleepView};
+pub use sleep_cycle::{CycleChangeView, SleepCycleView};
 pub use step::StepView;
 pub use task::TaskView;

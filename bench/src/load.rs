@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs everything; the figures by the names of the JSON line.
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Value>> {
-    let &Options { workers, noops, agent_tasks, backlog, finished, probes } = options;
+    let &Options { workers, noops, agent_tasks, backlog, finished, steps: journal, probes } = options;
     let mut figures = Map::new();
     let mut note = |name: &str, value: f64| {
         println!("{name:<24} {value}");
@@ -54,9 +54,8 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Val
     let (calls_before, steps_before) =
         (fleet.charged_calls(), load.count("SELECT count(*) FROM steps").await?);
     let start = Instant::now();
-    load.post_many(agent_tasks, &json!({ "title": "Three calls", "agent_type": "strategic_partner" }))
-        .await?;
-    let posts = load.posts_while_busy().await?;
+    load.post_many(agent_tasks, &three_calls()).await?;
+    load.drained().await?;
     let seconds = start.elapsed();
     let calls = fleet.charged_calls() - calls_before;
     if calls != agent_tasks * 3 {
@@ -65,6 +64,9 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Val
     let steps = load.count("SELECT count(*) FROM steps").await? - steps_before;
     note("llm_workload_seconds", (seconds.as_secs_f64() * 1e3).round() / 1e3);
     note("steps_per_second", per_second(usize::try_from(steps)?, seconds));
+    // By itself, since each probe is one more task.
+    load.post_many(agent_tasks, &three_calls()).await?;
+    let posts = load.posts_while_busy().await?;
     note("post_p50_ms", posts.percentile(50));
     note("post_p95_ms", posts.percentile(95));
     note("post_p99_ms", posts.percentile(99));
@@ -105,6 +107,12 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Val
     let claims = scale::claims(&fleet.pool, &fleet.database_url, finished).await?;
     note("claim_p50_ms", claims.percentile(50));
     note("claim_p99_ms", claims.percentile(99));
+    let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
+    let before = load.lists(probes).await?;
+    scale::journal(&fleet.pool, finished, journal).await?;
+    let after = load.lists(probes).await?;
+    note("list_p50_ms", before.percentile(50));
+    note("list_beside_steps_p50_ms", after.percentile(50));
     Ok(figures)
 }
 
@@ -192,6 +200,18 @@ impl Load<'_> {
         Ok(Times::new(seconds.into_iter().map(|s| Duration::from_secs_f64(s.max(0.0))).collect()))
     }
 
+    /// The first page of the list of tasks, as a client sees it.
+    async fn lists(&self, probes: usize) -> anyhow::Result<Times> {
+        let mut times = Vec::with_capacity(probes);
+        for _ in 0..probes {
+            let start = Instant::now();
+            let page: Value = self.client.get(&self.url).send().await?.error_for_status()?.json().await?;
+            times.push(start.elapsed());
+            page["items"].as_array().context("a page has items")?;
+        }
+        Ok(Times::new(times))
+    }
+
     /// From sending a POST to seeing the result, on an idle system, as a client sees it.
     async fn results(&self, probes: usize) -> anyhow::Result<Times> {
         let mut times = Vec::with_capacity(probes);
@@ -238,6 +258,10 @@ impl Load<'_> {
 
 fn noop() -> Value {
     json!({ "title": "probe", "duty": "noop" })
+}
+
+fn three_calls() -> Value {
+    json!({ "title": "Three calls", "agent_type": "strategic_partner" })
 }
 
 fn per_second(count: usize, time: Duration) -> f64 {

@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Finished tasks beside which a claim is timed.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) finished: i64,
+    /// Steps of the finished tasks, beside which the list of tasks is timed.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) steps: i64,
     /// Probes of the idle system.
     #[arg(long, default_value_t = 300)]
     pub(crate) probes: usize,

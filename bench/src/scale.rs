@@ -11,6 +11,8 @@ use crate::percentile::Times;
 
 /// Tasks in one request; the API takes so many.
 const TOGETHER: usize = 1_000;
+/// Finished tasks that get their steps together.
+const TASKS_TOGETHER: i64 = 5_000;
 /// Claims that are timed.
 const CLAIMS: usize = 300;
 
@@ -19,6 +21,30 @@ pub(crate) fn requests(count: usize) -> Vec<Value> {
     let many = |count| json!({ "tasks": vec![json!({ "title": "probe", "duty": "noop" }); count] });
     let whole = std::iter::repeat_n(TOGETHER, count / TOGETHER);
     whole.chain(Some(count % TOGETHER).filter(|rest| *rest > 0)).map(many).collect()
+}
+
+/// Gives the finished tasks so many steps in all.
+pub(crate) async fn journal(pool: &PgPool, finished: i64, steps: i64) -> anyhow::Result<()> {
+    if finished == 0 {
+        return Ok(());
+    }
+    let (each, mut last) = ((steps / finished).max(1), uuid::Uuid::nil());
+    for _ in 0..steps / (each * TASKS_TOGETHER) {
+        last = sqlx::query_scalar(
+            "WITH given AS (SELECT id FROM tasks WHERE title = 'finished' AND id > $1 ORDER BY id LIMIT $2),
+                  written AS (
+                      INSERT INTO steps (task_id, seq, epoch, kind, body)
+                      SELECT id, seq, 1, 'reply', json_build_object('text', repeat('what the model said ', 10))
+                      FROM given, generate_series(1, $3) AS seq)
+             SELECT id FROM given ORDER BY id DESC LIMIT 1",
+        )
+        .bind(last)
+        .bind(TASKS_TOGETHER)
+        .bind(i32::try_from(each)?)
+        .fetch_one(pool)
+        .await?;
+    }
+    Ok(())
 }
 
 /// How long one claim takes, alone on an idle system whose workers are stopped, beside so many finished tasks.

@@ -137,6 +137,8 @@ impl Ground {
                 ("HIVE_WORKER_NAME", name.clone()),
                 ("HIVE_SLOTS", "2".to_owned()),
                 ("HIVE_DRAIN_SECONDS", "2".to_owned()),
+                ("HIVE_BATCH_AFTER_SECONDS", "0.2".to_owned()),
+                ("HIVE_BATCH_POLL_SECONDS", "0.3".to_owned()),
                 ("ANTHROPIC_BASE_URL", self.double.url()),
                 ("ANTHROPIC_API_KEY", "no-key-is-set".to_owned()),
             ]);
@@ -218,19 +220,35 @@ impl Small {
                 tasks = Some(done.await??);
             }
             if let Some((files, words)) = tasks {
-                let open = "SELECT count(*) FROM tasks WHERE completed_at IS NULL";
+                let open = "SELECT (SELECT count(*) FROM tasks WHERE completed_at IS NULL)
+                                 + (SELECT count(*) FROM sleep_cycles WHERE finished_at IS NULL)";
                 let open: i64 = sqlx::query_scalar(open).fetch_one(&self.pool).await?;
                 if open == 0 {
                     let well = "SELECT count(*) FROM tasks WHERE id IN ($1, $2) AND status = 'succeeded'";
                     let well: i64 =
                         sqlx::query_scalar(well).bind(files).bind(words).fetch_one(&self.pool).await?;
                     ensure!(well == 2, "{well} of 2 tasks succeeded: {:?}", self.stand().await?);
+                    if case.wants_night() {
+                        self.night_is_whole().await?;
+                    }
                     return Ok(files);
                 }
             }
             ensure!(Instant::now() < deadline, "not done in time: {:?}", self.stand().await?);
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// It ended well, once: one entry stands for the two that say the same.
+    async fn night_is_whole(&self) -> anyhow::Result<()> {
+        let state = "SELECT state::text || coalesce(': ' || failure, '') FROM sleep_cycles";
+        let states: Vec<String> = sqlx::query_scalar(state).fetch_all(&self.pool).await?;
+        ensure!(states == ["completed"], "the night ended as {states:?}");
+        let visible = "SELECT count(*) FROM contexts c
+                       WHERE NOT EXISTS (SELECT FROM memory_versions v WHERE v.id = c.died_version AND v.state = 'active')";
+        let visible: i64 = sqlx::query_scalar(visible).fetch_one(&self.pool).await?;
+        ensure!(visible == 1, "{visible} entries are visible after the night, not 1");
+        Ok(())
     }
 
     async fn stand(&self) -> anyhow::Result<Vec<(String, Option<String>, Option<String>)>> {
@@ -255,6 +273,12 @@ async fn submit(
     let words = client.submit_task("words", 0, &words).await.context("a task was not accepted")?;
     if case.wants_rollback() {
         roll_back(&client, files).await?;
+    }
+    if case.wants_night() {
+        for content in ["Load tests use the hammer profile", "The hammer profile is used by load tests"] {
+            client.create("context/store", &json!({ "content": content })).await?;
+        }
+        client.create("sleep-cycles", &json!({})).await?;
     }
     Ok((files, words))
 }

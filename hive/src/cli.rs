@@ -3,9 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, batch, budget, dead, dev, doctor, eval, failure::Failure, housekeeping, message, migrate, models,
-    models::routing, probe, provider, queue, schedule, session, settings::Connection, sleep, task, usage,
-    verify,
+    agent, batch, budget, cycle, dead, dev, doctor, eval, failure::Failure, housekeeping, message, migrate,
+    models, models::routing, probe, provider, queue, schedule, session, settings::Connection, sleep, task,
+    usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -124,6 +124,13 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Consolidate memories, see what nights did to them, and take that back.
+    Cycle {
+        #[command(subcommand)]
+        command: cycle::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Measure on questions with known answers.
     Eval {
         #[command(subcommand)]
@@ -178,6 +185,7 @@ impl Cli {
             Command::Models { command, common } => models::run(command, &common, self.json).await,
             Command::Routing { command, common } => routing::run(command, &common, self.json).await,
             Command::Schedule { command, common } => schedule::run(command, &common, self.json).await,
+            Command::Cycle { command, common } => cycle::run(command, &common, self.json).await,
             Command::Eval { command } => eval::run(command, self.json).await,
             Command::Housekeeping { command, common } => housekeeping::run(command, &common, self.json).await,
         }

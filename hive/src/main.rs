@@ -5,6 +5,7 @@ mod batch;
 mod budget;
 mod cli;
 mod client;
+mod cycle;
 mod dead;
 mod dev;
 mod doctor;

@@ -114,6 +114,35 @@ async fn one_call_tries_a_stopped_key_and_gives_it_back() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_always_refused_stops_the_others_no_more_than_twice() {
+    let script = rules(json!([
+        { "name": "refused", "when": { "first_text": "Forbidden" }, "fault": 403 },
+        { "name": "well", "say": "Done." },
+    ]));
+    let hive = TestHive::builder().script(script).worker_env("HIVE_KEY_PROBE_SECONDS", "1").start().await;
+    let forbidden = hive.post_task(json!({ "title": "Forbidden" })).await;
+    let mut others = post(&hive, 4, "Allowed").await;
+    let ended = async || {
+        // Somebody always has something to ask, as in a fleet at work.
+        if hive.tasks_in("waiting").await <= 1 {
+            others.extend(post(&hive, 1, "Allowed too").await);
+        }
+        let task = hive.get(&format!("/api/v1/tasks/{forbidden}")).await;
+        (task["status"] == "failed").then_some(task)
+    };
+    let task = within(Duration::from_secs(90), "the request that is refused ends its task", ended).await;
+    assert_eq!(task["status_reason"], "permission", "{task:#}");
+    for id in others {
+        hive.wait_succeeded(id, 60).await;
+    }
+    let stops: i64 = sqlx::query_scalar("SELECT count(*) FROM provider_events WHERE kind = 'key_stopped'")
+        .fetch_one(&hive.pool)
+        .await
+        .unwrap();
+    assert!((1..=2).contains(&stops), "{stops} stops");
+}
+
+#[tokio::test]
 async fn workers_with_another_key_take_up_what_waited() {
     let mut hive = TestHive::builder().script(refusing(401)).start().await;
     let ids = post(&hive, 3, "Waiting").await;

@@ -32,6 +32,7 @@ mod lost_claims;
 mod main_job;
 mod models;
 mod night_budget;
+mod nights;
 mod odd_answers;
 mod order;
 mod outage;

@@ -20,7 +20,10 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::send::Pauses;
+use self::{
+    search::{SEARCH_EVERY, SEARCHES},
+    send::{Pauses, SEARCH_AFTER},
+};
 use crate::meter;
 
 /// How often a worker looks whether something is to be done.
@@ -56,6 +59,11 @@ impl BatchPolicy {
     /// How long a batch is searched for before it counts as not created.
     fn patience(&self) -> Duration {
         self.poll.saturating_mul(2).max(Duration::from_secs(10))
+    }
+
+    /// How long nobody may know whether a batch was created: as long as it is searched for.
+    fn undecided(&self) -> Duration {
+        self.patience() + SEARCH_AFTER + SEARCH_EVERY * SEARCHES.unsigned_abs()
     }
 }
 

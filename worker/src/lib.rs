@@ -8,6 +8,7 @@ mod jobs;
 mod leases;
 mod meter;
 mod model_list;
+mod nights;
 mod poll;
 mod process;
 mod slots;

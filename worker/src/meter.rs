@@ -7,7 +7,7 @@ use hive_queue::Lane;
 use hive_sandbox::Level;
 use hive_telemetry::metrics::{Description, describe};
 
-const METRICS: [Description; 15] = [
+const METRICS: [Description; 16] = [
     Description::gauge("hive_worker_slots", "Tasks that this worker can run at the same time"),
     Description::gauge("hive_worker_running", "Tasks that this worker holds a lease of"),
     Description::gauge(
@@ -45,6 +45,10 @@ const METRICS: [Description; 15] = [
     Description::counter(
         "hive_batches_total",
         "Batches of this worker, by what happened: created, adopted, ended, unsent, lost",
+    ),
+    Description::counter(
+        "hive_nights_total",
+        "Nights that this worker brought to their end, by how they ended",
     ),
     Description::counter(
         "hive_leases_lost_total",
@@ -87,6 +91,11 @@ pub(crate) fn model_findings(standing: &'static str, count: usize) {
 pub(crate) fn models_listed(is_listed: bool) {
     let outcome = if is_listed { "ok" } else { "failed" };
     metrics::counter!("hive_model_lists_total", "outcome" => outcome).increment(1);
+}
+
+/// A night that came to its end.
+pub(crate) fn night(state: &str) {
+    metrics::counter!("hive_nights_total", "state" => state.to_owned()).increment(1);
 }
 
 pub(crate) fn batch(event: &'static str) {

@@ -22,6 +22,7 @@ use crate::{
     leases::Leases,
     meter,
     model_list::ModelList,
+    nights::Nights,
     poll::poll,
     slots::Slots,
     strays::Strays,
@@ -130,6 +131,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         let (worker, key) = (name.clone(), agent.gate.key().to_owned());
         let batches = Batches::new(store.clone(), claude, worker, key, policy);
         tokio::spawn(Arc::new(batches).keep(drain.clone()));
+        let nights = Nights::new(store.clone(), Arc::clone(&agent.models), name.clone(), config.batch_poll);
+        tokio::spawn(Arc::new(nights).keep(drain.clone()));
     }
     tokio::spawn(housekeeping::keep_house(
         store.clone(),

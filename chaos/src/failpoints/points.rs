@@ -12,6 +12,7 @@ pub(crate) const POINTS: &[(&str, Kind)] = &[
     ("run::replayed", Kind::Worker),
     ("begin_call::before", Kind::Worker),
     ("begin_call::committed", Kind::Worker),
+    ("call::sending", Kind::Worker),
     ("call::answered", Kind::Worker),
     ("fail_call::before", Kind::Worker),
     ("fail_call::committed", Kind::Worker),
@@ -36,6 +37,16 @@ pub(crate) const POINTS: &[(&str, Kind)] = &[
     ("segment::committed", Kind::Worker),
     ("rollback::restored", Kind::Worker),
     ("rollback::pushed", Kind::Worker),
+    ("night::asked", Kind::Worker),
+    ("night::extract", Kind::Worker),
+    ("night::dedupe", Kind::Worker),
+    ("night::merge", Kind::Worker),
+    ("night::contradict", Kind::Worker),
+    ("night::promote", Kind::Worker),
+    ("night::decay", Kind::Worker),
+    ("night::marked", Kind::Worker),
+    ("night::publish", Kind::Worker),
+    ("night::published", Kind::Worker),
     ("reconcile::expired", Kind::Scheduler),
     ("reconcile::released", Kind::Scheduler),
     ("reconcile::woken", Kind::Scheduler),
@@ -83,6 +94,8 @@ impl Case {
             (_, Deed::Kill) => "1*return",
             // A renewal must come later than the lease ends, anything else than the reconciler looks.
             (_, Deed::Delay) if self.point.starts_with("renew") => "1*sleep(13000)",
+            // Later than a call that was noted may be sent.
+            (_, Deed::Delay) if self.point == "call::sending" => "1*sleep(5000)",
             (_, Deed::Delay) => "1*sleep(3000)",
         };
         format!("{}={action}", self.point)
@@ -106,6 +119,11 @@ impl Case {
     /// Whether the point is only met when a conversation goes on in a new segment, in which turns are counted anew.
     pub(crate) fn wants_segment(&self) -> bool {
         self.point.starts_with("segment::")
+    }
+
+    /// Whether the point is only met in a night.
+    pub(crate) fn wants_night(&self) -> bool {
+        self.point.starts_with("night::")
     }
 
     /// Whether the next life of the process meets the point again.

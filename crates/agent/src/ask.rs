@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::{
-    call::{SEND_WITHIN, Sent},
+    call::Sent,
     choice::Choice,
     gate, meter,
     reply::chain,
@@ -171,8 +171,7 @@ impl Activation<'_> {
                 }
             };
             tokio::time::sleep_until(permit.place()).await;
-            // Last of all the time since the note: a process that was frozen before this line has been overtaken by now.
-            if !gate.is_still_good(&permit, missed).await || asked.elapsed() >= SEND_WITHIN {
+            if !gate.is_still_good(&permit, missed).await {
                 missed += 1;
                 gate.give_back(permit).await;
                 self.noted = Some((call, asked, question));
@@ -181,12 +180,19 @@ impl Activation<'_> {
             if tries.is_repeat() {
                 meter::repeat(&question.model);
             }
-            let error = match self.send(&question, call, permit, until).await? {
+            let error = match self.send(&question, (call, asked), permit, until).await? {
                 Sent::Answered(reply) => {
                     self.keep(call, &question, tries.stands_in_for(), *reply).await?;
                     return Ok(None);
                 }
                 Sent::Cut(outcome) => return Ok(outcome),
+                Sent::Refused(error) => return Ok(Some(failed(StatusReason::Permission, chain(&error)))),
+                Sent::Late(permit) => {
+                    missed += 1;
+                    gate.give_back(permit).await;
+                    self.noted = Some((call, asked, question));
+                    continue;
+                }
                 Sent::Failed(error) => error,
             };
             let detail = chain(&error);

@@ -38,6 +38,10 @@ pub(crate) enum Sent {
     /// We gave it up; the run ends or parks, or goes on with what a person wrote.
     Cut(Option<Outcome>),
     Failed(Error),
+    /// The provider does not let the key ask this, and answers others.
+    Refused(Error),
+    /// Not sent, since [`SEND_WITHIN`] had passed: another run may have asked meanwhile.
+    Late(gate::Permit),
 }
 
 /// Why a call in flight was given up here.
@@ -98,14 +102,15 @@ impl Activation<'_> {
         }
     }
 
-    /// Makes one call and writes down how it ended, but for a reply.
+    /// Makes one call that was noted at `asked`, and writes down how it ended, but for a reply.
     pub(crate) async fn send(
         &mut self,
         question: &Question,
-        call: Uuid,
+        (call, asked): (Uuid, Instant),
         permit: gate::Permit,
         until: Option<Instant>,
     ) -> Result<Sent, Stopped> {
+        fail_point!("call::sending", |_| std::process::abort());
         let (model, started) = (&question.model, Instant::now());
         let mut seen = hive_claude::Partial::default();
         let heard = |progress: Progress<'_>| match progress {
@@ -115,13 +120,17 @@ impl Activation<'_> {
         };
         let recorder = self.agent.recorder.as_ref();
         let mut exchange = recorder.and_then(|recorder| recorder.begin(&self.lease.leased));
+        let latest = Some(asked + SEND_WITHIN);
         let answer: Result<Answer, Cut> = tokio::select! {
-            answer = self.agent.claude.create_seen(&question.request, heard, exchange.as_mut()) => Ok(answer),
+            answer = self.agent.claude.create_seen(&question.request, heard, exchange.as_mut(), latest) => Ok(answer),
             () = self.control.lost.cancelled() => Err(Cut::Lost),
             () = self.control.halt.cancelled() => Err(Cut::Halt),
             () = elapsed(until) => Err(Cut::Time),
             () = interrupted(self.agent, self.control, self.lease.task()) => Err(Cut::Person),
         };
+        if matches!(answer, Ok(Err(Error::Late))) {
+            return Ok(Sent::Late(permit));
+        }
         if let (Some(recorder), Some(exchange)) = (recorder, exchange) {
             // Before the journal has it: a reply that stands there stands in the recording.
             recorder.keep(self.lease.task(), exchange).await;
@@ -132,7 +141,7 @@ impl Activation<'_> {
                 meter::charged(model, &usage_of(model, &reply.usage));
                 meter::cached(model, &reply.usage, reply.message.cache_miss.as_ref());
                 fail_point!("call::answered", |_| std::process::abort());
-                self.agent.gate.answered(permit, &reply).await;
+                self.agent.gate.answered(permit, self.lease.task(), &reply).await;
                 return Ok(Sent::Answered(Box::new(reply)));
             }
             Ok(Err(error)) => error,
@@ -152,7 +161,7 @@ impl Activation<'_> {
         meter::call(model, &Ended::Failed(&error), started.elapsed());
         let detail = chain(&error);
         // First of all: what it says about the others must reach them before they call.
-        self.agent.gate.failed(permit, &error, &detail).await;
+        let is_refused = self.agent.gate.failed(permit, self.lease.task(), &error, &detail).await;
         let known = hive_claude::Partial {
             request_id: error.request_id().map(str::to_owned),
             usage: error.charged(),
@@ -160,7 +169,7 @@ impl Activation<'_> {
         fail_point!("fail_call::before", |_| std::process::abort());
         self.broke_off(question, call, detail, known).await?;
         fail_point!("fail_call::committed", |_| std::process::abort());
-        Ok(Sent::Failed(error))
+        Ok(if is_refused { Sent::Refused(error) } else { Sent::Failed(error) })
     }
 
     /// Closes a call that gave no reply, with what is known of its charge.

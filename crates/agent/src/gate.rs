@@ -5,6 +5,7 @@
 mod estimate;
 mod pass;
 mod policy;
+mod refusals;
 mod report;
 mod share;
 mod view;
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 pub(crate) use pass::{Entry, Permit};
 pub use policy::{GatePolicy, RateLimits};
 
-use self::{estimate::Estimate, share::Share, view::View};
+use self::{estimate::Estimate, refusals::Refusals, share::Share, view::View};
 
 /// The channel that says that something in Postgres has changed.
 pub const PROVIDER_UPDATES: &str = "provider_updates";
@@ -42,6 +43,8 @@ struct Inner {
     view: View,
     // Protects what this process knows by itself of each model; never held over an await.
     own: Mutex<HashMap<String, Own>>,
+    // Protects what it has seen of refusals; never held over an await.
+    refusals: Mutex<Refusals>,
     // Until when Redis is not asked, since it has just not answered.
     redis_away: Mutex<Option<Instant>>,
 }
@@ -73,8 +76,16 @@ impl Gate {
     pub fn new(store: Store, queue: Queue, key: &str, address: &str, policy: GatePolicy) -> Self {
         let key = fingerprint(key, address);
         let view = View::default();
-        let inner =
-            Inner { store, queue, key, policy, view, own: Mutex::default(), redis_away: Mutex::default() };
+        let inner = Inner {
+            store,
+            queue,
+            key,
+            policy,
+            view,
+            own: Mutex::default(),
+            refusals: Mutex::default(),
+            redis_away: Mutex::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -88,6 +99,10 @@ impl Gate {
 impl Inner {
     fn own(&self) -> MutexGuard<'_, HashMap<String, Own>> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// False for a second after Redis did not answer: not each call shall wait for it.

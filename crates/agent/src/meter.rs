@@ -240,6 +240,7 @@ const fn class(error: &Error) -> &'static str {
         Error::Config(_) => "config",
         Error::Request(_) => "request",
         Error::Connect(_) => "connect",
+        Error::Late => "late",
         Error::Timeout { .. } => "timeout",
         Error::Idle { .. } => "idle",
         Error::Cut { .. } => "connection_cut",

@@ -13,6 +13,7 @@ use crate::exchange::{Answered, Exchange};
 use crate::head::Head;
 use crate::rate_limit::RateLimits;
 use crate::reading;
+use crate::timely::{Late, Timely};
 use crate::wire::message::Message;
 use crate::wire::model::{Model, ModelPage};
 use crate::wire::request::Request;
@@ -84,18 +85,20 @@ impl Claude {
         request: &Request,
         on_event: impl FnMut(Progress<'_>),
     ) -> Result<Reply, Error> {
-        self.create_seen(request, on_event, None).await
+        self.create_seen(request, on_event, None, None).await
     }
 
-    /// The same, and `exchange` holds what crossed the wire, as far as it got, also when the future is dropped.
+    /// The same, and `exchange` holds what crossed the wire, as far as it got, also when the future is dropped. Nothing is
+    /// sent from `latest` on, however long the process was frozen before.
     ///
     /// # Errors
-    /// As for [`Claude::create`].
+    /// As for [`Claude::create`], and [`Error::Late`].
     pub async fn create_seen(
         &self,
         request: &Request,
         mut on_event: impl FnMut(Progress<'_>),
         mut exchange: Option<&mut Exchange>,
+        latest: Option<Instant>,
     ) -> Result<Reply, Error> {
         let deadline = Instant::now() + self.total_timeout;
         let body = request.body().map_err(Error::Request)?;
@@ -107,7 +110,10 @@ impl Claude {
             .post(self.messages.clone())
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "text/event-stream, application/json")
-            .body(body);
+            .body(match latest {
+                Some(latest) => reqwest::Body::wrap(Timely::new(body, latest)),
+                None => body.into(),
+            });
         if !request.betas.is_empty() {
             call = call.header("anthropic-beta", request.betas.join(","));
         }
@@ -164,6 +170,7 @@ impl Claude {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is_builder() => return Err(Error::Config(error.to_string())),
             Ok(Err(error)) if error.is_connect() => return Err(Error::Connect(error)),
+            Ok(Err(error)) if Late::caused(&error) => return Err(Error::Late),
             Ok(Err(error)) => {
                 return Err(Error::Cut { partial: Partial::default(), source: Some(error) });
             }

@@ -19,6 +19,9 @@ pub enum Error {
     /// No connection: DNS, TCP or TLS. Nothing was sent.
     #[error("cannot connect to the Messages API; check the base URL, DNS and TLS")]
     Connect(#[source] reqwest::Error),
+    /// The time until which the caller wanted it sent had passed. Nothing was sent.
+    #[error("the request was not sent in its time")]
+    Late,
     /// A time limit of the call ran out. The service may charge for what it did.
     #[error("the Messages API took too long ({phase})")]
     Timeout {
@@ -64,7 +67,7 @@ impl Error {
     /// is unknown.
     pub fn charged(&self) -> Option<Usage> {
         match self {
-            Self::Config(_) | Self::Request(_) | Self::Connect(_) => Some(Usage::default()),
+            Self::Config(_) | Self::Request(_) | Self::Connect(_) | Self::Late => Some(Usage::default()),
             Self::Timeout { partial, .. }
             | Self::Idle { partial, .. }
             | Self::Cut { partial, .. }
@@ -78,7 +81,7 @@ impl Error {
     /// The service's id of the call, by which its operators and its bills know it. `None` when no headers came.
     pub fn request_id(&self) -> Option<&str> {
         match self {
-            Self::Config(_) | Self::Request(_) | Self::Connect(_) => None,
+            Self::Config(_) | Self::Request(_) | Self::Connect(_) | Self::Late => None,
             Self::Timeout { partial, .. }
             | Self::Idle { partial, .. }
             | Self::Cut { partial, .. }

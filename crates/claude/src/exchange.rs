@@ -3,8 +3,9 @@
 use reqwest::header::HeaderMap;
 
 /// Headers of an answer that are nobody's business: what opens a door, and whose account it was.
-const UNTOLD: [&str; 7] = [
+const UNTOLD: [&str; 8] = [
     "anthropic-organization-id",
+    "anthropic-workspace-id",
     "authorization",
     "proxy-authenticate",
     "set-cookie",

@@ -22,6 +22,7 @@ mod raw;
 mod reading;
 mod retry;
 mod sse;
+mod timely;
 mod wire;
 
 pub use assemble::Progress;

@@ -138,7 +138,7 @@ pub enum EndReason {
 #[must_use]
 pub fn health(error: &Error) -> Health {
     match error {
-        Error::Config(_) | Error::Request(_) => Health::Unknown,
+        Error::Config(_) | Error::Request(_) | Error::Late => Health::Unknown,
         Error::Connect(_)
         | Error::Cut { .. }
         | Error::Timeout { .. }
@@ -245,7 +245,7 @@ fn classify(error: &Error, policy: &RetryPolicy) -> Class {
     match error {
         Error::Config(_) => Class::Final(end(EndReason::Configuration)),
         Error::Request(_) => Class::Final(end(EndReason::InvalidRequest)),
-        Error::Connect(_) => unavailable(policy.max_connect_tries, None),
+        Error::Connect(_) | Error::Late => unavailable(policy.max_connect_tries, None),
         Error::Cut { .. } => unavailable(policy.max_tries, None),
         Error::Timeout { .. } | Error::Idle { .. } => unavailable(policy.max_slow_tries, None),
         // A page of something in between, or a service that is not what it was: neither is the end of a task.

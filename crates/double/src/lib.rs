@@ -37,6 +37,7 @@ mod fault;
 mod ledger;
 mod limits;
 mod message;
+mod night;
 mod outage;
 mod part;
 mod play;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
 use crate::conversation::Conversation;
+use crate::night;
 
 /// Characters of foreign text that an answer repeats.
 const QUOTED: usize = 160;
@@ -28,6 +29,9 @@ static SOME_FILE: LazyLock<Regex> = LazyLock::new(|| {
 
 /// The answer to a conversation.
 pub(crate) fn answer(conversation: &Conversation<'_>) -> Answer {
+    if let Some(answer) = night::answer(conversation, night::Manner::Good) {
+        return answer;
+    }
     let mut answer = Answer { rule: "default part".to_owned(), ..Answer::default() };
     if let Some(schema) = conversation.output_schema() {
         answer.say = Some(instance::of(schema).to_string());

@@ -24,27 +24,45 @@ pub enum Provider {
     Voyage,
 }
 
-/// The settings of the embedder.
+/// The settings of the embedder. Their ids stand beside those of the process that takes them in.
 #[derive(Clone, Args)]
+#[group(skip)]
 pub struct Config {
     /// Who turns memories into vectors: embedded (part of this program), openai (any service with that interface) or
     /// voyage
-    #[arg(long = "embedder", env = "HIVE_EMBEDDER", value_name = "PROVIDER", value_enum, default_value_t = Provider::Embedded)]
+    #[arg(id = "embedder", long = "embedder", env = "HIVE_EMBEDDER", value_name = "PROVIDER", value_enum, default_value_t = Provider::Embedded)]
     pub provider: Provider,
     /// Where the service is, up to and with its version, such as https://api.voyageai.com/v1
-    #[arg(long = "embed-url", env = "HIVE_EMBED_URL", value_name = "HIVE_EMBED_URL")]
+    #[arg(id = "embed_url", long = "embed-url", env = "HIVE_EMBED_URL", value_name = "HIVE_EMBED_URL")]
     pub url: Option<Url>,
     /// The credential for it, if it wants one
-    #[arg(long = "embed-key", env = "HIVE_EMBED_KEY", value_name = "HIVE_EMBED_KEY", hide_env_values = true)]
+    #[arg(
+        id = "embed_key",
+        long = "embed-key",
+        env = "HIVE_EMBED_KEY",
+        value_name = "HIVE_EMBED_KEY",
+        hide_env_values = true
+    )]
     pub key: Option<String>,
     /// The service's name of the model
-    #[arg(long = "embed-model", env = "HIVE_EMBED_MODEL", value_name = "HIVE_EMBED_MODEL")]
+    #[arg(
+        id = "embed_model",
+        long = "embed-model",
+        env = "HIVE_EMBED_MODEL",
+        value_name = "HIVE_EMBED_MODEL"
+    )]
     pub model: Option<String>,
     /// The length of its vectors
-    #[arg(long = "embed-dimensions", env = "HIVE_EMBED_DIMENSIONS", value_name = "HIVE_EMBED_DIMENSIONS")]
+    #[arg(
+        id = "embed_dimensions",
+        long = "embed-dimensions",
+        env = "HIVE_EMBED_DIMENSIONS",
+        value_name = "HIVE_EMBED_DIMENSIONS"
+    )]
     pub dimensions: Option<usize>,
     /// Seconds that a call of the service may take
     #[arg(
+        id = "embed_seconds",
         long = "embed-seconds",
         env = "HIVE_EMBED_SECONDS",
         value_name = "HIVE_EMBED_SECONDS",
@@ -54,6 +72,7 @@ pub struct Config {
     pub seconds: u64,
     /// Threads that the embedded model keeps busy at most
     #[arg(
+        id = "embed_threads",
         long = "embed-threads",
         env = "HIVE_EMBED_THREADS",
         value_name = "HIVE_EMBED_THREADS",

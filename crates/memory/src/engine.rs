@@ -24,6 +24,7 @@ use tokio::sync::{Notify, Semaphore};
 use model::Models;
 use query_vectors::QueryVectors;
 pub use recall::{Hit, Recall, Recalled};
+pub(crate) use resident::put;
 use residents::Residents;
 
 /// Searches that run at once; more would only take turns on the cores.

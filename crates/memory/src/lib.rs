@@ -10,6 +10,7 @@ mod engine;
 pub mod eval;
 pub mod fuse;
 pub mod index;
+pub mod night;
 pub mod strength;
 
 pub use engine::{Error, Hit, Memory, Recall, Recalled, Result, Settings};

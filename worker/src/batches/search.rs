@@ -21,9 +21,9 @@ const MOST_PAGES: usize = 20;
 /// After which a batch that another key may see is given up: by then it has ended, or expired.
 const UNSEEN: Duration = Duration::from_secs(25 * 3_600);
 /// The pause between two searches that found nothing.
-const SEARCH_EVERY: Duration = Duration::from_secs(2);
+pub(super) const SEARCH_EVERY: Duration = Duration::from_secs(2);
 /// Searches at least, before a batch counts as not created.
-const SEARCHES: i32 = 5;
+pub(super) const SEARCHES: i32 = 5;
 
 impl Batches {
     pub(super) async fn search(&self, batch: &OpenBatch) -> hive_store::Result<()> {

@@ -23,7 +23,7 @@ const SURE: Duration = Duration::from_secs(5);
 /// How often the pause after a refusal is doubled at most.
 const MOST_DOUBLINGS: u32 = 5;
 /// From a creation of unknown outcome to the first search.
-const SEARCH_AFTER: Duration = Duration::from_secs(2);
+pub(super) const SEARCH_AFTER: Duration = Duration::from_secs(2);
 
 /// How it is known that a batch at the provider is one of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Batches {
             // One at a time whose creation is in doubt: two of the same size could be taken for each other.
             if is_due
                 && self.pauses().is_over()
-                && self.store.batches_undecided(self.policy.patience()).await? == 0
+                && self.store.batches_undecided(self.policy.undecided()).await? == 0
             {
                 self.send_for(&waiting.model).await?;
             }
@@ -181,7 +181,7 @@ fn price(model: &str, body: &str) -> Result<(Box<RawValue>, NanoUsd), String> {
 /// Whether nothing was created for sure: nothing was sent, or the service said no.
 fn was_refused(error: &Error) -> bool {
     match error {
-        Error::Config(_) | Error::Request(_) | Error::Connect(_) => true,
+        Error::Config(_) | Error::Request(_) | Error::Connect(_) | Error::Late => true,
         Error::Api(error) => matches!(error.status, 400..=499) && !matches!(error.status, 408 | 409),
         Error::Timeout { .. } | Error::Idle { .. } | Error::Cut { .. } | Error::Protocol { .. } => false,
     }

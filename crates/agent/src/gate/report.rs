@@ -5,6 +5,7 @@ use std::time::Duration;
 use hive_claude::{
     Error, Health, KeyStop, Reply, Usage, accepts_key, health, hold, is_unnamed_limit, limit_name, stops_key,
 };
+use hive_domain::TaskId;
 use hive_queue::{Ended, Settlement};
 use hive_store::Probe;
 use tokio::time::Instant;
@@ -21,8 +22,9 @@ use crate::meter;
 const MOST_TOKENS: u64 = 2_000_000;
 
 impl Gate {
-    /// After a reply.
-    pub(crate) async fn answered(&self, permit: Permit, reply: &Reply) {
+    /// After a reply to a call of `task`.
+    pub(crate) async fn answered(&self, permit: Permit, task: TaskId, reply: &Reply) {
+        self.inner.refusals().answered(task);
         let charged = counted(&reply.usage);
         self.inner.own().entry(permit.model.clone()).or_default().estimate.learn(permit.bytes, charged);
         self.inner.settle(&permit, charged, &reply.rate_limits, Ended::Answered, "").await;
@@ -49,14 +51,16 @@ impl Gate {
         }
     }
 
-    /// After an error. A hold and a stop of the key are known to this worker at once, and written down for the others
-    /// before this returns.
-    pub(crate) async fn failed(&self, permit: Permit, error: &Error, detail: &str) {
+    /// After an error of a call of `task`. A hold and a stop of the key are known to this worker at once, and written down
+    /// for the others before this returns. True when the key is refused for this task alone, and is not stopped for it.
+    pub(crate) async fn failed(&self, permit: Permit, task: TaskId, error: &Error, detail: &str) -> bool {
         let charged = error.charged().as_ref().map_or(permit.asked, counted);
         if let Some(wait) = hold(error) {
             self.inner.hold(&permit.model, wait).await;
         }
-        if let Some(reason) = stops_key(error) {
+        let stops = stops_key(error);
+        let is_of_task = stops == Some(KeyStop::Permission) && self.inner.refusals().refused(task);
+        if let Some(reason) = stops.filter(|_| !is_of_task) {
             self.inner.stop_key(reason, detail, permit.granted).await;
         }
         let (ended, none) = (health(error), hive_claude::RateLimits::default());
@@ -78,6 +82,7 @@ impl Gate {
         if matches!(permit.tries, Some(Tries::Key)) && accepts_key(error) {
             self.inner.resume_key().await;
         }
+        is_of_task
     }
 
     /// After a call that we gave up.

@@ -8,7 +8,7 @@ use crate::server::{Act, STREAM_HEAD, Server, WEATHER, client, request, streamed
 async fn seen(bytes: impl Into<Vec<u8>>) -> (Exchange, Result<hive_claude::Reply, Error>) {
     let server = Server::answering(bytes).await;
     let mut exchange = Exchange::default();
-    let reply = server.client().create_seen(&request(), |_| (), Some(&mut exchange)).await;
+    let reply = server.client().create_seen(&request(), |_| (), Some(&mut exchange), None).await;
     let sent = server.requests().await.remove(0);
     let (_, body) = sent.split_once("\r\n\r\n").unwrap();
     assert_eq!(exchange.request, body.as_bytes());
@@ -49,7 +49,7 @@ async fn what_was_given_up_is_kept_as_far_as_it_came() {
     };
     let (claude, request) = (server.client(), request());
     tokio::select! {
-        reply = claude.create_seen(&request, on_event, Some(&mut exchange)) => panic!("{reply:?}"),
+        reply = claude.create_seen(&request, on_event, Some(&mut exchange), None) => panic!("{reply:?}"),
         () = heard.notified() => {}
     }
     let body = answered(exchange).body;
@@ -77,6 +77,6 @@ async fn an_error_is_kept_with_its_body_and_without_what_opens_doors() {
 async fn a_host_that_is_not_there_answers_nothing() {
     let mut exchange = Exchange::default();
     let claude = client("http://127.0.0.1:1", |_| ());
-    claude.create_seen(&request(), |_| (), Some(&mut exchange)).await.unwrap_err();
+    claude.create_seen(&request(), |_| (), Some(&mut exchange), None).await.unwrap_err();
     assert!(exchange.answer.is_none() && !exchange.request.is_empty());
 }

@@ -220,6 +220,29 @@ async fn a_host_that_is_not_there_is_no_connection() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_after_its_time_however_long_connecting_took() {
+    // Whoever accepts, and answers whatever comes whole.
+    let server = Server::answering(streamed(WEATHER)).await;
+    let latest = Some(tokio::time::Instant::now());
+    let error = server.client().create_seen(&request(), |_| (), None, latest).await.unwrap_err();
+    assert!(matches!(error, Error::Late), "{error:?}");
+    assert_eq!(error.charged(), Some(Usage::default()));
+    let requests = server.requests().await;
+    assert!(!requests.iter().any(|request| request.contains("Paris")), "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_request_in_time_is_sent_whole_and_says_how_long_it_is() {
+    let server = Server::answering(streamed(WEATHER)).await;
+    let latest = Some(tokio::time::Instant::now() + Duration::from_secs(60));
+    server.client().create_seen(&request(), |_| (), None, latest).await.unwrap();
+    let sent = server.requests().await.remove(0);
+    let body = request().body().unwrap();
+    assert!(sent.contains(&format!("content-length: {}\r\n", body.len())), "{sent}");
+    assert!(sent.ends_with(std::str::from_utf8(&body).unwrap()), "{sent}");
+}
+
+#[tokio::test]
 async fn a_tls_handshake_that_does_not_end_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());

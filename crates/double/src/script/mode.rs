@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, InputEnd};
 use crate::conversation::Conversation;
+use crate::night::{self, Manner};
 use crate::part;
 
 /// Wait of a slow agent before each answer, unless its rule says otherwise.
@@ -37,11 +38,32 @@ pub(super) enum Mode {
     Slow,
     /// Obedient, but every answer that calls a tool is cut at `max_tokens` within the input of its last call.
     Cutting,
+    /// Consolidates a memory by rules over the text.
+    Night,
+    /// The same, in a form that nobody asked for.
+    NightSchemaInvalid,
+    /// The same, cut in the middle.
+    NightTruncated,
+    /// Nothing at all to a request for consolidation.
+    NightEmpty,
+    /// The same, without half of what it was given.
+    NightHalfLost,
+    /// The same, with merges that must not be.
+    NightWrongMerges,
+    /// The same, with many facts of the same words.
+    NightFlood,
 }
 
 impl Mode {
     /// Completes what the rule has left open.
     pub(super) fn play(self, mut answer: Answer, conversation: &Conversation<'_>) -> Answer {
+        if let Some(manner) = self.manner() {
+            if let Some(night) = night::answer(conversation, manner) {
+                answer.say = answer.say.or(night.say);
+                answer.stop_reason = answer.stop_reason.or(night.stop_reason);
+            }
+            return answer;
+        }
         match self {
             Self::Refusing => {
                 answer.stop_reason.get_or_insert_with(|| "refusal".to_owned());
@@ -55,7 +77,7 @@ impl Mode {
             }
             Self::Hijacked if answer.tools.is_empty() => answer.tools.extend(injected(conversation)),
             Self::Slow if answer.pace.delay_ms == 0 => answer.pace.delay_ms = SLOWNESS_MS,
-            Self::Hijacked | Self::Slow | Self::Obedient | Self::Cutting => {}
+            _ => {}
         }
         if answer.tools.is_empty() {
             answer.tools.extend(ordered(conversation));
@@ -70,6 +92,22 @@ impl Mode {
             answer.stop_reason.get_or_insert_with(|| "max_tokens".to_owned());
         }
         answer
+    }
+}
+
+impl Mode {
+    /// How it consolidates, if that is what it does.
+    const fn manner(self) -> Option<Manner> {
+        Some(match self {
+            Self::Night => Manner::Good,
+            Self::NightSchemaInvalid => Manner::SchemaInvalid,
+            Self::NightTruncated => Manner::Truncated,
+            Self::NightEmpty => Manner::Empty,
+            Self::NightHalfLost => Manner::HalfLost,
+            Self::NightWrongMerges => Manner::WrongMerges,
+            Self::NightFlood => Manner::Flood,
+            _ => return None,
+        })
     }
 }
 

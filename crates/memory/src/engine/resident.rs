@@ -193,7 +193,7 @@ impl Resident {
 }
 
 /// Puts an entry in as Postgres has it.
-pub(super) fn put(index: &mut Index, entry: &FeedEntry) {
+pub(crate) fn put(index: &mut Index, entry: &FeedEntry) {
     let text = if entry.title.is_empty() {
         entry.content.clone()
     } else {

@@ -129,29 +129,26 @@ async fn write_one(
         change.retired.iter().map(|(id, version)| (id.uuid(), *version)).unzip();
     // What somebody changed, took under protection or deleted since it was read is none of ours any more: the whole change
     // falls away, and is proposed anew another night.
-    let retired = sqlx::query!(
+    let retired = sqlx::query_scalar!(
         "UPDATE contexts c SET died_version = $1, changed_tx = pg_current_xact_id()
          FROM unnest($2::uuid[], $3::int[]) AS g (id, version)
          WHERE c.id = g.id AND c.version = g.version AND NOT c.locked AND NOT c.pinned AND c.superseded_by IS NULL
            AND (c.died_version IS NULL OR NOT EXISTS (
                    SELECT FROM memory_versions v WHERE v.id = c.died_version AND v.state IN ('active', 'building')))
            AND (SELECT count(*) FROM contexts o JOIN unnest($2::uuid[], $3::int[]) AS h (id, version)
-                    ON h.id = o.id AND h.version = o.version AND NOT o.locked AND NOT o.pinned) = cardinality($2::uuid[])",
+                    ON h.id = o.id AND h.version = o.version AND NOT o.locked AND NOT o.pinned) = cardinality($2::uuid[])
+         RETURNING c.id",
         version,
         &ids,
         &versions,
     )
-    .execute(&mut *connection)
-    .await?
-    .rows_affected();
+    .fetch_all(&mut *connection)
+    .await?;
     let sources: Vec<Uuid> = change.sources.iter().map(|id| id.uuid()).collect();
-    let whole = usize::try_from(retired).is_ok_and(|retired| retired == ids.len());
-    if !whole {
+    if retired.len() < ids.len() {
         sqlx::query!(
-            "UPDATE contexts SET died_version = NULL, changed_tx = pg_current_xact_id()
-             WHERE id = ANY($1) AND died_version = $2",
-            &ids,
-            version,
+            "UPDATE contexts SET died_version = NULL, changed_tx = pg_current_xact_id() WHERE id = ANY($1)",
+            &retired,
         )
         .execute(&mut *connection)
         .await?;

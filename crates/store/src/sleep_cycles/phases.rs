@@ -2,6 +2,7 @@
 
 use hive_domain::{AgentId, BatchRequestState, CyclePhase, ProjectId, SessionId};
 use serde_json::Value;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{ChangeKind, CycleLease, NightChange, changes};
@@ -52,7 +53,8 @@ pub struct PhaseEnd {
 }
 
 impl Store {
-    /// Queues the requests of a phase, once: when some of it are there already, nothing is done. Whether they are new.
+    /// Queues the requests of a phase, once: when some of it are there already, nothing is done. Whether they are new. What
+    /// of `end` is known by then is noted with them: what is skipped, and which bound it met.
     ///
     /// # Errors
     /// [`Error::Conflict`] `sleep_cycle_fenced`; and when a body cannot be sent.
@@ -61,6 +63,7 @@ impl Store {
         lease: &CycleLease,
         phase: CyclePhase,
         requests: &[NightRequest],
+        end: &PhaseEnd,
     ) -> Result<bool> {
         let mut tx = self.pool.begin().await?;
         let at = lease.hold(&mut tx).await?;
@@ -102,6 +105,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        note_skipped(&mut tx, lease, end).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -193,15 +197,11 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
+        note_skipped(&mut tx, lease, end).await?;
         sqlx::query!(
-            "UPDATE sleep_cycles
-             SET phase = $2::text::sleep_phase, skipped = skipped || $3::jsonb, stopped_by = coalesce(stopped_by, $4),
-                 deaths = 0, updated_at = now()
-             WHERE id = $1",
+            "UPDATE sleep_cycles SET phase = $2::text::sleep_phase, deaths = 0, updated_at = now() WHERE id = $1",
             lease.cycle.id.uuid(),
             next.as_str(),
-            storable_json(Value::Array(end.skipped.clone())),
-            end.stopped_by,
         )
         .execute(&mut *tx)
         .await?;
@@ -237,8 +237,20 @@ impl Store {
     }
 }
 
-/// Whether the project, or everybody, remembers these words already.
-async fn promoted_before(connection: &mut sqlx::PgConnection, change: &NightChange) -> Result<bool> {
+async fn note_skipped(connection: &mut PgConnection, lease: &CycleLease, end: &PhaseEnd) -> Result<()> {
+    sqlx::query!(
+        "UPDATE sleep_cycles SET skipped = skipped || $2::jsonb, stopped_by = coalesce(stopped_by, $3) WHERE id = $1",
+        lease.cycle.id.uuid(),
+        storable_json(Value::Array(end.skipped.clone())),
+        end.stopped_by,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Whether the project remembers these words already.
+async fn promoted_before(connection: &mut PgConnection, change: &NightChange) -> Result<bool> {
     let Some(born) = &change.born else { return Ok(false) };
     let there = sqlx::query_scalar!(
         r#"SELECT EXISTS (

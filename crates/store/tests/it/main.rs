@@ -52,6 +52,7 @@ mod schema;
 mod segments;
 mod sessions;
 mod settle;
+mod sleep_cycles;
 mod sleeps;
 mod strays;
 mod tickets;

@@ -4,9 +4,9 @@ use std::{borrow::Cow, collections::BTreeSet, time::Duration};
 
 use hive_domain::{
     ActionKind, ActionStatus, AgentStatus, Audience, BatchRequestState, BatchState, CatchUp, ConversationId,
-    DeliveryState, Lifecycle, MemoryScope, MessageId, MessageKind, MessagePolicy, Overlap, PauseMode,
-    RouteReason, SleepId, SleepState, SlotOutcome, StatusReason, TaskStatus, TrustClass, VersionState,
-    WakeReason,
+    CyclePhase, CycleState, DeliveryState, Lifecycle, MemoryScope, MessageId, MessageKind, MessagePolicy,
+    Overlap, PauseMode, RouteReason, SleepId, SleepState, SleepTrigger, SlotOutcome, StatusReason,
+    TaskStatus, TrustClass, VersionState, WakeReason,
     journal::{
         AgentMessage, Briefing, Checks, Entry, ExternalOutcome, Intent, PersonMessage, Reply, Rollback, Stop,
         ToolResults,
@@ -14,7 +14,7 @@ use hive_domain::{
     task::DependencyPolicy,
 };
 use hive_local::testing::{TestDatabase, TestStores};
-use hive_store::{Claimant, Config, Error, MIGRATOR, Store};
+use hive_store::{CHANGE_KINDS, Claimant, Config, Error, MIGRATOR, Store};
 use sqlx::{PgPool, migrate::Migrator};
 
 use crate::bed::{Bed, connect, note};
@@ -54,6 +54,10 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("memory_scope", names(MemoryScope::ALL.iter().map(|name| name.as_str()).collect())),
         ("trust_class", names(TrustClass::ALL.iter().map(|name| name.as_str()).collect())),
         ("memory_version_state", names(VersionState::ALL.iter().map(|name| name.as_str()).collect())),
+        ("sleep_trigger", names(SleepTrigger::ALL.iter().map(|name| name.as_str()).collect())),
+        ("sleep_cycle_state", names(CycleState::ALL.iter().map(|name| name.as_str()).collect())),
+        ("sleep_phase", names(CyclePhase::ALL.iter().map(|name| name.as_str()).collect())),
+        ("sleep_change_kind", names(CHANGE_KINDS.to_vec())),
         ("embedding_state", names(vec!["building", "active", "retired"])),
         ("message_kind", names(MessageKind::ALL.iter().map(|name| name.as_str()).collect())),
         ("message_audience", names(Audience::ALL.iter().map(|name| name.as_str()).collect())),
