@@ -267,3 +267,31 @@ async fn work_that_cannot_wait_wakes_early_and_so_does_the_latest_time() {
     let nights: i64 = sqlx::query_scalar("SELECT count(*) FROM sleeps").fetch_one(&hive.pool).await.unwrap();
     assert_eq!(nights, 3, "what was refused left nothing behind");
 }
+
+#[tokio::test]
+async fn the_end_of_the_work_on_a_memory_wakes() {
+    let script = rules(json!([answer("Morning", 0, json!([finish("Done.")]))]));
+    let hive = TestHive::builder().script(script).start().await;
+    let qa = agent(&hive, "qa").await;
+    accepted(&hive, "/api/v1/system/sleep", json!({ "role": role(&hive, qa).await })).await;
+    let night = wait_night(&hive, qa, "awake").await;
+    assert_eq!(night["wake_reason"], "cycle_ended", "{night:#}");
+    let state = "SELECT state::text FROM sleep_cycles WHERE id = $1";
+    let cycle: Uuid = night["cycle_id"].as_str().unwrap().parse().unwrap();
+    let state: String = sqlx::query_scalar(state).bind(cycle).fetch_one(&hive.pool).await.unwrap();
+    assert_eq!(state, "completed", "workers did it");
+    let id = hive.post_task(json!({ "title": "Morning", "agent_type": "qa" })).await;
+    hive.wait_succeeded(id, 60).await;
+    assert_eq!(hive.step_kinds(id).await, ["briefing", "reply", "tool_results"]);
+    let again = hive.post_task(json!({ "title": "Morning", "agent_type": "qa" })).await;
+    hive.wait_succeeded(again, 60).await;
+    assert_eq!(hive.step_kinds(again).await, ["reply", "tool_results"], "it is told once");
+    // What the night saved, as far as one task tells.
+    let saving = hive.get(&format!("/api/v1/agents/{qa}/sleeps")).await["items"][0]["saving"].clone();
+    assert_eq!((&saving["before"]["tasks"], &saving["after"]["tasks"]), (&json!(0), &json!(2)), "{saving:#}");
+    assert!(saving["after"]["tokens_per_task"].as_f64().unwrap() > 0.0, "{saving:#}");
+}
+
+async fn role(hive: &TestHive, agent: Uuid) -> Value {
+    hive.get(&format!("/api/v1/agents/{agent}")).await["role"].clone()
+}
