@@ -104,6 +104,46 @@ CREATE TYPE public.route_reason AS ENUM (
     'default',
     'fallback'
 );
+CREATE TYPE public.sleep_change_kind AS ENUM (
+    'extracted',
+    'merged',
+    'superseded',
+    'promoted',
+    'decayed',
+    'kept',
+    'refused',
+    'dropped'
+);
+CREATE TYPE public.sleep_cycle_state AS ENUM (
+    'pending',
+    'running',
+    'completed',
+    'rejected_by_gate',
+    'failed',
+    'cancelled',
+    'rolled_back'
+);
+CREATE TYPE public.sleep_phase AS ENUM (
+    'extract',
+    'dedupe',
+    'merge',
+    'contradict',
+    'promote',
+    'decay',
+    'publish'
+);
+CREATE TYPE public.sleep_state AS ENUM (
+    'falling_asleep',
+    'asleep',
+    'waking',
+    'awake'
+);
+CREATE TYPE public.sleep_trigger AS ENUM (
+    'cron',
+    'idle',
+    'pressure',
+    'manual'
+);
 CREATE TYPE public.slot_outcome AS ENUM (
     'fired',
     'waiting',
@@ -154,7 +194,8 @@ CREATE TYPE public.status_reason AS ENUM (
     'parent_cancelled',
     'poison',
     'budget',
-    'answer'
+    'answer',
+    'asleep'
 );
 CREATE TYPE public.step_kind AS ENUM (
     'reply',
@@ -166,7 +207,9 @@ CREATE TYPE public.step_kind AS ENUM (
     'outcome',
     'rollback',
     'compacted',
-    'agent_message'
+    'agent_message',
+    'recalled',
+    'briefing'
 );
 CREATE TYPE public.task_action_kind AS ENUM (
     'cancel',
@@ -194,6 +237,13 @@ CREATE TYPE public.trust_class AS ENUM (
     'agent',
     'user',
     'system'
+);
+CREATE TYPE public.wake_reason AS ENUM (
+    'cycle_ended',
+    'no_cycle',
+    'urgent',
+    'requested',
+    'wake_by'
 );
 CREATE FUNCTION public.budget_targets(task uuid, parent uuid, agent uuid, session uuid) RETURNS uuid[]
     LANGUAGE sql STABLE
@@ -760,10 +810,40 @@ CREATE TABLE public.pauses (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT pauses_scope CHECK ((scope = ANY (ARRAY['fleet'::text, 'lane'::text, 'agent'::text, 'session'::text])))
 );
+CREATE TABLE public.sleeps (
+    id uuid NOT NULL,
+    agent_id uuid NOT NULL,
+    trigger public.sleep_trigger NOT NULL,
+    requested_by text NOT NULL,
+    began_at timestamp with time zone DEFAULT now() NOT NULL,
+    falls_by timestamp with time zone NOT NULL,
+    wake_by timestamp with time zone NOT NULL,
+    state public.sleep_state DEFAULT 'falling_asleep'::public.sleep_state NOT NULL,
+    event_seq integer DEFAULT 1 NOT NULL,
+    asleep_at timestamp with time zone,
+    cycle_id uuid,
+    waking_at timestamp with time zone,
+    wake_reason public.wake_reason,
+    woken_at timestamp with time zone,
+    briefing jsonb,
+    briefing_due boolean DEFAULT false NOT NULL,
+    briefed_task uuid,
+    briefed_step integer,
+    briefed_at timestamp with time zone,
+    CONSTRAINT sleeps_asleep CHECK (((state <> 'asleep'::public.sleep_state) OR (asleep_at IS NOT NULL))),
+    CONSTRAINT sleeps_awake CHECK ((((state = 'awake'::public.sleep_state) = (woken_at IS NOT NULL)) AND ((woken_at IS NULL) = (briefing IS NULL)))),
+    CONSTRAINT sleeps_bounded CHECK (((falls_by >= began_at) AND (wake_by > falls_by))),
+    CONSTRAINT sleeps_briefed CHECK (((num_nonnulls(briefed_task, briefed_step, briefed_at) = ANY (ARRAY[0, 3])) AND ((briefed_at IS NULL) OR (state = 'awake'::public.sleep_state)))),
+    CONSTRAINT sleeps_cycle_in_sleep CHECK (((cycle_id IS NULL) OR (asleep_at IS NOT NULL))),
+    CONSTRAINT sleeps_due_when_awake CHECK (((NOT briefing_due) OR ((state = 'awake'::public.sleep_state) AND (briefed_at IS NULL)))),
+    CONSTRAINT sleeps_waking CHECK ((((state = ANY (ARRAY['waking'::public.sleep_state, 'awake'::public.sleep_state])) = (waking_at IS NOT NULL)) AND ((waking_at IS NULL) = (wake_reason IS NULL))))
+);
 CREATE VIEW public.halting_pauses AS
  SELECT COALESCE(bool_or((scope = 'fleet'::text)), false) AS fleet,
     COALESCE(array_agg(name) FILTER (WHERE (scope = 'lane'::text)), '{}'::text[]) AS lanes,
-    COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'agent'::text)), '{}'::uuid[]) AS agents,
+    (COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'agent'::text)), '{}'::uuid[]) || ARRAY( SELECT sleeps.agent_id
+           FROM public.sleeps
+          WHERE (sleeps.state <> 'awake'::public.sleep_state))) AS agents,
     COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'session'::text)), '{}'::uuid[]) AS sessions
    FROM public.pauses
   WHERE ((mode = 'pause'::public.pause_mode) AND ((until IS NULL) OR (until > now())));
@@ -1061,7 +1141,9 @@ CREATE TABLE public.models (
 CREATE VIEW public.open_pauses AS
  SELECT COALESCE(bool_or((scope = 'fleet'::text)), false) AS fleet,
     COALESCE(array_agg(name) FILTER (WHERE (scope = 'lane'::text)), '{}'::text[]) AS lanes,
-    COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'agent'::text)), '{}'::uuid[]) AS agents,
+    (COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'agent'::text)), '{}'::uuid[]) || ARRAY( SELECT sleeps.agent_id
+           FROM public.sleeps
+          WHERE (sleeps.state <> 'awake'::public.sleep_state))) AS agents,
     COALESCE(array_agg((name)::uuid) FILTER (WHERE (scope = 'session'::text)), '{}'::uuid[]) AS sessions
    FROM public.pauses
   WHERE ((until IS NULL) OR (until > now()));
@@ -1148,8 +1230,9 @@ CREATE TABLE public.schedules (
     last_order_id uuid,
     last_error text,
     slots_since timestamp with time zone DEFAULT now() NOT NULL,
+    sleep jsonb,
     CONSTRAINT schedules_catch_up_limit CHECK (((catch_up_limit >= 1) AND (catch_up_limit <= 1000))),
-    CONSTRAINT schedules_make_one_thing CHECK ((num_nonnulls(task, duty) = 1)),
+    CONSTRAINT schedules_make_one_thing CHECK ((num_nonnulls(task, duty, sleep) = 1)),
     CONSTRAINT schedules_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
 );
 CREATE TABLE public.sessions (
@@ -1159,6 +1242,123 @@ CREATE TABLE public.sessions (
     created_by text NOT NULL,
     name text NOT NULL,
     CONSTRAINT sessions_name_length CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255)))
+);
+CREATE TABLE public.sleep_changes (
+    id uuid NOT NULL,
+    cycle_id uuid NOT NULL,
+    phase public.sleep_phase NOT NULL,
+    born uuid,
+    retired uuid[] NOT NULL,
+    sources uuid[] NOT NULL,
+    versions integer[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    kind public.sleep_change_kind NOT NULL,
+    reason text NOT NULL,
+    CONSTRAINT sleep_changes_versions CHECK ((cardinality(versions) = cardinality(retired)))
+);
+CREATE TABLE public.sleep_cycles (
+    id uuid NOT NULL,
+    scope public.memory_scope NOT NULL,
+    project_id uuid,
+    session_id uuid,
+    agent_id uuid,
+    trigger public.sleep_trigger NOT NULL,
+    asked_by text NOT NULL,
+    budget_nano_usd bigint,
+    budget_tokens bigint,
+    budget_minutes integer NOT NULL,
+    version_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state public.sleep_cycle_state DEFAULT 'pending'::public.sleep_cycle_state NOT NULL,
+    phase public.sleep_phase DEFAULT 'extract'::public.sleep_phase NOT NULL,
+    worker text,
+    epoch bigint DEFAULT 0 NOT NULL,
+    lease_until timestamp with time zone,
+    look_at timestamp with time zone DEFAULT now() NOT NULL,
+    deaths integer DEFAULT 0 NOT NULL,
+    started_at timestamp with time zone,
+    extracted integer DEFAULT 0 NOT NULL,
+    merged integer DEFAULT 0 NOT NULL,
+    superseded integer DEFAULT 0 NOT NULL,
+    promoted integer DEFAULT 0 NOT NULL,
+    decayed integer DEFAULT 0 NOT NULL,
+    refused integer DEFAULT 0 NOT NULL,
+    kept integer DEFAULT 0 NOT NULL,
+    skipped jsonb DEFAULT '[]'::jsonb NOT NULL,
+    stopped_by text,
+    probes integer DEFAULT 0 NOT NULL,
+    quality_before real,
+    quality_after real,
+    failure text,
+    finished_at timestamp with time zone,
+    rolled_back_at timestamp with time zone,
+    rolled_back_by text,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    requests bigint DEFAULT 0 NOT NULL,
+    input_tokens bigint DEFAULT 0 NOT NULL,
+    output_tokens bigint DEFAULT 0 NOT NULL,
+    cost_nano_usd bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT sleep_cycles_asked_by_length CHECK (((char_length(asked_by) >= 1) AND (char_length(asked_by) <= 255))),
+    CONSTRAINT sleep_cycles_budget_minutes CHECK (((budget_minutes >= 1) AND (budget_minutes <= 1440))),
+    CONSTRAINT sleep_cycles_budget_nano_usd CHECK ((budget_nano_usd >= 0)),
+    CONSTRAINT sleep_cycles_budget_tokens CHECK ((budget_tokens >= 0)),
+    CONSTRAINT sleep_cycles_failure CHECK (((state = 'failed'::public.sleep_cycle_state) <= (failure IS NOT NULL))),
+    CONSTRAINT sleep_cycles_finished CHECK (((state = ANY (ARRAY['pending'::public.sleep_cycle_state, 'running'::public.sleep_cycle_state])) = (finished_at IS NULL))),
+    CONSTRAINT sleep_cycles_held CHECK (((worker IS NULL) = (lease_until IS NULL))),
+    CONSTRAINT sleep_cycles_lease CHECK (((state = 'running'::public.sleep_cycle_state) OR (worker IS NULL))),
+    CONSTRAINT sleep_cycles_owner CHECK (
+CASE scope
+    WHEN 'org'::public.memory_scope THEN ((project_id IS NULL) AND (session_id IS NULL) AND (agent_id IS NULL))
+    WHEN 'project'::public.memory_scope THEN ((project_id IS NOT NULL) AND (session_id IS NULL) AND (agent_id IS NULL))
+    WHEN 'session'::public.memory_scope THEN ((project_id IS NOT NULL) AND (session_id IS NOT NULL) AND (agent_id IS NULL))
+    WHEN 'agent'::public.memory_scope THEN ((project_id IS NOT NULL) AND (session_id IS NULL) AND (agent_id IS NOT NULL))
+    ELSE NULL::boolean
+END),
+    CONSTRAINT sleep_cycles_rolled_back CHECK (((state = 'rolled_back'::public.sleep_cycle_state) = (rolled_back_at IS NOT NULL))),
+    CONSTRAINT sleep_cycles_stopped_by CHECK ((stopped_by = ANY (ARRAY['money'::text, 'tokens'::text, 'time'::text])))
+);
+CREATE TABLE public.sleep_events (
+    sleep_id uuid NOT NULL,
+    seq integer NOT NULL,
+    kind public.sleep_state NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+CREATE TABLE public.sleep_probes (
+    cycle_id uuid NOT NULL,
+    number integer NOT NULL,
+    question text NOT NULL,
+    evidence uuid NOT NULL,
+    before boolean,
+    after boolean
+);
+CREATE TABLE public.sleep_readings (
+    cycle_id uuid NOT NULL,
+    subject_id uuid NOT NULL
+);
+CREATE TABLE public.sleep_requests (
+    cycle_id uuid NOT NULL,
+    phase public.sleep_phase NOT NULL,
+    number integer NOT NULL,
+    request_id uuid NOT NULL,
+    given jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sleep_requests_number CHECK ((number >= 0))
+);
+CREATE TABLE public.sleep_settings (
+    agent_id uuid NOT NULL,
+    idle_seconds integer,
+    pressure_entries integer,
+    pressure_steps integer,
+    fall_seconds integer NOT NULL,
+    sleep_seconds integer NOT NULL,
+    updated_by text NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sleep_settings_entries CHECK (((pressure_entries >= 1) AND (pressure_entries <= 100000))),
+    CONSTRAINT sleep_settings_fall CHECK (((fall_seconds >= 0) AND (fall_seconds <= 86400))),
+    CONSTRAINT sleep_settings_idle CHECK (((idle_seconds >= 1) AND (idle_seconds <= 2592000))),
+    CONSTRAINT sleep_settings_sleep CHECK (((sleep_seconds >= 1) AND (sleep_seconds <= 86400))),
+    CONSTRAINT sleep_settings_steps CHECK (((pressure_steps >= 1) AND (pressure_steps <= 100000)))
 );
 CREATE TABLE public.steps (
     task_id uuid NOT NULL,
@@ -1461,7 +1661,12 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (52, 'message vectors', '2026-01-05 12:00:00+00', true, '\x8bee0fb4fc6b3633d791a9bed7859b2b4ee9e61c43665c128ccc58e00e74c463e8ee111961d93dec526625639eb12924', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (55, 'contexts', '2026-01-05 12:00:00+00', true, '\x53c7cb05ae76bc5d4fbeb61b3ff7e7166ca0cd19fa2128815842375919c412f0d7c6bc17fd4890cfbcf110576f1c0cb9', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (56, 'vectors', '2026-01-05 12:00:00+00', true, '\x390f6969fdc3ab55f73485e430f729ed1f1436f8a3aa2eed26ddcf2afcc38b43b8050ccdd9d576732c471ebf824bb0ef', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (57, 'recalled', '2026-01-05 12:00:00+00', true, '\x2db9505d36ffbe5c290f1f8b08051912dd0544cd086f60da49602ce0585beecceb27f09f8b793f926e2378158ceda976', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (6, 'operations', '2026-01-05 12:00:00+00', true, '\x49d584c7722827b5f634057c74e47750018ba7bbb806352467526a31911433fd5d88bc75f676d877ef127d0b3ecf3ee1', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (60, 'sleep cycles', '2026-01-05 12:00:00+00', true, '\x78db5d544fed2b2901f79500e16821b226eb9c247cbec3fcfcdd92f8df73c85c971c6d52e508212f9eaeeb3d60898189', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (61, 'sleep work', '2026-01-05 12:00:00+00', true, '\xaa8763b2d0318073e7f0be9dc9baff414809f6b93327cd27cfe4c1ccf4fe3f57e71d81084ae0645e9ded0a5ad40305b5', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (65, 'sleep values', '2026-01-05 12:00:00+00', true, '\x5d42a1f8673f2a71d709b8a634df5ffdcfe2278a6c837632fc4f6e2be5be259b07491650b4aae4cf9acdcf2b07b7da29', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (66, 'sleeps', '2026-01-05 12:00:00+00', true, '\x5f401bac10bf2ea0eba33697dab5cc14139222920d99c74e6293ef42d59a646508f057694480c92697c04ed5c38cf034', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (7, 'gates', '2026-01-05 12:00:00+00', true, '\xc8d76bcdb05246bf34e11f0a83c90ffe4be67bd464cb5277f390d27aac29571164453a347a0538e21f6843c834228e3f', 0);
 INSERT INTO public.active_routing (only_row, version, activated_by, activated_at) VALUES (true, 2, 'ada', '2026-01-05 12:00:00+00');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
@@ -1472,6 +1677,7 @@ INSERT INTO public.artifacts (sha256, bytes, body, created_at) VALUES ('\x5d5766
 INSERT INTO public.batch_calls (batch_id, request_id, model, project_id, task_id, agent_id, session_id, created_at, reserved_nano_usd, budgets, state, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, finished_at) VALUES ('019b8e00-0000-7000-8000-000000000041', '019b8e00-0000-7000-8000-000000000042', 'claude-haiku-5-5', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-05 12:00:00+00', 100, '{}', 'intent', NULL, 0, 0, 0, 0, 0, 0, NULL);
 INSERT INTO public.batch_lease (only_row, holder, held_until) VALUES (true, 'worker-1', '2026-01-05 12:00:00+00');
 INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id, created_at, state, not_before, tries, batch_id, budget_id, result, error, completed_at, updated_at) VALUES ('019b8e00-0000-7000-8000-000000000042', 'consolidation', 'claude-haiku-5-5', '{"max_tokens": 1}', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-05 12:00:00+00', 'sent', '2026-01-05 12:00:00+00', 1, '019b8e00-0000-7000-8000-000000000041', NULL, NULL, NULL, NULL, '2026-01-05 12:00:00+00');
+INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id, created_at, state, not_before, tries, batch_id, budget_id, result, error, completed_at, updated_at) VALUES ('019b8e00-0000-7000-8000-000000000062', 'sleep', 'claude-haiku-5-5', '{"max_tokens":1000}', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-06 02:00:00+00', 'canceled', '2026-01-06 02:00:00+00', 0, NULL, NULL, NULL, 'the sleep cycle is over', '2026-01-06 02:00:00+00', '2026-01-06 02:00:00+00');
 INSERT INTO public.batches (id, model, key_id, requests, created_at, state, provider_id, not_ours, expires_at, succeeded, errored, canceled, expired, polls, next_poll_at, detail, ended_at) VALUES ('019b8e00-0000-7000-8000-000000000041', 'claude-haiku-5-5', '0123456789ab', 1, '2026-01-05 12:00:00+00', 'created', 'msgbatch_1', '{}', '2026-01-06 12:00:00+00', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
 INSERT INTO public.budgets (id, scope, target, period, created_by, created_at, cap_nano_usd, spent_nano_usd, reserved_nano_usd, day, raised_at, set_day, set_used_nano_usd, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000b1', 'org', '00000000-0000-0000-0000-000000000000', 'day', 'ada', '2026-01-05 12:00:00+00', 1000000000, 5, 0, '2026-01-05', '2026-01-05 12:00:00+00', '2026-01-05', 0, '2026-01-05 12:00:00+00');
 INSERT INTO public.context_sources (context_id, source_id) VALUES ('019b8e00-0000-7000-8000-000000000057', '019b8e00-0000-7000-8000-000000000056');
@@ -1520,6 +1726,7 @@ INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sh
 INSERT INTO public.llm_calls_2026w02 (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('019b8e07-4600-7000-8000-000000000000', '019b8e07-4600-7000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'answered', 'req_1', NULL, 5, 0, 0, 0, 0, '2026-01-05 12:00:00+00', 0, '{}', 0, NULL, NULL);
 INSERT INTO public.llm_calls_default (id, task_id, seq, epoch, model, request_sha256, created_at, state, request_id, error, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd, finished_at, reserved_nano_usd, budgets, cache_write_1h_tokens, route, routing_version) VALUES ('ffffffff-0000-4000-8000-000000000000', 'ffffffff-0000-4000-8000-000000000000', 1, 1, 'claude', '\x78', '2026-01-05 12:00:00+00', 'intent', NULL, NULL, 0, 0, 0, 0, 0, NULL, 0, '{}', 0, NULL, NULL);
 INSERT INTO public.memory_versions (id, scope, project_id, session_id, agent_id, number, created_at, state, state_at, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000055', 'project', '00000000-0000-7000-8000-000000000001', NULL, NULL, 1, '2026-01-05 12:00:00+00', 'active', '2026-01-05 12:00:00+00', '831');
+INSERT INTO public.memory_versions (id, scope, project_id, session_id, agent_id, number, created_at, state, state_at, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000060', 'project', '00000000-0000-7000-8000-000000000001', NULL, NULL, 2, '2026-01-05 12:00:00+00', 'active', '2026-01-05 12:00:00+00', '838');
 INSERT INTO public.message_deliveries (agent_id, place, message_id, wants_task, state, task_id, tries, visible_at, last_error, step, acknowledged_by, acknowledged_at, died_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, '019b8e00-0000-7000-8000-000000000052', NULL, 'acknowledged', '019b8c00-0000-7000-8000-0000000000c1', 1, '2026-01-05 12:00:00+00', NULL, 2, 'task', '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.message_deliveries (agent_id, place, message_id, wants_task, state, task_id, tries, visible_at, last_error, step, acknowledged_by, acknowledged_at, died_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 2, '019b8e00-0000-7000-8000-000000000053', NULL, 'dead', NULL, 5, '2026-01-05 12:00:00+00', 'its receiver did not acknowledge it in time', NULL, NULL, NULL, '2026-01-05 12:05:00+00');
 INSERT INTO public.message_vectors (message_id, model, chunk, vector) VALUES ('019b8e00-0000-7000-8000-000000000052', 'minilm-l6-v2-int8', 0, '[0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104,0.05103104]');
@@ -1534,8 +1741,17 @@ INSERT INTO public.provider_keys (key_id, stopped_at, reason, detail, probe_at, 
 INSERT INTO public.provider_models (key_id, model, hold_until, opened_at, detail, failed_probes, probe_at, probe, probe_until, requests, input_tokens, output_tokens, unnamed_limits) VALUES ('0123456789ab', 'claude', '2026-01-05 12:01:00+00', '2026-01-05 12:00:00+00', 'overloaded', 1, '2026-01-05 12:02:00+00', NULL, NULL, 50, NULL, NULL, 0);
 INSERT INTO public.routing_rules (version, rules, note, created_by, created_at) VALUES (1, '[]', 'Each agent is answered by the class that it names.', 'migration', '2026-01-05 12:00:00+00');
 INSERT INTO public.routing_rules (version, rules, note, created_by, created_at) VALUES (2, '[{"role": "qa", "step": "*", "model": "hard"}]', 'Better eyes', 'ada', '2026-01-05 12:00:00+00');
-INSERT INTO public.schedules (id, project_id, system, created_by, created_at, name, cron, time_zone, overlap, catch_up, catch_up_limit, enabled, task, duty, options, version, updated_at, last_slot, next_slot, last_task_id, last_order_id, last_error, slots_since) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '00000000-0000-7000-8000-000000000001', false, 'ada', '2026-01-05 12:00:00+00', 'nightly', '0 3 * * *', 'Europe/Berlin', 'queue', 'one', 1, false, NULL, 'records', '{}', 1, '2026-01-05 12:00:00+00', '2026-01-05 02:00:00+00', '2026-01-06 02:00:00+00', NULL, NULL, NULL, '2026-01-05 12:00:00+00');
+INSERT INTO public.schedules (id, project_id, system, created_by, created_at, name, cron, time_zone, overlap, catch_up, catch_up_limit, enabled, task, duty, options, version, updated_at, last_slot, next_slot, last_task_id, last_order_id, last_error, slots_since, sleep) VALUES ('019b8c00-0000-7000-8000-0000000000e1', '00000000-0000-7000-8000-000000000001', false, 'ada', '2026-01-05 12:00:00+00', 'nightly', '0 3 * * *', 'Europe/Berlin', 'queue', 'one', 1, false, NULL, 'records', '{}', 1, '2026-01-05 12:00:00+00', '2026-01-05 02:00:00+00', '2026-01-06 02:00:00+00', NULL, NULL, NULL, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.sessions (id, project_id, created_at, created_by, name) VALUES ('019b8c00-0000-7000-8000-0000000000b1', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 'ada', 'a session');
+INSERT INTO public.sleep_changes (id, cycle_id, phase, born, retired, sources, versions, created_at, kind, reason) VALUES ('019b8e00-0000-7000-8000-000000000063', '019b8e00-0000-7000-8000-000000000061', 'merge', '019b8e00-0000-7000-8000-000000000057', '{019b8e00-0000-7000-8000-000000000056}', '{019b8e00-0000-7000-8000-000000000056}', '{1}', '2026-01-06 02:05:00+00', 'merged', 'they say the same: "ports", ä');
+INSERT INTO public.sleep_cycles (id, scope, project_id, session_id, agent_id, trigger, asked_by, budget_nano_usd, budget_tokens, budget_minutes, version_id, created_at, state, phase, worker, epoch, lease_until, look_at, deaths, started_at, extracted, merged, superseded, promoted, decayed, refused, kept, skipped, stopped_by, probes, quality_before, quality_after, failure, finished_at, rolled_back_at, rolled_back_by, updated_at, requests, input_tokens, output_tokens, cost_nano_usd) VALUES ('019b8e00-0000-7000-8000-000000000061', 'project', '00000000-0000-7000-8000-000000000001', NULL, NULL, 'cron', 'nightly', 1000000000, 50000, 60, '019b8e00-0000-7000-8000-000000000060', '2026-01-06 02:00:00+00', 'completed', 'publish', NULL, 3, NULL, '2026-01-06 02:00:00+00', 0, '2026-01-06 02:00:00+00', 0, 1, 0, 0, 0, 0, 1, '[{"why": "money", "what": "requests", "count": 1, "phase": "merge"}]', 'money', 1, 1, 1, NULL, '2026-01-06 02:10:00+00', NULL, NULL, '2026-01-06 02:10:00+00', 1, 900, 100, 70000);
+INSERT INTO public.sleep_events (sleep_id, seq, kind, data, created_at) VALUES ('019b8e00-0000-7000-8000-000000000066', 1, 'falling_asleep', '{"trigger": "manual"}', '2026-01-07 01:00:00+00');
+INSERT INTO public.sleep_events (sleep_id, seq, kind, data, created_at) VALUES ('019b8e00-0000-7000-8000-000000000066', 2, 'asleep', '{}', '2026-01-07 01:01:00+00');
+INSERT INTO public.sleep_probes (cycle_id, number, question, evidence, before, after) VALUES ('019b8e00-0000-7000-8000-000000000061', 0, 'port shop', '019b8e00-0000-7000-8000-000000000056', true, true);
+INSERT INTO public.sleep_readings (cycle_id, subject_id) VALUES ('019b8e00-0000-7000-8000-000000000061', '019b8c00-0000-7000-8000-0000000000c1');
+INSERT INTO public.sleep_requests (cycle_id, phase, number, request_id, given, created_at) VALUES ('019b8e00-0000-7000-8000-000000000061', 'merge', 0, '019b8e00-0000-7000-8000-000000000062', '{"near": [], "facts": []}', '2026-01-06 02:00:00+00');
+INSERT INTO public.sleep_settings (agent_id, idle_seconds, pressure_entries, pressure_steps, fall_seconds, sleep_seconds, updated_by, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 600, NULL, NULL, 300, 7200, 'operator', '2026-01-06 12:00:00+00');
+INSERT INTO public.sleeps (id, agent_id, trigger, requested_by, began_at, falls_by, wake_by, state, event_seq, asleep_at, cycle_id, waking_at, wake_reason, woken_at, briefing, briefing_due, briefed_task, briefed_step, briefed_at) VALUES ('019b8e00-0000-7000-8000-000000000066', '019b8c00-0000-7000-8000-0000000000a1', 'manual', 'operator', '2026-01-07 01:00:00+00', '2026-01-07 01:05:00+00', '2026-01-07 03:05:00+00', 'asleep', 2, '2026-01-07 01:01:00+00', NULL, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL);
 INSERT INTO public.steps_2025w45 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
 INSERT INTO public.steps_2025w45 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
 INSERT INTO public.steps_2025w48 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019ac008-e600-7000-8000-000000000002', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
@@ -1570,9 +1786,9 @@ INSERT INTO public.tasks (id, project_id, title, description, duty, repository_u
 INSERT INTO public.threads (id, project_id, created_at, last_number) VALUES ('019b8e00-0000-7000-8000-000000000051', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 2);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
 SELECT pg_catalog.setval('public.provider_events_id_seq', 1, true);
 ALTER TABLE ONLY public._sqlx_migrations
@@ -1699,6 +1915,26 @@ ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.sleep_changes
+    ADD CONSTRAINT sleep_changes_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.sleep_cycles
+    ADD CONSTRAINT sleep_cycles_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.sleep_cycles
+    ADD CONSTRAINT sleep_cycles_version_id_key UNIQUE (version_id);
+ALTER TABLE ONLY public.sleep_events
+    ADD CONSTRAINT sleep_events_pkey PRIMARY KEY (sleep_id, seq);
+ALTER TABLE ONLY public.sleep_probes
+    ADD CONSTRAINT sleep_probes_pkey PRIMARY KEY (cycle_id, number);
+ALTER TABLE ONLY public.sleep_readings
+    ADD CONSTRAINT sleep_readings_pkey PRIMARY KEY (cycle_id, subject_id);
+ALTER TABLE ONLY public.sleep_requests
+    ADD CONSTRAINT sleep_requests_pkey PRIMARY KEY (cycle_id, phase, number);
+ALTER TABLE ONLY public.sleep_requests
+    ADD CONSTRAINT sleep_requests_request_id_key UNIQUE (request_id);
+ALTER TABLE ONLY public.sleep_settings
+    ADD CONSTRAINT sleep_settings_pkey PRIMARY KEY (agent_id);
+ALTER TABLE ONLY public.sleeps
+    ADD CONSTRAINT sleeps_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.steps
     ADD CONSTRAINT steps_pkey PRIMARY KEY (task_id, seq);
 ALTER TABLE ONLY public.steps_2025w45
@@ -1793,6 +2029,15 @@ CREATE INDEX message_vectors_due_by_time ON public.message_vectors_due USING btr
 CREATE INDEX message_vectors_minilm ON public.message_vectors USING hnsw (((vector)::public.vector(384)) public.vector_cosine_ops) WHERE (model = 'minilm-l6-v2-int8'::text);
 CREATE INDEX schedules_due ON public.schedules USING btree (next_slot) WHERE enabled;
 CREATE INDEX sessions_by_project ON public.sessions USING btree (project_id, id DESC);
+CREATE INDEX sleep_changes_by_cycle ON public.sleep_changes USING btree (cycle_id, id);
+CREATE INDEX sleep_cycles_by_owner ON public.sleep_cycles USING btree (scope, project_id, session_id, agent_id, id);
+CREATE INDEX sleep_cycles_due ON public.sleep_cycles USING btree (look_at) WHERE (state = ANY (ARRAY['pending'::public.sleep_cycle_state, 'running'::public.sleep_cycle_state]));
+CREATE UNIQUE INDEX sleep_cycles_one_open ON public.sleep_cycles USING btree (scope, project_id, session_id, agent_id) NULLS NOT DISTINCT WHERE (state = ANY (ARRAY['pending'::public.sleep_cycle_state, 'running'::public.sleep_cycle_state]));
+CREATE INDEX sleep_readings_by_subject ON public.sleep_readings USING btree (subject_id);
+CREATE INDEX sleeps_by_agent ON public.sleeps USING btree (agent_id, began_at);
+CREATE INDEX sleeps_by_cycle ON public.sleeps USING btree (cycle_id) WHERE (cycle_id IS NOT NULL);
+CREATE UNIQUE INDEX sleeps_open ON public.sleeps USING btree (agent_id) WHERE (state <> 'awake'::public.sleep_state);
+CREATE UNIQUE INDEX sleeps_to_tell ON public.sleeps USING btree (agent_id) WHERE briefing_due;
 CREATE INDEX task_actions_open ON public.task_actions USING btree (id) WHERE (status = 'working'::public.task_action_status);
 CREATE INDEX task_artifacts_by_content ON public.task_artifacts USING btree (sha256);
 CREATE INDEX task_dependencies_open ON public.task_dependencies USING btree (depends_on, task_id) WHERE (NOT resolved);
@@ -1809,6 +2054,7 @@ CREATE INDEX tasks_by_parent ON public.tasks USING btree (parent_id) WHERE (pare
 CREATE INDEX tasks_by_project ON public.tasks USING btree (project_id, id DESC);
 CREATE INDEX tasks_by_session ON public.tasks USING btree (session_id, id DESC) WHERE (session_id IS NOT NULL);
 CREATE INDEX tasks_by_status ON public.tasks USING btree (status, id DESC);
+CREATE INDEX tasks_ended_by_agent ON public.tasks USING btree (assigned_agent_id, completed_at) WHERE ((assigned_agent_id IS NOT NULL) AND (completed_at IS NOT NULL));
 CREATE INDEX tasks_isolated ON public.tasks USING btree (id) WHERE ((status = 'ready'::public.task_status) AND isolated);
 CREATE INDEX tasks_parked ON public.tasks USING btree (run_at) WHERE ((status = ANY (ARRAY['pending'::public.task_status, 'waiting'::public.task_status])) AND (status_reason <> ALL (ARRAY['dependencies'::public.status_reason, 'concurrency'::public.status_reason, 'outcome_unknown'::public.status_reason, 'journal_format'::public.status_reason])));
 CREATE INDEX tasks_ready ON public.tasks USING btree (priority, run_at, id) WHERE (status = 'ready'::public.task_status);
@@ -1947,6 +2193,34 @@ ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
 ALTER TABLE ONLY public.sessions
     ADD CONSTRAINT sessions_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.sleep_changes
+    ADD CONSTRAINT sleep_changes_cycle_id_fkey FOREIGN KEY (cycle_id) REFERENCES public.sleep_cycles(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.sleep_cycles
+    ADD CONSTRAINT sleep_cycles_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.sleep_cycles
+    ADD CONSTRAINT sleep_cycles_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id);
+ALTER TABLE ONLY public.sleep_cycles
+    ADD CONSTRAINT sleep_cycles_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id);
+ALTER TABLE ONLY public.sleep_cycles
+    ADD CONSTRAINT sleep_cycles_version_id_fkey FOREIGN KEY (version_id) REFERENCES public.memory_versions(id);
+ALTER TABLE ONLY public.sleep_events
+    ADD CONSTRAINT sleep_events_sleep_id_fkey FOREIGN KEY (sleep_id) REFERENCES public.sleeps(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.sleep_probes
+    ADD CONSTRAINT sleep_probes_cycle_id_fkey FOREIGN KEY (cycle_id) REFERENCES public.sleep_cycles(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.sleep_readings
+    ADD CONSTRAINT sleep_readings_cycle_id_fkey FOREIGN KEY (cycle_id) REFERENCES public.sleep_cycles(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.sleep_requests
+    ADD CONSTRAINT sleep_requests_cycle_id_fkey FOREIGN KEY (cycle_id) REFERENCES public.sleep_cycles(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.sleep_requests
+    ADD CONSTRAINT sleep_requests_request_id_fkey FOREIGN KEY (request_id) REFERENCES public.batch_requests(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.sleep_settings
+    ADD CONSTRAINT sleep_settings_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.sleeps
+    ADD CONSTRAINT sleeps_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id);
+ALTER TABLE ONLY public.sleeps
+    ADD CONSTRAINT sleeps_briefed_task_fkey FOREIGN KEY (briefed_task) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.sleeps
+    ADD CONSTRAINT sleeps_cycle_id_fkey FOREIGN KEY (cycle_id) REFERENCES public.sleep_cycles(id) ON DELETE SET NULL;
 ALTER TABLE ONLY public.task_action_items
     ADD CONSTRAINT task_action_items_action_id_fkey FOREIGN KEY (action_id) REFERENCES public.task_actions(id);
 ALTER TABLE ONLY public.task_artifacts
