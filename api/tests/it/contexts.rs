@@ -125,7 +125,7 @@ async fn what_one_process_stored_every_other_finds_at_once() {
         let code = format!("RW-{number:04}");
         let (writer, reader) = if number % 2 == 0 { (&one, &two) } else { (&two, &one) };
         let id = store(writer, json!({ "content": format!("Ticket {code} is open") })).await;
-        assert_eq!(found(reader, json!({ "query": code, "limit": 1 })).await, [id.clone()]);
+        assert_eq!(found(reader, json!({ "query": code, "limit": 1 })).await, std::slice::from_ref(&id));
         let deleted = Answer::of(writer.request(Method::DELETE, &format!("/api/v1/context/{id}"))).await;
         assert_eq!(deleted.status, 200);
         assert!(!found(reader, json!({ "query": code })).await.contains(&id));

@@ -101,6 +101,12 @@ impl Hive {
         sqlx::raw_sql(sql).execute(&self.database.pool().await.unwrap()).await.unwrap();
     }
 
+    /// That time by the clock of the database, as a query of the api gives it.
+    pub async fn hours_ago(&self, hours: i32) -> String {
+        let sql = "SELECT to_char((now() - make_interval(hours => $1)) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+        sqlx::query_scalar(sql).bind(hours).fetch_one(&self.database.pool().await.unwrap()).await.unwrap()
+    }
+
     /// How many rows there are of what stands behind FROM.
     pub async fn count(&self, from: &str) -> i64 {
         let sql = format!("SELECT count(*) FROM {from}");

@@ -113,7 +113,7 @@ async fn whoever_reads_can_go_back_a_day_and_gets_the_order_of_then() {
         let ack = api.post(&format!("{path}/ack"), json!({ "message_ids": [ids[index]] })).await;
         assert_eq!(ack.status, 200, "{ack:?}");
     }
-    let day = (chrono::Utc::now() - chrono::TimeDelta::hours(24)).format("%Y-%m-%dT%H:%M:%SZ");
+    let day = hive.hours_ago(24).await;
     // Readers do not stand in each other's way: each gets all of it, page by page, and again.
     for limit in [1, 2, 6] {
         let (mut seen, mut cursor) = (Vec::new(), "0".to_owned());

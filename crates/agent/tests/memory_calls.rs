@@ -1,5 +1,4 @@
 //! What the calls of the memory take, and what they refuse in words that the model can mend.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use hive_agent::tools::{ToolError, note, sought};
 use hive_domain::MemoryScope;

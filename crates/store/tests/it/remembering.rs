@@ -1,6 +1,6 @@
 //! What runs remember: once for each call, under the lease, and never in the place of what a person wrote.
 
-use chrono::Utc;
+use chrono::DateTime;
 use hive_domain::{
     AgentId, ContextId, Lease, MemoryOwner, MemoryReader, ProjectId, TrustClass,
     journal::{IncludedEntry, Omission, OmittedEntry, RECALL_FORMAT, RecallReceipt, Recalled},
@@ -16,7 +16,7 @@ pub(crate) fn recalled(text: &str) -> Recalled {
     let receipt = RecallReceipt {
         budget_tokens: 100,
         tokens,
-        at: Utc::now(),
+        at: DateTime::UNIX_EPOCH,
         model: None,
         included: vec![IncludedEntry { id, tokens, score }],
         left_out: vec![omitted],
