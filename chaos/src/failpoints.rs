@@ -263,6 +263,9 @@ async fn submit(
     repository: serde_json::Value,
     case: Case,
 ) -> anyhow::Result<(Uuid, Uuid)> {
+    if case.wants_morning() {
+        client.create("system/sleep", &json!({ "all": true })).await?;
+    }
     let mut task = with_files("Files of a case", &repository);
     task["labels"] = json!({ LABEL: client.label("files") });
     let files = client.submit_task("files", 0, &task).await.context("a task was not accepted")?;
@@ -271,6 +274,9 @@ async fn submit(
         "labels": { LABEL: client.label("words") },
     });
     let words = client.submit_task("words", 0, &words).await.context("a task was not accepted")?;
+    if case.wants_morning() {
+        client.create("system/wake", &json!({ "all": true })).await?;
+    }
     if case.wants_rollback() {
         roll_back(&client, files).await?;
     }

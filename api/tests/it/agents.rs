@@ -18,14 +18,14 @@ async fn an_agent_is_made_with_sensible_defaults() {
     let expected = json!({
         "id": id, "project_id": "00000000-0000-7000-8000-000000000001", "name": "Ada", "type": "backend",
         "status": "active", "version": 1, "role": "", "system_prompt": "", "model": "work",
-        "fallback_models": [], "tools": ["list_files", "read_file", "search_text", "write_file", "edit_file", "shell", "wait", "notify_person", "finish"],
+        "fallback_models": [], "tools": ["list_files", "read_file", "search_text", "write_file", "edit_file", "shell", "wait", "send_message", "ask_agent", "remember", "recall", "notify_person", "finish"],
         "capabilities": [],
         "limits": { "max_turns": null, "max_cost_usd": null, "max_tokens": null, "max_seconds": null },
         "created_at": answer.body["created_at"], "updated_at": answer.body["updated_at"],
     });
     assert_eq!(answer.body, expected);
     let stored = hive.store.agent(id.parse().unwrap()).await.unwrap();
-    assert_eq!((stored.name.as_str(), stored.definition.tools.len()), ("Ada", 9));
+    assert_eq!((stored.name.as_str(), stored.definition.tools.len()), ("Ada", 13));
 
     let narrow = json!({ "name": "Bob", "type": "qa", "limits": { "max_turns": 5 } });
     let limits = api.post("/api/v1/agents", narrow).await.body["limits"].clone();

@@ -63,7 +63,12 @@ async fn words_find_codes_and_meaning_finds_paraphrases() {
     assert_eq!(answer["model"], "minilm-l6-v2-int8");
     let best = &answer["hits"][0];
     assert_eq!(best["context"]["id"], code, "{answer}");
-    assert_eq!((best["scores"]["exact"].as_f64(), best["scores"]["text"].as_f64()), (Some(1.0), Some(1.0)));
+    assert_eq!(best["scores"]["exact"].as_f64(), Some(1.0), "{best}");
+    let text = best["scores"]["text"].as_f64().unwrap();
+    assert!(
+        text > 0.5 && text < 1.0,
+        "it has the rare word of the question, and not all of its words: {best}"
+    );
     let path = found(&api, json!({ "query": "crates/queue/src/list.rs", "limit": 1 })).await;
     assert_eq!(path, [other]);
     // No word in common.

@@ -37,6 +37,7 @@ pub(crate) const POINTS: &[(&str, Kind)] = &[
     ("segment::committed", Kind::Worker),
     ("rollback::restored", Kind::Worker),
     ("rollback::pushed", Kind::Worker),
+    ("briefing::told", Kind::Worker),
     ("night::asked", Kind::Worker),
     ("night::extract", Kind::Worker),
     ("night::dedupe", Kind::Worker),
@@ -124,6 +125,11 @@ impl Case {
     /// Whether the point is only met in a night.
     pub(crate) fn wants_night(&self) -> bool {
         self.point.starts_with("night::")
+    }
+
+    /// Whether the point is only met when an agent has slept.
+    pub(crate) fn wants_morning(&self) -> bool {
+        self.point.starts_with("briefing::")
     }
 
     /// Whether the next life of the process meets the point again.

@@ -247,7 +247,7 @@ async fn hot_statements_use_their_indexes() {
             "1000, 'task.failed'".to_owned(),
             &["tasks_by_deadline", "tasks_pkey"],
         ),
-        ("wake_due", &["WITH due AS"], "1000, 'task.ready', 'task.waiting'".to_owned(), &["tasks_parked"]),
+        ("wake_due", &["WITH due AS", "concurrency_key IS NULL THEN 'ready'"], "1000, 'task.ready', 'task.waiting'".to_owned(), &["tasks_parked"]),
         (
             "stale_tickets",
             &["AS room (first, last, places)"],

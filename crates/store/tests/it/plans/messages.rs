@@ -2,14 +2,14 @@
 
 use crate::bed::{Bed, new_agent};
 
-/// 20,000 messages to 50 agents, nearly all of which arrived, and 5,000 tasks of these agents that ended.
+/// 40,000 messages to 50 agents, nearly all of which arrived, and 5,000 tasks of these agents that ended.
 async fn full_inboxes() -> Bed {
     let bed = Bed::make().await;
     for number in 1..=50 {
         bed.store.create_agent(&new_agent(&format!("agent {number}"), "many")).await.unwrap();
     }
     bed.execute(
-        "INSERT INTO inboxes (agent_id, last_place) SELECT id, 400 FROM agents WHERE type = 'many';
+        "INSERT INTO inboxes (agent_id, last_place) SELECT id, 800 FROM agents WHERE type = 'many';
          INSERT INTO tasks (id, project_id, title, created_by, status, status_reason, completed_at, assigned_agent_id)
          SELECT (left(replace(first_id_of(now())::text, '-', ''), 12)
                  || right(replace(gen_random_uuid()::text, '-', ''), 20))::uuid,
@@ -20,7 +20,7 @@ async fn full_inboxes() -> Bed {
          FROM (SELECT id, row_number() OVER (ORDER BY id) AS k FROM agents WHERE type = 'many') AS a
          JOIN generate_series(1, 5000) AS n ON n % 50 + 1 = a.k;
          INSERT INTO threads (id, project_id, last_number)
-         SELECT gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 10 FROM generate_series(1, 2000);
+         SELECT gen_random_uuid(), '00000000-0000-7000-8000-000000000001', 10 FROM generate_series(1, 4000);
          INSERT INTO conversations (id, project_id, thread_id, number, from_name, to_agent_id, audience, message_type,
                                     content, trust, wakes, created_at, from_task_id, from_agent_id, send_key)
          SELECT gen_random_uuid(), '00000000-0000-7000-8000-000000000001', t.id, n, 'x', a.id, 'direct', 'message',
@@ -36,15 +36,15 @@ async fn full_inboxes() -> Bed {
                 CASE WHEN state = 'bound' THEN from_task_id END, 1,
                 CASE WHEN state = 'acknowledged' THEN 'ada' END, CASE WHEN state = 'acknowledged' THEN now() END,
                 CASE WHEN state = 'dead' THEN now() END, now() - interval '1 day'
-         FROM (SELECT *, CASE WHEN place < 396 THEN 'acknowledged' WHEN place = 396 THEN 'dead' WHEN place = 397 THEN 'taken'
-                              WHEN place = 398 THEN 'bound' ELSE 'pending' END AS state
+         FROM (SELECT *, CASE WHEN place < 796 THEN 'acknowledged' WHEN place = 796 THEN 'dead' WHEN place = 797 THEN 'taken'
+                              WHEN place = 798 THEN 'bound' ELSE 'pending' END AS state
                FROM (SELECT *, row_number() OVER (PARTITION BY to_agent_id ORDER BY created_at, id) AS place
                      FROM conversations) AS placed) AS stated;
          INSERT INTO message_vectors_due (model, message_id) SELECT 'minilm-l6-v2-int8', id FROM conversations;
          ANALYZE;",
     )
     .await;
-    assert_eq!(bed.number("SELECT count(*) FROM message_deliveries").await, 20_000);
+    assert_eq!(bed.number("SELECT count(*) FROM message_deliveries").await, 40_000);
     bed
 }
 
