@@ -172,6 +172,7 @@ async fn every_kind_of_step_is_read_back() {
             content: "first line\nsecond line".to_owned(),
             is_error: true,
             artifact: Some("step-2-t1".to_owned()),
+            recalled: None,
         }],
         finished: Some("all of it".to_owned()),
         wake_at: None,
