@@ -216,7 +216,7 @@ pub fn extract(owner: MemoryOwner, excerpts: &[Excerpt], text: &str) -> Result<V
             } else {
                 objection(&fact, &marks, &source)
             };
-            changes.push(change(owner, excerpt, fact, objection));
+            changes.push(change(owner, excerpt, &fact, objection));
         }
     }
     Ok(changes)
@@ -235,7 +235,7 @@ fn objection(fact: &Fact, marks: &Marks, source: &Marks) -> Option<String> {
     (marks.held_by(source) < DRAWN).then(|| "most of its words are not in its excerpt".to_owned())
 }
 
-fn change(owner: MemoryOwner, excerpt: &Excerpt, fact: Fact, objection: Option<String>) -> NightChange {
+fn change(owner: MemoryOwner, excerpt: &Excerpt, fact: &Fact, objection: Option<String>) -> NightChange {
     let sources: Vec<ContextId> = excerpt.entry.into_iter().collect();
     let place = match (excerpt.origin, excerpt.entry) {
         (Some((task, _, step)), _) => format!("step {step} of task {task}"),
