@@ -48,10 +48,10 @@ CREATE TABLE sleep_changes (
 );
 CREATE INDEX sleep_changes_by_cycle ON sleep_changes (cycle_id, id);
 
--- Which ended tasks and which raw entries a night read. What a completed one read is not read again.
+-- Whose journals a night read. What a completed one read is not read again.
 CREATE TABLE sleep_readings (
     cycle_id   uuid NOT NULL REFERENCES sleep_cycles (id) ON DELETE CASCADE,
-    subject_id uuid NOT NULL, -- a task or an entry
+    subject_id uuid NOT NULL, -- an ended task
     PRIMARY KEY (cycle_id, subject_id)
 );
 CREATE INDEX sleep_readings_by_subject ON sleep_readings (subject_id);

@@ -96,7 +96,14 @@ impl Nights {
             let this = Arc::clone(&self);
             let mut turn = tokio::spawn(async move { this.turn(lease).await });
             tokio::select! {
-                () = stop.cancelled() => turn.abort(),
+                () = stop.cancelled() => {
+                    turn.abort();
+                    // Only when it has ended nothing more is written under the lease; then another worker need not wait.
+                    drop((&mut turn).await);
+                    if let Err(error) = self.store.hand_back_cycle(id, (&worker, epoch), Duration::ZERO).await {
+                        tracing::debug!("the lease of a night ends by itself: {error}");
+                    }
+                }
                 ended = &mut turn => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::debug!(cycle.id = %id, "a night goes on later: {error}"),

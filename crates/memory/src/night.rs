@@ -11,6 +11,8 @@ mod merge;
 mod near;
 mod promote;
 mod question;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use contradict::contradict;

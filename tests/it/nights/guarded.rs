@@ -93,6 +93,40 @@ async fn a_night_keeps_to_its_tokens_and_says_what_it_skipped() {
 }
 
 #[tokio::test]
+async fn a_night_whose_time_is_over_waits_for_no_answer_and_says_so() {
+    let hive = hive("night").await;
+    facts(
+        &hive,
+        &[
+            "Tea is at four",
+            "tea is at four!",
+            "Load tests use the hammer profile",
+            "The hammer profile is used by load tests",
+        ],
+    )
+    .await;
+    let slow = reqwest::Client::new()
+        .post(format!("{}/_double/batches", hive.double.url()))
+        .body("{ seconds: 3600 }");
+    assert!(slow.send().await.unwrap().status().is_success());
+    let id = begin(&hive, json!({ "budget": { "minutes": 60 } })).await;
+    within(SOON, "the model is asked", async || {
+        let cycle = show(&hive, &id).await;
+        (cycle["usage"]["requests"] == 1).then_some(())
+    })
+    .await;
+    let aged = "UPDATE sleep_cycles SET started_at = now() - interval '61 minutes'";
+    sqlx::query(aged).execute(&hive.pool).await.unwrap();
+    let cycle = over(&hive, &id).await;
+    assert_eq!((&cycle["state"], &cycle["stopped_by"]), (&json!("completed"), &json!("time")), "{cycle:#}");
+    assert_eq!(
+        cycle["counts"]["merged"], 1,
+        "what was done before its time was over is published: {cycle:#}"
+    );
+    assert_eq!(cycle["skipped"][0]["phase"], "merge", "{cycle:#}");
+}
+
+#[tokio::test]
 async fn a_rollback_names_what_stands_in_its_way() {
     let hive = hive("night").await;
     facts(&hive, &["Load tests use the hammer profile", "The hammer profile is used by load tests"]).await;

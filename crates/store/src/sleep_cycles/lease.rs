@@ -94,13 +94,26 @@ impl Store {
     /// # Errors
     /// When Postgres refuses; then its lease ends by itself.
     pub async fn leave_cycle(&self, lease: CycleLease, after: Duration) -> Result<()> {
+        self.hand_back_cycle(lease.cycle.id, lease.holder(), after).await
+    }
+
+    /// See [`Store::leave_cycle`], for a turn that was cut and has lost its lease as a value.
+    ///
+    /// # Errors
+    /// When Postgres refuses; then its lease ends by itself.
+    pub async fn hand_back_cycle(
+        &self,
+        cycle: CycleId,
+        (worker, epoch): (&str, i64),
+        after: Duration,
+    ) -> Result<()> {
         sqlx::query!(
             "UPDATE sleep_cycles
              SET worker = NULL, lease_until = NULL, look_at = now() + make_interval(secs => $4), updated_at = now()
              WHERE id = $1 AND worker = $2 AND epoch = $3 AND state = 'running'",
-            lease.cycle.id.uuid(),
-            lease.worker,
-            lease.epoch,
+            cycle.uuid(),
+            worker,
+            epoch,
             after.as_secs_f64(),
         )
         .execute(&self.pool)

@@ -48,7 +48,7 @@ pub struct PhaseEnd {
     pub skipped: Vec<Value>,
     /// The bound that stopped it: `money`, `tokens` or `time`.
     pub stopped_by: Option<&'static str>,
-    /// Tasks and raw entries that it read; see [`Store::unread_tasks`].
+    /// Tasks whose journals it read; see [`Store::unread_tasks`].
     pub read: Vec<Uuid>,
 }
 
