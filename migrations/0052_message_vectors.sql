@@ -23,4 +23,4 @@ CREATE TABLE message_vectors_due (
     PRIMARY KEY (model, message_id)
 );
 CREATE INDEX message_vectors_due_by_message ON message_vectors_due (message_id);
-CREATE INDEX message_vectors_due_by_time ON message_vectors_due (model, taken_until);
+CREATE INDEX message_vectors_due_by_time ON message_vectors_due (model, taken_until, message_id);

@@ -45,4 +45,4 @@ CREATE TABLE context_vectors_due (
     PRIMARY KEY (model, context_id)
 );
 CREATE INDEX context_vectors_due_by_context ON context_vectors_due (context_id);
-CREATE INDEX context_vectors_due_by_time ON context_vectors_due (model, taken_until);
+CREATE INDEX context_vectors_due_by_time ON context_vectors_due (model, taken_until, context_id);

@@ -22,6 +22,7 @@ async fn an_agent_is_made_with_sensible_defaults() {
         "capabilities": [],
         "limits": { "max_turns": null, "max_cost_usd": null, "max_tokens": null, "max_seconds": null },
         "created_at": answer.body["created_at"], "updated_at": answer.body["updated_at"],
+        "sleep_state": "awake", "wake_by": null,
     });
     assert_eq!(answer.body, expected);
     let stored = hive.store.agent(id.parse().unwrap()).await.unwrap();

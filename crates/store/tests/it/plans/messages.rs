@@ -144,7 +144,10 @@ async fn messages_are_found_by_their_indexes() {
         ),
     ] {
         let statement = super::recorded(words);
-        for mode in ["force_generic_plan", "force_custom_plan"] {
+        // Without the number the planner takes a batch for a tenth of the table; the plan that it then makes costs more than
+        // those made with it, so that it is never kept.
+        let is_batch = what == "messages that want vectors";
+        for mode in ["force_generic_plan", "force_custom_plan"].iter().skip(usize::from(is_batch)) {
             let plan = super::plan(&bed, &statement, mode, &arguments).await;
             for table in ["tasks", "conversations", "message_deliveries", "message_vectors_due"] {
                 let whole = format!("Seq Scan on {table} ");
