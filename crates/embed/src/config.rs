@@ -32,7 +32,7 @@ pub struct Config {
     /// voyage
     #[arg(id = "embedder", long = "embedder", env = "HIVE_EMBEDDER", value_name = "PROVIDER", value_enum, default_value_t = Provider::Embedded)]
     pub provider: Provider,
-    /// Where the service is, up to and with its version, such as https://api.voyageai.com/v1
+    /// Where the service is, up to and with its version, such as <https://api.voyageai.com/v1>
     #[arg(id = "embed_url", long = "embed-url", env = "HIVE_EMBED_URL", value_name = "HIVE_EMBED_URL")]
     pub url: Option<Url>,
     /// The credential for it, if it wants one
