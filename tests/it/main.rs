@@ -26,6 +26,7 @@ mod history;
 mod isolation;
 mod key_stop;
 mod large_output;
+mod learning;
 mod limits;
 mod logs;
 mod lost_claims;

@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 use sqlx::Row;
 
 /// The machine is shared.
-const SOON: Duration = Duration::from_secs(180);
+pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 /// The rule that answers for consolidation in this manner.
-fn night(mode: &str) -> Value {
+pub(crate) fn night(mode: &str) -> Value {
     json!({ "name": "night", "when": { "first_text": "^<(facts|excerpts)>" }, "mode": mode })
 }
 
 /// A hive whose batches go out at once.
-fn builder() -> Builder {
+pub(crate) fn builder() -> Builder {
     TestHive::builder()
         .worker_env("HIVE_BATCH_AFTER_SECONDS", "0.2")
         .worker_env("HIVE_BATCH_POLL_SECONDS", "0.3")
@@ -35,7 +35,7 @@ async fn store(hive: &TestHive, entry: Value) -> String {
 }
 
 /// Until every entry has its vectors.
-async fn embedded(hive: &TestHive) {
+pub(crate) async fn embedded(hive: &TestHive) {
     within(SOON, "all entries have vectors", async || {
         let due: i64 = sqlx::query_scalar("SELECT count(*) FROM context_vectors_due")
             .fetch_one(&hive.pool)
@@ -67,7 +67,7 @@ async fn over(hive: &TestHive, id: &str) -> Value {
 }
 
 /// A whole night, which ends so.
-async fn sleep_through(hive: &TestHive, wish: Value, state: &str) -> Value {
+pub(crate) async fn sleep_through(hive: &TestHive, wish: Value, state: &str) -> Value {
     let id = begin(hive, wish).await;
     let cycle = over(hive, &id).await;
     assert_eq!(cycle["state"], state, "{cycle:#}");
