@@ -37,6 +37,12 @@ pub(crate) enum Strike {
     Harm(Line, Harm),
 }
 
+impl Strike {
+    pub(crate) const fn kills_a_worker(self) -> bool {
+        matches!(self, Self::Kill(Kind::Worker, _))
+    }
+}
+
 impl fmt::Display for Strike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -30,6 +30,10 @@ const RECOVERS_WITHIN: f64 = 15.0;
 const FLOWS_WITHIN: f64 = 10.0;
 /// Kills that must have hit a task in flight: fewer prove nothing.
 const LEAST_KILLS: usize = 20;
+/// Once no more kills than these can be spared, each waits for its worker to run something.
+const SPARE: usize = 6;
+/// How long a kill waits for that.
+const AIM: Duration = Duration::from_secs(3);
 /// What has not ended this long after the deadline is lost.
 const LATE: Duration = Duration::from_secs(120);
 /// How often the checker runs under fire.
@@ -135,8 +139,16 @@ impl Fire {
     async fn burn(&mut self, fleet: &mut Fleet) -> anyhow::Result<()> {
         let started = Instant::now();
         let (mut scraped, mut checked) = (started, started);
-        for (at, strike) in std::mem::take(&mut self.plan) {
-            while started.elapsed() < at {
+        let plan = std::mem::take(&mut self.plan);
+        let mut shots = plan.iter().filter(|(_, strike)| strike.kills_a_worker()).count();
+        for (at, strike) in plan {
+            // While there are kills to spare they fall where they fall; the last ones wait for a run to hit.
+            let aimed = strike.kills_a_worker() && shots <= SPARE + self.struck.still_to_hit(LEAST_KILLS);
+            let by = if aimed { at + AIM } else { at };
+            shots -= usize::from(strike.kills_a_worker());
+            while started.elapsed() < at
+                || (started.elapsed() < by && self.struck.would_miss(fleet, strike).await)
+            {
                 self.struck.revive(fleet)?;
                 if scraped.elapsed() > Duration::from_secs(1) {
                     self.counters.scrape(fleet, &self.http).await;

@@ -120,24 +120,41 @@ impl Struck {
         self.hits.iter().filter(|hit| hit.killed && !hit.running.is_empty()).count()
     }
 
+    /// How many kills are still to hit a run, for `least` to have hit one.
+    pub(crate) fn still_to_hit(&self, least: usize) -> usize {
+        least.saturating_sub(self.kills_in_flight())
+    }
+
+    /// The worker that `strike` is for runs nothing now, or nobody can say what it runs.
+    pub(crate) async fn would_miss(&self, fleet: &Fleet, strike: Strike) -> bool {
+        let Strike::Kill(kind, nth) = strike else { return false };
+        !matches!(running(fleet, fleet.of(kind)[nth]).await, Ok(rows) if !rows.is_empty())
+    }
+
     async fn note_hit(&mut self, fleet: &Fleet, index: usize, killed: bool) {
         let place = &fleet.places[index];
         if place.kind != Kind::Worker || place.frozen {
             return;
         }
-        let worker = format!("{}-%-{}", place.name, place.pid());
-        let running = "SELECT now(), id, epoch FROM tasks WHERE worker LIKE $1 AND status = 'running'";
         // While Postgres is away nobody knows what runs; such a kill is not counted as a hit.
-        let Ok(rows) = sqlx::query_as(running).bind(worker).fetch_all(&fleet.pool).await else {
+        let Ok(rows) = running(fleet, index).await else {
             self.blind += 1;
             return;
         };
-        let rows: Vec<(DateTime<Utc>, Uuid, i64)> = rows;
         if let Some((at, ..)) = rows.first() {
             let running = rows.iter().map(|(_, task, epoch)| (*task, *epoch)).collect();
             self.hits.push(Hit { at: *at, running, killed });
         }
     }
+}
+
+/// The database's clock, and the tasks that a worker runs with the epochs of their runs.
+async fn running(fleet: &Fleet, index: usize) -> sqlx::Result<Vec<(DateTime<Utc>, Uuid, i64)>> {
+    let place = &fleet.places[index];
+    sqlx::query_as("SELECT now(), id, epoch FROM tasks WHERE worker LIKE $1 AND status = 'running'")
+        .bind(format!("{}-%-{}", place.name, place.pid()))
+        .fetch_all(&fleet.pool)
+        .await
 }
 
 async fn now(pool: &PgPool) -> Option<DateTime<Utc>> {
