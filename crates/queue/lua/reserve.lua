@@ -1,8 +1,9 @@
 -- Asks for a call: whether it may be made, and when. Two calls that ask at once get places one after the other.
 -- KEYS: state (hash), hold (the millisecond before which nobody calls)
 -- ARGV: input tokens, output tokens, a minute's requests, input and output tokens (0: as the provider said),
---       whether it repeats a failed call, the longest wait in ms, percent and least number of repeats a minute
--- Returns: 0 and the wait before the call; or 1 (held), 2 (the rate is used up), 3 (too many repeats) and the wait
+--       whether it repeats a failed call, the longest wait in ms, percent and least number of repeats a minute,
+--       whether the tokens are a guess that no reply has confirmed
+-- Returns: 0, the wait before the call, the tokens that its place has, and whether they are a guess; or 1 (held), 2 (the rate is used up), 3 (too many repeats) and the wait
 --          before asking again
 local state, hold = KEYS[1], KEYS[2]
 local clock = redis.call('TIME')
@@ -12,7 +13,7 @@ local held = tonumber(redis.call('GET', hold)) or 0
 -- No hold is longer than an hour: what lies further ahead was written by a clock that has jumped back since.
 if held > now and held <= now + 3660000 then return { 1, math.ceil(held - now) } end
 
-local f = redis.call('HMGET', state, 'r', 'i', 'o', 'lr', 'li', 'lo', 'parked', 'minute', 'calls', 'repeats', 'before', 'last')
+local f = redis.call('HMGET', state, 'r', 'i', 'o', 'lr', 'li', 'lo', 'parked', 'minute', 'calls', 'repeats', 'before', 'last', 'gi', 'go')
 local minute = math.floor(now / 60000)
 local calls, repeats, before = tonumber(f[9]) or 0, tonumber(f[10]) or 0, tonumber(f[11]) or 0
 local of = tonumber(f[8]) or 0
@@ -34,7 +35,11 @@ end
 
 -- Each of the three is a bucket that knows only when it is empty again (a virtual time). A little below the limit and
 -- with a quarter of a second of burst, so that no window of ten seconds holds more than it should.
-local costs = { 1, tonumber(ARGV[1]), tonumber(ARGV[2]) }
+local costs, is_guess = { 1, tonumber(ARGV[1]), tonumber(ARGV[2]) }, ARGV[10] == '1'
+-- What was charged for the guess of another worker is known to all.
+if is_guess and f[13] and f[14] then
+  costs[2], costs[3], is_guess = math.ceil(costs[2] * f[13]), math.ceil(costs[3] * f[14]), false
+end
 local most = tonumber(ARGV[7])
 local rates, start = {}, now
 for d = 1, 3 do
@@ -54,6 +59,11 @@ if start - now > most then
   local step = 0
   for d = 1, 3 do
     if rates[d] then step = math.max(step, costs[d] / rates[d]) end
+  end
+  -- A guess makes no line: a crowd that all guess too much would come back over minutes to a rate that is hardly used.
+  -- They come back soon instead, when the first replies have told what calls take.
+  if is_guess and step > (rates[1] and 1 / rates[1] or 0) then
+    return { 2, math.ceil(start - now + 5000 * (clock[2] * 7919 % 1000) / 1000) }
   end
   local parked = tonumber(f[7]) or 0
   parked = parked <= now and start or math.max(parked, now + most) + step * 0.8
@@ -77,4 +87,4 @@ for d = 1, 3 do
 end
 redis.call('HSET', state, 'last', string.format('%.3f', start), 'minute', minute, 'before', before, 'calls', calls + 1, 'repeats', repeats + (is_repeat and 1 or 0))
 redis.call('PEXPIRE', state, 600000)
-return { 0, math.ceil(start - now) }
+return { 0, math.ceil(start - now), costs[2], costs[3], is_guess and 1 or 0 }

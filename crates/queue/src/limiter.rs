@@ -34,6 +34,8 @@ pub struct Ask {
     pub input: u64,
     /// Output tokens that it is expected to be charged with.
     pub output: u64,
+    /// No reply has shown yet how many tokens calls take: who finds no place asks again within seconds.
+    pub is_guess: bool,
     /// The limits that were configured; 0 goes by what the provider said.
     pub limits: Minute,
     /// It repeats a call that failed.
@@ -73,6 +75,9 @@ pub enum Ended {
 pub struct Settlement {
     /// Input and output tokens that it asked for.
     pub asked: [u64; 2],
+    /// How long ago its place was, when they were a guess: see [`Ask::is_guess`]. Nothing is given back of a guess that
+    /// others stand behind.
+    pub guessed: Option<Duration>,
     /// Those that it was charged with.
     pub charged: [u64; 2],
     /// It was sent; else its request is given back as well.
@@ -91,11 +96,12 @@ pub struct Settlement {
 }
 
 impl Queue {
-    /// Asks for a place of a call.
+    /// Asks for a place of a call. When what it takes is a guess, and another worker was charged for a guess meanwhile, `ask`
+    /// says afterwards what the place has.
     ///
     /// # Errors
     /// [`Error::Timeout`] after 2 s, [`Error::Redis`] when Redis is away: the caller keeps to its share.
-    pub async fn reserve(&self, bucket: Bucket<'_>, ask: &Ask) -> Result<Grant, Error> {
+    pub async fn reserve(&self, bucket: Bucket<'_>, ask: &mut Ask) -> Result<Grant, Error> {
         let mut call = RESERVE.prepare_invoke();
         call.key(self.gate_key(bucket, "rate")).key(self.gate_key(bucket, "hold"));
         call.arg(ask.input).arg(ask.output);
@@ -103,13 +109,16 @@ impl Queue {
             call.arg(*limit);
         });
         call.arg(u8::from(ask.repeats)).arg(millis(ask.longest_wait));
-        call.arg(ask.repeats_allowed.0).arg(ask.repeats_allowed.1);
-        let (code, wait): (u8, u64) = within(call.invoke_async(&mut self.shared.conn.clone())).await?;
-        let wait = Duration::from_millis(wait);
-        Ok(match code {
-            0 => Grant::Go(wait),
-            1 => Grant::Held(wait),
-            2 => Grant::Full(wait),
+        call.arg(ask.repeats_allowed.0).arg(ask.repeats_allowed.1).arg(u8::from(ask.is_guess));
+        let answer: Vec<u64> = within(call.invoke_async(&mut self.shared.conn.clone())).await?;
+        let wait = Duration::from_millis(answer.get(1).copied().unwrap_or(0));
+        if let [0, _, input, output, is_guess] = *answer {
+            (ask.input, ask.output, ask.is_guess) = (input, output, is_guess == 1);
+        }
+        Ok(match answer.first() {
+            Some(0) => Grant::Go(wait),
+            Some(1) => Grant::Held(wait),
+            Some(2) => Grant::Full(wait),
             _ => Grant::TooManyRepeats(wait),
         })
     }
@@ -136,6 +145,7 @@ impl Queue {
         });
         let (in_a_row, among, window) = settlement.too_many;
         call.arg(in_a_row).arg(among).arg(millis(window)).arg(u8::from(!settlement.is_sent));
+        call.arg(settlement.guessed.map_or(-1, |ago| i64::try_from(millis(ago)).unwrap_or(i64::MAX)));
         let too_many: u8 = within(call.invoke_async(&mut self.shared.conn.clone())).await?;
         Ok(too_many == 1)
     }

@@ -31,6 +31,11 @@ impl Estimate {
         [input.ceil() as u64, output.ceil() as u64]
     }
 
+    /// No reply has shown yet what calls are charged with.
+    pub(super) fn is_guess(&self) -> bool {
+        self.input_per_byte.is_none()
+    }
+
     /// A call of so many bytes was charged with these.
     pub(super) fn learn(&mut self, bytes: usize, charged: [u64; 2]) {
         let blend = |old: Option<f64>, new: f64| Some(old.map_or(new, |old| old + WEIGHT * (new - old)));

@@ -26,6 +26,8 @@ pub(crate) struct Permit {
     pub(super) model: String,
     pub(super) bytes: usize,
     pub(super) asked: [u64; 2],
+    /// What it asked for is a guess: no reply had shown yet what calls take.
+    pub(super) is_guess: bool,
     pub(super) tries: Option<Tries>,
     /// When it was asked for: what is told later is not known to it.
     pub(super) asked_at: Instant,
@@ -212,11 +214,13 @@ impl Inner {
     }
 
     async fn pass(&self, model: &str, bytes: usize, max_tokens: u32, repeats: bool) -> Pass {
-        let asked = self.own().entry(model.to_owned()).or_default().estimate.of(bytes, max_tokens);
+        let estimate = self.own().entry(model.to_owned()).or_default().estimate;
+        let asked = estimate.of(bytes, max_tokens);
         let mut permit = Permit {
             model: model.to_owned(),
             bytes,
             asked,
+            is_guess: estimate.is_guess(),
             tries: None,
             asked_at: Instant::now(),
             granted: Instant::now(),
@@ -232,7 +236,7 @@ impl Inner {
         let held = self.held(model);
         // Before Redis is asked: an answer that lay about makes the place no later than it is.
         permit.granted = Instant::now();
-        let grant = if held.is_zero() { self.place(model, asked, repeats).await } else { Grant::Held(held) };
+        let grant = if held.is_zero() { self.place(&mut permit, repeats).await } else { Grant::Held(held) };
         let (cause, after, what) = match grant {
             Grant::Go(wait) => return Pass::Go(permit, wait),
             Grant::Held(wait) => (
@@ -302,19 +306,24 @@ impl Inner {
         own.max(self.view.held(model))
     }
 
-    async fn place(&self, model: &str, asked: [u64; 2], repeats: bool) -> Grant {
+    async fn place(&self, permit: &mut Permit, repeats: bool) -> Grant {
+        let model = &permit.model;
         let limits = self.policy.limits.of(model);
         if self.asks_redis() {
-            let ask = Ask {
-                input: asked[0],
-                output: asked[1],
+            let mut ask = Ask {
+                input: permit.asked[0],
+                output: permit.asked[1],
+                is_guess: permit.is_guess,
                 limits,
                 repeats,
                 longest_wait: self.policy.longest_wait,
                 repeats_allowed: self.policy.repeats_allowed,
             };
-            match self.queue.reserve(self.bucket(model), &ask).await {
-                Ok(grant) => return grant,
+            match self.queue.reserve(self.bucket(model), &mut ask).await {
+                Ok(grant) => {
+                    (permit.asked, permit.is_guess) = ([ask.input, ask.output], ask.is_guess);
+                    return grant;
+                }
                 Err(error) => self.redis_failed(&error),
             }
         }
@@ -327,8 +336,8 @@ impl Inner {
         let limits = self.own_limits(model);
         let now = std::time::Instant::now();
         let mut own = self.own();
-        let share = &mut own.entry(model.to_owned()).or_default().share;
-        match share.reserve(now, asked, limits, repeats, &self.policy) {
+        let share = &mut own.entry(model.clone()).or_default().share;
+        match share.reserve(now, permit.asked, limits, repeats, &self.policy) {
             // It tells all that are too many the same time.
             Grant::Full(wait) => Grant::Full(wait + jitter(wait / 4)),
             grant => grant,

@@ -161,6 +161,7 @@ impl Inner {
         let policy = &self.policy;
         let settlement = Settlement {
             asked: permit.asked,
+            guessed: permit.is_guess.then(|| permit.granted.elapsed()),
             charged,
             is_sent: permit.is_sent,
             limits: policy.limits.of(&permit.model),
