@@ -66,7 +66,7 @@ impl Store {
     pub async fn send_message(&self, id: TaskId, new: &NewMessage<'_>) -> Result<(Message, bool)> {
         let sent = sqlx::query!(
             r#"WITH before AS (
-                   SELECT id, status = 'waiting' AND status_reason = 'timer' AS sleeps FROM tasks
+                   SELECT id, status = 'waiting' AND status_reason IN ('timer', 'answer') AS sleeps FROM tasks
                    WHERE id = $1 FOR NO KEY UPDATE
                ), task AS (
                    UPDATE tasks

@@ -54,12 +54,22 @@ impl Store {
             }
             Some(old) => {
                 let old = replaceable(once.connection()?, &reader_of(&lease.leased), old).await?;
+                // Else what is told to nobody would be shown to all who may see the entry.
+                if old.owner != new.owner {
+                    let message = format!(
+                        "it is remembered in the scope {}, not {}",
+                        old.owner.scope(),
+                        new.owner.scope()
+                    );
+                    return Err(Error::Invalid { field: "/replaces", message });
+                }
                 let change = ContextChange {
                     title: Some(new.title.clone()),
                     content: Some(new.content.clone()),
                     ..ContextChange::default()
                 };
                 once.change_context(old.id, old.version, &change, new.id, &new.author, None).await?;
+                written_by(once.connection()?, new).await?;
             }
         }
         once.commit().await?;
@@ -104,6 +114,22 @@ impl Store {
         let raised = raised.execute(&self.pool).await?;
         if raised.rows_affected() == 0 { Err(Error::Fenced { task, epoch }) } else { Ok(()) }
     }
+}
+
+/// The words are those of another step than the ones that they replace.
+async fn written_by(connection: &mut sqlx::PgConnection, new: &NewContext) -> Result<()> {
+    let origin = new.origin;
+    sqlx::query!(
+        "UPDATE contexts SET kind = $2, task_id = $3, run_epoch = $4, step_seq = $5 WHERE id = $1",
+        new.id.uuid(),
+        new.kind,
+        origin.map(|origin| origin.task.uuid()),
+        origin.and_then(|origin| origin.run),
+        origin.and_then(|origin| origin.step),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// What a run may recall.

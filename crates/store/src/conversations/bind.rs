@@ -8,7 +8,10 @@
 use std::collections::BTreeMap;
 
 use hive_domain::{
-    AgentId, MessageId, Priority, TaskId, conversation::MOST_BOUND, event::EventKind, task::NewTask,
+    AgentId, MessageId, Priority, TaskId,
+    conversation::{MOST_BOUND, MOST_HOPS},
+    event::EventKind,
+    task::NewTask,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -80,12 +83,16 @@ pub(super) async fn bind(
     agents: &[Uuid],
     sender: Option<(Uuid, i64)>,
 ) -> Result<Bound> {
-    let waiting = waiting(connection, agents).await?;
+    let mut waiting = waiting(connection, agents, Which::First).await?;
     if waiting.is_empty() && sender.is_none() {
         return Ok(Bound::default());
     }
-    let readers = readers(connection, &waiting, sender).await?;
-    let mut plan = Plan::new(readers);
+    let mut plan = Plan::new(readers(connection, &waiting, sender).await?);
+    let unheard = plan.unheard(&waiting);
+    if !unheard.is_empty() {
+        waiting.extend(self::waiting(connection, &unheard, Which::FirstThatBegins).await?);
+    }
+    plan.begin(&waiting);
     for delivery in &waiting {
         plan.place(delivery);
     }
@@ -96,26 +103,48 @@ pub(super) async fn bind(
     tell(connection, &counts, &plan).await
 }
 
-async fn waiting(connection: &mut PgConnection, agents: &[Uuid]) -> Result<Vec<Waiting>> {
+/// What is looked at of an inbox.
+enum Which {
+    /// As much as one task takes.
+    First,
+    /// What begins a task: it may stand behind any number that begin none.
+    FirstThatBegins,
+}
+
+async fn waiting(connection: &mut PgConnection, agents: &[Uuid], which: Which) -> Result<Vec<Waiting>> {
+    let (begins, most) = match which {
+        Which::First => (false, i64::from(MOST_BOUND)),
+        Which::FirstThatBegins => (true, 1),
+    };
     let waiting = sqlx::query_as!(
         Waiting,
-        r#"SELECT d.agent_id AS "agent!", a.project_id AS "project!", d.place AS "place!", m.id AS "message!",
-                  m.thread_id AS "thread!", m.session_id AS session, d.wants_task AS wants, m.from_name AS "from_name!",
-                  -- An answer that its asker did not live to read is no reason to begin something.
-                  m.wakes AND NOT (m.message_type = 'answer' AND d.tries > 0) AS "wakes!", m.hops AS "hops!", m.priority AS "priority!"
+        r#"SELECT d.agent_id AS "agent!", a.project_id AS "project!", d.place AS "place!", d.message_id AS "message!",
+                  d.thread_id AS "thread!", d.session_id AS session, d.wants_task AS wants, d.from_name AS "from_name!",
+                  d.begins AS "begins!", d.wakes AS "wakes!", d.priority AS "priority!"
            FROM unnest($1::uuid[]) AS g (agent_id)
            JOIN inboxes i ON i.agent_id = g.agent_id AND NOT i.pulled
            JOIN agents a ON a.id = g.agent_id AND a.status = 'active'
              -- What comes to one that sleeps waits for the morning.
              AND NOT EXISTS (SELECT 1 FROM sleeps s WHERE s.agent_id = a.id AND s.state <> 'awake')
            CROSS JOIN LATERAL (
-               SELECT * FROM message_deliveries d
+               SELECT d.agent_id, d.place, d.message_id, d.wants_task, m.thread_id, m.session_id, m.from_name, m.priority,
+                      w.wakes, w.wakes AND m.hops < $4 AS begins
+               FROM message_deliveries d JOIN conversations m ON m.id = d.message_id
+               -- An answer that its asker did not live to read is no reason to begin something.
+               CROSS JOIN LATERAL (SELECT m.wakes AND NOT (m.message_type = 'answer' AND d.tries > 0) AS wakes) AS w
                WHERE d.agent_id = g.agent_id AND d.state = 'pending' AND d.visible_at <= now()
+                 AND (NOT $3 OR w.wakes AND m.hops < $4)
+                 -- Nothing passes what waits to be tried again, of the same conversation.
+                 AND NOT EXISTS (
+                     SELECT FROM message_deliveries e JOIN conversations o ON o.id = e.message_id
+                     WHERE e.agent_id = g.agent_id AND e.state = 'pending' AND e.visible_at > now()
+                       AND e.place < d.place AND o.thread_id = m.thread_id)
                ORDER BY d.place LIMIT $2) AS d
-           JOIN conversations m ON m.id = d.message_id
            ORDER BY d.agent_id, d.place"#,
         agents,
-        i64::from(MOST_BOUND),
+        most,
+        begins,
+        MOST_HOPS,
     );
     Ok(waiting.fetch_all(connection).await?)
 }

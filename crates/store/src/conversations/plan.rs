@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use hive_domain::{
     MessageId, Priority,
-    conversation::{MOST_BOUND, MOST_HOPS},
+    conversation::MOST_BOUND,
     task::{NewTask, Performer},
 };
 use serde_json::json;
@@ -25,8 +25,10 @@ pub(super) struct Waiting {
     pub session: Option<Uuid>,
     pub wants: Option<Uuid>,
     pub from_name: String,
+    /// It is a reason to begin a task, unless it comes from too long a row of tasks that were made for messages.
     pub wakes: bool,
-    pub hops: i16,
+    /// It is a reason, and may.
+    pub begins: bool,
     pub priority: i16,
 }
 
@@ -65,26 +67,47 @@ impl Plan {
         }
     }
 
-    pub fn place(&mut self, delivery: &Waiting) {
-        let wanted = self.readers.iter().position(|reader| {
-            Some(reader.id) == delivery.wants && reader.agent == delivery.agent && reader.room > 0
+    /// Agents of which nobody reads soon, and of whose messages that were looked at none begins a task.
+    pub fn unheard(&self, waiting: &[Waiting]) -> Vec<Uuid> {
+        let mut agents: Vec<Uuid> = waiting.iter().map(|delivery| delivery.agent).collect();
+        agents.dedup();
+        agents.retain(|agent| {
+            !self.is_read(*agent) && !waiting.iter().any(|other| other.agent == *agent && other.begins)
         });
-        let reader = wanted.or_else(|| self.soonest(delivery));
-        let task = match reader.map(|index| &mut self.readers[index]) {
-            Some(reader) => {
-                reader.room -= 1;
-                reader.id
+        agents
+    }
+
+    /// Makes a task for each agent of which nobody reads soon, for the first message that is a reason: before anything is
+    /// bound, so that the quiet ones before it are read by it, too, and in their order.
+    pub fn begin(&mut self, waiting: &[Waiting]) {
+        for delivery in waiting {
+            if delivery.begins && !self.is_read(delivery.agent) && self.wanted(delivery).is_none() {
+                self.make(delivery);
             }
-            None if self.full.contains(&delivery.agent) => return,
-            None if delivery.wakes && delivery.hops < MOST_HOPS => self.make(delivery),
-            None => {
-                if delivery.wakes {
-                    self.held_back_by_hops.push(delivery.message.into());
-                }
-                return;
+        }
+    }
+
+    fn is_read(&self, agent: Uuid) -> bool {
+        self.readers.iter().any(|reader| reader.agent == agent && reader.rank < 3)
+    }
+
+    /// The place of the task that asked for it.
+    fn wanted(&self, delivery: &Waiting) -> Option<usize> {
+        self.readers.iter().position(|reader| {
+            Some(reader.id) == delivery.wants && reader.agent == delivery.agent && reader.room > 0
+        })
+    }
+
+    pub fn place(&mut self, delivery: &Waiting) {
+        let reader = self.wanted(delivery).or_else(|| self.soonest(delivery));
+        let Some(reader) = reader.map(|index| &mut self.readers[index]) else {
+            if delivery.wakes && !delivery.begins && !self.full.contains(&delivery.agent) {
+                self.held_back_by_hops.push(delivery.message.into());
             }
+            return;
         };
-        self.bound.push((delivery.agent, delivery.place, task));
+        reader.room -= 1;
+        self.bound.push((delivery.agent, delivery.place, reader.id));
     }
 
     /// The place of the task that reads soonest. None while something before it waits for room.
@@ -105,8 +128,8 @@ impl Plan {
         chosen
     }
 
-    /// A task for it, which reads what comes after it, too.
-    fn make(&mut self, delivery: &Waiting) -> Uuid {
+    /// A task for it, which reads what comes before and after it, too.
+    fn make(&mut self, delivery: &Waiting) {
         let title: String = format!("Message from {}", delivery.from_name).chars().take(255).collect();
         let by = format!("message:{}", delivery.message);
         let mut task = NewTask::titled(&title, Performer::Agent(delivery.agent.into()), &by);
@@ -119,8 +142,12 @@ impl Plan {
         let id = task.id.uuid();
         self.made_for.insert(id, delivery.message);
         self.made.insert(id, task);
-        let room = MOST_BOUND - 1;
-        self.readers.push(Reader { id, agent: delivery.agent, session: delivery.session, rank: 2, room });
-        id
+        self.readers.push(Reader {
+            id,
+            agent: delivery.agent,
+            session: delivery.session,
+            rank: 2,
+            room: MOST_BOUND,
+        });
     }
 }

@@ -4,7 +4,7 @@ use hive_domain::{
     AgentId, SleepId, WakeReason,
     morning::{Changed, Due, MOST_NAMED, Morning},
 };
-use sqlx::{Postgres, Transaction};
+use sqlx::{Acquire, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
@@ -87,7 +87,22 @@ async fn end(tx: &mut Transaction<'_, Postgres>) -> Result<Option<(SleepId, Agen
     let Some(row) = row else { return Ok(None) };
     let bad = |column| move |e| Error::inconsistent("sleeps", column, row.id, e);
     let woke = row.reason.parse().map_err(bad("wake_reason"))?;
-    let memory = memory(tx, row.agent_id).await?;
+    let mut point = tx.begin().await?;
+    let happened = match happened(&mut point, row.agent_id).await {
+        Ok(happened) => {
+            point.commit().await?;
+            Some(happened)
+        }
+        // A morning that tells little is better than a night without an end, for this one and all who come after it.
+        Err(error) if !error.is_unavailable() => {
+            point.rollback().await?;
+            tracing::error!(%error, "Agent {} is not told what happened while it slept", row.agent_id);
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let is_known = happened.is_some();
+    let happened = happened.unwrap_or_default();
     let morning = Morning {
         sleep: row.id.into(),
         trigger: row.trigger.parse().map_err(bad("trigger"))?,
@@ -95,10 +110,11 @@ async fn end(tx: &mut Transaction<'_, Postgres>) -> Result<Option<(SleepId, Agen
         from: row.from,
         to: row.to,
         cycle: row.cycle.map(|state| state.parse()).transpose().map_err(bad("cycle_id"))?,
-        new: memory.0,
-        retired: memory.1,
-        unread: unread(tx, row.agent_id).await?,
-        due: due(tx, row.agent_id).await?,
+        is_known,
+        new: happened.new,
+        retired: happened.retired,
+        unread: happened.unread,
+        due: happened.due,
     };
     let briefing = serde_json::to_value(morning.briefing());
     let briefing = briefing.map_err(|e| Error::inconsistent("sleeps", "briefing", row.id, e))?;
@@ -125,6 +141,20 @@ async fn end(tx: &mut Transaction<'_, Postgres>) -> Result<Option<(SleepId, Agen
 
 type Counted<T> = (i64, Vec<T>);
 
+/// What an agent is told of.
+#[derive(Default)]
+struct Happened {
+    new: Counted<Changed>,
+    retired: Counted<Changed>,
+    unread: Counted<(String, i64)>,
+    due: Counted<Due>,
+}
+
+async fn happened(tx: &mut Transaction<'_, Postgres>, agent: Uuid) -> Result<Happened> {
+    let (new, retired) = memory(tx, agent).await?;
+    Ok(Happened { new, retired, unread: unread(tx, agent).await?, due: due(tx, agent).await? })
+}
+
 /// What nights brought and retired, of what the agent may recall, since it was last told.
 async fn memory(
     tx: &mut Transaction<'_, Postgres>,
@@ -135,7 +165,7 @@ async fn memory(
                SELECT coalesce(max(woken_at), '-infinity') AS at FROM sleeps
                WHERE agent_id = $1 AND briefed_at IS NOT NULL
            ), seen AS (
-               SELECT c.*, v.id = c.born_version AS is_new
+               SELECT c.*, (v.id = c.born_version) IS TRUE AS is_new
                FROM memory_versions v
                JOIN contexts c ON v.id IN (c.born_version, c.died_version)
                JOIN agents a ON a.id = $1
@@ -144,6 +174,8 @@ async fn memory(
                       OR c.scope = 'agent' AND c.agent_id = a.id)
                  -- Of a version the brought one that it retired itself is neither.
                  AND c.born_version IS DISTINCT FROM c.died_version
+                 -- The copy of what was overtaken says how long that held: nothing new.
+                 AND (v.id IS DISTINCT FROM c.born_version OR c.valid_to IS NULL OR c.valid_to > now())
            ), ranked AS (
                SELECT is_new, trust, CASE WHEN title <> '' THEN title ELSE left(content, 400) END AS text,
                       count(*) OVER (PARTITION BY is_new) AS number,

@@ -42,7 +42,7 @@ impl Store {
                AND (w.pressure_entries IS NOT NULL AND coalesce(
                         (SELECT c.recorded_at FROM contexts c
                          WHERE c.agent_id = a.id AND c.born_version IS NULL
-                         ORDER BY c.id DESC OFFSET w.pressure_entries - 1 LIMIT 1) > last.since, false)
+                         ORDER BY c.recorded_at DESC OFFSET w.pressure_entries - 1 LIMIT 1) > last.since, false)
                     OR w.pressure_steps IS NOT NULL AND (
                         SELECT count(*) FROM (
                             SELECT 1 FROM tasks t JOIN steps s ON s.task_id = t.id AND s.created_at > last.since
@@ -68,7 +68,7 @@ impl Store {
                                   WHERE t.assigned_agent_id = a.id AND t.completed_at IS NOT NULL),
                                  (SELECT c.recorded_at FROM contexts c
                                   WHERE c.agent_id = a.id AND c.born_version IS NULL
-                                  ORDER BY c.id DESC LIMIT 1)) AS at) AS newest
+                                  ORDER BY c.recorded_at DESC LIMIT 1)) AS at) AS newest
              WHERE w.idle_seconds IS NOT NULL
                AND NOT EXISTS (SELECT 1 FROM sleeps s WHERE s.agent_id = a.id AND s.state <> 'awake')
                AND NOT EXISTS (SELECT 1 FROM tasks t

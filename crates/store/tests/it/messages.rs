@@ -146,7 +146,9 @@ async fn policies_decide_what_meets_a_run_at_work() {
 async fn a_message_wakes_a_wait_of_the_agent_and_nothing_else() {
     let bed = Bed::make().await;
     let after = std::time::Duration::from_secs(600);
-    for (reason, wakes) in [(StatusReason::Timer, true), (StatusReason::RateLimited, false)] {
+    for (reason, wakes) in
+        [(StatusReason::Timer, true), (StatusReason::Answer, true), (StatusReason::RateLimited, false)]
+    {
         let id = bed.enqueue().await;
         bed.settle(id, &Outcome::Wait { after, reason, detail: "a sentence".to_owned() }).await;
         let (_, woke) = bed.store.send_message(id, &said("wake up", MessagePolicy::Enqueue)).await.unwrap();

@@ -86,7 +86,9 @@ async fn an_agents_fact_is_replaced_with_its_history_and_a_persons_is_not() {
     let lease = bed.claim(bed.enqueue().await).await;
     let old = new(&lease, OURS, "The port is 6543.");
     bed.store.remember(&lease, &old, None).await.unwrap();
-    let newer = new(&lease, OURS, "The port is 7000.");
+    let mut newer = new(&lease, OURS, "The port is 7000.");
+    newer.kind = "lesson".to_owned();
+    newer.origin = newer.origin.map(|origin| Origin { step: Some(7), ..origin });
     for _ in 0..2 {
         let stored = bed.store.remember(&lease, &newer, Some(old.id)).await.unwrap();
         assert_eq!(stored, Remembered::New(newer.id));
@@ -95,6 +97,12 @@ async fn an_agents_fact_is_replaced_with_its_history_and_a_persons_is_not() {
     let stands = bed.store.context(newer.id).await.unwrap();
     assert_eq!((closed.superseded_by, &*closed.content), (Some(newer.id), "The port is 6543."));
     assert_eq!((closed.valid_to, stands.lineage), (Some(stands.valid_from), old.id));
+    assert_eq!(
+        (stands.origin, &*stands.kind),
+        (newer.origin, "lesson"),
+        "it comes from the step that said it"
+    );
+    assert_eq!((closed.origin, &*closed.kind), (old.origin, "fact"));
 
     let by_person =
         NewContext { trust: TrustClass::User, ..new(&lease, OURS, "We never deploy on Fridays.") };
@@ -103,6 +111,8 @@ async fn an_agents_fact_is_replaced_with_its_history_and_a_persons_is_not() {
     bed.store.create_agent(&other).await.unwrap();
     let private = new(&lease, MemoryOwner::Agent(ProjectId::DEFAULT, other.id), "Mine alone.");
     bed.store.put_context(&private, None).await.unwrap();
+    let own = new(&lease, MemoryOwner::Agent(ProjectId::DEFAULT, bed.agent), "My own.");
+    bed.store.put_context(&own, None).await.unwrap();
     let locked = new(&lease, OURS, "Locked.");
     let locked = bed.store.put_context(&locked, None).await.unwrap();
     let lock = ContextChange { locked: Some(true), ..ContextChange::default() };
@@ -113,6 +123,7 @@ async fn an_agents_fact_is_replaced_with_its_history_and_a_persons_is_not() {
         // As if it did not exist.
         (private.id, "there is no such entry here"),
         (ContextId::new(), "there is no such entry here"),
+        (own.id, "remembered in the scope agent, not project"),
         (locked.id, "locked"),
         (old.id, "was replaced by"),
     ] {

@@ -134,6 +134,51 @@ async fn a_task_gets_as_much_as_it_can_read_in_the_order_of_the_inbox() {
 }
 
 #[tokio::test]
+async fn what_wakes_is_heard_behind_any_number_that_do_not_and_is_read_after_them() {
+    let bed = Bed::make().await;
+    let most = usize::try_from(MOST_BOUND).unwrap();
+    let quiet = |number: usize| NewAgentMessage {
+        wakes: Some(false),
+        ..letter(Receivers::Agent(bed.agent), &number.to_string())
+    };
+    for number in 0..most + 3 {
+        let sent = bed.store.send_agent_message(&quiet(number)).await.unwrap();
+        assert_eq!(sent.receivers[0].state, DeliveryState::Pending, "it begins nothing");
+    }
+    assert!(bed.store.sweep_messages().await.unwrap().bound.tasks.is_empty());
+    let sent = post(&bed, "wake up").await;
+    let [(task, number)] = sent.bound.tasks[..] else { panic!("{:?}", sent.bound) };
+    assert_eq!(usize::try_from(number).unwrap(), most);
+    let mut lease = bed.claim(task).await;
+    let mut all = read(&bed, &mut lease).await;
+    bed.store.sweep_messages().await.unwrap();
+    all.extend(read(&bed, &mut lease).await);
+    let mut wanted: Vec<String> = (0..most + 3).map(|number| number.to_string()).collect();
+    wanted.push("wake up".to_owned());
+    assert_eq!(all, wanted);
+}
+
+#[tokio::test]
+async fn nothing_passes_what_is_tried_again_in_its_conversation() {
+    let bed = Bed::make().await;
+    let one = post(&bed, "1").await;
+    bed.settle(one.receivers[0].task.unwrap(), &outcome("fail")).await;
+    bed.store.sweep_messages().await.unwrap();
+    let second = NewAgentMessage {
+        conversation: Some(one.message.conversation),
+        ..letter(Receivers::Agent(bed.agent), "2")
+    };
+    let two = bed.store.send_agent_message(&second).await.unwrap();
+    assert_eq!(two.receivers[0].state, DeliveryState::Pending, "it waits for the one before it");
+    let beside = post(&bed, "of another conversation").await.receivers[0].task.unwrap();
+    let mut lease = bed.claim(beside).await;
+    assert_eq!(read(&bed, &mut lease).await, ["of another conversation"]);
+    later(&bed).await;
+    bed.store.sweep_messages().await.unwrap();
+    assert_eq!(read(&bed, &mut lease).await, ["1", "2"]);
+}
+
+#[tokio::test]
 async fn tasks_that_are_made_for_messages_do_not_make_others_for_ever() {
     let bed = Bed::make().await;
     let agents = [bed.agent, other(&bed, "qa").await];

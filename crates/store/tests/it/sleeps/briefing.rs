@@ -77,6 +77,70 @@ async fn a_later_night_tells_what_an_untold_one_would_have() {
     assert!(told.contains("1 new") && !told.contains("First."), "{told}");
 }
 
+/// Puts two entries of an agent into its memory, as it would itself: no night brought them.
+async fn entries(bed: &Bed, texts: [&str; 2]) -> [ContextId; 2] {
+    let ids = [ContextId::new(), ContextId::new()];
+    for (id, text) in ids.iter().zip(texts) {
+        bed.execute(&format!(
+            "INSERT INTO contexts (id, lineage, scope, project_id, agent_id, kind, trust, author, valid_from, content)
+             VALUES ('{id}', '{id}', 'agent', '{}', '{}', 'fact', 'agent', 'builder', now(), '{text}')",
+            ProjectId::DEFAULT,
+            bed.agent
+        ))
+        .await;
+    }
+    ids
+}
+
+#[tokio::test]
+async fn what_a_night_retired_is_told_and_the_copy_of_what_was_overtaken_is_nothing_new() {
+    let bed = Bed::make().await;
+    let [old, _] = entries(&bed, ["The queue holds 500.", "The queue holds 900."]).await;
+    asleep(&bed).await;
+    let version = MemoryVersionId::new();
+    let owner = MemoryOwner::Agent(ProjectId::DEFAULT, bed.agent);
+    bed.store.begin_memory_version(version, owner).await.unwrap();
+    bed.execute(&format!("UPDATE contexts SET died_version = '{version}' WHERE id = '{old}'")).await;
+    bed.execute(&format!(
+        "INSERT INTO contexts (id, lineage, scope, project_id, agent_id, kind, trust, author, valid_from, valid_to,
+                               content, born_version)
+         SELECT '{}', lineage, scope, project_id, agent_id, kind, trust, author, valid_from, now(), content, '{version}'
+         FROM contexts WHERE id = '{old}'",
+        ContextId::new()
+    ))
+    .await;
+    bed.store.move_memory_version(version, VersionState::Building, VersionState::Active).await.unwrap();
+    // Another agent falls asleep, too: a night that could not end would hold up the others.
+    let other = crate::bed::new_agent("zzz", "qa");
+    bed.store.create_agent(&other).await.unwrap();
+    bed.store.sleep(&super::only(other.id), hive_domain::SleepTrigger::Manual, "ada").await.unwrap();
+    bed.store.fall_asleep().await.unwrap();
+    end_cycles(&bed, "completed").await;
+    assert_eq!(wake_pass(&bed).await.len(), 2);
+    let told = night(&bed).await.0.briefing.unwrap().text;
+    assert!(
+        told.contains("0 new, 1 retired") && told.contains("> retired (agent) The queue holds 500."),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn who_cannot_be_told_what_happened_wakes_all_the_same() {
+    let bed = Bed::make().await;
+    let other = crate::bed::new_agent("zzz", "qa");
+    bed.store.create_agent(&other).await.unwrap();
+    for agent in [bed.agent, other.id] {
+        bed.store.sleep(&super::only(agent), hive_domain::SleepTrigger::Manual, "ada").await.unwrap();
+    }
+    bed.store.fall_asleep().await.unwrap();
+    end_cycles(&bed, "completed").await;
+    bed.execute("ALTER TABLE message_deliveries RENAME TO message_deliveries_away").await;
+    assert_eq!(wake_pass(&bed).await.len(), 2);
+    bed.execute("ALTER TABLE message_deliveries_away RENAME TO message_deliveries").await;
+    let told = night(&bed).await.0.briefing.unwrap().text;
+    assert!(told.contains("could not be read") && !told.contains("Unread messages"), "{told}");
+}
+
 #[tokio::test]
 async fn what_others_may_not_recall_is_not_told_them() {
     let bed = Bed::make().await;

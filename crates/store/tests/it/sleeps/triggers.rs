@@ -23,8 +23,12 @@ async fn night_passes(bed: &Bed) {
 }
 
 async fn remember(bed: &Bed) {
+    remember_as(bed, ContextId::new()).await;
+}
+
+async fn remember_as(bed: &Bed, id: ContextId) {
     let new = NewContext {
-        id: ContextId::new(),
+        id,
         owner: MemoryOwner::Agent(ProjectId::DEFAULT, bed.agent),
         parent: None,
         follows: None,
@@ -130,4 +134,26 @@ async fn a_schedule_puts_its_agents_to_sleep() {
         (0, 1),
         "who has urgent work stays awake, and the slot says so"
     );
+}
+
+#[tokio::test]
+async fn entries_press_whatever_their_ids_are() {
+    let bed = Bed::make().await;
+    settings(&bed, SleepSettings { pressure_entries: Some(3), ..SleepSettings::default() }).await;
+    // What runs remember has ids by the digest of the call: any old one may be greater than all new ones.
+    let id = |first: u8, number: u8| {
+        let mut bytes = [number; 16];
+        bytes[0] = first;
+        ContextId::from(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    };
+    for number in 0..3 {
+        remember_as(&bed, id(0xf0, number)).await;
+    }
+    assert_eq!(begun(&bed).await, [SleepTrigger::Pressure]);
+    night_passes(&bed).await;
+    for number in 0..3 {
+        assert!(begun(&bed).await.is_empty(), "{number} are new");
+        remember_as(&bed, id(0x10, number)).await;
+    }
+    assert_eq!(begun(&bed).await, [SleepTrigger::Pressure]);
 }
