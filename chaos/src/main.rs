@@ -4,6 +4,7 @@
 mod client;
 mod failpoints;
 mod figures;
+mod fire;
 mod fleet;
 mod ledger;
 mod metrics;

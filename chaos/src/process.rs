@@ -5,7 +5,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context;
@@ -44,6 +44,8 @@ pub(crate) struct Place {
     env: BTreeMap<String, String>,
     log: PathBuf,
     child: BoundChild,
+    /// When this life began.
+    born: Instant,
 }
 
 impl Place {
@@ -58,7 +60,7 @@ impl Place {
         let log = logs.join(format!("{name}.log"));
         let program = programs.join(kind.program());
         let child = spawn(&program, &env, &log)?;
-        Ok(Self { kind, name, url, lives: 1, frozen: false, program, env, log, child })
+        Ok(Self { kind, name, url, lives: 1, frozen: false, program, env, log, child, born: Instant::now() })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -73,6 +75,7 @@ impl Place {
             Some(_) => format!("{status}: {}", self.last_words()),
         };
         self.child = spawn(&self.program, &self.env, &self.log)?;
+        self.born = Instant::now();
         self.lives += 1;
         self.frozen = false;
         Ok(Some(how))
@@ -99,9 +102,14 @@ impl Place {
         self.env.remove(setting);
     }
 
-    /// SIGTERM; the next life begins when it has ended, which [`Place::revive`] notices.
-    pub(crate) fn ask_to_end(&mut self) {
-        self.child.signal(Signal::Terminate);
+    /// SIGTERM; the next life begins when it has ended, which [`Place::revive`] notices. False for one that has only just
+    /// begun: it listens to no signal yet, and would end as any program does.
+    pub(crate) fn ask_to_end(&mut self) -> bool {
+        let listens = self.born.elapsed() > Duration::from_secs(1);
+        if listens {
+            self.child.signal(Signal::Terminate);
+        }
+        listens
     }
 
     pub(crate) fn freeze(&mut self) {

@@ -12,15 +12,13 @@ use uuid::Uuid;
 use crate::{
     client::{Accepted, Books, Client, Work},
     figures::{Figures, percentile},
+    fire::{Fire, LEAST_KILLS},
     fleet::{Fleet, SLOTS},
     ledger,
     metrics::{Counters, MUST_MOVE},
-    open::drained,
     options::Options,
-    plan::{self, Amounts},
     process::Kind,
     recovery, redis_down,
-    strike::Struck,
     verify,
 };
 
@@ -28,16 +26,8 @@ use crate::{
 const RECOVERS_WITHIN: f64 = 15.0;
 /// After Redis forgot everything, claims go on within this.
 const FLOWS_WITHIN: f64 = 10.0;
-/// Kills that must have hit a task in flight: fewer prove nothing.
-const LEAST_KILLS: usize = 20;
-/// Once no more kills than these can be spared, each waits for its worker to run something.
-const SPARE: usize = 6;
-/// How long a kill waits for that.
-const AIM: Duration = Duration::from_secs(3);
 /// What has not ended this long after the deadline is lost.
 const LATE: Duration = Duration::from_secs(120);
-/// How often the checker runs under fire.
-const VERIFY_EVERY: Duration = Duration::from_secs(15);
 
 pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
     let seed = options.seed();
@@ -112,98 +102,6 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<Figures> {
 
 pub(crate) fn urls(fleet: &Fleet) -> Vec<String> {
     fleet.of(Kind::Api).into_iter().map(|index| fleet.places[index].url.clone()).collect()
-}
-
-/// The strikes, and what is watched meanwhile.
-struct Fire {
-    plan: Vec<(Duration, plan::Strike)>,
-    struck: Struck,
-    counters: Counters,
-    http: reqwest::Client,
-    verified: usize,
-    violations: Vec<String>,
-}
-
-impl Fire {
-    fn new(options: &Options, seed: u64) -> anyhow::Result<Self> {
-        Ok(Self {
-            plan: plan::plan(seed, options.span(), &Amounts::of(options.long)),
-            struck: Struck::default(),
-            counters: Counters::default(),
-            http: reqwest::Client::builder().no_proxy().build()?,
-            verified: 0,
-            violations: Vec::new(),
-        })
-    }
-
-    async fn burn(&mut self, fleet: &mut Fleet) -> anyhow::Result<()> {
-        let started = Instant::now();
-        let (mut scraped, mut checked) = (started, started);
-        let plan = std::mem::take(&mut self.plan);
-        let mut shots = plan.iter().filter(|(_, strike)| strike.kills_a_worker()).count();
-        for (at, strike) in plan {
-            // While there are kills to spare they fall where they fall; the last ones wait for a run to hit.
-            let aimed = strike.kills_a_worker() && shots <= SPARE + self.struck.still_to_hit(LEAST_KILLS);
-            let by = if aimed { at + AIM } else { at };
-            shots -= usize::from(strike.kills_a_worker());
-            while started.elapsed() < at
-                || (started.elapsed() < by && self.struck.would_miss(fleet, strike).await)
-            {
-                self.struck.revive(fleet)?;
-                if scraped.elapsed() > Duration::from_secs(1) {
-                    self.counters.scrape(fleet, &self.http).await;
-                    scraped = Instant::now();
-                }
-                if checked.elapsed() > VERIFY_EVERY {
-                    self.verify(fleet).await?;
-                    checked = Instant::now();
-                }
-                sleep(Duration::from_millis(20)).await;
-            }
-            println!("{:>6.1} s  {strike}", started.elapsed().as_secs_f64());
-            self.struck.strike(fleet, strike).await?;
-        }
-        Ok(())
-    }
-
-    async fn verify(&mut self, fleet: &Fleet) -> anyhow::Result<()> {
-        if let Some(verified) = verify::now(fleet).await? {
-            self.verified += 1;
-            self.violations.extend(verified.at_any_moment());
-        }
-        Ok(())
-    }
-
-    /// Keeps everything alive until the client is done.
-    async fn watch_until(
-        &mut self,
-        fleet: &mut Fleet,
-        deadline: Instant,
-        submitting: tokio::task::JoinHandle<()>,
-    ) -> anyhow::Result<()> {
-        while !submitting.is_finished() {
-            if Instant::now() > deadline {
-                // What was not submitted by now is judged as missing.
-                submitting.abort();
-                return Ok(());
-            }
-            self.struck.revive(fleet)?;
-            self.counters.scrape(fleet, &self.http).await;
-            sleep(Duration::from_millis(500)).await;
-        }
-        Ok(submitting.await?)
-    }
-
-    /// Waits until nothing is open, or the time is up; what is open then.
-    async fn drain(&mut self, fleet: &mut Fleet, deadline: Instant) -> anyhow::Result<i64> {
-        fleet.all_ready(Duration::from_secs(60)).await?;
-        drained(fleet, deadline, async |fleet| {
-            self.struck.revive(fleet)?;
-            self.counters.scrape(fleet, &self.http).await;
-            Ok(())
-        })
-        .await
-    }
 }
 
 /// Each accepted task is there, succeeded, and did what it was to do, once.

@@ -45,6 +45,10 @@ impl Struck {
         match strike {
             Strike::Kill(kind, nth) => {
                 let index = fleet.of(kind)[nth];
+                // Another strike came first, and it is left alone, so that it wakes up to a task that was taken over.
+                if fleet.places[index].frozen {
+                    return Ok(());
+                }
                 self.note_hit(fleet, index, true).await;
                 self.kills += 1;
                 self.restarting.retain(|other| *other != index);
@@ -53,8 +57,9 @@ impl Struck {
             Strike::Restart(kind, nth) => {
                 let index = fleet.of(kind)[nth];
                 self.note_hit(fleet, index, false).await;
-                fleet.places[index].ask_to_end();
-                self.restarting.push(index);
+                if fleet.places[index].ask_to_end() {
+                    self.restarting.push(index);
+                }
             }
             Strike::Freeze(nth) => {
                 let index = fleet.of(Kind::Worker)[nth];
@@ -128,7 +133,8 @@ impl Struck {
     /// The worker that `strike` is for runs nothing now, or nobody can say what it runs.
     pub(crate) async fn would_miss(&self, fleet: &Fleet, strike: Strike) -> bool {
         let Strike::Kill(kind, nth) = strike else { return false };
-        !matches!(running(fleet, fleet.of(kind)[nth]).await, Ok(rows) if !rows.is_empty())
+        let index = fleet.of(kind)[nth];
+        fleet.places[index].frozen || !matches!(running(fleet, index).await, Ok(rows) if !rows.is_empty())
     }
 
     async fn note_hit(&mut self, fleet: &Fleet, index: usize, killed: bool) {
