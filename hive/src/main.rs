@@ -3,6 +3,7 @@
 mod agent;
 mod batch;
 mod budget;
+mod checkpoint;
 mod cli;
 mod client;
 mod cycle;
@@ -28,7 +29,6 @@ mod usage;
 mod verify;
 
 use std::process::ExitCode;
-
 use clap::Parser;
 
 fn main() -> ExitCode {
