@@ -54,7 +54,11 @@ pub(crate) async fn run(command: Command, json: bool) -> Result<(), Failure> {
             let path = "/api/v1/system/checkpoint";
             let asked = client.post_once(path, &json!({}), idempotency_key.as_deref()).await?;
             let made = until_it_ends(&client, asked, Duration::from_secs(wait)).await?;
-            if json { output::json(&made)? } else { show(&made) }
+            if json {
+                output::json(&made)?
+            } else {
+                show(&made)
+            }
             match made["status"].as_str() {
                 Some("failed") => Err(Failure::Failed(output::plain(&output::text(&made["error"])))),
                 _ => Ok(()),
@@ -118,7 +122,16 @@ fn list(page: &Value) -> Result<(), Failure> {
 
 fn show(checkpoint: &Value) {
     println!("{}  {}", output::text(&checkpoint["id"]), output::text(&checkpoint["status"]));
-    for name in ["created_at", "finished_at", "worker", "directory", "manifest_sha256", "bytes", "removed_at", "error"] {
+    for name in [
+        "created_at",
+        "finished_at",
+        "worker",
+        "directory",
+        "manifest_sha256",
+        "bytes",
+        "removed_at",
+        "error",
+    ] {
         if !checkpoint[name].is_null() {
             println!("{name:<16} {}", output::plain(&output::text(&checkpoint[name])));
         }

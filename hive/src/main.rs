@@ -28,8 +28,8 @@ mod task;
 mod usage;
 mod verify;
 
-use std::process::ExitCode;
 use clap::Parser;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run_here() {

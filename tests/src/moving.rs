@@ -28,8 +28,12 @@ impl TestHive {
         let lost = self.path("repos-lost");
         fs::rename(self.path("repos"), &lost).unwrap();
         fs::create_dir(self.path("repos")).unwrap();
+        // A process is found by the address in its log.
+        fs::rename(self.path("logs"), self.path("logs-before")).unwrap();
         fs::remove_dir_all(self.path("data")).unwrap();
-        fs::create_dir(self.path("data")).unwrap();
+        for name in ["data", "logs"] {
+            fs::create_dir(self.path(name)).unwrap();
+        }
         self.empty_database().await;
         lost
     }

@@ -12,7 +12,7 @@ use hive_store::{
 use hive_workspace::Workspaces;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
 use crate::{housekeeping, meter};
@@ -89,11 +89,16 @@ impl Checkpoints {
     async fn make(&self, place: &Place, id: Uuid, stop: &CancellationToken) -> anyhow::Result<()> {
         let began = Instant::now();
         tracing::info!(checkpoint.id = %id, "Making checkpoint {id}");
-        let making =
-            hive_checkpoint::make(&self.store, &self.workspaces, &self.repositories, &place.root, id);
+        let (store, workspaces) = (self.store.clone(), self.workspaces.clone());
+        let (repositories, root) = (self.repositories.clone(), place.root.clone());
+        // A task of its own, so that a panic ends one checkpoint and not all of them; it ends with its owner.
+        let mut making = AbortOnDropHandle::new(tokio::spawn(async move {
+            hive_checkpoint::make(&store, &workspaces, &repositories, &root, id).await
+        }));
         let made = tokio::select! {
-            made = timeout(WITHIN, making) => match made {
-                Ok(made) => made.map_err(anyhow::Error::from),
+            made = timeout(WITHIN, &mut making) => match made {
+                Ok(Ok(made)) => made.map_err(anyhow::Error::from),
+                Ok(Err(panic)) => Err(anyhow::anyhow!("the making ended in a panic: {panic}")),
                 Err(_) => Err(anyhow::anyhow!("it took longer than {} s", WITHIN.as_secs())),
             },
             lost = self.hold(id) => Err(lost),
@@ -141,8 +146,7 @@ impl Checkpoints {
     }
 
     async fn look_after(&self, place: &Place, order: &Order) -> anyhow::Result<Done> {
-        let found =
-            hive_checkpoint::sweep(&self.store, &place.root, place.keep, true, order.dry_run).await?;
+        let found = hive_checkpoint::sweep(&self.store, &place.root, place.keep, true, order.dry_run).await?;
         let removed = found.removed.len() + found.remains.len();
         Ok(Done {
             removed_rows: i64::try_from(removed)?,

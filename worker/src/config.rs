@@ -184,7 +184,11 @@ impl Config {
         );
         ensure!(!self.data.as_os_str().is_empty(), "HIVE_DATA is empty; name a directory");
         if let Some(directory) = &self.checkpoints {
-            ensure!(directory.is_absolute(), "HIVE_CHECKPOINTS: {} is not an absolute path", directory.display());
+            ensure!(
+                directory.is_absolute(),
+                "HIVE_CHECKPOINTS: {} is not an absolute path",
+                directory.display()
+            );
             ensure!(
                 !directory.starts_with(&self.data),
                 "HIVE_CHECKPOINTS: {} lies below HIVE_DATA, which users of the sandbox pass through",

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use fail::fail_point;
 use hive_store::{
     Store,
     checkpoints::{ExportedTable, Landing},
@@ -78,7 +77,6 @@ pub async fn restore(target: &Target<'_>, checkpoint: &Verified) -> Result<Resto
     for table in others {
         load(&mut landing, checkpoint, table).await?;
     }
-    fail_point!("restore::loaded", |_| std::process::abort());
     let mut placed = Placed(Vec::new());
     for wanted in &wanted {
         let bundle = wanted.repository.bundle.as_ref().map(|file| checkpoint.directory.join(&file.path));
@@ -86,7 +84,6 @@ pub async fn restore(target: &Target<'_>, checkpoint: &Verified) -> Result<Resto
         placed.0.push(put.map_err(|source| Error::Repository { url: wanted.url.to_string(), source })?);
         restored.repositories.push(wanted.url.to_string());
     }
-    fail_point!("restore::placed", |_| std::process::abort());
     landing.commit(&manifest.sequences, manifest.id, &manifest.row(&checkpoint.text)).await?;
     placed.0.clear();
     Ok(restored)

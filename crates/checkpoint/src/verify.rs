@@ -127,10 +127,7 @@ async fn compare(directory: &Path, listed: &Listed) -> Result<u64> {
     let path = directory.join(&listed.path);
     let sum = files::sum(&path).await.map_err(Error::io("read", path))?;
     if sum.bytes != listed.bytes {
-        return Err(Error::damaged(
-            &listed.path,
-            format!("has {} bytes, not {}", sum.bytes, listed.bytes),
-        ));
+        return Err(Error::damaged(&listed.path, format!("has {} bytes, not {}", sum.bytes, listed.bytes)));
     }
     if sum.sha256 != listed.sha256 {
         return Err(Error::damaged(&listed.path, "does not have the digest that the manifest names"));

@@ -56,7 +56,8 @@ impl Workspaces {
         fetch.run().await.map_err(mirror::unreachable)?;
         let all = self.references(&repository, KEPT).await?;
         if !all.is_empty() {
-            let names: String = all.keys().map(|name| format!("{KEPT}{}\n", &name["refs/".len()..])).collect();
+            let names: String =
+                all.keys().map(|name| format!("{KEPT}{}\n", &name["refs/".len()..])).collect();
             self.git
                 .call("bundle")
                 .in_repository(&repository)
@@ -89,9 +90,9 @@ impl Workspaces {
         let text = call.arg("--format=%(objectname) %(refname)").arg(prefix).line().await?;
         let mut all = BTreeMap::new();
         for line in text.lines() {
-            let read = line.split_once(' ').and_then(|(hash, name)| {
-                Some((CommitHash::parse(hash).ok()?, name.strip_prefix(prefix)?))
-            });
+            let read = line
+                .split_once(' ')
+                .and_then(|(hash, name)| Some((CommitHash::parse(hash).ok()?, name.strip_prefix(prefix)?)));
             let (hash, name) = read.ok_or_else(|| GitError::unreadable("for-each-ref", line))?;
             all.insert(format!("refs/{name}"), hash);
         }

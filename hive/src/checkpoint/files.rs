@@ -45,7 +45,12 @@ pub(crate) async fn verify(options: &Verify, as_json: bool) -> Result<(), Failur
             "repositories": manifest.repositories.len(),
         }));
     }
-    println!("checkpoint {} is whole: {} rows of {}", manifest.id, manifest.rows(), manifest.database.taken_at);
+    println!(
+        "checkpoint {} is whole: {} rows of {}",
+        manifest.id,
+        manifest.rows(),
+        manifest.database.taken_at
+    );
     println!("manifest_sha256  {manifest_sha256}");
     Ok(())
 }

@@ -19,8 +19,9 @@ const OF_THE_PROCESS: [&str; 5] = [
     "/api/v1/messages/{agent_id}/events",
 ];
 
-/// Fields that say which request it was.
+/// Fields that say which request it was, and the line in which a stream of events draws its pause by lot.
 const OF_THE_REQUEST: [&str; 2] = ["request_id", "instance"];
+const BY_LOT: &str = "retry: ";
 
 /// Lists that the description has not: their things are named elsewhere.
 const BY_QUERY: [(&str, &str); 4] = [
@@ -110,6 +111,8 @@ async fn answer(hive: &TestHive, path: String, answers: &mut Answers) -> Value {
             shown = shown.replace(value, field);
         }
     }
+    let shown: Vec<&str> = shown.split_inclusive('\n').filter(|line| !line.starts_with(BY_LOT)).collect();
+    let shown = shown.concat();
     answers.insert(path, format!("{status} {shown}"));
     read
 }

@@ -73,13 +73,29 @@ const DAMAGES: [(&str, Damage, &str); 15] = [
         },
         "tables/steps.copy has",
     ),
-    ("an empty bundle", |dir| fs::write(dir.join("repositories/1.bundle"), "").unwrap(), "repositories/1.bundle"),
+    (
+        "an empty bundle",
+        |dir| fs::write(dir.join("repositories/1.bundle"), "").unwrap(),
+        "repositories/1.bundle",
+    ),
     ("a file more", |dir| fs::write(dir.join("tables/more.copy"), "").unwrap(), "tables/more.copy is not in"),
     ("a hidden file more", |dir| fs::write(dir.join(".more"), "").unwrap(), ".more is not in"),
-    ("a table less", |dir| fs::remove_file(dir.join("tables/agents.copy")).unwrap(), "tables/agents.copy is missing"),
-    ("no bundle", |dir| fs::remove_file(dir.join("repositories/1.bundle")).unwrap(), "repositories/1.bundle is missing"),
+    (
+        "a table less",
+        |dir| fs::remove_file(dir.join("tables/agents.copy")).unwrap(),
+        "tables/agents.copy is missing",
+    ),
+    (
+        "no bundle",
+        |dir| fs::remove_file(dir.join("repositories/1.bundle")).unwrap(),
+        "repositories/1.bundle is missing",
+    ),
     ("no manifest", |dir| fs::remove_file(dir.join("manifest.json")).unwrap(), "manifest.json is missing"),
-    ("no digest", |dir| fs::remove_file(dir.join("manifest.json.sha256")).unwrap(), "manifest.json.sha256 is missing"),
+    (
+        "no digest",
+        |dir| fs::remove_file(dir.join("manifest.json.sha256")).unwrap(),
+        "manifest.json.sha256 is missing",
+    ),
     (
         "a link in the place of a file",
         |dir| {
@@ -89,7 +105,11 @@ const DAMAGES: [(&str, Damage, &str); 15] = [
         },
         "tables/agents.copy is no file",
     ),
-    ("a later format", |dir| forge(dir, |manifest| manifest["format"] = json!(2)), "format 2, this version reads 1"),
+    (
+        "a later format",
+        |dir| forge(dir, |manifest| manifest["format"] = json!(2)),
+        "format 2, this version reads 1",
+    ),
     (
         "a later schema",
         |dir| {
@@ -142,7 +162,10 @@ async fn every_damage_is_refused_by_name_and_nothing_is_written() {
     });
     let arguments = restore(&hive, &orphaned);
     let complaint = hive.complains(1, &arguments.each_ref().map(String::as_str)).await;
-    assert!(complaint.contains("agents_version_exists") || complaint.contains("agent_version"), "{complaint}");
+    assert!(
+        complaint.contains("agents_version_exists") || complaint.contains("agent_version"),
+        "{complaint}"
+    );
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM agents").fetch_one(&hive.pool).await.unwrap();
     assert_eq!(rows, 0);
     assert_eq!(fs::read_dir(hive.path("repos")).unwrap().count(), 0);
@@ -187,10 +210,12 @@ async fn what_is_in_the_way_is_named_and_stays() {
 
     // Migrated and seeded is as good as empty; one row more is not.
     hive.says(&["migrate"]).await;
-    sqlx::query("INSERT INTO sessions (id, project_id, name, created_by) SELECT id, id, 'mine', 'me' FROM projects")
-        .execute(&hive.pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "INSERT INTO sessions (id, project_id, name, created_by) SELECT id, id, 'mine', 'me' FROM projects",
+    )
+    .execute(&hive.pool)
+    .await
+    .unwrap();
     let complaint = hive.complains(1, &arguments).await;
     assert!(complaint.contains("table sessions has 1 rows"), "{complaint}");
     sqlx::query("DELETE FROM sessions").execute(&hive.pool).await.unwrap();

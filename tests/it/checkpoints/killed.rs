@@ -10,10 +10,8 @@ use super::{damaged::small, make, restore};
 const SOON: Duration = Duration::from_secs(120);
 
 fn entries(root: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(root)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        fs::read_dir(root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -40,8 +38,7 @@ async fn a_worker_that_dies_over_a_checkpoint_leaves_none_and_the_next_one_is_wh
     hive.workers[0].kill9();
     held.rollback().await.unwrap();
     assert_eq!(entries(&root), [format!(".{id}.making")], "nothing looks whole");
-    let complaint =
-        hive.complains(1, &["checkpoint", "verify", making.to_str().unwrap()]).await;
+    let complaint = hive.complains(1, &["checkpoint", "verify", making.to_str().unwrap()]).await;
     assert!(complaint.contains("manifest.json is missing"), "{complaint}");
 
     hive.start_worker().await;

@@ -74,39 +74,44 @@ impl Life {
         let cancelled = json!({ "title": "Never", "duty": "noop", "run_at": "2100-01-01T00:00:00Z" });
         let never = hive.post_task(cancelled).await;
         hive.cancel(never).await;
-        let waits = json!({ "title": "Write later", "agent_type": "backend", "run_at": "2100-01-01T00:00:00Z" });
+        let waits =
+            json!({ "title": "Write later", "agent_type": "backend", "run_at": "2100-01-01T00:00:00Z" });
         hive.post_task(waits).await;
         Self::remembers(hive).await;
         let (qa, backend) = (agent(hive, "qa").await, agent(hive, "backend").await);
-        let mail = json!({ "content": "A message for you.", "agent_ids": [qa] });
+        let mail = json!({ "content": "A message for you.", "to_agent_id": qa });
         let (status, sent) = hive.post("/api/v1/messages/send", &mail).await;
         assert_eq!(status, 201, "{sent:#}");
         put(hive, "/api/v1/budgets", json!({ "scope": "org", "period": "total", "cap_usd": 900.0 })).await;
         let schedule = json!({ "name": "probe", "cron": "0 0 1 1 *", "task": {
             "title": "Probe", "agent_type": "qa", "repository": repo.json() } });
         post(hive, "/api/v1/schedules", schedule).await;
-        post(hive, "/api/v1/queue/pause", json!({ "scope": "agent", "name": backend, "mode": "drain" })).await;
+        post(hive, "/api/v1/queue/pause", json!({ "scope": "agent", "name": backend, "mode": "drain" }))
+            .await;
         post(hive, "/api/v1/queue/resume", json!({ "scope": "agent", "name": backend })).await;
         hive.says(&["housekeeping", "run", "records"]).await;
         hive.says(&["housekeeping", "run", "partitions_ahead"]).await;
         within(SOON, "nothing is at work", async || {
-            let open: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM tasks WHERE status IN ('ready', 'running', 'waiting')")
-                    .fetch_one(&hive.pool)
-                    .await
-                    .unwrap();
+            let open: i64 = sqlx::query_scalar(
+                "SELECT count(*) FROM tasks WHERE status IN ('ready', 'running', 'waiting')",
+            )
+            .fetch_one(&hive.pool)
+            .await
+            .unwrap();
             (open == 0).then_some(())
         })
         .await;
         let long = json!({ "title": "Long work", "agent_type": "devops", "repository": repo.json() });
         let running = hive.post_task(long).await;
         hive.wait_asked(running, 180, 2).await;
-        hive.tell(running, "Take your time.", "next_turn").await;
+        hive.tell(running, "Take your time.", "enqueue").await;
         Self { repo, running }
     }
 
     async fn remembers(hive: &TestHive) {
-        for content in ["The shop listens on port 8080", "Port 8080 is the port the shop listens on", "Tulips bloom"] {
+        for content in
+            ["The shop listens on port 8080", "Port 8080 is the port the shop listens on", "Tulips bloom"]
+        {
             post(hive, "/api/v1/context/store", json!({ "content": content })).await;
         }
         within(SOON, "all entries have vectors", async || {

@@ -26,7 +26,8 @@ async fn a_restored_deployment_answers_everything_as_the_original_and_goes_on() 
     hive.workers[0].kill9();
     let before = crawl(&hive).await;
     assert!(before.len() > 60, "there is something of everything: {:?}", before.keys());
-    let refused: Vec<&String> = before.iter().filter(|(_, text)| !text.starts_with("200")).map(|(path, _)| path).collect();
+    let refused: Vec<&String> =
+        before.iter().filter(|(_, text)| !text.starts_with("200")).map(|(path, _)| path).collect();
     assert!(refused.iter().all(|path| path.ends_with("/diff")), "{refused:?}");
     let kept = references(&life.repo);
     let head = life.repo.git(&["symbolic-ref", "HEAD"]);
@@ -87,9 +88,9 @@ async fn weeks(hive: &hive_tests::TestHive) {
 fn is_private(directory: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let files = ["tables", "repositories", "."].into_iter().flat_map(|name| {
-        std::fs::read_dir(directory.join(name)).unwrap().map(|entry| entry.unwrap().path())
-    });
+    let files = ["tables", "repositories", "."]
+        .into_iter()
+        .flat_map(|name| std::fs::read_dir(directory.join(name)).unwrap().map(|entry| entry.unwrap().path()));
     mode(directory) == 0o700
         && files.into_iter().all(|path| mode(&path) == if path.is_dir() { 0o700 } else { 0o600 })
 }

@@ -15,7 +15,8 @@ const TAKEN_WITHIN_SECONDS: f64 = 60.0;
 /// How long a worker holds a checkpoint after it was last heard of.
 const LEASE_SECONDS: f64 = 30.0;
 
-const NOBODY: &str = "no worker took it: none has a directory for checkpoints; set HIVE_CHECKPOINTS of a worker";
+const NOBODY: &str =
+    "no worker took it: none has a directory for checkpoints; set HIVE_CHECKPOINTS of a worker";
 const SILENT: &str = "the worker that made it fell silent";
 
 impl Once {

@@ -117,7 +117,9 @@ impl Landing {
         let theirs = newest(&mut wanted.iter().copied());
         if wanted.iter().any(|version| !MIGRATOR.version_exists(*version)) {
             let ours = newest(&mut MIGRATOR.iter().map(|migration| migration.version));
-            return Err(Error::Schema(format!("the checkpoint's is {theirs}, this version knows {ours} at most")));
+            return Err(Error::Schema(format!(
+                "the checkpoint's is {theirs}, this version knows {ours} at most"
+            )));
         }
         let applied = schema::migrations(&mut self.connection).await?;
         if let Some(beyond) = applied.iter().find(|version| !wanted.contains(version)) {

@@ -47,8 +47,9 @@ pub(super) async fn sequences(connection: &mut PgConnection) -> Result<Vec<Seque
 
 /// The migrations that ran, in order; none when the database is empty.
 pub(super) async fn migrations(connection: &mut PgConnection) -> Result<Vec<i64>> {
-    let known: bool =
-        sqlx::query_scalar("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL").fetch_one(&mut *connection).await?;
+    let known: bool = sqlx::query_scalar("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
     if !known {
         return Ok(Vec::new());
     }

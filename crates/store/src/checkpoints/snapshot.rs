@@ -51,7 +51,11 @@ impl Store {
         ];
         let plans = LOOKUPS.iter().filter(|(_, value)| *value == "off").map(|(name, _)| (*name, "on"));
         for (name, value) in texts.into_iter().chain(limits).chain(plans) {
-            sqlx::query("SELECT set_config($1, $2, false)").bind(name).bind(value).execute(&mut connection).await?;
+            sqlx::query("SELECT set_config($1, $2, false)")
+                .bind(name)
+                .bind(value)
+                .execute(&mut connection)
+                .await?;
         }
         sqlx::query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").execute(&mut connection).await?;
         // The first statement takes the snapshot.
