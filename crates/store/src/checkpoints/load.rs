@@ -148,10 +148,12 @@ impl Landing {
         sqlx::query(&lock).execute(&mut self.connection).await?;
         self.demand_empty(agents).await?;
         there.retain(|table| LEFT_OUT.iter().all(|(left_out, _)| table.name != *left_out));
-        if there != tables {
-            let differs = there.iter().zip(tables).find(|(here, there)| here != there);
-            let name = differs.map_or("the last one", |(here, _)| here.name.as_str());
-            return Err(Error::Schema(format!("its tables are not those of the checkpoint, from {name} on")));
+        let differs = there.iter().map(shape).find(|here| tables.iter().all(|table| shape(table) != *here));
+        if let Some((table, _)) = differs {
+            return Err(Error::Schema(format!("its table {table} is not as the checkpoint has it")));
+        }
+        if let Some(table) = tables.iter().find(|table| there.iter().all(|here| here.name != table.name)) {
+            return Err(Error::Schema(format!("it has no table {}", table.name)));
         }
         self.take_keys_away().await?;
         self.switch_triggers("DISABLE", "O").await?;
@@ -273,6 +275,13 @@ impl Landing {
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         Ok(self.connection.close().await?)
     }
+}
+
+/// What has to be the same. Migrations that ran in another order leave columns in another order.
+fn shape(table: &ExportedTable) -> (&str, Vec<&str>) {
+    let mut columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
+    columns.sort_unstable();
+    (&table.name, columns)
 }
 
 /// A table that is being filled.
