@@ -55,9 +55,9 @@ pub(crate) async fn run(command: Command, json: bool) -> Result<(), Failure> {
             let asked = client.post_once(path, &json!({}), idempotency_key.as_deref()).await?;
             let made = until_it_ends(&client, asked, Duration::from_secs(wait)).await?;
             if json {
-                output::json(&made)?
+                output::json(&made)?;
             } else {
-                show(&made)
+                show(&made);
             }
             match made["status"].as_str() {
                 Some("failed") => Err(Failure::Failed(output::plain(&output::text(&made["error"])))),

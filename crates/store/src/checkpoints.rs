@@ -4,14 +4,16 @@ mod course;
 mod load;
 mod schema;
 mod snapshot;
+mod table_load;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use load::{Landing, TableLoad};
+pub use load::Landing;
 pub use snapshot::{LEFT_OUT, Snapshot};
+pub use table_load::TableLoad;
 
 /// A checkpoint as its row tells it.
 #[derive(Clone, Debug)]

@@ -139,24 +139,41 @@ impl Workspaces {
         if aside.exists() {
             fs::remove_dir_all(&aside).map_err(Error::io("remove", &aside))?;
         }
-        mirror::init_bare(&self.git, &aside).await?;
-        if let Some(bundle) = bundle {
-            let from = ("file", bundle.to_owned());
-            remote::fetch(&self.git, &aside, &from).arg(format!("+{KEPT}*:refs/*")).run().await?;
+        let made = self.make_aside(&aside, url, bundle, references).await;
+        let made = made.and_then(|()| fs::rename(&aside, &place).map_err(Error::io("put in place", &place)));
+        if let Err(error) = made {
+            if let Err(left) = fs::remove_dir_all(&aside) {
+                tracing::warn!("{} is left: {left}", aside.display());
+            }
+            return Err(error);
         }
-        if let Some(head) = &references.head {
-            let call = self.git.call("symbolic-ref").in_repository(&aside);
-            call.arg("HEAD").arg(head).run().await?;
-        }
-        if self.references(&aside, "refs/").await? != references.all {
-            let detail = format!("the bundle of {url} does not hold the commits that the manifest names");
-            return Err(Error::Unreachable { detail });
-        }
-        fs::rename(&aside, &place).map_err(Error::io("put in place", &place))?;
         let parent = place.parent().unwrap_or(Path::new("/"));
         let synced = fs::File::open(parent).and_then(|parent| parent.sync_all());
         synced.map_err(Error::io("sync", parent))?;
         Ok(place)
+    }
+
+    async fn make_aside(
+        &self,
+        aside: &Path,
+        url: &RepositoryUrl,
+        bundle: Option<&Path>,
+        references: &References,
+    ) -> Result<(), Error> {
+        mirror::init_bare(&self.git, aside).await?;
+        if let Some(bundle) = bundle {
+            let from = ("file", bundle.to_owned());
+            remote::fetch(&self.git, aside, &from).arg(format!("+{KEPT}*:refs/*")).run().await?;
+        }
+        if let Some(head) = &references.head {
+            let call = self.git.call("symbolic-ref").in_repository(aside);
+            call.arg("HEAD").arg(head).run().await?;
+        }
+        if self.references(aside, "refs/").await? != references.all {
+            let detail = format!("the bundle of {url} does not hold the commits that the manifest names");
+            return Err(Error::Unreachable { detail });
+        }
+        Ok(())
     }
 }
 
@@ -167,12 +184,23 @@ fn make_room(url: &RepositoryUrl) -> Result<PathBuf, Error> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(refused("it is a root itself"));
     };
-    let made = root.join(parent);
-    fs::create_dir_all(&made).map_err(Error::io("create", &made))?;
-    let open = || {
+    // Directory by directory, so that none is made behind a link that leads out.
+    let make = || -> io::Result<PathBuf> {
         let root = beneath::open_root(root)?;
-        let parent = beneath::locate(root.as_fd(), parent)?;
-        beneath::real_path(parent.as_fd())
+        let (mut below, mut at) = (PathBuf::new(), beneath::real_path(root.as_fd())?);
+        for component in parent.components() {
+            below.push(component);
+            at = match beneath::locate(root.as_fd(), &below) {
+                Ok(there) => beneath::real_path(there.as_fd())?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let made = at.join(component);
+                    fs::create_dir(&made)?;
+                    made
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(at)
     };
-    Ok(open().map_err(Error::io("open", made))?.join(name))
+    Ok(make().map_err(Error::io("create", root.join(parent)))?.join(name))
 }

@@ -36,7 +36,7 @@ pub(crate) struct Restore {
 
 pub(crate) async fn verify(options: &Verify, as_json: bool) -> Result<(), Failure> {
     let verified = hive_checkpoint::verify(&options.directory, options.digest.as_deref()).await;
-    let verified = verified.map_err(refused)?;
+    let verified = verified.map_err(|error| refused(&error))?;
     let Verified { manifest, manifest_sha256, .. } = &verified;
     if as_json {
         return output::json(&json!({
@@ -64,9 +64,9 @@ pub(crate) async fn restore(options: &Restore, as_json: bool) -> Result<(), Fail
     };
     // Everything is read before anything is written.
     let verified = hive_checkpoint::verify(&options.directory, options.digest.as_deref()).await;
-    let verified = verified.map_err(refused)?;
+    let verified = verified.map_err(|error| refused(&error))?;
     let store = Store::connect_lazy(&Config { max_connections: 2, ..Config::new(url.clone()) });
-    let store = store.map_err(|error| refused(error.into()))?;
+    let store = store.map_err(|error| refused(&error.into()))?;
     // What git needs of its own goes again with us.
     let scratch = Scratch::make()?;
     let repositories = hive_workspace::Config {
@@ -80,7 +80,7 @@ pub(crate) async fn restore(options: &Restore, as_json: bool) -> Result<(), Fail
     let agents: Vec<String> = roster.into_iter().map(|agent| agent.name).collect();
     let target =
         Target { store: &store, workspaces: &workspaces, repositories: &repositories, agents: &agents };
-    let restored = hive_checkpoint::restore(&target, &verified).await.map_err(refused)?;
+    let restored = hive_checkpoint::restore(&target, &verified).await.map_err(|error| refused(&error))?;
     store.close().await;
     let manifest = &verified.manifest;
     migrate::migrate(&url).await.map_err(|failure| {
@@ -111,7 +111,7 @@ pub(crate) async fn restore(options: &Restore, as_json: bool) -> Result<(), Fail
     Ok(())
 }
 
-fn refused(error: Error) -> Failure {
+fn refused(error: &Error) -> Failure {
     Failure::Failed(output::plain(&error.to_string()))
 }
 

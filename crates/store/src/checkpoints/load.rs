@@ -1,13 +1,13 @@
 //! The way back in: an empty database, the schema of the checkpoint, and all rows in one transaction.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection, migrate::Migrator, postgres::PgCopyIn};
+use sqlx::{Connection, PgConnection, migrate::Migrator};
 use uuid::Uuid;
 
 use super::{
-    ExportedTable, FinishedCheckpoint, LEFT_OUT, SequenceMark,
+    ExportedTable, FinishedCheckpoint, LEFT_OUT, SequenceMark, TableLoad,
     schema::{self, MIGRATIONS, quoted},
 };
 use crate::{
@@ -203,7 +203,7 @@ impl Landing {
     /// When Postgres refuses.
     pub async fn load(&mut self, table: &ExportedTable) -> Result<TableLoad<'_>> {
         let copy = format!("COPY {} FROM STDIN", schema::with_columns(table));
-        Ok(TableLoad(self.connection.copy_in_raw(&copy).await?))
+        Ok(TableLoad::new(self.connection.copy_in_raw(&copy).await?))
     }
 
     /// Makes the weeks of the journal as the rows of `journal_weeks` say, in place of those that are there. Before the
@@ -282,32 +282,4 @@ fn shape(table: &ExportedTable) -> (&str, Vec<&str>) {
     let mut columns: Vec<&str> = table.columns.iter().map(String::as_str).collect();
     columns.sort_unstable();
     (&table.name, columns)
-}
-
-/// A table that is being filled.
-pub struct TableLoad<'a>(PgCopyIn<&'a mut PgConnection>);
-
-impl fmt::Debug for TableLoad<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("TableLoad")
-    }
-}
-
-impl TableLoad<'_> {
-    /// Sends a part of what [`super::Snapshot::rows`] gave, cut anywhere.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn send(&mut self, part: &[u8]) -> Result<()> {
-        self.0.send(part).await?;
-        Ok(())
-    }
-
-    /// Ends it; how many rows came in.
-    ///
-    /// # Errors
-    /// When a row is refused.
-    pub async fn finish(self) -> Result<u64> {
-        Ok(self.0.finish().await?)
-    }
 }
