@@ -29,7 +29,8 @@ RUN apt-get update -qq \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 hive \
     && useradd --uid 10001 --gid hive --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin hive \
-    && install -d -o hive -g hive -m 0711 /var/lib/hive /srv/git
+    && install -d -o hive -g hive -m 0711 /var/lib/hive /srv/git \
+    && install -d -o hive -g hive -m 0700 /var/lib/hive-checkpoints
 COPY examples/failing-test /usr/share/hive/examples/failing-test/
 COPY --from=programs hive hive-api hive-worker hive-scheduler hive-sandbox claude-double /usr/local/bin/
 USER 10001:10001

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 21] = [
     ("hive-domain", 0),
     ("hive-settings", 1),
     ("hive-telemetry", 1),
@@ -23,6 +23,7 @@ const FLOORS: [(&str, u8); 20] = [
     ("hive-local", 1),
     ("hive-memory", 2),
     ("hive-double", 2),
+    ("hive-checkpoint", 2),
     ("hive-agent", 3),
     ("hive-api", 4),
     ("hive-worker", 4),

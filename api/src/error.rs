@@ -75,6 +75,7 @@ impl ApiError {
             "duty" => "duty_not_found",
             "order" => "order_not_found",
             "version" => "version_not_found",
+            "checkpoint" => "checkpoint_not_found",
             "sleep cycle" => "sleep_cycle_not_found",
             _ => "not_found",
         };

@@ -64,6 +64,22 @@ impl PathId for OrderId {
     const WHAT: &'static str = "order";
 }
 
+/// The id of a checkpoint.
+#[derive(Debug)]
+pub struct CheckpointId(pub Uuid);
+
+impl FromStr for CheckpointId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl PathId for CheckpointId {
+    const WHAT: &'static str = "checkpoint";
+}
+
 /// The only parameter of a path, read as an id.
 #[derive(Debug)]
 pub struct Id<T>(pub T);

@@ -2,6 +2,7 @@
 
 mod agents;
 mod batches;
+mod checkpoints;
 mod contexts;
 mod dead_letters;
 mod housekeeping;
@@ -149,6 +150,9 @@ endpoints! {
     tasks::retry,
     tasks::depend,
     dead_letters::list,
+    checkpoints::create,
+    checkpoints::list,
+    checkpoints::show,
     system::sleep,
     system::wake,
     system::health,

@@ -1,5 +1,6 @@
 //! Every fail point with every deed: a small hive of its own for each, whose two tasks must end whole.
 
+mod checkpoints;
 mod points;
 
 use std::{
@@ -100,7 +101,7 @@ impl Ground {
         let submitting = tokio::spawn(submit(client, self.repository.json(), *case));
         let outcome = small.until_done(case, submitting).await;
         let judged = match outcome {
-            Ok(files) => self.judge(&small, case, files).await,
+            Ok(files) => self.judge(number, &small, case, files).await,
             Err(error) => Err(error),
         };
         // In a thread of its own: a drain blocks.
@@ -136,6 +137,7 @@ impl Ground {
                 ("HIVE_WORKER_LISTEN", listen.clone()),
                 ("HIVE_WORKER_NAME", name.clone()),
                 ("HIVE_SLOTS", "2".to_owned()),
+                ("HIVE_CHECKPOINTS", self.checkpoints(number).display().to_string()),
                 ("HIVE_DRAIN_SECONDS", "2".to_owned()),
                 ("HIVE_BATCH_AFTER_SECONDS", "0.2".to_owned()),
                 ("HIVE_BATCH_POLL_SECONDS", "0.3".to_owned()),
@@ -168,9 +170,16 @@ impl Ground {
         })
     }
 
+    fn checkpoints(&self, number: usize) -> PathBuf {
+        self.directory.path().join(format!("checkpoints/case-{number}"))
+    }
+
     /// Whole by the checker, by the ledger and by the branch; and the point was met.
-    async fn judge(&self, small: &Small, case: &Case, files: Uuid) -> anyhow::Result<()> {
+    async fn judge(&self, number: usize, small: &Small, case: &Case, files: Uuid) -> anyhow::Result<()> {
         let place = small.places.iter().find(|place| place.kind == case.kind).context("no such place")?;
+        if case.wants_checkpoint() {
+            checkpoints::whole_or_none(&small.pool, case, &self.checkpoints(number)).await?;
+        }
         match case.deed {
             Deed::Kill => ensure!(place.lives > 1, "the point was not met: nothing died"),
             Deed::Panic => ensure!(place.panics() > 0, "the point was not met: nothing panicked"),
@@ -221,7 +230,8 @@ impl Small {
             }
             if let Some((files, words)) = tasks {
                 let open = "SELECT (SELECT count(*) FROM tasks WHERE completed_at IS NULL)
-                                 + (SELECT count(*) FROM sleep_cycles WHERE finished_at IS NULL)";
+                                 + (SELECT count(*) FROM sleep_cycles WHERE finished_at IS NULL)
+                                 + (SELECT count(*) FROM system_checkpoints WHERE finished_at IS NULL)";
                 let open: i64 = sqlx::query_scalar(open).fetch_one(&self.pool).await?;
                 if open == 0 {
                     let well = "SELECT count(*) FROM tasks WHERE id IN ($1, $2) AND status = 'succeeded'";
@@ -276,6 +286,9 @@ async fn submit(
     let words = client.submit_task("words", 0, &words).await.context("a task was not accepted")?;
     if case.wants_morning() {
         client.create("system/wake", &json!({ "all": true })).await?;
+    }
+    if case.wants_checkpoint() {
+        client.create("system/checkpoint", &json!({})).await?;
     }
     if case.wants_rollback() {
         roll_back(&client, files).await?;

@@ -3,9 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, batch, budget, cycle, dead, dev, doctor, eval, failure::Failure, housekeeping, message, migrate,
-    models, models::routing, probe, provider, queue, schedule, session, settings::Connection, sleep, task,
-    usage, verify,
+    agent, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, failure::Failure, housekeeping,
+    message, migrate, models, models::routing, probe, provider, queue, schedule, session,
+    settings::Connection, sleep, task, usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -131,6 +131,11 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Make checkpoints of the whole system, and restore one.
+    Checkpoint {
+        #[command(subcommand)]
+        command: checkpoint::Command,
+    },
     /// Measure on questions with known answers.
     Eval {
         #[command(subcommand)]
@@ -186,6 +191,7 @@ impl Cli {
             Command::Routing { command, common } => routing::run(command, &common, self.json).await,
             Command::Schedule { command, common } => schedule::run(command, &common, self.json).await,
             Command::Cycle { command, common } => cycle::run(command, &common, self.json).await,
+            Command::Checkpoint { command } => checkpoint::run(command, self.json).await,
             Command::Eval { command } => eval::run(command, self.json).await,
             Command::Housekeeping { command, common } => housekeeping::run(command, &common, self.json).await,
         }

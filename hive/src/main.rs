@@ -3,6 +3,7 @@
 mod agent;
 mod batch;
 mod budget;
+mod checkpoint;
 mod cli;
 mod client;
 mod cycle;
@@ -27,9 +28,8 @@ mod task;
 mod usage;
 mod verify;
 
-use std::process::ExitCode;
-
 use clap::Parser;
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run_here() {

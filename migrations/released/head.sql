@@ -33,6 +33,12 @@ CREATE TYPE public.catch_up_policy AS ENUM (
     'one',
     'all'
 );
+CREATE TYPE public.checkpoint_status AS ENUM (
+    'waiting',
+    'running',
+    'done',
+    'failed'
+);
 CREATE TYPE public.delivery_state AS ENUM (
     'pending',
     'bound',
@@ -1432,6 +1438,32 @@ CREATE TABLE public.steps_default (
     created_at timestamp with time zone DEFAULT now() CONSTRAINT steps_created_at_not_null NOT NULL,
     CONSTRAINT steps_seq_positive CHECK ((seq >= 1))
 );
+CREATE TABLE public.system_checkpoints (
+    id uuid NOT NULL,
+    requested_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    status public.checkpoint_status DEFAULT 'waiting'::public.checkpoint_status NOT NULL,
+    worker text,
+    lease_until timestamp with time zone,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    error text,
+    directory text,
+    manifest_sha256 text,
+    bytes bigint,
+    state jsonb,
+    removed_at timestamp with time zone,
+    CONSTRAINT system_checkpoints_digest CHECK ((manifest_sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT system_checkpoints_ended CHECK (((status = ANY (ARRAY['done'::public.checkpoint_status, 'failed'::public.checkpoint_status])) = (finished_at IS NOT NULL))),
+    CONSTRAINT system_checkpoints_failed CHECK (((status = 'failed'::public.checkpoint_status) = (error IS NOT NULL))),
+    CONSTRAINT system_checkpoints_removed CHECK (((removed_at IS NULL) OR (status = 'done'::public.checkpoint_status))),
+    CONSTRAINT system_checkpoints_taken CHECK ((((status = 'running'::public.checkpoint_status) = (lease_until IS NOT NULL)) AND ((status = 'waiting'::public.checkpoint_status) <= (worker IS NULL)))),
+    CONSTRAINT system_checkpoints_whole CHECK ((num_nulls(directory, manifest_sha256, bytes, state) =
+CASE
+    WHEN (status = 'done'::public.checkpoint_status) THEN 0
+    ELSE 4
+END))
+);
 CREATE TABLE public.task_action_items (
     action_id uuid NOT NULL,
     task_id uuid NOT NULL
@@ -1668,6 +1700,7 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (65, 'sleep values', '2026-01-05 12:00:00+00', true, '\x5d42a1f8673f2a71d709b8a634df5ffdcfe2278a6c837632fc4f6e2be5be259b07491650b4aae4cf9acdcf2b07b7da29', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (66, 'sleeps', '2026-01-05 12:00:00+00', true, '\x5f401bac10bf2ea0eba33697dab5cc14139222920d99c74e6293ef42d59a646508f057694480c92697c04ed5c38cf034', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (7, 'gates', '2026-01-05 12:00:00+00', true, '\xc8d76bcdb05246bf34e11f0a83c90ffe4be67bd464cb5277f390d27aac29571164453a347a0538e21f6843c834228e3f', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (70, 'system checkpoints', '2026-01-05 12:00:00+00', true, '\xb0d93878842a744a1684862d5be3599c367703474bf02119df9b951d34c9c9600dd51668cd64ef01142da8b1b02909dd', 0);
 INSERT INTO public.active_routing (only_row, version, activated_by, activated_at) VALUES (true, 2, 'ada', '2026-01-05 12:00:00+00');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a2', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
@@ -1764,6 +1797,8 @@ INSERT INTO public.steps_2026w02 (task_id, seq, epoch, kind, body, commit_hash, 
 INSERT INTO public.steps_2026w02 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019b8e07-4600-7000-8000-000000000000', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
 INSERT INTO public.steps_default (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
 INSERT INTO public.steps_default (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
+INSERT INTO public.system_checkpoints (id, requested_by, created_at, status, worker, lease_until, started_at, finished_at, error, directory, manifest_sha256, bytes, state, removed_at) VALUES ('019b9300-0000-7000-8000-000000000070', 'operator', '2026-01-08 01:00:00+00', 'failed', 'worker-1', NULL, '2026-01-08 01:00:00+00', '2026-01-08 01:01:00+00', 'the worker that made it fell silent', NULL, NULL, NULL, NULL, NULL);
+INSERT INTO public.system_checkpoints (id, requested_by, created_at, status, worker, lease_until, started_at, finished_at, error, directory, manifest_sha256, bytes, state, removed_at) VALUES ('019b9300-0000-7000-8000-000000000071', 'operator', '2026-01-08 02:00:00+00', 'done', 'worker-1', NULL, '2026-01-08 02:00:00+00', '2026-01-08 02:01:00+00', NULL, '20260108T020001Z-019b9300-0000-7000-8000-000000000071', '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', 4096, '{"rows": 7, "format": 1, "tables": 60}', NULL);
 INSERT INTO public.task_action_items (action_id, task_id) VALUES ('019b8c00-0000-7000-8000-0000000000d1', '019b8c00-0000-7000-8000-0000000000c1');
 INSERT INTO public.task_actions (id, kind, filter, priority, matched, created_by, created_at, status, done, skipped, cascaded, finished_at, failures, retry_at, error) VALUES ('019b8c00-0000-7000-8000-0000000000d1', 'reprioritise', '{"status": ["ready"]}', 2, 1, 'ada', '2026-01-05 12:00:00+00', 'working', 0, 0, 0, NULL, 0, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
@@ -1786,9 +1821,9 @@ INSERT INTO public.tasks (id, project_id, title, description, duty, repository_u
 INSERT INTO public.threads (id, project_id, created_at, last_number) VALUES ('019b8e00-0000-7000-8000-000000000051', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 2);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
 SELECT pg_catalog.setval('public.provider_events_id_seq', 1, true);
 ALTER TABLE ONLY public._sqlx_migrations
@@ -1947,6 +1982,8 @@ ALTER TABLE ONLY public.steps_2026w02
     ADD CONSTRAINT steps_2026w02_pkey PRIMARY KEY (task_id, seq);
 ALTER TABLE ONLY public.steps_default
     ADD CONSTRAINT steps_default_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.system_checkpoints
+    ADD CONSTRAINT system_checkpoints_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.task_action_items
     ADD CONSTRAINT task_action_items_pkey PRIMARY KEY (action_id, task_id);
 ALTER TABLE ONLY public.task_actions
@@ -2038,6 +2075,7 @@ CREATE INDEX sleeps_by_agent ON public.sleeps USING btree (agent_id, began_at);
 CREATE INDEX sleeps_by_cycle ON public.sleeps USING btree (cycle_id) WHERE (cycle_id IS NOT NULL);
 CREATE UNIQUE INDEX sleeps_open ON public.sleeps USING btree (agent_id) WHERE (state <> 'awake'::public.sleep_state);
 CREATE UNIQUE INDEX sleeps_to_tell ON public.sleeps USING btree (agent_id) WHERE briefing_due;
+CREATE UNIQUE INDEX system_checkpoints_one_at_a_time ON public.system_checkpoints USING btree ((true)) WHERE (status = ANY (ARRAY['waiting'::public.checkpoint_status, 'running'::public.checkpoint_status]));
 CREATE INDEX task_actions_open ON public.task_actions USING btree (id) WHERE (status = 'working'::public.task_action_status);
 CREATE INDEX task_artifacts_by_content ON public.task_artifacts USING btree (sha256);
 CREATE INDEX task_dependencies_open ON public.task_dependencies USING btree (depends_on, task_id) WHERE (NOT resolved);

@@ -6,7 +6,7 @@ use hive_domain::Limits;
 use hive_double::{Double, DoubleConfig, Recording, Script};
 use hive_local::testing::{PrivateRedis, TestStores};
 use hive_store::Store;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use tempfile::TempDir;
 
 use crate::{
@@ -167,11 +167,7 @@ impl Builder {
             Tickets::Shared
         };
         seed(&database.url()).await;
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(Duration::from_secs(30))
-            .connect_lazy(&database.url())
-            .unwrap();
+        let pool = pool(&database);
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let config = DoubleConfig {
@@ -212,6 +208,12 @@ impl Builder {
         hive.all_ready().await;
         hive
     }
+}
+
+/// Connections of the story itself.
+pub(crate) fn pool(database: &Database) -> PgPool {
+    let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(30));
+    pool.connect_lazy(&database.url()).unwrap()
 }
 
 /// A temporary directory that the sandbox's users may pass through.

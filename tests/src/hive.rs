@@ -123,6 +123,7 @@ impl TestHive {
             ("ANTHROPIC_BASE_URL".to_owned(), self.double.url()),
             ("ANTHROPIC_API_KEY".to_owned(), CLAUDE_KEY.to_owned()),
             ("HIVE_SANDBOX".to_owned(), "auto".to_owned()),
+            ("HIVE_CHECKPOINTS".to_owned(), self.path("checkpoints").to_str().unwrap().to_owned()),
         ]);
         env.extend(self.worker_env.clone());
         let program = Program::start("worker", format!("worker-{number}"), &env, &self.path("logs"));

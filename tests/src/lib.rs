@@ -13,6 +13,7 @@ mod http;
 mod journal;
 mod leftovers;
 mod log;
+mod moving;
 mod npm;
 mod program;
 mod prometheus;

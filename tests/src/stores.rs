@@ -1,10 +1,13 @@
 //! The database and the Redis of a story.
 
+use std::borrow::Cow;
+
 use hive_local::{
     Postgres, Stores, StoresConfig,
     testing::{PrivateRedis, TestDatabase, TestStores},
 };
 use hive_store::{MIGRATOR, Store};
+use sqlx::migrate::Migrator;
 use tempfile::TempDir;
 
 /// Where the story's tables lie.
@@ -19,6 +22,16 @@ pub(crate) enum Database {
 impl Database {
     pub(crate) async fn shared() -> Self {
         Self::Shared(TestStores::get().database(&MIGRATOR).await.unwrap())
+    }
+
+    /// Without a table.
+    pub(crate) async fn empty() -> Self {
+        static NOTHING: Migrator = Migrator { migrations: Cow::Borrowed(&[]), ..Migrator::DEFAULT };
+        let database = TestStores::get().database(&NOTHING).await.unwrap();
+        let pool = database.pool().await.unwrap();
+        sqlx::raw_sql("DROP TABLE _sqlx_migrations").execute(&pool).await.unwrap();
+        pool.close().await;
+        Self::Shared(database)
     }
 
     pub(crate) async fn own() -> Self {

@@ -110,6 +110,13 @@ pub struct Config {
     /// Directories below which file: repositories may lie, separated by colons.
     #[arg(long, env = "HIVE_REPO_ROOTS", value_delimiter = ':')]
     pub repo_roots: Vec<PathBuf>,
+    /// Where checkpoints of the whole system are kept; without it this worker makes none. Not below HIVE_DATA, where
+    /// users of the sandbox pass through.
+    #[arg(long, env = "HIVE_CHECKPOINTS")]
+    pub checkpoints: Option<PathBuf>,
+    /// How many checkpoints are kept there; older ones are removed.
+    #[arg(long, env = "HIVE_CHECKPOINTS_KEEP", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub checkpoints_keep: u16,
     /// `auto` confines commands and refuses to start where that is not possible; `off` runs them unconfined.
     #[arg(long, env = "HIVE_SANDBOX", value_enum, default_value_t = SandboxMode::Auto)]
     pub sandbox: SandboxMode,
@@ -176,6 +183,18 @@ impl Config {
             self.claude_url
         );
         ensure!(!self.data.as_os_str().is_empty(), "HIVE_DATA is empty; name a directory");
+        if let Some(directory) = &self.checkpoints {
+            ensure!(
+                directory.is_absolute(),
+                "HIVE_CHECKPOINTS: {} is not an absolute path",
+                directory.display()
+            );
+            ensure!(
+                !directory.starts_with(&self.data),
+                "HIVE_CHECKPOINTS: {} lies below HIVE_DATA, which users of the sandbox pass through",
+                directory.display()
+            );
+        }
         let given = |roots: &&PathBuf| !roots.as_os_str().is_empty();
         if let Some(root) = self.repo_roots.iter().filter(given).find(|root| !root.is_absolute()) {
             anyhow::bail!("HIVE_REPO_ROOTS: {} is not an absolute path", root.display());

@@ -1,5 +1,5 @@
-//! The duty `workspaces`: what lies on this host of tasks that have ended. Only who has the files can do it, so each
-//! host takes each order once, by whichever of its workers comes first.
+//! Duties about files. Only who has them can do it, so each host takes each order once, by whichever of its workers comes
+//! first. `workspaces` is here: what lies on this host of tasks that have ended.
 
 use std::{path::Path, time::Duration};
 
@@ -31,7 +31,8 @@ pub(crate) async fn keep_house(
     let host = host(&config.root);
     while !stop.is_cancelled() {
         // Whatever goes wrong is said by the order, or is Postgres being away, which health says.
-        if let Err(error) = housekeeping(&store, &workspaces, &config, &host).await {
+        let work = async |order: &Order| sweep(&store, &workspaces, &config, order).await;
+        if let Err(error) = housekeeping(&store, WORKSPACES, &host, work).await {
             tracing::debug!("Housekeeping of this host: {error:#}");
         }
         tokio::select! {
@@ -41,30 +42,30 @@ pub(crate) async fn keep_house(
     }
 }
 
-/// Does the order that nobody on this host has taken, if there is one.
-async fn housekeeping(
+/// Does the order of this duty that nobody on this host has taken, if there is one.
+pub(crate) async fn housekeeping(
     store: &Store,
-    workspaces: &Workspaces,
-    config: &hive_workspace::Config,
+    duty: &'static str,
     host: &str,
+    work: impl AsyncFnOnce(&Order) -> anyhow::Result<Done>,
 ) -> anyhow::Result<()> {
-    let Some(order) = store.take_order(&[WORKSPACES.to_owned()], host).await? else { return Ok(()) };
-    metrics::counter!("hive_housekeeping_runs_total", "duty" => WORKSPACES).increment(1);
-    let swept = timeout(ORDER_WITHIN, sweep(store, workspaces, config, &order)).await;
+    let Some(order) = store.take_order(&[duty.to_owned()], host).await? else { return Ok(()) };
+    metrics::counter!("hive_housekeeping_runs_total", "duty" => duty).increment(1);
+    let swept = timeout(ORDER_WITHIN, work(&order)).await;
     let outcome = swept.context("it took too long").and_then(|outcome| outcome);
     let said = outcome.as_ref().map_err(|error| format!("{error:#}"));
     store.finish_order(&order, host, said.as_ref().copied().map_err(String::as_str)).await?;
     match outcome {
         Ok(done) if !order.dry_run => {
-            let labels = [("duty", WORKSPACES)];
+            let labels = [("duty", duty)];
             let (rows, bytes) = (done.removed_rows.max(0) as u64, done.removed_bytes.max(0) as u64);
             metrics::counter!("hive_housekeeping_removed_rows_total", &labels).increment(rows);
             metrics::counter!("hive_housekeeping_removed_bytes_total", &labels).increment(bytes);
         }
         Ok(_) => {}
         Err(error) => {
-            metrics::counter!("hive_housekeeping_failures_total", "duty" => WORKSPACES).increment(1);
-            tracing::warn!("Duty {WORKSPACES} failed on this host: {error:#}");
+            metrics::counter!("hive_housekeeping_failures_total", "duty" => duty).increment(1);
+            tracing::warn!("Duty {duty} failed on this host: {error:#}");
         }
     }
     Ok(())
@@ -157,7 +158,7 @@ fn source(url: &str, base: &str, config: &hive_workspace::Config) -> anyhow::Res
 }
 
 /// A name for this host's files: two roots on one machine are two.
-fn host(root: &Path) -> String {
+pub(crate) fn host(root: &Path) -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{}:{}", name.trim(), root.display())
 }

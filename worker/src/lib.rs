@@ -1,6 +1,7 @@
 //! Tickets in, outcomes out: claims tasks, runs their agents under a lease, settles what came of them.
 
 mod batches;
+mod checkpoints;
 mod config;
 mod flow;
 mod housekeeping;

@@ -7,7 +7,7 @@ use hive_queue::Lane;
 use hive_sandbox::Level;
 use hive_telemetry::metrics::{Description, describe};
 
-const METRICS: [Description; 16] = [
+const METRICS: [Description; 20] = [
     Description::gauge("hive_worker_slots", "Tasks that this worker can run at the same time"),
     Description::gauge("hive_worker_running", "Tasks that this worker holds a lease of"),
     Description::gauge(
@@ -49,6 +49,16 @@ const METRICS: [Description; 16] = [
     Description::counter(
         "hive_nights_total",
         "Nights that this worker brought to their end, by how they ended",
+    ),
+    Description::counter(
+        "hive_checkpoints_total",
+        "Checkpoints of the whole system that this worker made, by how they ended: done, failed",
+    ),
+    Description::histogram("hive_checkpoint_seconds", "How long a checkpoint of the whole system took"),
+    Description::gauge("hive_checkpoint_bytes", "The size of the checkpoint that this worker made last"),
+    Description::gauge(
+        "hive_checkpoint_last_success_timestamp",
+        "When this worker last made a checkpoint, in seconds since 1970",
     ),
     Description::counter(
         "hive_leases_lost_total",
@@ -96,6 +106,17 @@ pub(crate) fn models_listed(is_listed: bool) {
 /// A night that came to its end.
 pub(crate) fn night(state: &str) {
     metrics::counter!("hive_nights_total", "state" => state.to_owned()).increment(1);
+}
+
+/// A checkpoint that came to its end.
+pub(crate) fn checkpoint(outcome: &'static str) {
+    metrics::counter!("hive_checkpoints_total", "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn checkpoint_made(took: Duration, bytes: i64, at: i64) {
+    metrics::histogram!("hive_checkpoint_seconds").record(took.as_secs_f64());
+    metrics::gauge!("hive_checkpoint_bytes").set(bytes as f64);
+    metrics::gauge!("hive_checkpoint_last_success_timestamp").set(at as f64);
 }
 
 pub(crate) fn batch(event: &'static str) {

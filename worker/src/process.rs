@@ -15,6 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     batches::{BatchPolicy, Batches},
+    checkpoints::{Checkpoints, Place},
     config::{Config, RecordTasks, SandboxMode},
     flow::Flow,
     housekeeping,
@@ -134,6 +135,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         tokio::spawn(Arc::new(batches).keep(drain.clone()));
         let nights = Nights::new(store.clone(), Arc::clone(&agent.models), name.clone(), config.batch_poll);
         tokio::spawn(Arc::new(nights).keep(drain.clone()));
+        let place = config.checkpoints.clone();
+        let place = place.map(|root| Place { root, keep: config.checkpoints_keep.into() });
+        let files = agent.workspace_config.clone();
+        let checkpoints = Checkpoints::new(store.clone(), files, place, name.clone()).await?;
+        tokio::spawn(checkpoints.keep(drain.clone()));
     }
     tokio::spawn(housekeeping::keep_house(
         store.clone(),

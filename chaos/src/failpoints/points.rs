@@ -48,6 +48,11 @@ pub(crate) const POINTS: &[(&str, Kind)] = &[
     ("night::marked", Kind::Worker),
     ("night::publish", Kind::Worker),
     ("night::published", Kind::Worker),
+    ("checkpoint::begun", Kind::Worker),
+    ("checkpoint::exported", Kind::Worker),
+    ("checkpoint::bundled", Kind::Worker),
+    ("checkpoint::written", Kind::Worker),
+    ("checkpoint::placed", Kind::Worker),
     ("reconcile::expired", Kind::Scheduler),
     ("reconcile::released", Kind::Scheduler),
     ("reconcile::woken", Kind::Scheduler),
@@ -130,6 +135,11 @@ impl Case {
     /// Whether the point is only met when an agent has slept.
     pub(crate) fn wants_morning(&self) -> bool {
         self.point.starts_with("briefing::")
+    }
+
+    /// Whether the point is only met when a checkpoint of the whole system is made.
+    pub(crate) fn wants_checkpoint(&self) -> bool {
+        self.point.starts_with("checkpoint::")
     }
 
     /// Whether the next life of the process meets the point again.

@@ -10,7 +10,7 @@ mod status;
 
 use serde_json::Value;
 
-pub use duties::{DUTIES, Duty, WORKSPACES};
+pub use duties::{CHECKPOINTS, DUTIES, Duty, WORKSPACES};
 pub use hosts::HostTask;
 pub(crate) use journal::is_journal_pruned;
 pub(crate) use orders::place_order;

@@ -9,6 +9,7 @@ pub mod batches;
 pub mod budgets;
 pub mod calls;
 pub mod census;
+pub mod checkpoints;
 pub mod claim;
 pub mod contexts;
 pub mod conversations;

@@ -28,7 +28,7 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 const UNTESTED: Duration = Duration::from_secs(1);
 
 /// Settings of a session whose statements are lookups; see [`Config::lookups`].
-const LOOKUPS: [(&str, &str); 5] = [
+pub(crate) const LOOKUPS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
@@ -139,7 +139,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<()> {
         // Out of the pool for good: it has other limits than its neighbours, and whatever ends this call ends its lock.
         let mut connection = self.pool.acquire().await?.detach();
-        let outcome = migrate_on(&mut connection).await;
+        let outcome = migrate_on(&MIGRATOR, &mut connection).await;
         connection.close().await?;
         outcome
     }
@@ -219,7 +219,7 @@ impl Store {
     }
 }
 
-async fn migrate_on(connection: &mut PgConnection) -> Result<()> {
+pub(crate) async fn migrate_on(migrator: &Migrator, connection: &mut PgConnection) -> Result<()> {
     // A migration may rewrite a table, and one that runs elsewhere is waited for however long it takes: the limits of
     // ordinary statements do not apply. Its own locks stay bounded, since whoever waits for a table stops all others.
     for statement in [
@@ -231,7 +231,7 @@ async fn migrate_on(connection: &mut PgConnection) -> Result<()> {
         sqlx::query(statement).execute(&mut *connection).await?;
     }
     // Not `run`, whose future cannot be sent to another thread.
-    let error = match MIGRATOR.run_direct(connection).await {
+    let error = match migrator.run_direct(connection).await {
         Ok(()) => return Ok(()),
         Err(error) => error,
     };

@@ -21,6 +21,7 @@
 //! decide on a push. The contents of a tree are never trusted.
 
 mod beneath;
+mod bundle;
 mod call;
 mod commit;
 mod commit_hash;
@@ -49,6 +50,7 @@ mod walk;
 mod workspace;
 mod workspaces;
 
+pub use bundle::References;
 pub use commit::{Commit, Skipped, SkippedReason};
 pub use commit_hash::{CommitHash, InvalidHash};
 pub use config::Config;

@@ -103,6 +103,25 @@ impl RepositoryUrl {
         &self.text
     }
 
+    /// Whether it is a directory of this host.
+    #[must_use]
+    pub const fn is_here(&self) -> bool {
+        matches!(self.place, Place::File { .. })
+    }
+
+    /// The root and the path below it, of a directory of this host.
+    pub(crate) fn beneath(&self) -> Option<(&Path, &Path)> {
+        match &self.place {
+            Place::File { root, path } => Some((root, path)),
+            Place::Network(_) => None,
+        }
+    }
+
+    /// The directory, of one of this host.
+    pub(crate) fn place_here(&self) -> Option<PathBuf> {
+        self.beneath().map(|(root, path)| root.join(path))
+    }
+
     /// A short name for the address that is safe as a directory name.
     pub(crate) fn key(&self) -> String {
         hex::encode(&Sha256::digest(self.text.as_bytes())[..20])

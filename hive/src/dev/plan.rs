@@ -165,6 +165,7 @@ impl Plan {
                 .env("HIVE_WORKER_NAME", &name)
                 .env("HIVE_ISOLATED", isolated.to_string())
                 .env("HIVE_SLOTS", self.slots.to_string())
+                .env("HIVE_CHECKPOINTS", self.state.join("checkpoints"))
                 .env("HIVE_DRAIN_SECONDS", self.drain_seconds.to_string())
                 .env("ANTHROPIC_BASE_URL", &self.claude_url)
                 .env("ANTHROPIC_API_KEY", &self.claude_key);

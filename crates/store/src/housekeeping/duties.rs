@@ -9,6 +9,9 @@ use crate::{error::Result, pool::Store};
 /// The duty that each host with workspaces does for itself.
 pub const WORKSPACES: &str = "workspaces";
 
+/// The duty of each host that keeps checkpoints.
+pub const CHECKPOINTS: &str = "checkpoints";
+
 /// One duty.
 #[derive(Debug)]
 pub struct Duty {
@@ -80,6 +83,13 @@ pub const DUTIES: &[Duty] = &[
                 keep: Keep::Journal,
             },
         ]),
+    },
+    Duty {
+        name: CHECKPOINTS,
+        what: "reads the newest checkpoint of each host and compares every file with its manifest; removes those beyond \
+               the retention, and what is left of some that were never whole",
+        cron: "10 4 * * *",
+        work: Work::Hosts,
     },
     Duty {
         name: "conversations_retention",
@@ -168,7 +178,7 @@ pub const DUTIES: &[Duty] = &[
     },
     Duty {
         name: "records",
-        what: "removes old slots of schedules, old orders of housekeeping, old nights of agents and old actions on many tasks",
+        what: "removes old slots of schedules, old orders of housekeeping, old nights of agents, what is known of checkpoints that are gone, and old actions on many tasks",
         cron: "50 3 * * *",
         work: Work::Prune(&[
             Prune {
@@ -205,6 +215,13 @@ pub const DUTIES: &[Duty] = &[
                        AND EXISTS (SELECT 1 FROM sleeps o
                                    WHERE o.agent_id = sleeps.agent_id AND o.began_at > sleeps.began_at
                                      AND o.briefed_at IS NOT NULL)",
+                bytes: "0",
+                keep: Keep::Records,
+            },
+            Prune {
+                table: "system_checkpoints",
+                over: "coalesce(removed_at, finished_at) < now() - make_interval(days => $1)
+                       AND (status = 'failed' OR removed_at IS NOT NULL)",
                 bytes: "0",
                 keep: Keep::Records,
             },

@@ -15,6 +15,7 @@ mod calls;
 mod cancel_tree;
 mod catalog;
 mod census;
+mod checkpoints;
 mod claim;
 mod contexts;
 mod conversations;

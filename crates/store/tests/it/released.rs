@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The dumps by name, `head` among them: the schema of the next release.
-fn dumps() -> BTreeMap<String, String> {
+pub(crate) fn dumps() -> BTreeMap<String, String> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/released");
     let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     files
@@ -31,7 +31,7 @@ fn dumps() -> BTreeMap<String, String> {
         .collect()
 }
 
-async fn load(dump: &str) -> (TestDatabase, PgPool) {
+pub(crate) async fn load(dump: &str) -> (TestDatabase, PgPool) {
     let (database, pool) = empty().await;
     // A connection of its own, since a dump changes the search path.
     let mut loading = pool.acquire().await.unwrap().detach();
@@ -51,7 +51,7 @@ async fn tables(pool: &PgPool) -> Vec<String> {
 }
 
 /// Each row as its columns, byte for byte as text, by table.
-async fn rows(pool: &PgPool) -> BTreeMap<String, Vec<Map<String, Value>>> {
+pub(crate) async fn rows(pool: &PgPool) -> BTreeMap<String, Vec<Map<String, Value>>> {
     let mut all = BTreeMap::new();
     for table in tables(pool).await {
         let columns: Vec<String> = sqlx::query_scalar(

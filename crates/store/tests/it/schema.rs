@@ -65,6 +65,7 @@ async fn every_stored_name_is_known_and_every_known_name_can_be_stored() {
         ("sleep_state", names(SleepState::ALL.iter().map(|name| name.as_str()).collect())),
         ("wake_reason", names(WakeReason::ALL.iter().map(|name| name.as_str()).collect())),
         ("housekeeping_state", names(vec!["running", "done", "failed"])),
+        ("checkpoint_status", names(vec!["waiting", "running", "done", "failed"])),
     ];
     for (name, known) in &known {
         assert_eq!(stored(&bed, name).await, *known, "{name}");

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a harness that cannot prepare a test fails it there")]
 
 mod addresses;
+mod bundling;
 mod commits;
 mod harness;
 mod hostile;
