@@ -59,9 +59,15 @@ async fn messages_are_found_by_their_indexes() {
     for (what, words, arguments, indexes) in [
         (
             "what waits to be bound",
-            &["AS \"wakes!\", m.hops"][..],
-            format!("{agents}, 20"),
+            &["d.begins AS \"begins!\""][..],
+            format!("{agents}, 20, false, 5"),
             &["message_deliveries_open", "message_deliveries_pending"][..],
+        ),
+        (
+            "the first that begins a task",
+            &["d.begins AS \"begins!\""],
+            format!("{agents}, 1, true, 5"),
+            &["message_deliveries_open", "message_deliveries_pending"],
         ),
         (
             "the tasks that may read",

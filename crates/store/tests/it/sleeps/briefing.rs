@@ -134,8 +134,9 @@ async fn who_cannot_be_told_what_happened_wakes_all_the_same() {
     }
     bed.store.fall_asleep().await.unwrap();
     end_cycles(&bed, "completed").await;
+    bed.store.begin_to_wake().await.unwrap();
     bed.execute("ALTER TABLE message_deliveries RENAME TO message_deliveries_away").await;
-    assert_eq!(wake_pass(&bed).await.len(), 2);
+    assert_eq!(bed.store.end_nights().await.unwrap().len(), 2);
     bed.execute("ALTER TABLE message_deliveries_away RENAME TO message_deliveries").await;
     let told = night(&bed).await.0.briefing.unwrap().text;
     assert!(told.contains("could not be read") && !told.contains("Unread messages"), "{told}");
