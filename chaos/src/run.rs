@@ -18,8 +18,7 @@ use crate::{
     metrics::{Counters, MUST_MOVE},
     options::Options,
     process::Kind,
-    recovery, redis_down,
-    verify,
+    recovery, redis_down, verify,
 };
 
 /// An orphan is claimed again within this, for 99 of 100.

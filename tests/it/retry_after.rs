@@ -135,3 +135,29 @@ async fn a_provider_that_names_no_time_is_given_one_for_all() {
     }
     assert!(calls(&hive).iter().any(|(_, of)| of.as_deref() == Some(&user)));
 }
+
+#[tokio::test]
+async fn a_question_that_is_refused_while_others_are_answered_holds_up_itself_alone() {
+    let limited = json!({ "name": "limited", "when": { "first_text": "Unlucky" }, "fault": 429 });
+    let hive = TestHive::builder()
+        .script(rules(json!([limited, { "name": "well", "say": "Done." }])))
+        .latency(Duration::from_millis(800))
+        .slots(2)
+        .worker_env("HIVE_CLAUDE_RETRY_SECONDS", "0.02")
+        .worker_env("HIVE_CLAUDE_PARK_SECONDS", "300")
+        .worker_env("HIVE_REPEATS_PERCENT", "10000")
+        .start()
+        .await;
+    let unlucky = hive.post_task(json!({ "title": "Unlucky" })).await;
+    hive.wait_asked(unlucky, 30, 1).await;
+    let other = hive.post_task(json!({ "title": "Lucky" })).await;
+    hive.wait_succeeded(other, 60).await;
+    hive.wait_status(unlucky, 60, "waiting").await;
+    let held: i64 = sqlx::query_scalar("SELECT count(*) FROM provider_models WHERE hold_until IS NOT NULL")
+        .fetch_one(&hive.pool)
+        .await
+        .unwrap();
+    assert_eq!(held, 0, "the model answers");
+    let next = hive.post_task(json!({ "title": "Lucky" })).await;
+    hive.wait_succeeded(next, 60).await;
+}

@@ -213,7 +213,7 @@ impl Activation<'_> {
                     return Ok(None);
                 }
                 tries::Next::Verdict(verdict) => {
-                    gate.given_up(&question.model, &error).await;
+                    gate.given_up(&question.model, &error, tries.elapsed()).await;
                     return Ok(Some(self.settled(verdict, detail)));
                 }
             };

@@ -59,6 +59,8 @@ struct Own {
     held_until: Option<Instant>,
     /// Since when that lies in Postgres too.
     hold_written: Option<Instant>,
+    /// When a call of it was last answered.
+    answered: Option<Instant>,
     /// The limits that were last written down.
     learned: [u64; 3],
 }

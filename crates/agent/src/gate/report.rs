@@ -26,7 +26,12 @@ impl Gate {
     pub(crate) async fn answered(&self, permit: Permit, task: TaskId, reply: &Reply) {
         self.inner.refusals().answered(task);
         let charged = counted(&reply.usage);
-        self.inner.own().entry(permit.model.clone()).or_default().estimate.learn(permit.bytes, charged);
+        {
+            let mut own = self.inner.own();
+            let own = own.entry(permit.model.clone()).or_default();
+            own.estimate.learn(permit.bytes, charged);
+            own.answered = Some(Instant::now());
+        }
         self.inner.settle(&permit, charged, &reply.rate_limits, Ended::Answered, "").await;
         if self.inner.view.is_limited_unnamed(&permit.model)
             && let Err(error) = self.inner.store.forget_unnamed_limits(&self.inner.key, &permit.model).await
@@ -35,13 +40,18 @@ impl Gate {
         }
     }
 
-    /// After the last try of a question. A provider that refuses for its rate and names no time is given one, for all: each
-    /// task would ask as often again.
-    pub(crate) async fn given_up(&self, model: &str, error: &Error) {
+    /// After the last try of a question that was first asked so long ago. A provider that refuses for its rate and names no
+    /// time is given one, for all: each task would ask as often again. Not when it answered others meanwhile: one
+    /// question that is out of luck holds up itself alone.
+    pub(crate) async fn given_up(&self, model: &str, error: &Error, asked_for: Duration) {
         if !is_unnamed_limit(error) {
             return;
         }
         let (inner, model) = (&self.inner, limit_name(model));
+        let answered = inner.own().get(model).and_then(|own| own.answered);
+        if answered.is_some_and(|answered| answered.elapsed() < asked_for) {
+            return;
+        }
         let held =
             inner.store.hold_model_unnamed(&inner.key, model, inner.policy.unnamed_hold, LONGEST_UNNAMED);
         match held.await {
