@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     fire::{Fire, LEAST_KILLS},
     fleet::{Fleet, SLOTS},
     ledger,
-    metrics::{Counters, MUST_MOVE},
+    metrics::MUST_MOVE,
     options::Options,
     process::Kind,
     recovery, redis_down, verify,
