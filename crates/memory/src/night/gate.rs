@@ -159,3 +159,70 @@ fn ask(
     });
     asked.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use hive_domain::{ProjectId, TrustClass};
+
+    use super::*;
+
+    const OWNER: MemoryOwner = MemoryOwner::Project(ProjectId::DEFAULT);
+
+    fn entry(content: &str) -> FeedEntry {
+        FeedEntry {
+            id: ContextId::new(),
+            owner: OWNER,
+            parent: None,
+            follows: None,
+            kind: "fact".to_owned(),
+            title: String::new(),
+            content: content.to_owned(),
+            trust: TrustClass::Agent,
+            valid_from: DateTime::UNIX_EPOCH,
+            valid_to: None,
+            recorded_at: DateTime::UNIX_EPOCH,
+            born: None,
+            died: None,
+            importance: 0.5,
+            pinned: true,
+            recalled: None,
+            vectors: Vec::new(),
+        }
+    }
+
+    /// The question for the first entry, which a night retired for the second one.
+    fn asked(old: &str, new: &str, is_overtaken: bool) -> (bool, bool) {
+        let version = MemoryVersionId::new();
+        let (mut old, mut new) = (entry(old), entry(new));
+        old.died = Some(version);
+        new.born = Some(version);
+        let (heirs, overtaken) = ([(old.id, new.id)], if is_overtaken { vec![old.id] } else { Vec::new() });
+        let probe = NightProbe { question: "billing owner".to_owned(), evidence: old.id };
+        let entries = [old, new];
+        let gate = Gate {
+            owner: OWNER,
+            version,
+            entries: &entries,
+            heirs: &heirs,
+            overtaken: &overtaken,
+            dimensions: 1,
+            at: DateTime::UNIX_EPOCH + chrono::TimeDelta::days(1),
+        };
+        score(&gate, &[probe], &[])[0]
+    }
+
+    #[test]
+    fn what_stands_for_an_entry_answers_for_it_only_if_it_holds_what_that_said() {
+        let said = "The billing owner is Alice since 2024";
+        assert_eq!(asked(said, "Since 2024 Alice is the billing owner", false), (true, true));
+        assert_eq!(asked(said, "The billing owner is Alice", false), (true, false), "a number is lost");
+        assert_eq!(asked(said, "The billing owner since 2024 is known", false), (true, false), "a name is");
+        assert_eq!(asked(said, "Tea is at four", false), (true, false));
+        assert_eq!(
+            asked(said, "The billing owner is Bob since 2025", true),
+            (true, true),
+            "it was overtaken"
+        );
+        assert_eq!(asked(said, "Tea is at four", true), (true, true), "and needs no answer");
+    }
+}
