@@ -8,7 +8,7 @@ use crate::bed::{Bed, outcome};
 
 async fn lived_through(bed: &Bed) -> TaskId {
     let task = bed.enqueue().await;
-    bed.settle(task, &outcome("succeed")).await;
+    bed.settle(task, &outcome("done")).await;
     bed.execute(&format!(
         "UPDATE tasks SET assigned_agent_id = '{}', next_seq = 5 WHERE id = '{task}'",
         bed.agent

@@ -23,7 +23,7 @@ async fn many_nights() -> Bed {
          SELECT gen_random_uuid(), n.id, 'merge', 'merged', CASE WHEN c.k % 2 = 0 THEN c.id END, ARRAY[c.id], '{1}',
                 ARRAY[c.id], '{1}', 'a test'
          FROM (SELECT id, row_number() OVER (ORDER BY id) AS k FROM contexts) AS c
-         JOIN (SELECT id, row_number() OVER (ORDER BY id) AS k FROM sleep_cycles) AS n ON n.k = c.k % 401 + 1;
+         JOIN (SELECT id, row_number() OVER (ORDER BY id) AS k FROM sleep_cycles) AS n ON n.k = c.k % 401 + 1 ORDER BY n.id;
          INSERT INTO context_sources (context_id, source_id)
          SELECT a.id, b.id FROM (SELECT id, row_number() OVER (ORDER BY id) AS k FROM contexts) AS a
          JOIN (SELECT id, row_number() OVER (ORDER BY id) AS k FROM contexts) AS b ON b.k = a.k + 1;
