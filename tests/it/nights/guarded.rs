@@ -65,8 +65,8 @@ async fn merges_that_would_lose_a_number_a_name_or_a_negation_are_refused() {
 async fn what_merely_came_later_overtakes_nothing() {
     let hive = hive("night_wrong_updates").await;
     for (nth, content) in [
-        "The billing owner of Acme is Alice",
-        "The billing owner of Globex is Bob",
+        "The invoice reviewer and billing owner of Acme is Alice",
+        "The invoice reviewer and billing owner of Globex is Bob",
         "The invoices service listens on port 8080",
         "The orders service listens on port 9090",
         "Server alpha-1 has 64 GB of memory",
