@@ -46,7 +46,10 @@ impl Once {
                      UNION ALL SELECT unnest(retired || sources) FROM sleep_changes
                                WHERE (sources @> ARRAY[said.id] OR retired @> ARRAY[said.id]) AND born IS NULL
                                  AND kind = 'merged') AS near (id)
-                 JOIN contexts drawn ON drawn.id = near.id JOIN contexts other ON other.lineage = drawn.lineage
+                 -- Each by itself: how many there are is not to be guessed, and a guess of many would read all entries.
+                 CROSS JOIN LATERAL (
+                     SELECT o.id FROM contexts o
+                     WHERE o.lineage = (SELECT d.lineage FROM contexts d WHERE d.id = near.id) OFFSET 0) AS other
              )
              SELECT id, title, content, locked FROM contexts
              WHERE id IN (SELECT id FROM said)

@@ -160,8 +160,8 @@ async fn leave_out(connection: &mut PgConnection, cycle: &SleepCycle) -> Result<
                    OR EXISTS (
                        SELECT FROM contexts c JOIN memory_versions v ON v.id = c.born_version
                        WHERE c.id = ANY(s.sources) AND v.id <> $2 AND v.state <> 'active')
-                   OR s.born IS NOT NULL AND s.kind NOT IN ('refused', 'dropped') AND NOT EXISTS (
-                       SELECT FROM contexts c WHERE c.id = s.born))
+                   OR s.born IS NOT NULL AND s.kind NOT IN ('refused', 'dropped')
+                      AND (SELECT c.id FROM contexts c WHERE c.id = s.born) IS NULL)
                UNION
                SELECT s.id, s.born FROM sleep_changes s, stale
                WHERE s.cycle_id = $1 AND stale.born IS NOT NULL
