@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hive_domain::{CyclePhase, TrustClass};
+use hive_domain::{ContextId, CyclePhase, TrustClass};
 use hive_memory::night::{
     Excerpt, Wording, ask_for_facts, excerpts_of_entry, excerpts_of_steps, extract, probes, text_of,
 };
@@ -150,7 +150,7 @@ fn excerpts_in(given: &Value) -> Option<Vec<Excerpt>> {
 
 /// The task or the entry that an excerpt is of.
 fn subject_of(excerpt: &Excerpt) -> Option<Uuid> {
-    excerpt.origin.map(|(task, ..)| task.uuid()).or(excerpt.entry.map(|entry| entry.uuid()))
+    excerpt.origin.map(|(task, ..)| task.uuid()).or(excerpt.entry.map(ContextId::uuid))
 }
 
 fn subjects_of(excerpts: &[Excerpt]) -> Vec<Uuid> {

@@ -152,7 +152,8 @@ fn careless_updates(given: &[Given], words: &[Words]) -> Value {
         let near = later.filter(|new| words[old].shared(&words[*new]) >= CARELESS);
         match near.min_by_key(|new| &given[*new].since) {
             Some(new) => {
-                updates.push(json!({ "old": given[old].id, "new": given[new].id, "reason": "it came later" }))
+                updates
+                    .push(json!({ "old": given[old].id, "new": given[new].id, "reason": "it came later" }));
             }
             None => kept.push(json!(given[old].id)),
         }
