@@ -188,8 +188,10 @@ mod tests {
         assert_eq!(sorted["same"][0]["ids"], json!([1, 2]));
         assert_eq!((&sorted["updates"][0]["old"], &sorted["updates"][0]["new"]), (&json!(3), &json!(4)));
         assert_eq!(sorted["kept"], json!([4, 5]));
-        let wrong =
-            facts(&["The invoice reviewer of Acme is Alice", "The invoice reviewer of Globex is Bob"]);
+        let wrong = facts(&[
+            "The invoice reviewer and billing owner of Acme is Alice",
+            "The invoice reviewer and billing owner of Globex is Bob",
+        ]);
         let updates = &sort(&wrong, Manner::WrongUpdates)["updates"];
         assert_eq!(sort(&wrong, Manner::Good)["updates"], json!([]));
         assert_eq!((&updates[0]["old"], &updates[0]["new"]), (&json!(1), &json!(2)));
