@@ -20,6 +20,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::meter;
 
@@ -51,8 +52,8 @@ enum Step {
     Next,
     /// It goes on after this time.
     Later(Duration),
-    /// Its model's answer cannot be taken.
-    Failed(String),
+    /// Its model's answer cannot be taken; the tasks and entries that it is about, if these are to blame.
+    Failed(String, Vec<Uuid>),
 }
 
 /// A night and the time that is left of it.
@@ -100,9 +101,7 @@ impl Nights {
                     turn.abort();
                     // Only when it has ended nothing more is written under the lease; then another worker need not wait.
                     drop((&mut turn).await);
-                    if let Err(error) = self.store.hand_back_cycle(id, (&worker, epoch), Duration::ZERO).await {
-                        tracing::debug!("the lease of a night ends by itself: {error}");
-                    }
+                    self.hand_back(id, (&worker, epoch), Duration::ZERO).await;
                 }
                 ended = &mut turn => match ended {
                     Ok(Ok(())) => {}
@@ -111,9 +110,22 @@ impl Nights {
                 },
                 () = self.lose(id, &worker, epoch) => {
                     turn.abort();
+                    drop((&mut turn).await);
                     tracing::warn!(cycle.id = %id, "The lease of a night is lost; whoever holds it now goes on");
+                    // If it was only slow to be renewed, the night has lost no worker.
+                    self.hand_back(id, (&worker, epoch), AFTER_FAILURE).await;
                 }
             }
+        }
+    }
+
+    /// Gives up a lease, if it is still held.
+    async fn hand_back(&self, id: hive_domain::CycleId, lease: (&str, i64), after: Duration) {
+        let given = tokio::time::timeout(RENEW_EVERY, self.store.hand_back_cycle(id, lease, after));
+        match given.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!("the lease of a night ends by itself: {error}"),
+            Err(_) => tracing::debug!("the lease of a night ends by itself: Postgres does not answer"),
         }
     }
 
@@ -137,7 +149,7 @@ impl Nights {
             match self.phase(&course, phase).await {
                 Ok(Step::Next) => {}
                 Ok(Step::Later(after)) => return self.store.leave_cycle(course.lease, after).await,
-                Ok(Step::Failed(why)) => return self.fail(course.lease, &why).await,
+                Ok(Step::Failed(why, over)) => return self.fail(course.lease, &why, &over).await,
                 Err(error) if error.is_unavailable() => {
                     tracing::debug!("a phase of a night is done again: {error}");
                     return self.store.leave_cycle(course.lease, AFTER_FAILURE).await;
@@ -148,7 +160,7 @@ impl Nights {
                 }
                 Err(error) => {
                     let why = format!("the phase {phase} could not be done: {error}");
-                    return self.fail(course.lease, &why).await;
+                    return self.fail(course.lease, &why, &[]).await;
                 }
             }
             tracing::info!(cycle.id = %course.lease.cycle.id, "A night has done the phase {phase}");
@@ -184,9 +196,9 @@ impl Nights {
         self.done(course, phase, &end).await
     }
 
-    async fn fail(&self, lease: CycleLease, why: &str) -> hive_store::Result<()> {
+    async fn fail(&self, lease: CycleLease, why: &str, over: &[Uuid]) -> hive_store::Result<()> {
         let id = lease.cycle.id;
-        let ended = self.store.fail_cycle(lease, why).await?;
+        let ended = self.store.fail_cycle(lease, why, over).await?;
         meter::night(ended.state.as_str());
         tracing::warn!(cycle.id = %id, "A night failed, and changed nothing: {why}");
         Ok(())
@@ -208,6 +220,6 @@ fn boundary(phase: CyclePhase) {
 }
 
 /// The words for an answer that cannot be taken.
-fn flawed(phase: CyclePhase, flaw: &Flaw) -> Step {
-    Step::Failed(format!("{phase}: {flaw}"))
+fn flawed(phase: CyclePhase, flaw: &Flaw, over: Vec<Uuid>) -> Step {
+    Step::Failed(format!("{phase}: {flaw}"), over)
 }

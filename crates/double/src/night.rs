@@ -28,6 +28,8 @@ pub(crate) enum Manner {
     HalfLost,
     /// Also merges what differs in numbers and negations, and what merely shares words.
     WrongMerges,
+    /// Takes the later of two facts that share words for an update of the earlier one, whatever they are about.
+    WrongUpdates,
     /// Draws many facts of the same words.
     Flood,
 }
@@ -57,7 +59,7 @@ pub(crate) fn answer(conversation: &Conversation<'_>, manner: Manner) -> Option<
         Manner::SchemaInvalid => value = serde_json::json!({ "groups": value }),
         Manner::HalfLost => halve(&mut value),
         Manner::Truncated => answer.stop_reason = Some("max_tokens".to_owned()),
-        Manner::Good | Manner::WrongMerges | Manner::Flood => {}
+        Manner::Good | Manner::WrongMerges | Manner::WrongUpdates | Manner::Flood => {}
     }
     let mut said = value.to_string();
     if manner == Manner::Truncated {

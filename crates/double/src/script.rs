@@ -101,8 +101,8 @@ pub enum ScriptError {
 ///     mode: obedient                    # or hijacked, looping, refusing, slow, cutting: fills in what the rule
 ///                                       #   leaves open; orders are `call NAME {…}` in texts of users or results;
 ///                                       #   or night, night_schema_invalid, night_truncated, night_empty,
-///                                       #   night_half_lost, night_wrong_merges, night_flood: how a memory is
-///                                       #   consolidated
+///                                       #   night_half_lost, night_wrong_merges, night_wrong_updates, night_flood: how
+///                                       #   a memory is consolidated
 ///     fault: 529                        # or spend_limit, { status, error_type, error_code, message, retry_after,
 ///                                       #   should_retry, headers }, { cut_after_events: 3 }, { cut_in_event: 3 },
 ///                                       #   cut_before_headers, { error_event: {…} }, { stall_after_events: 3 },

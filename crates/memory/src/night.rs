@@ -49,7 +49,7 @@ fn refused(items: &[&NightItem], why: &str) -> NightChange {
         kind: ChangeKind::Refused,
         born: None,
         retired: Vec::new(),
-        sources: items.iter().map(|item| item.id).collect(),
+        sources: items.iter().map(|item| (item.id, item.version)).collect(),
         reason: why.to_owned(),
     }
 }

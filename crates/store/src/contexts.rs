@@ -8,7 +8,7 @@ mod propose;
 mod put;
 mod redact;
 mod remember;
-mod uses;
+pub(crate) mod uses;
 pub(crate) mod vectors;
 pub(crate) mod versions;
 
@@ -145,7 +145,8 @@ macro_rules! select_contexts {
                           AS "sources!",
                       c.source_gone, c.valid_from, c.valid_to, c.recorded_at, c.superseded_by, c.born_version,
                       c.died_version, c.importance, c.pinned, c.locked, c.redacted_at,
-                      COALESCE(u.recalled, 0) AS "recalled!", u.recalled_at AS "recalled_at?", c.version
+                      COALESCE(u.recalled, 0) AS "recalled!",
+                      CASE WHEN u.recalled > 0 THEN u.recalled_at END AS "recalled_at?", c.version
                FROM contexts c LEFT JOIN context_uses u ON u.context_id = c.id "# + $tail
             $(, $argument)*
         )

@@ -5,10 +5,12 @@ mod begin;
 mod changes;
 mod diff;
 mod end;
+mod gate;
 mod lease;
 mod material;
 mod phases;
 mod read;
+mod readings;
 mod rollback;
 
 use chrono::{DateTime, Utc};
@@ -21,10 +23,12 @@ pub use begin::{Begun, NewCycle};
 pub use changes::{ChangeKind, NightChange, NightEntry};
 pub use diff::{CHANGE_KINDS, CycleChange, EntryText, ShownEntry};
 pub use end::GateFinding;
+pub use gate::NightProbe;
 pub use lease::CycleLease;
-pub use material::{NightItem, NightProbe};
+pub use material::NightItem;
 pub use phases::{NightAnswer, NightRequest, PhaseEnd};
 pub use read::CycleFilter;
+pub use readings::GIVEN_UP_AFTER;
 pub use rollback::{RollbackConflict, RollbackObstacle, RollbackWish, RolledBack};
 
 /// A night as it stands.

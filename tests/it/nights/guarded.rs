@@ -62,6 +62,34 @@ async fn merges_that_would_lose_a_number_a_name_or_a_negation_are_refused() {
 }
 
 #[tokio::test]
+async fn what_merely_came_later_overtakes_nothing() {
+    let hive = hive("night_wrong_updates").await;
+    for (nth, content) in [
+        "The invoice reviewer and billing owner of Acme is Alice",
+        "The invoice reviewer and billing owner of Globex is Bob",
+        "The invoices service listens on port 8080",
+        "The orders service listens on port 9090",
+        "Server alpha-1 has 64 GB of memory",
+        "Server alpha-2 has 16 GB of memory",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let since = format!("2026-02-{:02}T00:00:00Z", nth + 1);
+        store(&hive, json!({ "content": content, "valid_from": since })).await;
+    }
+    embedded(&hive).await;
+    let start = export(&hive).await;
+    let cycle = sleep_through(&hive, json!({}), "completed").await;
+    assert_eq!(export(&hive).await, start);
+    let counts = &cycle["counts"];
+    assert_eq!((&counts["superseded"], &counts["refused"]), (&json!(0), &json!(3)), "{cycle:#}");
+    let said = diff(&hive, cycle["id"].as_str().unwrap()).await;
+    let refused = said.iter().filter(|change| change["kind"] == "refused");
+    assert!(refused.clone().all(|change| change["reason"].as_str().unwrap().starts_with("not superseded")));
+}
+
+#[tokio::test]
 async fn a_night_keeps_to_its_tokens_and_says_what_it_skipped() {
     let hive = hive("night").await;
     facts(

@@ -1,10 +1,12 @@
 //! The first phase: facts from what the owner lived through since its last night.
 
-use hive_domain::CyclePhase;
+use std::collections::HashMap;
+
+use hive_domain::{ContextId, CyclePhase, TrustClass};
 use hive_memory::night::{
-    Excerpt, ask_for_facts, excerpts_of_entry, excerpts_of_steps, extract, probes, text_of,
+    Excerpt, Wording, ask_for_facts, excerpts_of_entry, excerpts_of_steps, extract, probes, text_of,
 };
-use hive_store::{NightItem, PhaseEnd};
+use hive_store::{GIVEN_UP_AFTER, NightItem, PhaseEnd};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -15,6 +17,8 @@ const PHASE: CyclePhase = CyclePhase::Extract;
 const MOST_TASKS: i64 = 50;
 /// Journal entries of a task that are read.
 const MOST_STEPS: i64 = 1_000;
+/// Journals and entries that nights failed over, of which is known.
+const MOST_FAILED: i64 = 10_000;
 /// Bytes of excerpts that one task brings.
 const MOST_BYTES: usize = 48_000;
 
@@ -23,7 +27,10 @@ impl Nights {
         match self.answers(course, PHASE).await? {
             Answers::Waiting => return Ok(Step::Later(self.look_again())),
             Answers::TooLate => return self.out_of_time(course, PHASE).await,
-            Answers::Lost(why) => return Ok(Step::Failed(why)),
+            Answers::Lost(why, given) => {
+                let over = given.as_ref().and_then(excerpts_in).map(|excerpts| subjects_of(&excerpts));
+                return Ok(Step::Failed(why, over.unwrap_or_default()));
+            }
             Answers::There(answers) => return self.take_facts(course, &answers).await,
             Answers::Unasked => {}
         }
@@ -39,68 +46,189 @@ impl Nights {
         if course.is_over() {
             return self.out_of_time(course, PHASE).await;
         }
-        let (excerpts, read) = self.lived_through(course, &items, &mut end).await?;
-        let requests = ask_for_facts(excerpts);
-        if requests.is_empty() {
-            end.read = read;
-            return self.done(course, PHASE, &end).await;
-        }
-        let of = requests.len();
-        let given = |excerpts: Vec<Excerpt>| json!({ "excerpts": excerpts, "of": of, "tasks": read });
-        let asked = requests.into_iter().map(|(wording, excerpts)| (wording, given(excerpts)));
-        if self.ask(course, PHASE, "requests for facts", asked.collect(), &mut end).await? {
+        let (excerpts, subjects) = self.lived_through(course, &items, &mut end).await?;
+        let requests = self.requests(course, excerpts, &mut end).await?;
+        // What brings nothing to ask about is read.
+        end.read = read_to_the_end(&subjects, &[]);
+        let given = |excerpts: Vec<Excerpt>| json!({ "excerpts": excerpts, "subjects": subjects });
+        let asked: Vec<_> =
+            requests.into_iter().map(|(wording, excerpts)| (wording, given(excerpts))).collect();
+        if !asked.is_empty() && self.ask(course, PHASE, "requests for facts", asked, &mut end).await? {
             return Ok(Step::Later(self.look_again()));
         }
         self.done(course, PHASE, &end).await
     }
 
-    /// The excerpts, and the tasks that they are all of.
+    /// The excerpts, and the tasks and entries that they are all of, each with the number of its excerpts.
     async fn lived_through(
         &self,
         course: &Course,
         items: &[NightItem],
         end: &mut PhaseEnd,
-    ) -> hive_store::Result<(Vec<Excerpt>, Vec<Uuid>)> {
+    ) -> hive_store::Result<(Vec<Excerpt>, Vec<(Uuid, usize)>)> {
         let mut tasks = self.store.unread_tasks(&course.lease, MOST_TASKS + 1).await?;
         if i64::try_from(tasks.len()).is_ok_and(|count| count > MOST_TASKS) {
             tasks.pop();
             end.skipped.push(json!({ "phase": PHASE, "what": "journals of later tasks", "count": 1,
                                      "why": "another night reads them" }));
         }
-        let (mut excerpts, mut read) = (Vec::new(), Vec::new());
+        let (mut excerpts, mut subjects, mut cut) = (Vec::new(), Vec::new(), 0);
         for task in tasks {
-            let steps = self.store.steps(task, 0, MOST_STEPS).await?;
-            let mut bytes = 0;
-            excerpts.extend(excerpts_of_steps(task, &steps).into_iter().take_while(|excerpt| {
-                bytes += excerpt.text.len();
-                bytes <= MOST_BYTES
-            }));
-            read.push(task.uuid());
+            let mut steps = self.store.steps(task, 0, MOST_STEPS + 1).await?;
+            let is_longer = i64::try_from(steps.len()).is_ok_and(|count| count > MOST_STEPS);
+            if is_longer {
+                steps.pop();
+            }
+            let (kept, left) = within(excerpts_of_steps(task, &steps), MOST_BYTES);
+            cut += i32::from(left > 0 || is_longer);
+            subjects.push((task.uuid(), kept.len()));
+            excerpts.extend(kept);
+        }
+        if cut > 0 {
+            end.skipped.push(json!({ "phase": PHASE, "what": "parts of journals", "count": cut,
+                                     "why": "they are too long" }));
         }
         let raw = items.iter().filter(|item| item.kind == "episode" && item.is_new);
-        excerpts.extend(raw.filter_map(excerpts_of_entry));
-        Ok((excerpts, read))
+        for excerpt in raw.filter_map(excerpts_of_entry) {
+            subjects.extend(subject_of(&excerpt).map(|subject| (subject, 1)));
+            excerpts.push(excerpt);
+        }
+        Ok((excerpts, subjects))
+    }
+
+    /// The requests about these excerpts. What a night failed over is asked about by itself, so that it is known which of
+    /// them was to blame.
+    async fn requests(
+        &self,
+        course: &Course,
+        excerpts: Vec<Excerpt>,
+        end: &mut PhaseEnd,
+    ) -> hive_store::Result<Vec<(Wording, Vec<Excerpt>)>> {
+        let failed = self.store.failed_over(&course.lease, MOST_FAILED).await?;
+        let given_up = failed.iter().filter(|(_, nights)| *nights >= GIVEN_UP_AFTER).count();
+        if given_up > 0 {
+            end.skipped.push(json!({ "phase": PHASE, "what": "journals and entries", "count": given_up,
+                                     "why": "two nights failed over them" }));
+        }
+        let suspect = |excerpt: &Excerpt| {
+            subject_of(excerpt).filter(|subject| failed.iter().any(|(failed, _)| failed == subject))
+        };
+        let (suspects, others): (Vec<Excerpt>, Vec<Excerpt>) =
+            excerpts.into_iter().partition(|excerpt| suspect(excerpt).is_some());
+        let mut requests = ask_for_facts(others);
+        for of_one in suspects.chunk_by(|a, b| subject_of(a) == subject_of(b)) {
+            requests.extend(ask_for_facts(of_one.to_vec()));
+        }
+        Ok(requests)
     }
 
     async fn take_facts(&self, course: &Course, answers: &[(Value, String)]) -> hive_store::Result<Step> {
-        let mut end = PhaseEnd::default();
+        let (mut end, mut asked) = (PhaseEnd::default(), Vec::new());
         for (given, message) in answers {
-            let Ok(excerpts) = serde_json::from_value::<Vec<Excerpt>>(given["excerpts"].clone()) else {
-                return Ok(Step::Failed(format!("{PHASE}: what was asked cannot be read")));
+            let Some(excerpts) = excerpts_in(given) else {
+                return Ok(Step::Failed(format!("{PHASE}: what was asked cannot be read"), Vec::new()));
             };
-            let text = match text_of(message) {
-                Ok(text) => text,
-                Err(flaw) => return Ok(flawed(PHASE, &flaw)),
-            };
-            match extract(course.lease.cycle.owner, &excerpts, &text) {
+            let drawn = text_of(message).and_then(|text| extract(course.lease.cycle.owner, &excerpts, &text));
+            match drawn {
                 Ok(changes) => end.changes.extend(changes),
-                Err(flaw) => return Ok(flawed(PHASE, &flaw)),
+                Err(flaw) => return Ok(flawed(PHASE, &flaw, subjects_of(&excerpts))),
+            }
+            asked.extend(excerpts);
+        }
+        // What a request was about that is not among them is read another night.
+        let subjects = answers.first().map(|(given, _)| given["subjects"].clone());
+        let subjects: Vec<(Uuid, usize)> =
+            subjects.and_then(|subjects| serde_json::from_value(subjects).ok()).unwrap_or_default();
+        end.read = read_to_the_end(&subjects, &asked);
+        self.done(course, PHASE, &end).await
+    }
+}
+
+fn excerpts_in(given: &Value) -> Option<Vec<Excerpt>> {
+    serde_json::from_value(given["excerpts"].clone()).ok()
+}
+
+/// The task or the entry that an excerpt is of.
+fn subject_of(excerpt: &Excerpt) -> Option<Uuid> {
+    excerpt.origin.map(|(task, ..)| task.uuid()).or(excerpt.entry.map(ContextId::uuid))
+}
+
+fn subjects_of(excerpts: &[Excerpt]) -> Vec<Uuid> {
+    excerpts.iter().filter_map(subject_of).collect()
+}
+
+/// Those of which all excerpts were asked about.
+fn read_to_the_end(subjects: &[(Uuid, usize)], asked: &[Excerpt]) -> Vec<Uuid> {
+    let mut counts: HashMap<Uuid, usize> = HashMap::new();
+    for subject in subjects_of(asked) {
+        *counts.entry(subject).or_default() += 1;
+    }
+    let whole = |(subject, count): &&(Uuid, usize)| counts.get(subject).copied().unwrap_or(0) == *count;
+    subjects.iter().filter(whole).map(|(subject, _)| *subject).collect()
+}
+
+/// As many as fit into so many bytes, in their order, and how many do not: what people and the agent said comes before what
+/// its tools printed.
+fn within(excerpts: Vec<Excerpt>, most: usize) -> (Vec<Excerpt>, usize) {
+    let (mut fits, mut bytes) = (vec![false; excerpts.len()], 0);
+    for of_tools in [false, true] {
+        for (fits, excerpt) in fits.iter_mut().zip(&excerpts) {
+            if (excerpt.trust == TrustClass::External) == of_tools && bytes + excerpt.text.len() <= most {
+                bytes += excerpt.text.len();
+                *fits = true;
             }
         }
-        // Where a request was skipped, its tasks are read again another night; facts that are there already are found so.
-        if answers.first().is_some_and(|(given, _)| given["of"] == answers.len()) {
-            end.read = serde_json::from_value(answers[0].0["tasks"].clone()).unwrap_or_default();
+    }
+    let all = excerpts.len();
+    let kept: Vec<Excerpt> =
+        excerpts.into_iter().zip(fits).filter_map(|(excerpt, fits)| fits.then_some(excerpt)).collect();
+    let left = all - kept.len();
+    (kept, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use hive_domain::TaskId;
+
+    use super::*;
+
+    fn excerpt(task: TaskId, step: i32, trust: TrustClass, text: &str) -> Excerpt {
+        Excerpt {
+            by: "agent".to_owned(),
+            trust,
+            text: text.to_owned(),
+            at: DateTime::UNIX_EPOCH,
+            origin: Some((task, 1, step)),
+            entry: None,
+            version: 0,
         }
-        self.done(course, PHASE, &end).await
+    }
+
+    #[test]
+    fn what_was_asked_about_in_part_is_not_read() {
+        let (one, two, none) = (TaskId::new(), TaskId::new(), TaskId::new());
+        let asked = [
+            excerpt(one, 1, TrustClass::Agent, "a"),
+            excerpt(one, 2, TrustClass::Agent, "b"),
+            excerpt(two, 1, TrustClass::Agent, "c"),
+        ];
+        let subjects = [(one.uuid(), 2), (two.uuid(), 2), (none.uuid(), 0)];
+        assert_eq!(read_to_the_end(&subjects, &asked), [one.uuid(), none.uuid()]);
+        assert_eq!(read_to_the_end(&subjects, &[]), [none.uuid()]);
+    }
+
+    #[test]
+    fn of_a_long_journal_what_was_said_is_kept_before_what_was_printed() {
+        let task = TaskId::new();
+        let journal = vec![
+            excerpt(task, 1, TrustClass::External, "printed first"),
+            excerpt(task, 2, TrustClass::Agent, "a reply"),
+            excerpt(task, 3, TrustClass::External, "short"),
+            excerpt(task, 4, TrustClass::User, "a wish"),
+        ];
+        let (kept, left) = within(journal, 18);
+        let texts: Vec<&str> = kept.iter().map(|excerpt| &*excerpt.text).collect();
+        assert_eq!((&texts[..], left), (&["a reply", "short", "a wish"][..], 1));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hive_domain::{CyclePhase, CycleState};
 use hive_embed::{Config, Embedder, Kind, MINI_LM};
 use hive_memory::night::{Gate, score};
-use hive_store::{EmbeddingModel, GateFinding, NightProbe};
+use hive_store::{CycleLease, EmbeddingModel, FeedEntry, GateFinding, NightProbe};
 use tokio::time::{Instant, sleep};
 
 use super::{AFTER_FAILURE, Course, Nights, boundary};
@@ -15,18 +15,22 @@ use crate::meter;
 const VECTORS_WITHIN: Duration = Duration::from_secs(60);
 /// How often it looks for them.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Entries that are read at a time.
+const PAGE: i64 = 1_000;
+/// How long the gate may be out of reach once the time of the night is over.
+const GRACE: Duration = Duration::from_secs(600);
 
 impl Nights {
     pub(super) async fn publish(&self, course: Course) -> hive_store::Result<()> {
         let id = course.lease.cycle.id;
         let gate = match self.gate(&course).await {
             Ok(gate) => gate,
-            Err(error) if error.is_unavailable() => {
+            Err(error) if error.is_unavailable() && Instant::now() < course.deadline + GRACE => {
                 tracing::debug!("the gate of a night is asked again: {error}");
                 return self.store.leave_cycle(course.lease, AFTER_FAILURE).await;
             }
             Err(error) => {
-                return self.fail(course.lease, &format!("the gate could not be asked: {error}")).await;
+                return self.fail(course.lease, &format!("the gate could not be asked: {error}"), &[]).await;
             }
         };
         boundary(CyclePhase::Publish);
@@ -57,16 +61,18 @@ impl Nights {
         let model = model.unwrap_or_else(|| EmbeddingModel { model: MINI_LM.to_owned(), dims: 0 });
         let probes = self.store.keep_probes(lease, &[]).await?;
         let vectors = self.vectors(&model, &probes).await;
-        let entries = self.store.gate_feed(lease, &model.model).await?;
+        let entries = self.searched(lease, &model.model).await?;
         let heirs = self.store.night_heirs(lease).await?;
+        let overtaken = self.store.night_overtaken(lease).await?;
         let (owner, version, at) = (lease.cycle.owner, lease.cycle.version, self.store.now().await?);
-        let untouched = |entry: &&hive_store::FeedEntry| {
+        let untouched = |entry: &&FeedEntry| {
             entry.born != Some(version) && entry.died != Some(version) && entry.valid_to.is_none()
         };
         let kept = i32::try_from(entries.iter().filter(untouched).count()).unwrap_or(i32::MAX);
         let dimensions = usize::try_from(model.dims).unwrap_or(0).max(1);
         let scored = tokio::task::spawn_blocking(move || {
-            let gate = Gate { owner, version, entries: &entries, heirs: &heirs, dimensions, at };
+            let (entries, heirs, overtaken) = (&entries[..], &heirs[..], &overtaken[..]);
+            let gate = Gate { owner, version, entries, heirs, overtaken, dimensions, at };
             score(&gate, &probes, &vectors)
         });
         let probes = match scored.await {
@@ -74,6 +80,17 @@ impl Nights {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         Ok(GateFinding { probes, kept })
+    }
+
+    /// All that the gate searches, read in pages.
+    async fn searched(&self, lease: &CycleLease, model: &str) -> hive_store::Result<Vec<FeedEntry>> {
+        let (mut entries, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.store.gate_feed(lease, model, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(entries) };
+            after = Some(last.id);
+            entries.extend(page);
+        }
     }
 
     /// The vectors of the questions; none when the memory's vectors are made elsewhere, and the gate goes by words.

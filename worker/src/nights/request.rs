@@ -27,8 +27,8 @@ pub(super) enum Answers {
     TooLate,
     /// All are there, each with its message.
     There(Vec<(Value, String)>),
-    /// One cannot be had.
-    Lost(String),
+    /// One cannot be had; what was given with it, when it is to blame for that.
+    Lost(String, Option<Value>),
 }
 
 impl Nights {
@@ -56,7 +56,9 @@ impl Nights {
                 None if course.is_over() => return Ok(Answers::TooLate),
                 None => {
                     let why = answer.error.unwrap_or_else(|| answer.state.to_string());
-                    return Ok(Answers::Lost(format!("{phase}: the model did not answer: {why}")));
+                    // What is refused will be refused again; what expired or was cancelled may be answered another time.
+                    let given = (answer.state == BatchRequestState::Errored).then_some(answer.given);
+                    return Ok(Answers::Lost(format!("{phase}: the model did not answer: {why}"), given));
                 }
             }
         }

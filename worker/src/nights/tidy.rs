@@ -28,16 +28,18 @@ impl Nights {
         match self.answers(course, PHASE).await? {
             Answers::Waiting => return Ok(Step::Later(self.look_again())),
             Answers::TooLate => return self.out_of_time(course, PHASE).await,
-            Answers::Lost(why) => return Ok(Step::Failed(why)),
+            Answers::Lost(why, _) => return Ok(Step::Failed(why, Vec::new())),
             Answers::There(answers) => {
                 let verdicts = match verdicts(&answers) {
                     Ok(verdicts) => verdicts,
-                    Err(flaw) => return Ok(flawed(PHASE, &flaw)),
+                    Err(flaw) => return Ok(flawed(PHASE, &flaw, Vec::new())),
                 };
+                let asked = verdicts.iter().flat_map(|(asked, _)| &asked.facts);
+                let read = asked.map(|fact| fact.id.uuid()).collect();
                 let items = self.items(course).await?;
                 let changes =
                     verdicts.iter().flat_map(|(asked, verdict)| merge(&items, asked, verdict)).collect();
-                return self.done(course, PHASE, &PhaseEnd { changes, ..PhaseEnd::default() }).await;
+                return self.done(course, PHASE, &PhaseEnd { changes, read, ..PhaseEnd::default() }).await;
             }
             Answers::Unasked => {}
         }
@@ -67,7 +69,7 @@ impl Nights {
         };
         let verdicts = match verdicts(&answers) {
             Ok(verdicts) => verdicts,
-            Err(flaw) => return Ok(flawed(PHASE, &flaw)),
+            Err(flaw) => return Ok(flawed(PHASE, &flaw, Vec::new())),
         };
         let (items, heirs) = (self.items(course).await?, self.store.night_heirs(&course.lease).await?);
         let changes =
@@ -89,8 +91,9 @@ impl Nights {
             let own = |id| lessons.iter().any(|lesson| lesson.id == id && lesson.owner == owner);
             let mut changes = promote(&lessons, project);
             // An agent's night is about what that agent knows, too.
-            changes
-                .retain(|change| owner.agent().is_none() || change.sources.iter().any(|source| own(*source)));
+            changes.retain(|change| {
+                owner.agent().is_none() || change.sources.iter().any(|(source, _)| own(*source))
+            });
             changes
         });
         let changes = changes.await;

@@ -24,8 +24,8 @@ pub struct Deletion {
     flagged: Vec<Uuid>,
 }
 
-/// Deletes an entry for good: its text, its vectors and its history, and what was drawn from nothing else. A mark that
-/// says nothing of it stays.
+/// Deletes an entry for good: its text, its vectors and its history, what was drawn from nothing else, and what a night
+/// retired since the entry says the same. A mark that says nothing of it stays.
 #[utoipa::path(
     delete,
     path = "/api/v1/context/{id}",

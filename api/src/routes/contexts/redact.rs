@@ -23,8 +23,8 @@ pub struct Redaction {
     texts: Vec<String>,
 }
 
-/// Writes over text for good: in the entry, in its history and in what was drawn from it. Vectors of the old text go, and
-/// new ones are made.
+/// Writes over text for good: in the entry, in its history, in what was drawn from it or it was drawn from, and in what a
+/// night retired for it. Vectors of the old text go, and new ones are made.
 #[utoipa::path(
     post,
     path = "/api/v1/context/{id}/redact",

@@ -79,7 +79,7 @@ fn told(conflict: &RollbackConflict) -> FieldError {
         RollbackObstacle::Deleted => (
             "/force",
             format!(
-                "entry {entry}, which sleep cycle {cycle} brought, was deleted; what it was drawn from would come back"
+                "entry {entry}, which sleep cycle {cycle} brought or kept, was deleted; what it stands for would come back"
             ),
         ),
         RollbackObstacle::Gone => (

@@ -89,6 +89,9 @@ pub(super) fn sort(given: &[Given], manner: Manner) -> Value {
         return json!({ "same": [], "updates": [], "kept": all });
     }
     let words: Vec<Words> = given.iter().map(|fact| Words::of(&fact.text)).collect();
+    if manner == Manner::WrongUpdates {
+        return careless_updates(given, &words);
+    }
     let says_the_same = |a: usize, b: usize| {
         let (one, other) = (&words[a], &words[b]);
         if manner == Manner::WrongMerges {
@@ -141,6 +144,23 @@ pub(super) fn sort(given: &[Given], manner: Manner) -> Value {
     json!({ "same": same, "updates": updates, "kept": kept })
 }
 
+/// Each fact is overtaken by the next later one that shares words with it.
+fn careless_updates(given: &[Given], words: &[Words]) -> Value {
+    let (mut updates, mut kept) = (Vec::new(), Vec::new());
+    for old in 0..given.len() {
+        let later = (0..given.len()).filter(|new| given[*new].since > given[old].since);
+        let near = later.filter(|new| words[old].shared(&words[*new]) >= CARELESS);
+        match near.min_by_key(|new| &given[*new].since) {
+            Some(new) => {
+                updates
+                    .push(json!({ "old": given[old].id, "new": given[new].id, "reason": "it came later" }));
+            }
+            None => kept.push(json!(given[old].id)),
+        }
+    }
+    json!({ "same": [], "updates": updates, "kept": kept })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +188,13 @@ mod tests {
         assert_eq!(sorted["same"][0]["ids"], json!([1, 2]));
         assert_eq!((&sorted["updates"][0]["old"], &sorted["updates"][0]["new"]), (&json!(3), &json!(4)));
         assert_eq!(sorted["kept"], json!([4, 5]));
+        let wrong = facts(&[
+            "The invoice reviewer and billing owner of Acme is Alice",
+            "The invoice reviewer and billing owner of Globex is Bob",
+        ]);
+        let updates = &sort(&wrong, Manner::WrongUpdates)["updates"];
+        assert_eq!(sort(&wrong, Manner::Good)["updates"], json!([]));
+        assert_eq!((&updates[0]["old"], &updates[0]["new"]), (&json!(1), &json!(2)));
         let careless = sort(&given, Manner::WrongMerges);
         assert_eq!(careless["same"][1]["ids"], json!([3, 4]));
     }

@@ -52,6 +52,8 @@ pub(super) enum Mode {
     NightWrongMerges,
     /// The same, with many facts of the same words.
     NightFlood,
+    /// The same, taking for an update what merely came later.
+    NightWrongUpdates,
 }
 
 impl Mode {
@@ -106,6 +108,7 @@ impl Mode {
             Self::NightHalfLost => Manner::HalfLost,
             Self::NightWrongMerges => Manner::WrongMerges,
             Self::NightFlood => Manner::Flood,
+            Self::NightWrongUpdates => Manner::WrongUpdates,
             _ => return None,
         })
     }

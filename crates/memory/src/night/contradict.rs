@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hive_domain::{ContextId, TrustClass};
+use hive_domain::ContextId;
 use hive_store::{ChangeKind, NightChange, NightEntry, NightItem};
 
 use super::{Asked, Update, Verdict, marks::Marks, refused};
@@ -63,7 +63,7 @@ fn one(
         kind: ChangeKind::Superseded,
         born: Some(born),
         retired: vec![(old.id, old.version)],
-        sources: vec![old.id],
+        sources: vec![(old.id, old.version), (new.id, new.version)],
         reason: format!("overtaken by {}: {}", new.id, update.reason),
     })
 }
@@ -81,15 +81,45 @@ fn objection(analyser: &Analyser, old: &NightItem, new: &NightItem, near: bool) 
     if old.valid_from >= new.valid_from {
         return Some("the one that is to be overtaken is not the older one".to_owned());
     }
-    if new.trust < old.trust && old.trust >= TrustClass::User {
-        return Some("what a person said is not overtaken by what is believed less".to_owned());
+    if new.trust < old.trust {
+        return Some("it is believed more than what is to overtake it".to_owned());
     }
     let (before, after) = (super::words_of(old), super::words_of(new));
     let (a, b) = (Marks::of(analyser, &before), Marks::of(analyser, &after));
     if a.clash(&b).is_none() && a.terms == b.terms {
         return Some("they say the same".to_owned());
     }
-    (is_about_others(&before, &after)).then(|| "they give the same value to different things".to_owned())
+    if is_about_others(&before, &after) {
+        return Some("they give the same value to different things".to_owned());
+    }
+    differs_in_more_than_a_value(analyser, (&before, &a), (&after, &b))
+}
+
+/// What besides the one value that was overtaken sets them apart: another number, id or name, or, where each has words of
+/// its own, more than one of them. Then it may be another thing that they speak of.
+fn differs_in_more_than_a_value(
+    analyser: &Analyser,
+    (before, a): (&str, &Marks),
+    (after, b): (&str, &Marks),
+) -> Option<String> {
+    let (own, others) = (apart(analyser, before, b), apart(analyser, after, a));
+    for (words, text, within) in [(&own, before, b), (&others, after, a)] {
+        let begins = |word: &str| text.trim_start().starts_with(word);
+        let mut marked = words.iter().filter(|word| within.lacks_mark(analyser, word, begins(word)));
+        if let (Some(one), Some(other)) = (marked.next(), marked.next()) {
+            return Some(format!("they differ in {one:?} and in {other:?}, which are two things"));
+        }
+    }
+    match (&own[..], &others[..]) {
+        ([_, second, ..], [_, _, ..]) => Some(format!("they differ in more than a value, as in {second:?}")),
+        _ => None,
+    }
+}
+
+/// Words of a text that another one lacks, in their order.
+fn apart<'a>(analyser: &Analyser, text: &'a str, other: &Marks) -> Vec<&'a str> {
+    let words = text.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
+    words.filter(|word| analyser.terms(word).iter().any(|term| !other.has(term))).collect()
 }
 
 /// Whether the texts differ in what they are about, and agree in the number that they end with.
@@ -107,6 +137,36 @@ fn is_about_others(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn apart_in(a: &str, b: &str) -> Option<String> {
+        let analyser = Analyser::default();
+        let (of_a, of_b) = (Marks::of(&analyser, a), Marks::of(&analyser, b));
+        differs_in_more_than_a_value(&analyser, (a, &of_a), (b, &of_b))
+    }
+
+    #[test]
+    fn one_value_may_change_and_nothing_besides() {
+        for (a, b) in [
+            ("The orders queue holds 500 entries", "The orders queue holds 900 entries"),
+            ("The release branch is called trunk", "The release branch is called harvest"),
+            ("The billing owner is Alice", "The billing owner is Bob"),
+            ("The deploy script lives in tools/ship.sh", "The deploy script lives in tools/launch.sh"),
+            ("The queue holds 500 entries", "Currently the queue holds 900 entries"),
+            ("The cache is shared by all workers", "The cache is not shared by all workers"),
+            ("The main database runs on Postgres 15.2", "The main database runs on Postgres 17"),
+        ] {
+            assert_eq!(apart_in(a, b), None, "{a} / {b}");
+        }
+        for (a, b) in [
+            ("The invoices service listens on 8080", "The orders service listens on 9090"),
+            ("The billing owner of Acme is Alice", "The billing owner of Globex is Bob"),
+            ("Server alpha-1 has 64 GB", "Server alpha-2 has 16 GB"),
+            ("The queue holds 500 entries", "The queue of Acme holds 900 entries"),
+            ("The amber anvil belongs to the blue team", "The brisk anvil belongs to the red team"),
+        ] {
+            assert!(apart_in(a, b).is_some(), "{a} / {b}");
+        }
+    }
 
     #[test]
     fn a_value_of_two_things_is_no_update() {

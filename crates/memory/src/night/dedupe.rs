@@ -6,7 +6,8 @@ use hive_domain::ContextId;
 use hive_store::{ChangeKind, NightChange, NightItem};
 
 /// Entries of one owner that say the same but for case, spaces and the punctuation around words. The one that stays is a
-/// pinned or locked one, else the one that is believed most, else the oldest; nothing about it changes.
+/// pinned or locked one, else the one that is believed most, else the oldest, which is as fresh then
+/// as the freshest of them; nothing else about it changes.
 #[must_use]
 pub fn dedupe(items: &[NightItem]) -> Vec<NightChange> {
     let mut alike: BTreeMap<(String, Option<ContextId>, String), Vec<&NightItem>> = BTreeMap::new();
@@ -25,7 +26,7 @@ pub fn dedupe(items: &[NightItem]) -> Vec<NightChange> {
                 kind: ChangeKind::Merged,
                 born: None,
                 retired,
-                sources: vec![stays.id],
+                sources: vec![(stays.id, stays.version)],
                 reason: "they say the same in the same words".to_owned(),
             });
         }

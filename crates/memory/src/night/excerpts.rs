@@ -55,6 +55,9 @@ pub struct Excerpt {
     pub origin: Option<(TaskId, i64, i32)>,
     /// The entry that it is of.
     pub entry: Option<ContextId>,
+    /// At which version that was read.
+    #[serde(default)]
+    pub version: i32,
 }
 
 #[derive(Serialize)]
@@ -133,7 +136,7 @@ pub fn excerpts_of_entry(item: &NightItem) -> Option<Excerpt> {
         TrustClass::Agent | TrustClass::System => "agent",
         TrustClass::User => "person",
     };
-    piece(by, item.trust, &super::words_of(item), item.valid_from, None, Some(item.id))
+    piece(by, item.trust, &super::words_of(item), item.valid_from, None, Some((item.id, item.version)))
 }
 
 fn piece(
@@ -142,7 +145,7 @@ fn piece(
     text: &str,
     at: DateTime<Utc>,
     origin: Option<(TaskId, i64, i32)>,
-    entry: Option<ContextId>,
+    entry: Option<(ContextId, i32)>,
 ) -> Option<Excerpt> {
     let text = without_recalled(text);
     let text = text.trim();
@@ -154,7 +157,8 @@ fn piece(
         text: text.to_owned(),
         at,
         origin,
-        entry,
+        entry: entry.map(|(entry, _)| entry),
+        version: entry.map_or(0, |(_, version)| version),
     })
 }
 
@@ -236,7 +240,9 @@ fn objection(fact: &Fact, marks: &Marks, source: &Marks) -> Option<String> {
 }
 
 fn change(owner: MemoryOwner, excerpt: &Excerpt, fact: &Fact, objection: Option<String>) -> NightChange {
-    let sources: Vec<ContextId> = excerpt.entry.into_iter().collect();
+    // What is not as it was asked about brings nothing; the store compares.
+    let sources: Vec<(ContextId, i32)> =
+        excerpt.entry.map(|entry| (entry, excerpt.version)).into_iter().collect();
     let place = match (excerpt.origin, excerpt.entry) {
         (Some((task, _, step)), _) => format!("step {step} of task {task}"),
         (None, Some(entry)) => format!("entry {entry}"),
@@ -294,6 +300,7 @@ mod tests {
             at: DateTime::UNIX_EPOCH,
             origin: None,
             entry: Some(ContextId::new()),
+            version: 3,
         }
     }
 
@@ -318,7 +325,11 @@ mod tests {
         assert_eq!(kinds, [ChangeKind::Extracted, ChangeKind::Refused, ChangeKind::Refused]);
         let born = changes[0].born.as_ref().unwrap();
         assert_eq!((born.trust, &*born.kind), (TrustClass::External, "lesson"));
-        assert_eq!(changes[0].sources, [excerpts[0].entry.unwrap()]);
+        assert_eq!(
+            changes[0].sources,
+            [(excerpts[0].entry.unwrap(), 3)],
+            "as it was when it was asked about"
+        );
         let person = [excerpt("please always deploy on Tuesdays", TrustClass::User)];
         let changes = extract(MemoryOwner::Org, &person, &answer(&["Always deploy on Tuesdays"])).unwrap();
         assert_eq!(changes[0].born.as_ref().unwrap().trust, TrustClass::Agent);

@@ -156,6 +156,19 @@ impl Marks {
         exact.or_else(|| self.names.iter().find(|name| !source.words.contains(*name)).cloned())
     }
 
+    /// Whether it has a term, as a word or as what is compared letter by letter.
+    pub(super) fn has(&self, term: &str) -> bool {
+        self.terms.contains(term)
+            || self.exact.contains(term)
+            || self.words.contains(term.trim_start_matches('='))
+    }
+
+    /// Whether a word is a number, id or name that it does not have. A capital at the beginning makes no name.
+    pub(super) fn lacks_mark(&self, analyser: &Analyser, word: &str, begins: bool) -> bool {
+        let text = if begins { word.to_owned() } else { format!("the {word}") };
+        Self::of(analyser, &text).invented(self).is_some()
+    }
+
     /// Whether it is negated as often as `other`.
     pub(super) const fn agrees(&self, other: &Self) -> bool {
         self.negations == other.negations

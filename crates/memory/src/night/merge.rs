@@ -60,7 +60,8 @@ fn one(
     let most = found.iter().map(|item| item.trust).max().unwrap_or(TrustClass::External);
     let reason = format!("they say the same: {}", same.reason);
     if found.iter().any(|item| item.trust < most) {
-        let stay = found.iter().filter(|item| item.trust == most).map(|item| item.id).collect();
+        let stay =
+            found.iter().filter(|item| item.trust == most).map(|item| (item.id, item.version)).collect();
         let go = found.iter().filter(|item| item.trust < most);
         return Some(NightChange {
             kind: ChangeKind::Merged,
@@ -92,7 +93,7 @@ fn one(
         kind: ChangeKind::Merged,
         born: Some(born),
         retired: found.iter().map(|item| (item.id, item.version)).collect(),
-        sources: found.iter().map(|item| item.id).collect(),
+        sources: found.iter().map(|item| (item.id, item.version)).collect(),
         reason,
     })
 }
@@ -126,8 +127,8 @@ fn objection(
     if let Some(invented) = text.invented(&all) {
         return Some(format!("the text for them says {invented:?}, which none of them does"));
     }
-    if let Some(lost) = all.exact.difference(&text.exact).next() {
-        return Some(format!("the text for them loses {:?}", lost.trim_start_matches('=')));
+    if let Some(lost) = all.invented(text) {
+        return Some(format!("the text for them loses {lost:?}"));
     }
     if !text.agrees(&marks[0]) {
         return Some("the text for them is negated in another way".to_owned());

@@ -95,7 +95,7 @@ fn rise(group: &[&(&NightItem, Marks)], agents: &BTreeSet<AgentId>, project: Pro
         kind: ChangeKind::Promoted,
         born: Some(born),
         retired: Vec::new(),
-        sources: items.iter().map(|item| item.id).collect(),
+        sources: items.iter().map(|item| (item.id, item.version)).collect(),
         reason: format!("{} agents learnt it by themselves", agents.len()),
     }
 }

@@ -79,14 +79,17 @@ fn a_merge_names_its_sources_and_lifts_no_trust() {
     let changes = merge(&items, &asked(&items), &same(&[1, 2], text));
     let born = changes[0].born.as_ref().unwrap();
     assert_eq!((&*born.content, born.trust, born.valid_from), (text, TrustClass::User, time(1)));
-    assert_eq!(changes[0].sources, [items[0].id, items[1].id]);
+    assert_eq!(changes[0].sources, [(items[0].id, 1), (items[1].id, 1)]);
     assert_eq!(changes[0].retired, [(items[0].id, 1), (items[1].id, 1)]);
     // Believed differently: the one that is believed most stands as it is.
     let mut mixed = items.clone();
     mixed[1].trust = TrustClass::External;
     let changes = merge(&mixed, &asked(&mixed), &same(&[1, 2], text));
     assert!(changes[0].born.is_none());
-    assert_eq!((&changes[0].sources, &changes[0].retired), (&vec![mixed[0].id], &vec![(mixed[1].id, 1)]));
+    assert_eq!(
+        (&changes[0].sources, &changes[0].retired),
+        (&vec![(mixed[0].id, 1)], &vec![(mixed[1].id, 1)])
+    );
 }
 
 #[test]
@@ -103,6 +106,9 @@ fn a_merge_that_must_not_be_is_refused() {
         let changes = merge(&items, &all, &same(&[1, 2], text));
         assert!(why(&changes[0]).contains(word), "{text}: {changes:?}");
     }
+    let owned = [item("Refunds are reviewed by Alice", 1), item("It is Alice who reviewed refunds", 2)];
+    let nobody = merge(&owned, &asked(&owned), &same(&[1, 2], "Refunds are reviewed"));
+    assert!(why(&nobody[0]).contains("alice"), "{nobody:?}");
     let text = "The shop listens on port 8080";
     let far = Asked { near: BTreeSet::new(), ..all.clone() };
     assert!(why(&merge(&items, &far, &same(&[1, 2], text))[0]).contains("not near"));
@@ -127,13 +133,17 @@ fn what_was_overtaken_is_closed_where_the_later_one_begins() {
     assert_eq!((&closed.content, closed.valid_to), (&items[0].content, Some(time(5))));
     assert_eq!((closed.superseded_by, closed.lineage), (Some(items[1].id), Some(items[0].id)));
     assert_eq!((closed.vectors_of, closed.trust), (Some(items[0].id), TrustClass::User));
+    // Without the later one there is nothing that overtook it.
+    assert_eq!(changes[0].sources, [(items[0].id, 1), (items[1].id, 1)]);
     assert!(why(&contradict(&items, &[], &all, &update(2, 1))[0]).contains("not the older"));
     let mut tied = items.clone();
     tied[1].valid_from = tied[0].valid_from;
     assert!(why(&contradict(&tied, &[], &all, &update(1, 2))[0]).contains("not the older"));
     let mut less = items.clone();
     less[1].trust = TrustClass::External;
-    assert!(why(&contradict(&less, &[], &all, &update(1, 2))[0]).contains("person"));
+    assert!(why(&contradict(&less, &[], &all, &update(1, 2))[0]).contains("believed more"));
+    less[0].trust = TrustClass::Agent;
+    assert!(why(&contradict(&less, &[], &all, &update(1, 2))[0]).contains("believed more"));
     let things = [item("Server alpha-1 has 64 GB", 1), item("Server alpha-2 has 64 GB", 2)];
     assert!(why(&contradict(&things, &[], &asked(&things), &update(1, 2))[0]).contains("different things"));
     // The later one was merged meanwhile.
@@ -186,7 +196,7 @@ fn what_is_pinned_or_locked_is_neither_merged_nor_asked_about_nor_faded() {
     let mut items = [item("Tea is at four", 1), item("tea is at four.", 2), item("Tea is at four!", 3)];
     items[1].guarded = true;
     let changes = dedupe(&items);
-    assert_eq!(changes[0].sources, [items[1].id], "it is the one that stays");
+    assert_eq!(changes[0].sources, [(items[1].id, 1)], "it is the one that stays");
     assert_eq!(changes[0].retired, [(items[0].id, 1), (items[2].id, 1)]);
     let mut pair = [item("The queue holds 500 entries", 1), item("The queue holds 900 entries", 2)];
     assert_eq!(near(&pair).len(), 1);

@@ -1,4 +1,5 @@
-//! Deleting for good: the entry with all that it replaced, its vectors, and what was drawn from nothing else.
+//! Deleting for good: the entry with all that it replaced, its vectors, what was drawn from nothing else, and what a night
+//! retired for it.
 
 use hive_domain::ContextId;
 use sqlx::PgConnection;
@@ -74,8 +75,8 @@ impl Once {
     }
 }
 
-/// All rows that hold what the entry says: what it replaced, what replaced it, and what was drawn from these alone, with
-/// the same of that.
+/// All rows that hold what the entry says: what it replaced, what replaced it, what was drawn from these alone, and what a
+/// published night retired since one of these says the same; with the same of that.
 pub(super) async fn copies(connection: &mut PgConnection, id: ContextId) -> Result<Vec<Uuid>> {
     let mut gone: Vec<Uuid> = sqlx::query_scalar!(
         "SELECT id FROM contexts WHERE lineage = (SELECT lineage FROM contexts WHERE id = $1) ORDER BY id",
@@ -91,8 +92,16 @@ pub(super) async fn copies(connection: &mut PgConnection, id: ContextId) -> Resu
             "SELECT c.id FROM contexts c
              WHERE c.id <> ALL($1) AND c.lineage IN (
                  SELECT d.lineage FROM contexts d
-                 WHERE EXISTS (SELECT FROM context_sources s WHERE s.context_id = d.id AND s.source_id = ANY($1))
-                   AND NOT EXISTS (SELECT FROM context_sources s WHERE s.context_id = d.id AND s.source_id <> ALL($1)))",
+                 WHERE d.id IN (SELECT context_id FROM context_sources WHERE source_id = ANY($1))
+                   AND NOT EXISTS (SELECT FROM context_sources s WHERE s.context_id = d.id AND s.source_id <> ALL($1))
+                 UNION
+                 SELECT d.lineage FROM (
+                     SELECT cycle_id, retired FROM sleep_changes WHERE born = ANY($1) AND kind = 'merged'
+                     UNION
+                     SELECT cycle_id, retired FROM sleep_changes
+                     WHERE sources && $1 AND born IS NULL AND kind = 'merged') AS s
+                 JOIN sleep_cycles n ON n.id = s.cycle_id AND n.state = 'completed'
+                 JOIN contexts d ON d.id = ANY(s.retired) AND d.died_version = n.version_id)",
             &gone
         )
         .fetch_all(&mut *connection)

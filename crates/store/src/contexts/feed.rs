@@ -58,7 +58,7 @@ pub struct FeedEntry {
     pub valid_from: DateTime<Utc>,
     /// Until when it held.
     pub valid_to: Option<DateTime<Utc>>,
-    /// When it was stored.
+    /// When it was stored, or learnt again.
     pub recorded_at: DateTime<Utc>,
     /// The night that brought it.
     pub born: Option<MemoryVersionId>,
@@ -104,8 +104,8 @@ macro_rules! select_feed {
         sqlx::query_as!(
             Row,
             r#"SELECT c.id, c.scope::text AS "scope!", c.project_id, c.session_id, c.agent_id, c.parent_id, c.follows_id,
-                      c.kind, c.title, c.content, c.trust::text AS "trust!", c.valid_from, c.valid_to, c.recorded_at,
-                      c.born_version, c.died_version, c.importance, c.pinned, u.recalled AS "recalled?",
+                      c.kind, c.title, c.content, c.trust::text AS "trust!", c.valid_from, c.valid_to,
+                      greatest(c.recorded_at, u.renewed_at) AS "recorded_at!", c.born_version, c.died_version, c.importance, c.pinned, u.recalled AS "recalled?",
                       u.recalled_at AS "recalled_at?",
                       ARRAY(SELECT vector_send(v.vector) FROM context_vectors v
                             WHERE v.context_id = c.id AND v.model = $1 ORDER BY v.chunk) AS "vectors!"

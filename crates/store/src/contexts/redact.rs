@@ -27,8 +27,9 @@ impl Store {
 }
 
 impl Once {
-    /// Writes over each of `texts` wherever it stands: in the entry, in what it replaced and what replaced it, and in all
-    /// that was drawn from them. Vectors of what stood there go. Returns the entry.
+    /// Writes over each of `texts` wherever it stands: in the entry, in what it replaced and what replaced it, in all that
+    /// was drawn from them and that they were drawn from, and in what a night retired for them. Vectors of what stood
+    /// there go. Returns the entry.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] `context_locked`; [`Error::Invalid`] when none of the texts stands there.
@@ -38,12 +39,25 @@ impl Once {
             "WITH RECURSIVE said AS (
                  SELECT id FROM contexts WHERE lineage = (SELECT lineage FROM contexts WHERE id = $1)
                  UNION
-                 SELECT later.id FROM said JOIN context_sources s ON s.source_id = said.id
-                 JOIN contexts drawn ON drawn.id = s.context_id JOIN contexts later ON later.lineage = drawn.lineage
+                 SELECT other.id FROM said CROSS JOIN LATERAL (
+                     SELECT context_id FROM context_sources WHERE source_id = said.id
+                     UNION ALL SELECT source_id FROM context_sources WHERE context_id = said.id
+                     UNION ALL SELECT unnest(retired) FROM sleep_changes WHERE born = said.id AND kind = 'merged'
+                     UNION ALL SELECT unnest(retired || sources) FROM sleep_changes
+                               WHERE (sources @> ARRAY[said.id] OR retired @> ARRAY[said.id]) AND born IS NULL
+                                 AND kind = 'merged') AS near (id)
+                 -- Each by itself: how many there are is not to be guessed, and a guess of many would read all entries.
+                 CROSS JOIN LATERAL (
+                     SELECT o.id FROM contexts o
+                     WHERE o.lineage = (SELECT d.lineage FROM contexts d WHERE d.id = near.id) OFFSET 0) AS other
              )
-             SELECT id, title, content, locked FROM contexts WHERE id IN (SELECT id FROM said)
+             SELECT id, title, content, locked FROM contexts
+             WHERE id IN (SELECT id FROM said)
+               AND (id = $1 OR EXISTS (SELECT FROM unnest($2::text[]) AS t (part)
+                                       WHERE strpos(title, t.part) > 0 OR strpos(content, t.part) > 0))
              ORDER BY id FOR NO KEY UPDATE",
-            id.uuid()
+            id.uuid(),
+            texts,
         )
         .fetch_all(&mut *connection)
         .await?;
@@ -65,7 +79,7 @@ impl Once {
             write_over(connection, row.id, &title, &content).await?;
         }
         if !met {
-            let message = "none of them stands in the entry or what was drawn from it".to_owned();
+            let message = "none of them stands in the entry or what belongs to it".to_owned();
             return Err(Error::Invalid { field: "/texts", message });
         }
         put::read(connection, id).await

@@ -5,7 +5,7 @@ use hive_domain::{
 };
 use uuid::Uuid;
 
-use super::{Context, ContextChange, NewContext, select_contexts};
+use super::{Context, ContextChange, NewContext, select_contexts, uses};
 use crate::{
     error::{Error, Result},
     pool::Store,
@@ -16,7 +16,7 @@ use crate::{
 pub enum Remembered {
     /// It is an entry of its own now.
     New(ContextId),
-    /// An entry that holds says the very same already.
+    /// An entry that holds says the very same already; it is as fresh as a new one now.
     Known(ContextId),
 }
 
@@ -45,6 +45,9 @@ impl Store {
         held.fetch_optional(&mut *connection).await?.ok_or(Error::Fenced { task, epoch })?;
         let known = known(connection, new, replaces).await?;
         if let Some(known) = known {
+            if known != new.id {
+                uses::renew_now(once.connection()?, known.uuid()).await?;
+            }
             once.commit().await?;
             return Ok(if known == new.id { Remembered::New(known) } else { Remembered::Known(known) });
         }

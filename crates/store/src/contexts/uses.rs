@@ -1,7 +1,8 @@
-//! How often an entry was recalled.
+//! How often an entry was recalled, and when it was learnt again.
 
 use chrono::{DateTime, Utc};
 use hive_domain::ContextId;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{error::Result, pool::Store};
@@ -31,4 +32,40 @@ impl Store {
         .await?;
         Ok(noted.into_iter().map(|row| (row.context_id.into(), row.recalled, row.recalled_at)).collect())
     }
+}
+
+/// Makes entries as fresh as the freshest of `again`, which say the same: what is learnt again does not fade as if it had
+/// been said once. Their index sees it.
+pub(crate) async fn renew(connection: &mut PgConnection, entries: &[Uuid], again: &[Uuid]) -> Result<()> {
+    sqlx::query!(
+        "WITH fresh AS (
+             SELECT max(greatest(c.recorded_at, u.renewed_at)) AS at
+             FROM contexts c LEFT JOIN context_uses u ON u.context_id = c.id WHERE c.id = ANY($2)
+         ), renewed AS (
+             UPDATE contexts c SET changed_tx = pg_current_xact_id()
+             FROM fresh WHERE c.id = ANY($1) AND fresh.at > c.recorded_at RETURNING c.id, fresh.at
+         )
+         INSERT INTO context_uses (context_id, renewed_at) SELECT id, at FROM renewed ORDER BY id
+         ON CONFLICT (context_id) DO UPDATE SET renewed_at = greatest(context_uses.renewed_at, excluded.renewed_at)",
+        entries,
+        again,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes an entry as fresh as if it were stored now.
+pub(super) async fn renew_now(connection: &mut PgConnection, entry: Uuid) -> Result<()> {
+    sqlx::query!(
+        "WITH renewed AS (
+             UPDATE contexts SET changed_tx = pg_current_xact_id() WHERE id = $1 RETURNING id
+         )
+         INSERT INTO context_uses (context_id, renewed_at) SELECT id, now() FROM renewed
+         ON CONFLICT (context_id) DO UPDATE SET renewed_at = greatest(context_uses.renewed_at, excluded.renewed_at)",
+        entry,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }

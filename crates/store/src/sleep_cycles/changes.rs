@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::CycleLease;
 use crate::{
-    contexts::{Origin, vectors},
+    contexts::{Origin, uses, vectors},
     error::{Error, Result},
     text::storable,
 };
@@ -56,8 +56,9 @@ pub struct NightChange {
     pub born: Option<NightEntry>,
     /// Entries that it retires, at the version that the night read.
     pub retired: Vec<(ContextId, i32)>,
-    /// What it was drawn from, or what it is about.
-    pub sources: Vec<ContextId>,
+    /// What it was drawn from, or what it is about, at the version that the night read or asked about. Of an entry that
+    /// was overtaken, the later one is among them.
+    pub sources: Vec<(ContextId, i32)>,
     /// Why, for people.
     pub reason: String,
 }
@@ -106,10 +107,12 @@ pub(super) async fn write(
     changes: &[NightChange],
 ) -> Result<()> {
     // In the order of their ids, so that no two writers wait for each other.
-    let mut retired: Vec<Uuid> =
-        changes.iter().flat_map(|change| &change.retired).map(|(id, _)| id.uuid()).collect();
-    retired.sort_unstable();
-    sqlx::query!("SELECT FROM contexts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &retired)
+    let touched: Vec<Uuid> = changes
+        .iter()
+        .flat_map(|change| change.retired.iter().chain(&change.sources))
+        .map(|(id, _)| id.uuid())
+        .collect();
+    sqlx::query!("SELECT FROM contexts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &touched)
         .fetch_all(&mut *connection)
         .await?;
     for change in changes {
@@ -125,8 +128,15 @@ async fn write_one(
     change: &NightChange,
 ) -> Result<()> {
     let version = lease.cycle.version.uuid();
-    let (ids, versions): (Vec<Uuid>, Vec<i32>) =
-        change.retired.iter().map(|(id, version)| (id.uuid(), *version)).unzip();
+    let unzipped = |pairs: &[(ContextId, i32)]| -> (Vec<Uuid>, Vec<i32>) {
+        pairs.iter().map(|(id, version)| (id.uuid(), *version)).unzip()
+    };
+    let ((ids, versions), sources) = (unzipped(&change.retired), unzipped(&change.sources));
+    let kind = change.kind;
+    if !matches!(kind, ChangeKind::Kept | ChangeKind::Refused) && !as_read(connection, &sources).await? {
+        let reason = format!("{}; but somebody changed or deleted what it was drawn from", change.reason);
+        return note(connection, lease, phase, ("dropped", &reason), None, (&[], &[]), &sources).await;
+    }
     // What somebody changed, took under protection or deleted since it was read is none of ours any more: the whole change
     // falls away, and is proposed anew another night.
     let retired = sqlx::query_scalar!(
@@ -144,7 +154,6 @@ async fn write_one(
     )
     .fetch_all(&mut *connection)
     .await?;
-    let sources: Vec<Uuid> = change.sources.iter().map(|id| id.uuid()).collect();
     if retired.len() < ids.len() {
         sqlx::query!(
             "UPDATE contexts SET died_version = NULL, changed_tx = pg_current_xact_id() WHERE id = ANY($1)",
@@ -156,11 +165,25 @@ async fn write_one(
         return note(connection, lease, phase, ("dropped", &reason), None, (&[], &[]), &sources).await;
     }
     if let Some(born) = &change.born {
-        bring(connection, lease, born, &sources).await?;
+        bring(connection, lease, born, &sources.0).await?;
+    } else if kind == ChangeKind::Merged {
+        uses::renew(connection, &sources.0, &ids).await?;
     }
     let born = change.born.as_ref().map(|born| born.id.uuid());
-    let said = (change.kind.as_str(), &*change.reason);
+    let said = (kind.as_str(), &*change.reason);
     note(connection, lease, phase, said, born, (&ids, &versions), &sources).await
+}
+
+/// Whether all of these are as they were read.
+async fn as_read(connection: &mut PgConnection, (ids, versions): &(Vec<Uuid>, Vec<i32>)) -> Result<bool> {
+    let changed = sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM unnest($1::uuid[], $2::int[]) AS g (id, version) LEFT JOIN contexts c ON c.id = g.id
+               WHERE c.version IS DISTINCT FROM g.version) AS "changed!""#,
+        ids,
+        versions,
+    );
+    Ok(!changed.fetch_one(connection).await?)
 }
 
 async fn note(
@@ -170,11 +193,11 @@ async fn note(
     (kind, reason): (&str, &str),
     born: Option<Uuid>,
     (retired, versions): (&[Uuid], &[i32]),
-    sources: &[Uuid],
+    (sources, source_versions): &(Vec<Uuid>, Vec<i32>),
 ) -> Result<()> {
     sqlx::query!(
-        "INSERT INTO sleep_changes (id, cycle_id, phase, kind, born, retired, versions, sources, reason)
-         VALUES ($1, $2, $3::text::sleep_phase, $4::text::sleep_change_kind, $5, $6, $7, $8, $9)",
+        "INSERT INTO sleep_changes (id, cycle_id, phase, kind, born, retired, versions, sources, source_versions, reason)
+         VALUES ($1, $2, $3::text::sleep_phase, $4::text::sleep_change_kind, $5, $6, $7, $8, $9, $10)",
         Uuid::now_v7(),
         lease.cycle.id.uuid(),
         phase,
@@ -183,6 +206,7 @@ async fn note(
         retired,
         versions,
         sources,
+        source_versions,
         &*storable(reason),
     )
     .execute(connection)
@@ -197,9 +221,12 @@ async fn bring(
     sources: &[Uuid],
 ) -> Result<()> {
     let owner = born.owner;
+    // What overtook it is none of what it was drawn from.
+    let later = born.superseded_by.map(ContextId::uuid);
+    let sources: Vec<Uuid> = sources.iter().copied().filter(|source| Some(*source) != later).collect();
     let least = sqlx::query_scalar!(
         "SELECT min(trust)::text FROM contexts WHERE id = ANY($1) AND (project_id = $2 OR scope = 'org' OR $2::uuid IS NULL)",
-        sources,
+        &sources,
         owner.project().map(ProjectId::uuid),
     )
     .fetch_one(&mut *connection)
@@ -238,7 +265,7 @@ async fn bring(
         born.superseded_by.map(ContextId::uuid),
         born.importance,
         lease.cycle.version.uuid(),
-        sources,
+        &sources,
     )
     .execute(&mut *connection)
     .await?;

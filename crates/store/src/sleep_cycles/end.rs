@@ -4,7 +4,7 @@ use hive_domain::{CycleId, CyclePhase};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{CycleLease, SleepCycle, read};
+use super::{CycleLease, SleepCycle, read, readings};
 use crate::{
     error::{Error, Result},
     pool::Store,
@@ -14,7 +14,7 @@ use crate::{
 /// What the gate found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GateFinding {
-    /// For each probe, by its number, whether it was answered before and is after.
+    /// For each probe, by its number, whether it was answered before and is after, or was overtaken by then.
     pub probes: Vec<(bool, bool)>,
     /// Entries of the owner that the night left alone.
     pub kept: i32,
@@ -34,15 +34,15 @@ impl GateFinding {
         ))
     }
 
-    /// Whether less is answered than before.
+    /// Whether something that was answered before is not after. What is answered besides makes up for nothing.
     #[must_use]
     pub fn drops(&self) -> bool {
-        self.quality().is_some_and(|(before, after)| after < before)
+        self.probes.iter().any(|(before, after)| *before && !after)
     }
 }
 
 impl Store {
-    /// Publishes what a night made, unless the gate found that less is answered than before; then it is rejected. What
+    /// Publishes what a night made, unless the gate found that something is answered no more; then it is rejected. What
     /// somebody changed since the night read it is left out, with all that was made of it.
     ///
     /// # Errors
@@ -92,13 +92,14 @@ impl Store {
         Ok(ended)
     }
 
-    /// Ends a night as failed. Nothing of it is left but the report.
+    /// Ends a night as failed, `over` these tasks and entries if it is known. Nothing of it is left but the report.
     ///
     /// # Errors
     /// [`Error::Conflict`] `sleep_cycle_fenced`.
-    pub async fn fail_cycle(&self, lease: CycleLease, failure: &str) -> Result<SleepCycle> {
+    pub async fn fail_cycle(&self, lease: CycleLease, failure: &str, over: &[Uuid]) -> Result<SleepCycle> {
         let mut tx = self.pool.begin().await?;
         lease.hold(&mut tx).await?;
+        readings::note(&mut tx, lease.cycle.id, over, true).await?;
         undo(&mut tx, &lease.cycle, "failed", Some(failure)).await?;
         let ended = read::one(&mut tx, lease.cycle.id).await?;
         tx.commit().await?;
@@ -129,10 +130,16 @@ impl Store {
 /// Takes changes out whose entries are not as the night read them, and all that was made of these.
 async fn leave_out(connection: &mut PgConnection, cycle: &SleepCycle) -> Result<()> {
     let version = cycle.version.uuid();
-    // All that the night touched, so that nobody changes it before the switch.
+    // All that the night touched or drew on, so that nobody changes it before the switch.
     sqlx::query!(
-        "SELECT FROM contexts WHERE died_version = $1 OR born_version = $1 ORDER BY id FOR NO KEY UPDATE",
-        version
+        "SELECT FROM contexts WHERE id IN (
+             SELECT id FROM contexts WHERE died_version = $1
+             UNION SELECT id FROM contexts WHERE born_version = $1
+             UNION SELECT unnest(sources) FROM sleep_changes
+                   WHERE cycle_id = $2 AND kind NOT IN ('refused', 'dropped', 'kept'))
+         ORDER BY id FOR NO KEY UPDATE",
+        version,
+        cycle.id.uuid(),
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -145,12 +152,16 @@ async fn leave_out(connection: &mut PgConnection, cycle: &SleepCycle) -> Result<
                        LEFT JOIN contexts c ON c.id = r.id
                        WHERE c.id IS NULL OR c.version <> r.version OR c.died_version IS DISTINCT FROM $2
                           OR c.locked OR c.pinned)
+                   OR s.kind NOT IN ('refused', 'dropped', 'kept') AND EXISTS (
+                       SELECT FROM unnest(s.sources, s.source_versions) AS r (id, version)
+                       LEFT JOIN contexts c ON c.id = r.id
+                       WHERE r.version IS NOT NULL AND c.version IS DISTINCT FROM r.version)
                    -- Another night that was taken back meanwhile takes with it what was drawn from what it brought.
                    OR EXISTS (
                        SELECT FROM contexts c JOIN memory_versions v ON v.id = c.born_version
                        WHERE c.id = ANY(s.sources) AND v.id <> $2 AND v.state <> 'active')
-                   OR s.born IS NOT NULL AND s.kind NOT IN ('refused', 'dropped') AND NOT EXISTS (
-                       SELECT FROM contexts c WHERE c.id = s.born))
+                   OR s.born IS NOT NULL AND s.kind NOT IN ('refused', 'dropped')
+                      AND (SELECT c.id FROM contexts c WHERE c.id = s.born) IS NULL)
                UNION
                SELECT s.id, s.born FROM sleep_changes s, stale
                WHERE s.cycle_id = $1 AND stale.born IS NOT NULL

@@ -1,4 +1,4 @@
-//! What a night works on: entries as they stand for it, lessons of a project's agents, probes, and what the gate searches.
+//! What a night works on: entries as they stand for it, and lessons of a project's agents.
 
 use chrono::{DateTime, Utc};
 use hive_domain::{AgentId, ContextId, MemoryOwner, ProjectId, SessionId, TrustClass};
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::CycleLease;
 use crate::{
-    contexts::{self, FeedEntry},
+    contexts,
     error::{Error, Result},
     pool::Store,
 };
@@ -34,7 +34,7 @@ pub struct NightItem {
     pub trust: TrustClass,
     /// Since when it holds.
     pub valid_from: DateTime<Utc>,
-    /// When it was stored.
+    /// When it was stored, or learnt again.
     pub recorded_at: DateTime<Utc>,
     /// How much it weighs.
     pub importance: f32,
@@ -44,19 +44,11 @@ pub struct NightItem {
     pub recalled: (i64, Option<DateTime<Utc>>),
     /// At which version it was read.
     pub version: i32,
-    /// It was stored since the last night that came to its end and skipped nothing.
+    /// It was stored since the last night that came to its end and skipped nothing, and no such night has asked about it
+    /// besides; nor did two fail over it.
     pub is_new: bool,
     /// Its vectors of the active model.
     pub vectors: Vec<Vec<f32>>,
-}
-
-/// A question of the gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NightProbe {
-    /// In words.
-    pub question: String,
-    /// What answers it.
-    pub evidence: ContextId,
 }
 
 struct Row {
@@ -96,9 +88,14 @@ macro_rules! select_items {
                )
                SELECT c.id, c.lineage, c.scope::text AS "scope!", c.project_id, c.session_id, c.agent_id,
                       coalesce(t.assigned_agent_id, c.agent_id) AS "lived_by?", c.parent_id, c.kind, c.title, c.content,
-                      c.trust::text AS "trust!", c.valid_from, c.recorded_at, c.importance,
+                      c.trust::text AS "trust!", c.valid_from,
+                      greatest(c.recorded_at, u.renewed_at) AS "recorded_at!", c.importance,
                       c.pinned OR c.locked AS "guarded!", coalesce(u.recalled, 0) AS "recalled!",
-                      u.recalled_at AS "recalled_at?", c.version, coalesce(c.recorded_at > last.at, true) AS "is_new!",
+                      u.recalled_at AS "recalled_at?", c.version,
+                      coalesce(c.recorded_at > last.at, true) AND NOT EXISTS (
+                          SELECT FROM sleep_readings r JOIN sleep_cycles k ON k.id = r.cycle_id
+                          WHERE r.subject_id = c.id AND k.state = 'completed')
+                      AND (SELECT count(*) FROM sleep_readings r WHERE r.subject_id = c.id AND r.failed) < 2 AS "is_new!",
                       ARRAY(SELECT vector_send(v.vector) FROM context_vectors v JOIN embedding_models m ON m.model = v.model
                             WHERE v.context_id = c.id AND m.state = 'active' ORDER BY v.chunk) AS "vectors!"
                FROM last, contexts c LEFT JOIN context_uses u ON u.context_id = c.id LEFT JOIN tasks t ON t.id = c.task_id
@@ -158,99 +155,6 @@ impl Store {
         .into_iter()
         .map(NightItem::try_from)
         .collect()
-    }
-
-    /// What the gate searches: entries of the owner that are visible now or with this night's version, whose time is not
-    /// over, and what the night brings elsewhere.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn gate_feed(&self, lease: &CycleLease, model: &str) -> Result<Vec<FeedEntry>> {
-        let owner = lease.cycle.owner;
-        let ids = sqlx::query_scalar!(
-            "SELECT c.id FROM contexts c
-             WHERE c.scope = $2::text::memory_scope AND c.project_id IS NOT DISTINCT FROM $3
-               AND c.session_id IS NOT DISTINCT FROM $4 AND c.agent_id IS NOT DISTINCT FROM $5
-               AND (c.born_version IS NULL OR c.born_version = $1 OR EXISTS (
-                       SELECT FROM memory_versions v WHERE v.id = c.born_version AND v.state = 'active'))
-               AND (c.died_version IS NULL OR NOT EXISTS (
-                       SELECT FROM memory_versions v WHERE v.id = c.died_version AND v.state = 'active'))",
-            lease.cycle.version.uuid(),
-            owner.scope().as_str(),
-            owner.project().map(ProjectId::uuid),
-            owner.session().map(SessionId::uuid),
-            owner.agent().map(AgentId::uuid),
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        let ids: Vec<ContextId> = ids.into_iter().map(Into::into).collect();
-        self.context_feed_of(model, &ids).await
-    }
-
-    /// For each entry that this night retires, what stands for it: the entry that was drawn from it, or the one that
-    /// overtook it.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn night_heirs(&self, lease: &CycleLease) -> Result<Vec<(ContextId, ContextId)>> {
-        let rows = sqlx::query!(
-            r#"SELECT r.old AS "old!", h.heir AS "heir!"
-               FROM sleep_changes s LEFT JOIN contexts c ON c.id = s.born
-               CROSS JOIN unnest(s.retired) AS r (old)
-               CROSS JOIN LATERAL (
-                   SELECT s.born UNION ALL SELECT c.superseded_by
-                   UNION ALL SELECT k.source FROM unnest(s.sources) AS k (source) WHERE s.born IS NULL) AS h (heir)
-               WHERE s.cycle_id = $1 AND s.kind IN ('merged', 'superseded') AND h.heir IS NOT NULL AND h.heir <> r.old"#,
-            lease.cycle.id.uuid(),
-        );
-        let rows = rows.fetch_all(&self.pool).await?;
-        Ok(rows.into_iter().map(|row| (row.old.into(), row.heir.into())).collect())
-    }
-
-    /// Keeps the questions of the gate, once; those that are kept are returned.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] `sleep_cycle_fenced`.
-    pub async fn keep_probes(&self, lease: &CycleLease, probes: &[NightProbe]) -> Result<Vec<NightProbe>> {
-        let mut tx = self.pool.begin().await?;
-        lease.hold(&mut tx).await?;
-        let numbers: Vec<i32> = (0..).take(probes.len()).collect();
-        sqlx::query!(
-            "INSERT INTO sleep_probes (cycle_id, number, question, evidence)
-             SELECT $1, g.number, g.question, g.evidence
-             FROM unnest($2::int[], $3::text[], $4::uuid[]) AS g (number, question, evidence)
-             WHERE NOT EXISTS (SELECT FROM sleep_probes WHERE cycle_id = $1)",
-            lease.cycle.id.uuid(),
-            &numbers,
-            &probes.iter().map(|probe| probe.question.clone()).collect::<Vec<_>>(),
-            &probes.iter().map(|probe| probe.evidence.uuid()).collect::<Vec<_>>(),
-        )
-        .execute(&mut *tx)
-        .await?;
-        let kept = sqlx::query!(
-            "SELECT question, evidence FROM sleep_probes WHERE cycle_id = $1 ORDER BY number",
-            lease.cycle.id.uuid()
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        let kept =
-            kept.into_iter().map(|row| NightProbe { question: row.question, evidence: row.evidence.into() });
-        Ok(kept.collect())
-    }
-
-    /// How many entries that this night brings want vectors of the active model.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn night_vectors_due(&self, lease: &CycleLease) -> Result<i64> {
-        let due = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "count!" FROM context_vectors_due d
-               JOIN embedding_models m ON m.model = d.model AND m.state = 'active'
-               JOIN contexts c ON c.id = d.context_id WHERE c.born_version = $1"#,
-            lease.cycle.version.uuid(),
-        );
-        Ok(due.fetch_one(&self.pool).await?)
     }
 }
 

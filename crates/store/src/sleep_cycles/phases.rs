@@ -1,11 +1,11 @@
 //! The phases of a night: what each asks, and its rows with its mark, in one transaction.
 
-use hive_domain::{AgentId, BatchRequestState, CyclePhase, ProjectId, SessionId};
+use hive_domain::{BatchRequestState, CyclePhase, ProjectId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ChangeKind, CycleLease, NightChange, changes};
+use super::{ChangeKind, CycleLease, NightChange, changes, readings};
 use crate::{
     batches::{self, NewBatchRequest},
     error::{Error, Result},
@@ -48,7 +48,7 @@ pub struct PhaseEnd {
     pub skipped: Vec<Value>,
     /// The bound that stopped it: `money`, `tokens` or `time`.
     pub stopped_by: Option<&'static str>,
-    /// Tasks whose journals it read; see [`Store::unread_tasks`].
+    /// Tasks whose journals it read to their end, and entries that it asked about; see [`Store::unread_tasks`].
     pub read: Vec<Uuid>,
 }
 
@@ -189,14 +189,7 @@ impl Store {
             kept.push(change.clone());
         }
         changes::write(&mut tx, lease, phase.as_str(), &kept).await?;
-        sqlx::query!(
-            "INSERT INTO sleep_readings (cycle_id, subject_id)
-             SELECT $1, unnest($2::uuid[]) ON CONFLICT DO NOTHING",
-            lease.cycle.id.uuid(),
-            &end.read,
-        )
-        .execute(&mut *tx)
-        .await?;
+        readings::note(&mut tx, lease.cycle.id, &end.read, false).await?;
         note_skipped(&mut tx, lease, end).await?;
         sqlx::query!(
             "UPDATE sleep_cycles SET phase = $2::text::sleep_phase, deaths = 0, updated_at = now() WHERE id = $1",
@@ -207,33 +200,6 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(true)
-    }
-
-    /// Ended tasks of the owner that no completed night of it has read, oldest first, at most `limit`. Only what an agent
-    /// or a session lived through is read for it: a project has no journal of its own.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn unread_tasks(&self, lease: &CycleLease, limit: i64) -> Result<Vec<hive_domain::TaskId>> {
-        let owner = lease.cycle.owner;
-        let ids = sqlx::query_scalar!(
-            "SELECT t.id FROM tasks t
-             WHERE (t.assigned_agent_id = $1 OR t.session_id = $2) AND t.project_id = $3 AND t.completed_at IS NOT NULL
-               AND t.next_seq > 1
-               AND NOT EXISTS (
-                   SELECT FROM sleep_readings r JOIN sleep_cycles c ON c.id = r.cycle_id
-                   WHERE r.subject_id = t.id AND c.scope = $4::text::memory_scope
-                     AND c.session_id IS NOT DISTINCT FROM $2 AND c.agent_id IS NOT DISTINCT FROM $1
-                     AND (c.state = 'completed' OR c.id = $5))
-             ORDER BY t.completed_at, t.id LIMIT $6",
-            owner.agent().map(AgentId::uuid),
-            owner.session().map(SessionId::uuid),
-            owner.project().map(ProjectId::uuid),
-            owner.scope().as_str(),
-            lease.cycle.id.uuid(),
-            limit,
-        );
-        Ok(ids.fetch_all(&self.pool).await?.into_iter().map(Into::into).collect())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Taking a published night back: the switch in the other direction, or exactly what stands in its way.
 
-use hive_domain::{AgentId, ContextId, CycleId, CycleState, ProjectId, SessionId};
+use hive_domain::{ContextId, CycleId, CycleState};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -35,7 +35,8 @@ pub enum RollbackObstacle {
     LaterCycle(CycleId),
     /// Somebody edited, pinned, locked or weighed the entry that the night brought: that would be lost.
     Changed,
-    /// Somebody deleted the entry that the night brought: what it was drawn from would come back.
+    /// Somebody deleted the entry that the night brought, or kept in the place of others: what it stands for would come
+    /// back.
     Deleted,
     /// Somebody deleted an entry that the night retired: it cannot come back.
     Gone,
@@ -57,11 +58,21 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] `sleep_cycle_not_published` when there is nothing to take back,
-    /// `sleep_cycle_open` while another night of the same memory is under way.
+    /// `sleep_cycle_open` while another night of a memory that it changed is under way.
     pub async fn roll_back_cycle(&self, id: CycleId, wish: RollbackWish, by: &str) -> Result<RolledBack> {
         let mut tx = self.pool.begin().await?;
         let cycle = read::one(&mut tx, id).await?;
+        must_be_published(cycle.state)?;
         let mut cycles = vec![id.uuid()];
+        // A night that is published between the two looks is found by the second.
+        let behind: Vec<Uuid> =
+            later(&mut tx, id.uuid()).await?.into_iter().map(|(cycle, _)| cycle).collect();
+        if let Some(open) = open(&mut tx, &cycle, &behind).await? {
+            let message = format!(
+                "sleep cycle {open} is at work on a memory that this one changed; wait for its end or cancel it"
+            );
+            return Err(Error::Conflict { code: "sleep_cycle_open", message });
+        }
         let later = later(&mut tx, id.uuid()).await?;
         if wish.with_later {
             cycles.extend(later.iter().map(|(cycle, _)| *cycle));
@@ -71,16 +82,7 @@ impl Store {
         sqlx::query!("SELECT FROM sleep_cycles WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", &cycles)
             .fetch_all(&mut *tx)
             .await?;
-        let state = read::one(&mut tx, id).await?.state;
-        if state != CycleState::Completed {
-            let message = format!("the sleep cycle is {state}; only a completed one is taken back");
-            return Err(Error::Conflict { code: "sleep_cycle_not_published", message });
-        }
-        if let Some(open) = open(&mut tx, &cycle).await? {
-            let message =
-                format!("sleep cycle {open} is at work on the same memory; wait for its end or cancel it");
-            return Err(Error::Conflict { code: "sleep_cycle_open", message });
-        }
+        must_be_published(read::one(&mut tx, id).await?.state)?;
         let mut conflicts = Vec::new();
         if !wish.with_later {
             conflicts.extend(later.into_iter().map(|(cycle, entry)| RollbackConflict {
@@ -96,7 +98,7 @@ impl Store {
             return Ok(RolledBack::Conflicts(conflicts));
         }
         let mut done = Vec::new();
-        for one in cycles.iter().rev() {
+        for one in &latest_first(&mut tx, &cycles).await? {
             let version = read::one(&mut tx, (*one).into()).await?.version.uuid();
             end::switch(&mut tx, version, "active", "rolled_back").await?;
             end::release(&mut tx, version).await?;
@@ -115,7 +117,16 @@ impl Store {
     }
 }
 
-/// Later published nights that built on this one, or on such a one, each with the entry that they share.
+fn must_be_published(state: CycleState) -> Result<()> {
+    if state == CycleState::Completed {
+        return Ok(());
+    }
+    let message = format!("the sleep cycle is {state}; only a completed one is taken back");
+    Err(Error::Conflict { code: "sleep_cycle_not_published", message })
+}
+
+/// Published nights that built on this one, or on such a one, each with the entry that they share. Whatever names what a
+/// night brought was published after it, whenever it began.
 async fn later(connection: &mut PgConnection, id: Uuid) -> Result<Vec<(Uuid, Uuid)>> {
     let rows = sqlx::query!(
         r#"WITH RECURSIVE built AS (
@@ -124,40 +135,62 @@ async fn later(connection: &mut PgConnection, id: Uuid) -> Result<Vec<(Uuid, Uui
                SELECT l.cycle_id, b.born
                FROM built
                JOIN sleep_changes b ON b.cycle_id = built.cycle AND b.born IS NOT NULL AND b.kind NOT IN ('refused', 'dropped')
-               JOIN sleep_changes l ON l.cycle_id > built.cycle AND l.kind NOT IN ('refused', 'dropped', 'kept')
-                   AND (b.born = ANY(l.retired) OR b.born = ANY(l.sources)
-                        OR EXISTS (SELECT FROM contexts c WHERE c.id = l.born AND c.superseded_by = b.born))
-               JOIN sleep_cycles c ON c.id = l.cycle_id AND c.state = 'completed')
-           SELECT cycle AS "cycle!", entry AS "entry!" FROM built WHERE entry IS NOT NULL ORDER BY 1, 2"#,
+               CROSS JOIN LATERAL (
+                   SELECT cycle_id, kind FROM sleep_changes WHERE retired @> ARRAY[b.born]
+                   UNION SELECT cycle_id, kind FROM sleep_changes WHERE sources @> ARRAY[b.born]
+                   UNION SELECT s.cycle_id, s.kind FROM contexts c JOIN sleep_changes s ON s.born = c.id
+                         WHERE c.superseded_by = b.born) AS l
+               JOIN sleep_cycles c ON c.id = l.cycle_id AND c.state = 'completed'
+               WHERE l.cycle_id <> built.cycle AND l.kind NOT IN ('refused', 'dropped', 'kept'))
+           SELECT cycle AS "cycle!", entry AS "entry!" FROM built WHERE entry IS NOT NULL AND cycle <> $1 ORDER BY 1, 2"#,
         id,
     );
     Ok(rows.fetch_all(connection).await?.into_iter().map(|row| (row.cycle, row.entry)).collect())
 }
 
-async fn open(connection: &mut PgConnection, cycle: &SleepCycle) -> Result<Option<Uuid>> {
-    let owner = cycle.owner;
+/// A night that is under way on a memory of this one or those `behind` it, or on one that they brought something to.
+async fn open(connection: &mut PgConnection, cycle: &SleepCycle, behind: &[Uuid]) -> Result<Option<Uuid>> {
+    let cycles: Vec<Uuid> = behind.iter().copied().chain([cycle.id.uuid()]).collect();
     let open = sqlx::query_scalar!(
-        "SELECT id FROM sleep_cycles
-         WHERE scope = $1::text::memory_scope AND project_id IS NOT DISTINCT FROM $2
-           AND session_id IS NOT DISTINCT FROM $3 AND agent_id IS NOT DISTINCT FROM $4 AND state IN ('pending', 'running')",
-        owner.scope().as_str(),
-        owner.project().map(ProjectId::uuid),
-        owner.session().map(SessionId::uuid),
-        owner.agent().map(AgentId::uuid),
+        r#"WITH touched AS (
+               SELECT scope, project_id, session_id, agent_id FROM sleep_cycles WHERE id = ANY($1)
+               UNION
+               SELECT c.scope, c.project_id, c.session_id, c.agent_id
+               FROM sleep_changes s JOIN contexts c ON c.id = s.born WHERE s.cycle_id = ANY($1))
+           SELECT o.id FROM touched t JOIN sleep_cycles o
+               ON o.scope = t.scope AND o.project_id IS NOT DISTINCT FROM t.project_id
+              AND o.session_id IS NOT DISTINCT FROM t.session_id AND o.agent_id IS NOT DISTINCT FROM t.agent_id
+           WHERE o.state IN ('pending', 'running') LIMIT 1"#,
+        &cycles,
     );
     Ok(open.fetch_optional(connection).await?)
+}
+
+/// In the order in which they are taken back.
+async fn latest_first(connection: &mut PgConnection, cycles: &[Uuid]) -> Result<Vec<Uuid>> {
+    let ids = sqlx::query_scalar!(
+        "SELECT id FROM sleep_cycles WHERE id = ANY($1) ORDER BY finished_at DESC, id DESC",
+        cycles
+    );
+    Ok(ids.fetch_all(connection).await?)
 }
 
 /// What people did since to entries that these nights brought or retired.
 async fn by_people(connection: &mut PgConnection, cycles: &[Uuid]) -> Result<Vec<RollbackConflict>> {
     let rows = sqlx::query!(
         r#"WITH own AS (
-               SELECT cycle_id, born, retired FROM sleep_changes
+               SELECT cycle_id, kind, born, retired, sources FROM sleep_changes
                WHERE cycle_id = ANY($1) AND kind NOT IN ('refused', 'dropped', 'kept')
            ), touched AS (
                SELECT o.cycle_id, o.born AS entry, CASE WHEN c.id IS NULL THEN 'deleted' ELSE 'changed' END AS what
                FROM own o LEFT JOIN contexts c ON c.id = o.born
                WHERE o.born IS NOT NULL AND (c.id IS NULL OR c.version > 1)
+               UNION
+               -- What stands for others, since it says the same: they would come back.
+               SELECT o.cycle_id, k.id, 'deleted'
+               FROM own o CROSS JOIN unnest(o.sources) AS k (id)
+               WHERE o.kind = 'merged' AND o.born IS NULL AND NOT EXISTS (SELECT FROM contexts c WHERE c.id = k.id)
+                 AND NOT EXISTS (SELECT FROM own b WHERE b.born = k.id)
                UNION
                SELECT o.cycle_id, r.id, 'gone'
                FROM own o CROSS JOIN unnest(o.retired) AS r (id)

@@ -38,6 +38,7 @@ mod list;
 mod messages;
 mod model;
 mod models;
+mod nights;
 mod once;
 mod outcomes;
 mod pauses;

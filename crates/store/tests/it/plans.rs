@@ -3,6 +3,7 @@
 //! The statements are those that the build recorded for its checks, so that the plans are of the code itself.
 
 mod messages;
+mod nights;
 
 use std::{collections::BTreeSet, fs, path::Path};
 

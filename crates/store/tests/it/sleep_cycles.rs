@@ -72,7 +72,7 @@ fn merged(of: &[&Context], content: &str) -> PhaseEnd {
         kind: ChangeKind::Merged,
         born: Some(born),
         retired: of.iter().map(|context| (context.id, context.version)).collect(),
-        sources: of.iter().map(|context| context.id).collect(),
+        sources: of.iter().map(|context| (context.id, context.version)).collect(),
         reason: "a test says so".to_owned(),
     };
     PhaseEnd { changes: vec![change], ..PhaseEnd::default() }
@@ -119,7 +119,7 @@ async fn of_many_who_ask_at_once_one_begins_a_night() {
     assert!(answers.iter().all(|answer| answer.cycle().id == begun[0]), "the others are told which one runs");
     let lease = bed.store.take_cycle("one").await.unwrap().unwrap();
     assert!(bed.store.take_cycle("two").await.unwrap().is_none(), "one worker has it");
-    bed.store.fail_cycle(lease, "enough").await.unwrap();
+    bed.store.fail_cycle(lease, "enough", &[]).await.unwrap();
     assert!(matches!(bed.store.begin_cycle(&new(SleepTrigger::Idle)).await.unwrap(), Begun::New(_)));
 }
 
@@ -229,10 +229,11 @@ async fn a_night_that_fails_or_is_rejected_or_taken_back_leaves_everything_as_it
         bed.store.finish_phase(&lease, CyclePhase::Merge, &merged(&[&a, &b], "Port 8080.")).await.unwrap();
         to_the_last(&bed, &lease, CyclePhase::Contradict).await;
         let ended = match way {
-            "fail" => bed.store.fail_cycle(lease, "for a test").await.unwrap(),
+            "fail" => bed.store.fail_cycle(lease, "for a test", &[]).await.unwrap(),
             "cancel" => bed.store.cancel_cycle(id, "ada").await.unwrap(),
             "reject" => {
-                let worse = GateFinding { probes: vec![(true, true), (true, false)], kept: 0 };
+                // As many are answered after as before, and one of them no more.
+                let worse = GateFinding { probes: vec![(false, true), (true, false)], kept: 0 };
                 bed.store.publish_cycle(lease, &worse).await.unwrap()
             }
             _ => {
