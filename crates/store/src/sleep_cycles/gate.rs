@@ -90,7 +90,7 @@ impl Store {
     /// Keeps the questions of the gate, once; those that are kept are returned.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `sleep_cycle_fenced`.
+    /// [`crate::Error::Conflict`] `sleep_cycle_fenced`.
     pub async fn keep_probes(&self, lease: &CycleLease, probes: &[NightProbe]) -> Result<Vec<NightProbe>> {
         let mut tx = self.pool.begin().await?;
         lease.hold(&mut tx).await?;
