@@ -102,14 +102,14 @@ impl Place {
         self.env.remove(setting);
     }
 
-    /// SIGTERM; the next life begins when it has ended, which [`Place::revive`] notices. False for one that has only just
-    /// begun: it listens to no signal yet, and would end as any program does.
-    pub(crate) fn ask_to_end(&mut self) -> bool {
-        let listens = self.born.elapsed() > Duration::from_secs(1);
-        if listens {
-            self.child.signal(Signal::Terminate);
-        }
-        listens
+    /// SIGTERM; the next life begins when it has ended, which [`Place::revive`] notices.
+    pub(crate) fn ask_to_end(&mut self) {
+        self.child.signal(Signal::Terminate);
+    }
+
+    /// It may listen to no signal yet, and would end as any program does.
+    pub(crate) fn has_only_just_begun(&self) -> bool {
+        self.born.elapsed() < Duration::from_secs(1)
     }
 
     pub(crate) fn freeze(&mut self) {

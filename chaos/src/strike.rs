@@ -56,10 +56,12 @@ impl Struck {
             }
             Strike::Restart(kind, nth) => {
                 let index = fleet.of(kind)[nth];
-                self.note_hit(fleet, index, false).await;
-                if fleet.places[index].ask_to_end() {
-                    self.restarting.push(index);
+                if fleet.places[index].has_only_just_begun() {
+                    return Ok(());
                 }
+                self.note_hit(fleet, index, false).await;
+                fleet.places[index].ask_to_end();
+                self.restarting.push(index);
             }
             Strike::Freeze(nth) => {
                 let index = fleet.of(Kind::Worker)[nth];
