@@ -131,7 +131,10 @@ async fn what_comes_in_the_night_is_done_in_the_morning_also_when_everything_was
         answer("Long", 0, json!([shell("echo 1 > one; sleep 2")])),
         answer("Long", 1, json!([shell("echo 2 > two")])),
         answer("Long", 2, json!([finish("Both are there.")])),
+        // The message comes into the run that is there when it is sent on, if only at its end.
+        answer("Long", 3, json!([finish("Both are there, and the port is looked at.")])),
         answer("Later", 0, json!([finish("Done.")])),
+        answer("Later", 1, json!([finish("Done, and the port is looked at.")])),
         answer("Message from operator", 0, json!([finish("Read.")])),
     ]));
     let mut hive = TestHive::builder().script(script).slots(1).start().await;
