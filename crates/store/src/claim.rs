@@ -78,16 +78,17 @@ macro_rules! claim_tasks {
     };
 }
 
-/// `claim_ready!(order, claimant, most)`: claims what is ready and may start, the first in this order.
+/// `claim_ready!(ready, order, claimant, most)`: claims what is ready and may start, the first in this order. `ready` is
+/// the condition of the index that has the order.
 macro_rules! claim_ready {
-    ($order:literal, $claimant:expr, $most:expr) => {
+    ($ready:literal, $order:literal, $claimant:expr, $most:expr) => {
         claim_tasks!(
             "SELECT t.id, $4::text AS worker
              FROM tasks t CROSS JOIN open_pauses p
              -- What can be known before any task is looked at: there may be very many that must not start.
              WHERE NOT p.fleet
                AND (NOT $5 OR EXISTS (SELECT 1 FROM tasks i WHERE i.status = 'ready' AND i.isolated))
-               AND t.status = 'ready' AND t.isolated = $5
+               AND " $ready " AND t.isolated = $5
                -- What is late does not start: the reconciler ends it.
                AND (t.deadline IS NULL OR t.deadline > now())
                AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
@@ -132,12 +133,19 @@ impl Store {
     ) -> Result<Vec<Lease<Task>>> {
         answered(async {
             let rows = if oldest {
-                claim_ready!("ORDER BY t.run_at", claimant, 1).fetch_all(&self.pool).await?
-            } else {
-                let most = i64::try_from(most).unwrap_or(i64::MAX);
-                claim_ready!("ORDER BY t.priority, t.run_at, t.id", claimant, most)
+                claim_ready!("(t.status = 'ready') IS NOT FALSE", "ORDER BY t.run_at", claimant, 1)
                     .fetch_all(&self.pool)
                     .await?
+            } else {
+                let most = i64::try_from(most).unwrap_or(i64::MAX);
+                claim_ready!(
+                    "(t.status = 'ready') IS TRUE",
+                    "ORDER BY t.priority, t.run_at, t.id",
+                    claimant,
+                    most
+                )
+                .fetch_all(&self.pool)
+                .await?
             };
             rows.into_iter().map(lease).collect()
         })
@@ -171,7 +179,7 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
              JOIN tasks t ON t.id = w.id AND t.epoch = w.epoch AND t.isolated = w.isolated
              CROSS JOIN open_pauses p
              -- So written, no index of what is ready is tempting: a ticket names its row.
-             WHERE (t.status = 'ready') IS TRUE AND t.id = ANY ($4)
+             WHERE (t.status <> 'ready') IS NOT TRUE AND t.id = ANY ($4)
                -- What is late does not start: the reconciler ends it.
                AND (t.deadline IS NULL OR t.deadline > now())
                AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
@@ -212,7 +220,7 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
 async fn rated(pool: &PgPool, tasks: &[Uuid]) -> Result<HashSet<Uuid>> {
     let rated = sqlx::query_scalar!(
         "SELECT t.id FROM tasks t
-         WHERE (t.status = 'ready') IS TRUE AND t.id = ANY ($1) AND (t.deadline IS NULL OR t.deadline > now())
+         WHERE (t.status <> 'ready') IS NOT TRUE AND t.id = ANY ($1) AND (t.deadline IS NULL OR t.deadline > now())
            AND EXISTS (SELECT 1 FROM task_limits l
                        WHERE l.max_starts IS NOT NULL
                          AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text

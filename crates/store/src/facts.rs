@@ -63,7 +63,7 @@ impl Store {
             r#"SELECT p.scope AS "scope?", p.name AS "name?", p.reason AS "reason?", p.until, p.created_by AS "paused_by?",
                       (SELECT count(*) FROM (
                            SELECT 1 FROM tasks o
-                           WHERE o.status = 'ready' AND o.isolated = t.isolated
+                           WHERE (o.status = 'ready') IS TRUE AND o.isolated = t.isolated
                              AND (o.priority, o.run_at, o.id) < (t.priority, t.run_at, t.id)
                            LIMIT $2) AS ahead) AS "ahead!",
                       w.ordinary AS "workers!", w.slots AS "slots!", w.isolated AS "isolated!",

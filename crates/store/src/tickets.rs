@@ -65,7 +65,7 @@ impl Store {
                    CROSS JOIN open_pauses p,
                    LATERAL (
                        SELECT t.id FROM tasks t
-                       WHERE t.status = 'ready' AND NOT t.isolated AND NOT p.fleet
+                       WHERE (t.status = 'ready') IS TRUE AND NOT t.isolated AND NOT p.fleet
                          AND t.priority BETWEEN room.first AND room.last
                          AND (t.announced_at IS NULL OR t.announced_at < now() - make_interval(secs => $4))
                          AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id,
@@ -119,7 +119,7 @@ impl Store {
             Row,
             r#"WITH aged AS (
                    SELECT t.id FROM tasks t CROSS JOIN open_pauses p
-                   WHERE t.status = 'ready' AND NOT t.isolated AND NOT p.fleet
+                   WHERE (t.status = 'ready') IS NOT FALSE AND NOT t.isolated AND NOT p.fleet
                      AND t.run_at < now() - make_interval(secs => $1)
                      AND (t.announced_at IS NULL OR t.announced_at < now() - make_interval(secs => $2))
                      AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id,
@@ -148,7 +148,7 @@ impl Store {
             r#"WITH rated AS (
                    SELECT t.id FROM tasks t CROSS JOIN open_pauses p
                    WHERE EXISTS (SELECT 1 FROM task_limits l WHERE l.max_starts IS NOT NULL)
-                     AND t.status = 'ready' AND NOT t.isolated AND NOT p.fleet
+                     AND (t.status = 'ready') IS TRUE AND NOT t.isolated AND NOT p.fleet
                      AND (t.announced_at IS NULL OR t.announced_at < now() - make_interval(secs => $1))
                      AND EXISTS (SELECT 1 FROM task_limits l
                                  WHERE l.max_starts IS NOT NULL
@@ -201,7 +201,7 @@ impl Store {
         let seconds = sqlx::query_scalar!(
             r#"SELECT extract(epoch FROM now() - t.run_at)::float8 AS "seconds!"
                FROM tasks t CROSS JOIN open_pauses p
-               WHERE t.status = 'ready' AND NOT t.isolated AND NOT p.fleet
+               WHERE (t.status = 'ready') IS NOT FALSE AND NOT t.isolated AND NOT p.fleet
                  AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
                ORDER BY t.run_at LIMIT 1"#,
         );

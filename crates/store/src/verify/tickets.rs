@@ -38,7 +38,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"SELECT id, epoch, priority, extract(epoch FROM now() - updated_at)::float8 AS "seconds!"
                FROM (SELECT * FROM tasks
-                     WHERE status = 'ready' AND ($3::uuid[] IS NULL OR id = ANY ($3))
+                     WHERE (status = 'ready') IS TRUE AND ($3::uuid[] IS NULL OR id = ANY ($3))
                      ORDER BY priority, run_at, id LIMIT $2) AS first
                WHERE updated_at < now() - make_interval(secs => $1)
                  AND status_reason IS DISTINCT FROM 'isolated' AND NOT isolated

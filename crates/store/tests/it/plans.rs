@@ -4,6 +4,7 @@
 
 mod messages;
 mod nights;
+mod ready;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -159,13 +160,13 @@ async fn hot_statements_use_their_indexes() {
             "claim_next",
             &["attempt = attempt + 1", "ORDER BY t.priority, t.run_at, t.id LIMIT $6"],
             format!("{claim}, 'w', false, 16"),
-            &["tasks_ready", "tasks_pkey"],
+            &["tasks_ready_by_urgency", "tasks_pkey"],
         ),
         (
             "claim_oldest",
             &["attempt = attempt + 1", "ORDER BY t.run_at LIMIT $6"],
             format!("{claim}, 'w', false, 1"),
-            &["tasks_ready_oldest", "tasks_pkey"],
+            &["tasks_ready_by_age", "tasks_pkey"],
         ),
         (
             "a claim with a rate",
@@ -253,16 +254,16 @@ async fn hot_statements_use_their_indexes() {
             "stale_tickets",
             &["AS room (first, last, places)"],
             "ARRAY[1, 3, 5, 7], ARRAY[2, 4, 6, 9], ARRAY[100, 100, 100, 100], 5".to_owned(),
-            &["tasks_ready", "tasks_pkey"],
+            &["tasks_ready_by_urgency", "tasks_pkey"],
         ),
-        ("aged_tickets", &["WITH aged AS"], "300, 5, 200".to_owned(), &["tasks_ready_oldest", "tasks_pkey"]),
+        ("aged_tickets", &["WITH aged AS"], "300, 5, 200".to_owned(), &["tasks_ready_by_age", "tasks_pkey"]),
         (
             "isolated_tickets",
             &["ORDER BY t.id LIMIT greatest($1"],
             "100, 5".to_owned(),
             &["tasks_isolated", "tasks_pkey"],
         ),
-        ("oldest_ready", &["AS \"seconds!\"", "ORDER BY t.run_at LIMIT 1"], "".to_owned(), &["tasks_ready_oldest"]),
+        ("oldest_ready", &["AS \"seconds!\"", "ORDER BY t.run_at LIMIT 1"], "".to_owned(), &["tasks_ready_by_age"]),
         ("census", &["AS \"lapsed!\""], String::new(), &["tasks_by_status"]),
         (
             "the dependents of one",
