@@ -126,7 +126,8 @@ impl Index {
         self.nearest_row(sought, slot).map(|(cosine, _)| cosine)
     }
 
-    fn nearest_row(&self, sought: &Sought, slot: u32) -> Option<(f32, u32)> {
+    /// The cosine of the chunk that is the nearest, and its row; `None` without a vector.
+    pub(super) fn nearest_row(&self, sought: &Sought, slot: u32) -> Option<(f32, u32)> {
         let hot = &self.hot[slot as usize];
         if hot.row == NONE {
             return None;
@@ -138,17 +139,23 @@ impl Index {
         rows.map(|row| (self.rows.similarity(sought, *row), *row)).max_by(|a, b| a.0.total_cmp(&b.0))
     }
 
-    /// The cosine of the mean of an entry's vector and its predecessor's, where it has one that is seen.
-    pub(super) fn window_cosine(&self, sought: &Sought, at: u32, scratch: &Scratch) -> Option<f32> {
-        let (own, row) = self.nearest_row(sought, at)?;
-        let previous = self.slot(at)?.previous;
+    /// The cosine of the mean of an entry's vector, of which the nearest row is known, and its predecessor's, where it has
+    /// one that is seen.
+    pub(super) fn window_cosine(
+        &self,
+        sought: &Sought,
+        at: u32,
+        (own, row): (f32, u32),
+        scratch: &Scratch,
+    ) -> f32 {
+        let previous = self.slot(at).map_or(NONE, |slot| slot.previous);
         if previous == NONE || !scratch.sees(previous) {
-            return Some(own);
+            return own;
         }
-        let Some((other, other_row)) = self.nearest_row(sought, previous) else { return Some(own) };
+        let Some((other, other_row)) = self.nearest_row(sought, previous) else { return own };
         // The mean of two vectors of length 1 is shorter, the more they differ.
         let length = (2.0 + 2.0 * self.rows.between(row, other_row)).max(1e-6).sqrt();
-        Some((own + other) / length)
+        (own + other) / length
     }
 }
 

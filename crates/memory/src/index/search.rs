@@ -133,12 +133,13 @@ impl Index {
 
     fn parts(&self, sought: Option<&Sought>, slot: u32, time: i64, scratch: &Scratch) -> Parts {
         let at = slot as usize;
-        let cosine = |of: Option<f32>| of.unwrap_or(f32::NAN);
+        let near = sought.and_then(|sought| Some((sought, self.nearest_row(sought, slot)?)));
+        let window = near.map(|(sought, own)| self.window_cosine(sought, slot, own, scratch));
         Parts {
             text: scratch.text[at],
             text_window: scratch.text_window[at],
-            vector: cosine(sought.and_then(|sought| self.cosine(sought, slot))),
-            vector_window: cosine(sought.and_then(|sought| self.window_cosine(sought, slot, scratch))),
+            vector: near.map_or(f32::NAN, |(_, (cosine, _))| cosine),
+            vector_window: window.unwrap_or(f32::NAN),
             exact: scratch.exact[at],
             strength: self.slot(slot).map_or(0.0, |slot| slot.strength(time)).clamp(0.0, 1.0),
         }
