@@ -11,6 +11,7 @@ use hive_local::RedisData;
 use crate::{disk, fleet::Fleet, limit, options::Options, percentile::Times, scale};
 
 /// Connections that post at the same time.
+const SUCCEEDED: &[u8] = b"task.succeeded";
 const POSTERS: usize = 64;
 /// How long a workload may take before the run counts as failed.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -243,10 +244,17 @@ impl Load<'_> {
         loop {
             match how {
                 See::Watching => {
-                    let events = self.client.get(format!("{url}/events")).send().await?.error_for_status()?;
-                    let is_over = events.status() == reqwest::StatusCode::NO_CONTENT;
-                    if is_over || events.text().await?.contains("task.succeeded") {
+                    let mut events = self.client.get(format!("{url}/events")).send().await?.error_for_status()?;
+                    if events.status() == reqwest::StatusCode::NO_CONTENT {
                         return Ok(());
+                    }
+                    // It is seen when it arrives, not when the server closes the stream behind it.
+                    let mut seen = Vec::new();
+                    while let Some(bytes) = events.chunk().await? {
+                        seen.extend_from_slice(&bytes);
+                        if seen.windows(SUCCEEDED.len()).any(|part| part == SUCCEEDED) {
+                            return Ok(());
+                        }
                     }
                 }
                 See::Polling => {
