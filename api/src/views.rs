@@ -20,6 +20,7 @@ mod session;
 mod sleep;
 mod sleep_cycle;
 mod step;
+mod system_event;
 mod task;
 
 pub use action::ActionView;
@@ -44,4 +45,5 @@ pub use session::SessionView;
 pub use sleep::{ListedSleepView, SleepSettingsView, SleepView};
 pub use sleep_cycle::{CycleChangeView, SleepCycleView};
 pub use step::StepView;
+pub use system_event::SystemEventView;
 pub use task::TaskView;
