@@ -13,7 +13,9 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{admission::Admission, auth::Token, bases::Bases, config::Config, live::Live, observe, tail::Tail};
+use crate::{
+    admission::Admission, auth::Token, bases::Bases, config::Config, live::Live, observe, tail::Tail,
+};
 
 /// The channel on which changes of tasks are told.
 pub const TASK_UPDATES: &str = "task_updates";

@@ -46,9 +46,11 @@ impl Tail {
             }
             match store.last_system_event().await {
                 Ok(last) => {
-                    self.0.send_if_modified(|known| last > *known && {
-                        *known = last;
-                        true
+                    self.0.send_if_modified(|known| {
+                        last > *known && {
+                            *known = last;
+                            true
+                        }
                     });
                 }
                 Err(error) => tracing::debug!(%error, "The last event could not be looked up"),

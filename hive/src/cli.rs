@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, failure::Failure, housekeeping,
+    agent, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, events, failure::Failure, housekeeping,
     message, migrate, models, models::routing, probe, provider, queue, schedule, session,
     settings::Connection, sleep, task, usage, verify,
 };
@@ -64,6 +64,8 @@ enum Command {
     },
     /// Show what calls to the model used and cost.
     Usage(usage::Options),
+    /// Show what happened to the system, beside its tasks, and follow what happens.
+    Events(events::Options),
     /// Look at what stands between the workers and Claude; give a stopped key back.
     Provider {
         #[command(subcommand)]
@@ -181,6 +183,7 @@ impl Cli {
             Command::Budget { command, common } => budget::run(command, &common, self.json).await,
             Command::Batch { command, common } => batch::run(command, &common, self.json).await,
             Command::Usage(options) => usage::run(&options, self.json).await,
+            Command::Events(options) => events::run(&options, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
             Command::Message { command, common } => message::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,

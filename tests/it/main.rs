@@ -10,6 +10,7 @@ mod budgets;
 mod bulk;
 mod cache;
 mod cancelling;
+mod channels;
 mod checkpoints;
 mod circles;
 mod clock;

@@ -1,9 +1,9 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
 use hive_domain::{
-    AgentStatus, Audience, CallKind, CatchUp, Channel, DeliveryState, Effort, MemoryScope, MessageKind, MessagePolicy,
-    Overlap, PauseMode, SleepRefusal, SleepState, SleepTrigger, SlotOutcome, SystemEventKind, TaskStatus, TrustClass,
-    WakeReason, routing::ANY, task::DependencyPolicy,
+    AgentStatus, Audience, CallKind, CatchUp, Channel, DeliveryState, Effort, MemoryScope, MessageKind,
+    MessagePolicy, Overlap, PauseMode, SleepRefusal, SleepState, SleepTrigger, SlotOutcome, SystemEventKind,
+    TaskStatus, TrustClass, WakeReason, routing::ANY, task::DependencyPolicy,
 };
 use utoipa::openapi::{ObjectBuilder, Schema, Type, schema::SchemaType};
 

@@ -43,7 +43,8 @@ impl FleetFacts {
     /// What they say of each part.
     #[must_use]
     pub fn judge(&self) -> [ComponentHealth; 3] {
-        let of = |component, state, reason: String| ComponentHealth { component, state, reason: Some(reason) };
+        let of =
+            |component, state, reason: String| ComponentHealth { component, state, reason: Some(reason) };
         let up = |component| ComponentHealth { component, state: "up", reason: None };
         let provider = match (self.stopped.is_empty(), self.open.is_empty()) {
             (false, _) => of("provider", "down", format!("it refuses {}", self.stopped.join(", "))),

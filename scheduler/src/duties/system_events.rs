@@ -43,7 +43,8 @@ pub async fn fleet_health(doors: &Doors) -> anyhow::Result<u64> {
         tracing::warn!("{lost} workers fell silent");
     }
     let facts = doors.store.fleet_facts().await.context("the fleet could not be looked at")?;
-    let changed = doors.store.keep_fleet_health(&facts.judge()).await.context("its health could not be kept")?;
+    let changed =
+        doors.store.keep_fleet_health(&facts.judge()).await.context("its health could not be kept")?;
     doors.store.tell_fleet().await.context("its figures could not be told")?;
     Ok(changed)
 }

@@ -73,6 +73,7 @@ fn every_usage_line_names_what_the_command_needs() {
         "budget remove",
         "batch list",
         "usage",
+        "events",
         "provider show",
         "provider resume",
         "dead list",

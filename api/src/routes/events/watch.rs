@@ -70,7 +70,8 @@ pub async fn handle(State(app): State<Arc<App>>, headers: HeaderMap, mut query: 
     let last = app.store.last_system_event().await?;
     let after = asked.unwrap_or(last).clamp(0, last);
     if after > 0 && after + 1 < app.store.first_system_event().await? {
-        let detail = "events after this one were removed since; without it, or with after=0, the stream begins anew";
+        let detail =
+            "events after this one were removed since; without it, or with after=0, the stream begins anew";
         return Err(ApiError::new(StatusCode::GONE, "events_pruned", detail));
     }
     let stop = app.stop.clone();

@@ -280,7 +280,8 @@ impl Landing {
     }
 
     async fn tell_restored(&mut self, id: Uuid) -> Result<()> {
-        let told = sqlx::query_scalar("SELECT to_regprocedure('tell_system(text, text, text, jsonb)') IS NOT NULL");
+        let told =
+            sqlx::query_scalar("SELECT to_regprocedure('tell_system(text, text, text, jsonb)') IS NOT NULL");
         // A checkpoint of an older schema has no place for it.
         if !told.fetch_one(&mut self.connection).await? {
             return Ok(());

@@ -58,6 +58,7 @@ mod settle;
 mod sleep_cycles;
 mod sleeps;
 mod strays;
+mod system_events;
 mod tickets;
 mod transitions;
 mod verify;
