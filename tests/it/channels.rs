@@ -127,6 +127,10 @@ async fn what_people_and_processes_do_is_told_on_its_channel() {
     assert!(code < 300, "{code}");
     assert_eq!(seen(&mut stream, "queue.resumed").await["subject"], "lane:low");
 
+    let shown = hive.says_json(&["events", "--kind", "queue.drained", "--limit", "1"]).await;
+    assert_eq!(shown["items"], json!([drained]));
+    assert!(hive.says(&["events", "--subject", "lane:low"]).await.contains("queue.resumed lane:low"));
+
     // The channels of tasks and agents.
     let agent = hive.get("/api/v1/agents").await["items"][0]["id"].as_str().unwrap().to_owned();
     let mut redis = hive.listen(&["task_updates", &agent_events(&agent)]);

@@ -4,6 +4,7 @@
 
 mod messages;
 mod nights;
+mod system_events;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
