@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_name_is_read_as_it_is_stored() {
         for kind in SystemEventKind::ALL {
-            assert_eq!(kind.as_str().parse(), Ok(*kind));
+            assert_eq!(kind.as_str().parse::<SystemEventKind>().unwrap(), *kind);
         }
         assert!("task.created".parse::<SystemEventKind>().is_err());
     }
