@@ -28,7 +28,7 @@ pub use agent::AgentView;
 pub use agent_message::{AgentMessageView, DeliveryView, InboxView, SentMessageView};
 pub use artifact::ArtifactView;
 pub use checkpoint::CheckpointView;
-pub use context::{ContextView, HitView};
+pub use context::{ContextView, ContextWithOutcomesView, HitView};
 pub use housekeeping::{DutyView, OrderView};
 pub use limits::{AgentLimits, LimitsView, TaskLimits, check_limits};
 pub use message::MessageView;

@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     agent, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, events, failure::Failure, housekeeping,
-    message, migrate, models, models::routing, probe, provider, queue, schedule, session,
+    memory, message, migrate, models, models::routing, probe, provider, queue, schedule, session,
     settings::Connection, sleep, task, usage, verify,
 };
 
@@ -84,6 +84,13 @@ enum Command {
     Message {
         #[command(subcommand)]
         command: message::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Look into what is remembered, and how well it went for tasks that were given it.
+    Memory {
+        #[command(subcommand)]
+        command: memory::Command,
         #[command(flatten)]
         common: Common,
     },
@@ -186,6 +193,7 @@ impl Cli {
             Command::Events(options) => events::run(&options, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
             Command::Message { command, common } => message::run(command, &common, self.json).await,
+            Command::Memory { command, common } => memory::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Sleep(options) => sleep::sleep(&options, self.json).await,
             Command::Wake(options) => sleep::wake(&options, self.json).await,

@@ -14,6 +14,7 @@ mod eval;
 mod events;
 mod failure;
 mod housekeeping;
+mod memory;
 mod message;
 mod migrate;
 mod models;

@@ -327,6 +327,19 @@ END $_$;
 CREATE FUNCTION public.next_routing_version() RETURNS integer
     LANGUAGE sql
     AS $$ SELECT coalesce(max(version), 0) + 1 FROM routing_rules $$;
+CREATE FUNCTION public.note_receipts() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    INSERT INTO context_receipts (context_id, task_id)
+    SELECT DISTINCT (given.entry ->> 'id')::uuid, NEW.task_id
+    FROM jsonb_path_query(NEW.body::jsonb,
+        CASE NEW.kind WHEN 'recalled' THEN '$.receipt.included[*]' ELSE '$.results[*].recalled.included[*]' END::jsonpath)
+        AS given (entry)
+    ORDER BY 1
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $_$;
 CREATE FUNCTION public.number_system_event() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -768,6 +781,10 @@ CREATE TABLE public.budgets (
     CONSTRAINT budgets_scope CHECK ((scope = ANY (ARRAY['org'::text, 'session'::text, 'agent'::text, 'task'::text])))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05');
+CREATE TABLE public.context_receipts (
+    context_id uuid NOT NULL,
+    task_id uuid NOT NULL
+);
 CREATE TABLE public.context_sources (
     context_id uuid NOT NULL,
     source_id uuid NOT NULL,
@@ -1883,6 +1900,7 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (80, 'night versions', '2026-01-05 12:00:00+00', true, '\x89247136801f29b63d98119b812cd68bfe7f6af1814ae4edd8071f7d8b88b03b5c5cbbe35b83acd6e01c13d557a28d54', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (85, 'entries by time', '2026-01-05 12:00:00+00', true, '\xe808723754dbb5b25fe09e2b3c6826db4a59f5ff35cf79c1e9827cd7c1a75c60e3b73bac8e18a0fb7b4655296e4eeb88', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (90, 'system events', '2026-01-05 12:00:00+00', true, '\x70f00a786ed0d39abf1be1f7ad8759aac3a428d6b7f51964eaf26fe1b93f877f2e4464a96a6d5a1a066f5853dad77c54', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (91, 'context receipts', '2026-01-05 12:00:00+00', true, '\xc8758f935651234e10514c54f739fe5c77a1a26bf04370f50462bd9df03f359d3124d83466004774044619ee322563ac', 0);
 INSERT INTO public.active_routing (only_row, version, activated_by, activated_at) VALUES (true, 2, 'ada', '2026-01-05 12:00:00+00');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a2', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
@@ -1895,6 +1913,7 @@ INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id
 INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id, created_at, state, not_before, tries, batch_id, budget_id, result, error, completed_at, updated_at) VALUES ('019b8e00-0000-7000-8000-000000000062', 'sleep', 'claude-haiku-5-5', '{"max_tokens":1000}', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-06 02:00:00+00', 'canceled', '2026-01-06 02:00:00+00', 0, NULL, NULL, NULL, 'the sleep cycle is over', '2026-01-06 02:00:00+00', '2026-01-06 02:00:00+00');
 INSERT INTO public.batches (id, model, key_id, requests, created_at, state, provider_id, not_ours, expires_at, succeeded, errored, canceled, expired, polls, next_poll_at, detail, ended_at) VALUES ('019b8e00-0000-7000-8000-000000000041', 'claude-haiku-5-5', '0123456789ab', 1, '2026-01-05 12:00:00+00', 'created', 'msgbatch_1', '{}', '2026-01-06 12:00:00+00', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
 INSERT INTO public.budgets (id, scope, target, period, created_by, created_at, cap_nano_usd, spent_nano_usd, reserved_nano_usd, day, raised_at, set_day, set_used_nano_usd, updated_at, exhausted_at) VALUES ('019b8c00-0000-7000-8000-0000000000b1', 'org', '00000000-0000-0000-0000-000000000000', 'day', 'ada', '2026-01-05 12:00:00+00', 1000000000, 5, 0, '2026-01-05', '2026-01-05 12:00:00+00', '2026-01-05', 0, '2026-01-05 12:00:00+00', NULL);
+INSERT INTO public.context_receipts (context_id, task_id) VALUES ('019b9300-0000-7000-8000-000000000091', '019a5909-b600-7000-8000-000000000003');
 INSERT INTO public.context_sources (context_id, source_id) VALUES ('019b8e00-0000-7000-8000-000000000057', '019b8e00-0000-7000-8000-000000000056');
 INSERT INTO public.context_tombstones (context_id, project_id, cause_id, deleted_by, deleted_at, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000058', '00000000-0000-7000-8000-000000000001', '019b8e00-0000-7000-8000-000000000058', 'operator', '2026-01-05 12:00:00+00', '831');
 INSERT INTO public.context_uses (context_id, recalled, recalled_at, renewed_at) VALUES ('019b8e00-0000-7000-8000-000000000056', 3, '2026-01-06 12:00:00+00', NULL);
@@ -1984,7 +2003,7 @@ INSERT INTO public.system_checkpoints (id, requested_by, created_at, status, wor
 INSERT INTO public.system_checkpoints (id, requested_by, created_at, status, worker, lease_until, started_at, finished_at, error, directory, manifest_sha256, bytes, state, removed_at) VALUES ('019b9300-0000-7000-8000-000000000071', 'operator', '2026-01-08 02:00:00+00', 'done', 'worker-1', NULL, '2026-01-08 02:00:00+00', '2026-01-08 02:01:00+00', NULL, '20260108T020001Z-019b9300-0000-7000-8000-000000000071', '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', 4096, '{"rows": 7, "format": 1, "tables": 60}', NULL);
 INSERT INTO public.system_event_numbers (the_one, last, told) VALUES (true, 2, 0);
 INSERT INTO public.system_events (id, seq, channel, kind, subject, data, at) OVERRIDING SYSTEM VALUE VALUES (1, 1, 'health_checks', 'health.degraded', 'queue', '{"reason": "slow", "process": "fleet", "component": "queue"}', '2026-01-05 12:00:00+00');
-INSERT INTO public.system_events (id, seq, channel, kind, subject, data, at) OVERRIDING SYSTEM VALUE VALUES (2, 2, 'system_events', 'queue.drained', 'lane:low', '{"mode": "drain", "name": "low", "scope": "lane", "until": "2026-01-06T00:00:00+00:00", "reason": "a quiet night", "paused_by": "ada"}', '2026-11-27 23:57:16.067559+00');
+INSERT INTO public.system_events (id, seq, channel, kind, subject, data, at) OVERRIDING SYSTEM VALUE VALUES (2, 2, 'system_events', 'queue.drained', 'lane:low', '{"mode": "drain", "name": "low", "scope": "lane", "until": "2026-01-06T00:00:00+00:00", "reason": "a quiet night", "paused_by": "ada"}', '2026-11-28 00:05:40.633587+00');
 INSERT INTO public.task_action_items (action_id, task_id) VALUES ('019b8c00-0000-7000-8000-0000000000d1', '019b8c00-0000-7000-8000-0000000000c1');
 INSERT INTO public.task_actions (id, kind, filter, priority, matched, created_by, created_at, status, done, skipped, cascaded, finished_at, failures, retry_at, error) VALUES ('019b8c00-0000-7000-8000-0000000000d1', 'reprioritise', '{"status": ["ready"]}', 2, 1, 'ada', '2026-01-05 12:00:00+00', 'working', 0, 0, 0, NULL, 0, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
@@ -2007,9 +2026,9 @@ INSERT INTO public.tasks (id, project_id, title, description, duty, repository_u
 INSERT INTO public.threads (id, project_id, created_at, last_number) VALUES ('019b8e00-0000-7000-8000-000000000051', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 2);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at, lost_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL);
 SELECT pg_catalog.setval('public.provider_events_id_seq', 1, true);
 SELECT pg_catalog.setval('public.system_events_id_seq', 2, true);
@@ -2039,6 +2058,8 @@ ALTER TABLE ONLY public.budgets
     ADD CONSTRAINT budgets_key UNIQUE (target, scope, period);
 ALTER TABLE ONLY public.budgets
     ADD CONSTRAINT budgets_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.context_receipts
+    ADD CONSTRAINT context_receipts_pkey PRIMARY KEY (context_id, task_id);
 ALTER TABLE ONLY public.context_sources
     ADD CONSTRAINT context_sources_pkey PRIMARY KEY (context_id, source_id);
 ALTER TABLE ONLY public.context_tombstones
@@ -2344,6 +2365,7 @@ CREATE TRIGGER schedules_end_told AFTER DELETE ON public.schedules FOR EACH ROW 
 CREATE TRIGGER sleep_cycles_are_told AFTER UPDATE OF state ON public.sleep_cycles FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.tell_sleep_cycle();
 CREATE TRIGGER sleep_cycles_begin_told AFTER INSERT ON public.sleep_cycles FOR EACH ROW EXECUTE FUNCTION public.tell_sleep_cycle();
 CREATE TRIGGER sleep_events_are_told AFTER INSERT ON public.sleep_events FOR EACH ROW EXECUTE FUNCTION public.tell_sleep();
+CREATE TRIGGER steps_note_receipts AFTER INSERT ON public.steps FOR EACH ROW WHEN (((new.kind = 'recalled'::public.step_kind) OR ((new.kind = 'tool_results'::public.step_kind) AND (strpos((new.body)::text, '"recalled"'::text) > 0)))) EXECUTE FUNCTION public.note_receipts();
 CREATE TRIGGER system_checkpoints_are_told AFTER UPDATE OF status, removed_at ON public.system_checkpoints FOR EACH ROW WHEN (((old.status <> new.status) OR ((old.removed_at IS NULL) AND (new.removed_at IS NOT NULL)))) EXECUTE FUNCTION public.tell_checkpoint();
 CREATE TRIGGER system_checkpoints_begin_told AFTER INSERT ON public.system_checkpoints FOR EACH ROW EXECUTE FUNCTION public.tell_checkpoint();
 CREATE CONSTRAINT TRIGGER system_events_are_numbered AFTER INSERT ON public.system_events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.number_system_event();
@@ -2373,6 +2395,8 @@ ALTER TABLE ONLY public.batch_requests
     ADD CONSTRAINT batch_requests_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id);
 ALTER TABLE ONLY public.batch_requests
     ADD CONSTRAINT batch_requests_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.context_receipts
+    ADD CONSTRAINT context_receipts_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
 ALTER TABLE ONLY public.context_sources
     ADD CONSTRAINT context_sources_context_id_fkey FOREIGN KEY (context_id) REFERENCES public.contexts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.context_sources

@@ -41,6 +41,7 @@ mod order;
 mod outage;
 mod pinned;
 mod postgres_away;
+mod procedures;
 mod recordings;
 mod redis_loss;
 mod redis_user;

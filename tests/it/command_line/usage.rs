@@ -85,6 +85,8 @@ fn every_usage_line_names_what_the_command_needs() {
         "message ack <AGENT> <MESSAGES>...",
         "message dead",
         "message inbox <AGENT>",
+        "memory search <QUERY>",
+        "memory show <ID>",
         "session create <NAME>",
         "session list",
         "session show <ID>",

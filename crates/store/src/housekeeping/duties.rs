@@ -178,7 +178,7 @@ pub const DUTIES: &[Duty] = &[
     },
     Duty {
         name: "records",
-        what: "removes old slots of schedules, old orders of housekeeping, old nights of agents, what is known of checkpoints that are gone, old events of the system, and old actions on many tasks",
+        what: "removes old slots of schedules, old orders of housekeeping, old nights of agents, what is known of checkpoints that are gone, old events of the system, receipts of deleted entries, and old actions on many tasks",
         cron: "50 3 * * *",
         work: Work::Prune(&[
             Prune {
@@ -224,6 +224,13 @@ pub const DUTIES: &[Duty] = &[
                        AND (status = 'failed' OR removed_at IS NOT NULL)",
                 bytes: "0",
                 keep: Keep::Records,
+            },
+            // What was given is deleted: nobody asks any more.
+            Prune {
+                table: "context_receipts",
+                over: "$1 >= 0 AND NOT EXISTS (SELECT 1 FROM contexts c WHERE c.id = context_id)",
+                bytes: "0",
+                keep: Keep::Nothing,
             },
             // The oldest go first, so that the numbers of those that stay have no gaps.
             Prune {
