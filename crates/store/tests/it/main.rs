@@ -17,6 +17,7 @@ mod catalog;
 mod census;
 mod checkpoints;
 mod claim;
+mod context_outcomes;
 mod contexts;
 mod conversations;
 mod deadlines;
