@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use hive_domain::{MessagePolicy, StatusReason, TaskId, TaskStatus, task::Task};
+use hive_domain::{Channel, MessagePolicy, StatusReason, TaskId, TaskStatus, task::Task};
 use hive_embed::Embedder;
 use hive_memory::Memory;
 use hive_queue::{Queue, Ticket, agent_events};
@@ -13,7 +13,9 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::{admission::Admission, auth::Token, bases::Bases, config::Config, live::Live, observe};
+use crate::{
+    admission::Admission, auth::Token, bases::Bases, config::Config, live::Live, observe, tail::Tail,
+};
 
 /// The channel on which changes of tasks are told.
 pub const TASK_UPDATES: &str = "task_updates";
@@ -42,6 +44,8 @@ pub struct App {
     pub admission: Admission,
     /// Who watches which task.
     pub live: Live,
+    /// The last event of the system, for those who watch it.
+    pub tail: Tail,
     /// What callers must present.
     pub token: Token,
     /// Whether this process can do its work.
@@ -81,6 +85,7 @@ impl App {
             bases: Bases::open(config).await?,
             admission: Admission::new(Duration::from_secs(config.admission_seconds)),
             live: Live::default(),
+            tail: Tail::default(),
             token: Token::new(&config.token),
             metrics: observe::install_metrics(),
             provider: config.provider.clone(),
@@ -96,6 +101,14 @@ impl App {
     /// Keeps the health page true and the watchers awake, until it is dropped.
     pub async fn look_after(&self) {
         let (postgres, redis) = (self.health.clone(), self.health.clone());
+        let channels = [Channel::SystemEvents, Channel::HealthChecks].map(Channel::as_str);
+        let told = self.health.clone().tell(|process, notice| {
+            let store = self.store.clone();
+            async move {
+                let (state, reason) = (notice.state.as_str(), notice.state.reason());
+                store.note_health(&process, notice.component, state, reason, notice.at.into()).await
+            }
+        });
         let ping_redis = || async {
             let answer = self.queue.ping().await;
             self.live.hints_arrive(answer.is_ok());
@@ -105,6 +118,8 @@ impl App {
             postgres.watch("postgres", PROBE_EVERY, || self.store.ping()),
             redis.watch("redis", PROBE_EVERY, ping_redis),
             self.live.listen(self.queue.subscribe(&[TASK_UPDATES])),
+            self.tail.keep(&self.store, self.queue.subscribe(&channels)),
+            told,
             self.admission.watch(&self.store),
             self.memory.tend(),
         );

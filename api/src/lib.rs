@@ -21,6 +21,7 @@ mod post;
 mod query;
 mod routes;
 mod serve;
+mod tail;
 mod views;
 mod whom;
 

@@ -5,6 +5,7 @@ mod batches;
 mod checkpoints;
 mod contexts;
 mod dead_letters;
+mod events;
 mod housekeeping;
 mod messages;
 mod models;
@@ -150,6 +151,8 @@ endpoints! {
     tasks::retry,
     tasks::depend,
     dead_letters::list,
+    events::list,
+    events::watch,
     checkpoints::create,
     checkpoints::list,
     checkpoints::show,

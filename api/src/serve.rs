@@ -24,6 +24,8 @@ const MAX_CONNECTIONS: usize = 4_096;
 const HEAD_WITHIN: Duration = Duration::from_secs(60);
 /// What open requests get when the process is asked to stop.
 const FINISH_WITHIN: Duration = Duration::from_secs(10);
+/// What the last word on the health gets to be written down.
+const TELL_WITHIN: Duration = Duration::from_millis(300);
 /// Pause after an error of accept that is not the connection's own, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long the schema is waited for: whoever migrates may come later than we do.
@@ -50,8 +52,13 @@ pub async fn serve(config: Config, listener: TcpListener, stop: CancellationToke
     let router = routes::router(Arc::clone(&app), config.metrics_open);
     let address = listener.local_addr().context("the address of the listener")?;
     tracing::info!("Serving http://{address}");
+    let serving = async {
+        accept(listener, router, stop).await;
+        app.health.draining();
+        app.health.told(TELL_WITHIN).await;
+    };
     tokio::select! {
-        () = accept(listener, router, stop) => {}
+        () = serving => {}
         () = app.look_after() => {}
         fits = schema_fits(&app) => fits?,
     }

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, failure::Failure, housekeeping,
-    message, migrate, models, models::routing, probe, provider, queue, schedule, session,
+    agent, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, events, failure::Failure, housekeeping,
+    memory, message, migrate, models, models::routing, probe, provider, queue, schedule, session,
     settings::Connection, sleep, task, usage, verify,
 };
 
@@ -64,6 +64,8 @@ enum Command {
     },
     /// Show what calls to the model used and cost.
     Usage(usage::Options),
+    /// Show what happened to the system, beside its tasks, and follow what happens.
+    Events(events::Options),
     /// Look at what stands between the workers and Claude; give a stopped key back.
     Provider {
         #[command(subcommand)]
@@ -82,6 +84,13 @@ enum Command {
     Message {
         #[command(subcommand)]
         command: message::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Look into what is remembered, and how well it went for tasks that were given it.
+    Memory {
+        #[command(subcommand)]
+        command: memory::Command,
         #[command(flatten)]
         common: Common,
     },
@@ -181,8 +190,10 @@ impl Cli {
             Command::Budget { command, common } => budget::run(command, &common, self.json).await,
             Command::Batch { command, common } => batch::run(command, &common, self.json).await,
             Command::Usage(options) => usage::run(&options, self.json).await,
+            Command::Events(options) => events::run(&options, self.json).await,
             Command::Dead { command, common } => dead::run(command, &common, self.json).await,
             Command::Message { command, common } => message::run(command, &common, self.json).await,
+            Command::Memory { command, common } => memory::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,
             Command::Sleep(options) => sleep::sleep(&options, self.json).await,
             Command::Wake(options) => sleep::wake(&options, self.json).await,

@@ -327,6 +327,28 @@ END $_$;
 CREATE FUNCTION public.next_routing_version() RETURNS integer
     LANGUAGE sql
     AS $$ SELECT coalesce(max(version), 0) + 1 FROM routing_rules $$;
+CREATE FUNCTION public.note_receipts() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    INSERT INTO context_receipts (context_id, task_id)
+    SELECT DISTINCT (given.entry ->> 'id')::uuid, NEW.task_id
+    FROM jsonb_path_query(NEW.body::jsonb,
+        CASE NEW.kind WHEN 'recalled' THEN '$.receipt.included[*]' ELSE '$.results[*].recalled.included[*]' END::jsonpath)
+        AS given (entry)
+    ORDER BY 1
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $_$;
+CREATE FUNCTION public.number_system_event() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE next bigint;
+BEGIN
+    UPDATE system_event_numbers SET last = last + 1 RETURNING last INTO next;
+    UPDATE system_events SET seq = next, at = clock_timestamp() WHERE id = NEW.id;
+    RETURN NULL;
+END $$;
 CREATE FUNCTION public.refuse_to_delete_tasks() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -482,6 +504,134 @@ CREATE FUNCTION public.spent_of_tree(root uuid, today boolean) RETURNS bigint
         SELECT cost_nano_usd, state, reserved_nano_usd, finished_at FROM batch_calls WHERE task_id = tree.id) AS c
     WHERE NOT today OR (c.finished_at AT TIME ZONE 'UTC')::date = (now() AT TIME ZONE 'UTC')::date
 $$;
+CREATE FUNCTION public.tell_budget() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    b budgets := coalesce(NEW, OLD);
+    what text := CASE TG_OP WHEN 'INSERT' THEN 'set' WHEN 'DELETE' THEN 'removed' ELSE 'exhausted' END;
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.cap_nano_usd <> NEW.cap_nano_usd THEN
+        what := CASE WHEN NEW.cap_nano_usd > OLD.cap_nano_usd THEN 'raised' ELSE 'lowered' END;
+    ELSIF TG_OP = 'UPDATE' AND NEW.exhausted_at IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM tell_system('system_events', 'budget.' || what, CASE b.scope WHEN 'org' THEN 'fleet' ELSE b.target::text END,
+        jsonb_build_object('budget_id', b.id, 'scope', b.scope, 'period', b.period, 'cap_nano_usd', b.cap_nano_usd,
+                           'before_nano_usd', CASE WHEN what IN ('raised', 'lowered') THEN OLD.cap_nano_usd END,
+                           'spent_nano_usd', b.spent_nano_usd, 'reserved_nano_usd', b.reserved_nano_usd,
+                           'set_by', b.created_by));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_checkpoint() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM tell_system('system_events',
+        'checkpoint.' || CASE WHEN NEW.removed_at IS NULL THEN NEW.status::text ELSE 'removed' END, NEW.id::text,
+        jsonb_build_object('requested_by', NEW.requested_by, 'worker', NEW.worker, 'directory', NEW.directory,
+                           'bytes', NEW.bytes, 'manifest_sha256', NEW.manifest_sha256, 'error', NEW.error));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_fleet_health() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM tell_system('health_checks', 'health.' || NEW.state, NEW.component,
+        jsonb_build_object('process', 'fleet', 'component', NEW.component, 'reason', NEW.reason));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_hold() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    -- Each refusal may prolong a hold: it is told when it begins.
+    IF NEW.hold_until > now() AND (TG_OP = 'INSERT' OR OLD.hold_until IS NULL OR OLD.hold_until <= now()) THEN
+        PERFORM tell_system('system_events', 'provider.held', 'model:' || NEW.model,
+            jsonb_build_object('key_id', NEW.key_id, 'model', NEW.model, 'until', NEW.hold_until));
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_pause() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE p pauses := coalesce(NEW, OLD);
+BEGIN
+    PERFORM tell_system('system_events',
+        CASE WHEN TG_OP = 'DELETE' THEN 'queue.resumed' WHEN p.mode = 'drain' THEN 'queue.drained' ELSE 'queue.paused' END,
+        CASE WHEN p.scope = 'fleet' THEN 'fleet' ELSE p.scope || ':' || p.name END,
+        jsonb_build_object('scope', p.scope, 'name', p.name, 'mode', p.mode, 'reason', p.reason, 'until', p.until,
+                           'paused_by', p.created_by));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_provider() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM tell_system('system_events', 'provider.' || NEW.kind,
+        CASE NEW.model WHEN '' THEN 'key:' || NEW.key_id ELSE 'model:' || NEW.model END,
+        jsonb_build_object('key_id', NEW.key_id, 'model', nullif(NEW.model, ''), 'detail', nullif(NEW.detail, '')));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_schedule() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    s schedules := coalesce(NEW, OLD);
+    what text := CASE TG_OP WHEN 'INSERT' THEN 'created' WHEN 'DELETE' THEN 'deleted' ELSE 'failing' END;
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.enabled <> NEW.enabled THEN
+        what := CASE WHEN NEW.enabled THEN 'enabled' ELSE 'disabled' END;
+    END IF;
+    PERFORM tell_system('system_events', 'schedule.' || what, s.id::text,
+        jsonb_build_object('name', s.name, 'cron', s.cron, 'time_zone', s.time_zone, 'enabled', s.enabled,
+                           'next_slot', s.next_slot, 'error', s.last_error));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_sleep() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE s sleeps;
+BEGIN
+    SELECT * INTO s FROM sleeps WHERE id = NEW.sleep_id;
+    PERFORM tell_system('system_events', 'agent.' || NEW.kind, s.agent_id::text,
+        NEW.data || jsonb_build_object('sleep_id', s.id, 'trigger', s.trigger, 'wake_by', s.wake_by, 'cycle_id', s.cycle_id,
+                                       'wake_reason', s.wake_reason));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_sleep_cycle() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM tell_system('system_events', 'sleep_cycle.' || NEW.state, NEW.id::text,
+        jsonb_build_object('scope', NEW.scope, 'agent_id', NEW.agent_id, 'project_id', NEW.project_id,
+                           'session_id', NEW.session_id, 'trigger', NEW.trigger, 'asked_by', NEW.asked_by,
+                           'worker', NEW.worker, 'failure', NEW.failure, 'stopped_by', NEW.stopped_by,
+                           'quality_before', NEW.quality_before, 'quality_after', NEW.quality_after));
+    RETURN NULL;
+END $$;
+CREATE FUNCTION public.tell_system(channel text, kind text, subject text, data jsonb) RETURNS void
+    LANGUAGE sql
+    AS $_$
+    INSERT INTO system_events (channel, kind, subject, data) VALUES ($1, $2, $3, jsonb_strip_nulls($4))
+$_$;
+CREATE FUNCTION public.tell_worker() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    w workers := coalesce(NEW, OLD);
+    channel text := 'system_events';
+    what text := CASE TG_OP WHEN 'INSERT' THEN 'came' WHEN 'DELETE' THEN 'left' ELSE 'draining' END;
+BEGIN
+    IF TG_OP = 'UPDATE' AND (OLD.lost_at IS NULL) <> (NEW.lost_at IS NULL) THEN
+        channel := 'health_checks';
+        what := CASE WHEN NEW.lost_at IS NULL THEN 'returned' ELSE 'lost' END;
+    END IF;
+    PERFORM tell_system(channel, 'worker.' || what, w.name,
+        jsonb_build_object('host', w.host, 'version', w.version, 'slots', w.slots, 'isolated', w.isolated,
+                           'seen_at', w.seen_at));
+    RETURN NULL;
+END $$;
 CREATE FUNCTION public.time_of_id(id uuid) RETURNS timestamp with time zone
     LANGUAGE sql STABLE STRICT
     AS $$ SELECT to_timestamp(('x0000' || left(replace(id::text, '-', ''), 12))::bit(64)::bigint / 1000.0) $$;
@@ -623,6 +773,7 @@ CREATE TABLE public.budgets (
     set_day date NOT NULL,
     set_used_nano_usd bigint DEFAULT 0 NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    exhausted_at timestamp with time zone,
     CONSTRAINT budgets_cap CHECK ((cap_nano_usd >= 0)),
     CONSTRAINT budgets_not_negative CHECK (((spent_nano_usd >= 0) AND (reserved_nano_usd >= 0))),
     CONSTRAINT budgets_org CHECK (((scope = 'org'::text) = (target = '00000000-0000-0000-0000-000000000000'::uuid))),
@@ -630,6 +781,10 @@ CREATE TABLE public.budgets (
     CONSTRAINT budgets_scope CHECK ((scope = ANY (ARRAY['org'::text, 'session'::text, 'agent'::text, 'task'::text])))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05');
+CREATE TABLE public.context_receipts (
+    context_id uuid NOT NULL,
+    task_id uuid NOT NULL
+);
 CREATE TABLE public.context_sources (
     context_id uuid NOT NULL,
     source_id uuid NOT NULL,
@@ -806,6 +961,16 @@ CREATE TABLE public.events_default (
     kind text CONSTRAINT events_kind_not_null NOT NULL,
     data jsonb DEFAULT '{}'::jsonb CONSTRAINT events_data_not_null NOT NULL,
     created_at timestamp with time zone DEFAULT now() CONSTRAINT events_created_at_not_null NOT NULL
+);
+CREATE TABLE public.fleet_health (
+    component text NOT NULL,
+    state text NOT NULL,
+    reason text,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    checked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT fleet_health_component CHECK ((component = ANY (ARRAY['provider'::text, 'queue'::text, 'workers'::text]))),
+    CONSTRAINT fleet_health_reason CHECK (((reason IS NULL) = (state = 'up'::text))),
+    CONSTRAINT fleet_health_state CHECK ((state = ANY (ARRAY['up'::text, 'degraded'::text, 'down'::text])))
 );
 CREATE TABLE public.pauses (
     scope text NOT NULL,
@@ -1468,6 +1633,32 @@ CASE
     ELSE 4
 END))
 );
+CREATE TABLE public.system_event_numbers (
+    the_one boolean DEFAULT true NOT NULL,
+    last bigint DEFAULT 0 NOT NULL,
+    told bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT system_event_numbers_one CHECK (the_one)
+)
+WITH (fillfactor='10', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='200');
+CREATE TABLE public.system_events (
+    id bigint NOT NULL,
+    seq bigint,
+    channel text NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    data jsonb DEFAULT '{}'::jsonb NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT system_events_channel CHECK ((channel = ANY (ARRAY['system_events'::text, 'health_checks'::text]))),
+    CONSTRAINT system_events_kind CHECK ((kind ~ '^[a-z_]{1,60}[.][a-z_]{1,60}$'::text))
+);
+ALTER TABLE public.system_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.system_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 CREATE TABLE public.task_action_items (
     action_id uuid NOT NULL,
     task_id uuid NOT NULL
@@ -1648,7 +1839,8 @@ CREATE TABLE public.workers (
     isolated boolean NOT NULL,
     draining boolean DEFAULT false NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
-    seen_at timestamp with time zone DEFAULT now() NOT NULL
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    lost_at timestamp with time zone
 );
 ALTER TABLE ONLY public.events ATTACH PARTITION public.events_2025w45 FOR VALUES FROM ('019a4703-7400-0000-0000-000000000000') TO ('019a6b0f-f800-0000-0000-000000000000');
 ALTER TABLE ONLY public.events ATTACH PARTITION public.events_2025w48 FOR VALUES FROM ('019ab329-0000-0000-0000-000000000000') TO ('019ad735-8400-0000-0000-000000000000');
@@ -1707,6 +1899,8 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (70, 'system checkpoints', '2026-01-05 12:00:00+00', true, '\xb0d93878842a744a1684862d5be3599c367703474bf02119df9b951d34c9c9600dd51668cd64ef01142da8b1b02909dd', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (80, 'night versions', '2026-01-05 12:00:00+00', true, '\x89247136801f29b63d98119b812cd68bfe7f6af1814ae4edd8071f7d8b88b03b5c5cbbe35b83acd6e01c13d557a28d54', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (85, 'entries by time', '2026-01-05 12:00:00+00', true, '\xe808723754dbb5b25fe09e2b3c6826db4a59f5ff35cf79c1e9827cd7c1a75c60e3b73bac8e18a0fb7b4655296e4eeb88', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (90, 'system events', '2026-01-05 12:00:00+00', true, '\x70f00a786ed0d39abf1be1f7ad8759aac3a428d6b7f51964eaf26fe1b93f877f2e4464a96a6d5a1a066f5853dad77c54', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (91, 'context receipts', '2026-01-05 12:00:00+00', true, '\xc8758f935651234e10514c54f739fe5c77a1a26bf04370f50462bd9df03f359d3124d83466004774044619ee322563ac', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (92, 'ready in order', '2026-01-05 12:00:00+00', true, '\xec1fb96d0d944417134ed9cd039e09cdeccca1d4256545e8ea510f3e30da8562ed2df6c6d0bb6bf3b60e4961bdb12abe', 0);
 INSERT INTO public.active_routing (only_row, version, activated_by, activated_at) VALUES (true, 2, 'ada', '2026-01-05 12:00:00+00');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
@@ -1719,7 +1913,8 @@ INSERT INTO public.batch_lease (only_row, holder, held_until) VALUES (true, 'wor
 INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id, created_at, state, not_before, tries, batch_id, budget_id, result, error, completed_at, updated_at) VALUES ('019b8e00-0000-7000-8000-000000000042', 'consolidation', 'claude-haiku-5-5', '{"max_tokens": 1}', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-05 12:00:00+00', 'sent', '2026-01-05 12:00:00+00', 1, '019b8e00-0000-7000-8000-000000000041', NULL, NULL, NULL, NULL, '2026-01-05 12:00:00+00');
 INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id, agent_id, session_id, created_at, state, not_before, tries, batch_id, budget_id, result, error, completed_at, updated_at) VALUES ('019b8e00-0000-7000-8000-000000000062', 'sleep', 'claude-haiku-5-5', '{"max_tokens":1000}', '00000000-0000-7000-8000-000000000001', NULL, NULL, NULL, '2026-01-06 02:00:00+00', 'canceled', '2026-01-06 02:00:00+00', 0, NULL, NULL, NULL, 'the sleep cycle is over', '2026-01-06 02:00:00+00', '2026-01-06 02:00:00+00');
 INSERT INTO public.batches (id, model, key_id, requests, created_at, state, provider_id, not_ours, expires_at, succeeded, errored, canceled, expired, polls, next_poll_at, detail, ended_at) VALUES ('019b8e00-0000-7000-8000-000000000041', 'claude-haiku-5-5', '0123456789ab', 1, '2026-01-05 12:00:00+00', 'created', 'msgbatch_1', '{}', '2026-01-06 12:00:00+00', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
-INSERT INTO public.budgets (id, scope, target, period, created_by, created_at, cap_nano_usd, spent_nano_usd, reserved_nano_usd, day, raised_at, set_day, set_used_nano_usd, updated_at) VALUES ('019b8c00-0000-7000-8000-0000000000b1', 'org', '00000000-0000-0000-0000-000000000000', 'day', 'ada', '2026-01-05 12:00:00+00', 1000000000, 5, 0, '2026-01-05', '2026-01-05 12:00:00+00', '2026-01-05', 0, '2026-01-05 12:00:00+00');
+INSERT INTO public.budgets (id, scope, target, period, created_by, created_at, cap_nano_usd, spent_nano_usd, reserved_nano_usd, day, raised_at, set_day, set_used_nano_usd, updated_at, exhausted_at) VALUES ('019b8c00-0000-7000-8000-0000000000b1', 'org', '00000000-0000-0000-0000-000000000000', 'day', 'ada', '2026-01-05 12:00:00+00', 1000000000, 5, 0, '2026-01-05', '2026-01-05 12:00:00+00', '2026-01-05', 0, '2026-01-05 12:00:00+00', NULL);
+INSERT INTO public.context_receipts (context_id, task_id) VALUES ('019b9300-0000-7000-8000-000000000091', '019a5909-b600-7000-8000-000000000003');
 INSERT INTO public.context_sources (context_id, source_id) VALUES ('019b8e00-0000-7000-8000-000000000057', '019b8e00-0000-7000-8000-000000000056');
 INSERT INTO public.context_tombstones (context_id, project_id, cause_id, deleted_by, deleted_at, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000058', '00000000-0000-7000-8000-000000000001', '019b8e00-0000-7000-8000-000000000058', 'operator', '2026-01-05 12:00:00+00', '831');
 INSERT INTO public.context_uses (context_id, recalled, recalled_at, renewed_at) VALUES ('019b8e00-0000-7000-8000-000000000056', 3, '2026-01-06 12:00:00+00', NULL);
@@ -1750,6 +1945,7 @@ INSERT INTO public.events_2026w02 (task_id, seq, kind, data, created_at) VALUES 
 INSERT INTO public.events_default (task_id, seq, kind, data, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 1, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
 INSERT INTO public.events_default (task_id, seq, kind, data, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 2, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
 INSERT INTO public.events_default (task_id, seq, kind, data, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 3, 'task.step', '{"n": 1}', '2026-01-05 12:00:00+00');
+INSERT INTO public.fleet_health (component, state, reason, since, checked_at) VALUES ('queue', 'degraded', 'slow', '2026-01-09 01:00:00+00', '2026-01-09 01:01:00+00');
 INSERT INTO public.housekeeping_orders (id, duty, dry_run, keep_days, ordered_by, created_at) VALUES ('019b8c00-0000-7000-8000-0000000000f1', 'records', false, NULL, 'schedule nightly', '2026-01-05 12:00:00+00');
 INSERT INTO public.housekeeping_runs (order_id, host, started_at, state, finished_at, removed_rows, removed_bytes, report, error) VALUES ('019b8c00-0000-7000-8000-0000000000f1', '', '2026-01-05 12:00:00+00', 'done', '2026-01-05 02:00:00+00', 3, 0, '{}', NULL);
 INSERT INTO public.housekeeping_successes (duty, host, at) VALUES ('records', '', '2026-01-05 02:00:00+00');
@@ -1806,6 +2002,9 @@ INSERT INTO public.steps_default (task_id, seq, epoch, kind, body, commit_hash, 
 INSERT INTO public.steps_default (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('ffffffff-0000-4000-8000-000000000000', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
 INSERT INTO public.system_checkpoints (id, requested_by, created_at, status, worker, lease_until, started_at, finished_at, error, directory, manifest_sha256, bytes, state, removed_at) VALUES ('019b9300-0000-7000-8000-000000000070', 'operator', '2026-01-08 01:00:00+00', 'failed', 'worker-1', NULL, '2026-01-08 01:00:00+00', '2026-01-08 01:01:00+00', 'the worker that made it fell silent', NULL, NULL, NULL, NULL, NULL);
 INSERT INTO public.system_checkpoints (id, requested_by, created_at, status, worker, lease_until, started_at, finished_at, error, directory, manifest_sha256, bytes, state, removed_at) VALUES ('019b9300-0000-7000-8000-000000000071', 'operator', '2026-01-08 02:00:00+00', 'done', 'worker-1', NULL, '2026-01-08 02:00:00+00', '2026-01-08 02:01:00+00', NULL, '20260108T020001Z-019b9300-0000-7000-8000-000000000071', '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', 4096, '{"rows": 7, "format": 1, "tables": 60}', NULL);
+INSERT INTO public.system_event_numbers (the_one, last, told) VALUES (true, 2, 0);
+INSERT INTO public.system_events (id, seq, channel, kind, subject, data, at) OVERRIDING SYSTEM VALUE VALUES (1, 1, 'health_checks', 'health.degraded', 'queue', '{"reason": "slow", "process": "fleet", "component": "queue"}', '2026-01-05 12:00:00+00');
+INSERT INTO public.system_events (id, seq, channel, kind, subject, data, at) OVERRIDING SYSTEM VALUE VALUES (2, 2, 'system_events', 'queue.drained', 'lane:low', '{"mode": "drain", "name": "low", "scope": "lane", "until": "2026-01-06T00:00:00+00:00", "reason": "a quiet night", "paused_by": "ada"}', '2026-11-28 00:42:54.817386+00');
 INSERT INTO public.task_action_items (action_id, task_id) VALUES ('019b8c00-0000-7000-8000-0000000000d1', '019b8c00-0000-7000-8000-0000000000c1');
 INSERT INTO public.task_actions (id, kind, filter, priority, matched, created_by, created_at, status, done, skipped, cascaded, finished_at, failures, retry_at, error) VALUES ('019b8c00-0000-7000-8000-0000000000d1', 'reprioritise', '{"status": ["ready"]}', 2, 1, 'ada', '2026-01-05 12:00:00+00', 'working', 0, 0, 0, NULL, 0, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
@@ -1828,11 +2027,12 @@ INSERT INTO public.tasks (id, project_id, title, description, duty, repository_u
 INSERT INTO public.threads (id, project_id, created_at, last_number) VALUES ('019b8e00-0000-7000-8000-000000000051', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 2);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00');
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at, lost_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL);
 SELECT pg_catalog.setval('public.provider_events_id_seq', 1, true);
+SELECT pg_catalog.setval('public.system_events_id_seq', 2, true);
 ALTER TABLE ONLY public._sqlx_migrations
     ADD CONSTRAINT _sqlx_migrations_pkey PRIMARY KEY (version);
 ALTER TABLE ONLY public.active_routing
@@ -1859,6 +2059,8 @@ ALTER TABLE ONLY public.budgets
     ADD CONSTRAINT budgets_key UNIQUE (target, scope, period);
 ALTER TABLE ONLY public.budgets
     ADD CONSTRAINT budgets_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.context_receipts
+    ADD CONSTRAINT context_receipts_pkey PRIMARY KEY (context_id, task_id);
 ALTER TABLE ONLY public.context_sources
     ADD CONSTRAINT context_sources_pkey PRIMARY KEY (context_id, source_id);
 ALTER TABLE ONLY public.context_tombstones
@@ -1895,6 +2097,8 @@ ALTER TABLE ONLY public.events_2026w02
     ADD CONSTRAINT events_2026w02_pkey PRIMARY KEY (task_id, seq);
 ALTER TABLE ONLY public.events_default
     ADD CONSTRAINT events_default_pkey PRIMARY KEY (task_id, seq);
+ALTER TABLE ONLY public.fleet_health
+    ADD CONSTRAINT fleet_health_pkey PRIMARY KEY (component);
 ALTER TABLE ONLY public.housekeeping_orders
     ADD CONSTRAINT housekeeping_orders_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.housekeeping_runs
@@ -1991,6 +2195,12 @@ ALTER TABLE ONLY public.steps_default
     ADD CONSTRAINT steps_default_pkey PRIMARY KEY (task_id, seq);
 ALTER TABLE ONLY public.system_checkpoints
     ADD CONSTRAINT system_checkpoints_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.system_event_numbers
+    ADD CONSTRAINT system_event_numbers_pkey PRIMARY KEY (the_one);
+ALTER TABLE ONLY public.system_events
+    ADD CONSTRAINT system_events_pkey PRIMARY KEY (id);
+ALTER TABLE ONLY public.system_events
+    ADD CONSTRAINT system_events_seq UNIQUE (seq);
 ALTER TABLE ONLY public.task_action_items
     ADD CONSTRAINT task_action_items_pkey PRIMARY KEY (action_id, task_id);
 ALTER TABLE ONLY public.task_actions
@@ -2087,6 +2297,10 @@ CREATE INDEX sleeps_by_cycle ON public.sleeps USING btree (cycle_id) WHERE (cycl
 CREATE UNIQUE INDEX sleeps_open ON public.sleeps USING btree (agent_id) WHERE (state <> 'awake'::public.sleep_state);
 CREATE UNIQUE INDEX sleeps_to_tell ON public.sleeps USING btree (agent_id) WHERE briefing_due;
 CREATE UNIQUE INDEX system_checkpoints_one_at_a_time ON public.system_checkpoints USING btree ((true)) WHERE (status = ANY (ARRAY['waiting'::public.checkpoint_status, 'running'::public.checkpoint_status]));
+CREATE INDEX system_events_by_age ON public.system_events USING btree (at);
+CREATE INDEX system_events_by_channel ON public.system_events USING btree (channel, seq);
+CREATE INDEX system_events_by_kind ON public.system_events USING btree (kind, seq);
+CREATE INDEX system_events_by_subject ON public.system_events USING btree (subject, seq);
 CREATE INDEX task_actions_open ON public.task_actions USING btree (id) WHERE (status = 'working'::public.task_action_status);
 CREATE INDEX task_artifacts_by_content ON public.task_artifacts USING btree (sha256);
 CREATE INDEX task_dependencies_open ON public.task_dependencies USING btree (depends_on, task_id) WHERE (NOT resolved);
@@ -2136,8 +2350,30 @@ ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2025w51_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_2026w02_pkey;
 ALTER INDEX public.steps_pkey ATTACH PARTITION public.steps_default_pkey;
 CREATE TRIGGER batch_calls_are_settled AFTER UPDATE ON public.batch_calls REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION public.settle_batch_calls();
+CREATE TRIGGER budgets_are_told AFTER UPDATE OF cap_nano_usd, exhausted_at ON public.budgets FOR EACH ROW WHEN (((new.created_by <> 'limits'::text) AND ((old.cap_nano_usd <> new.cap_nano_usd) OR (old.exhausted_at IS DISTINCT FROM new.exhausted_at)))) EXECUTE FUNCTION public.tell_budget();
+CREATE TRIGGER budgets_begin_told AFTER INSERT ON public.budgets FOR EACH ROW WHEN ((new.created_by <> 'limits'::text)) EXECUTE FUNCTION public.tell_budget();
+CREATE TRIGGER budgets_end_told AFTER DELETE ON public.budgets FOR EACH ROW WHEN ((old.created_by <> 'limits'::text)) EXECUTE FUNCTION public.tell_budget();
+CREATE TRIGGER fleet_health_begins_told AFTER INSERT ON public.fleet_health FOR EACH ROW EXECUTE FUNCTION public.tell_fleet_health();
+CREATE TRIGGER fleet_health_is_told AFTER UPDATE OF state ON public.fleet_health FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.tell_fleet_health();
 CREATE TRIGGER llm_calls_are_settled AFTER UPDATE ON public.llm_calls REFERENCING OLD TABLE AS before_rows NEW TABLE AS after_rows FOR EACH STATEMENT EXECUTE FUNCTION public.settle_calls();
+CREATE TRIGGER pauses_are_told AFTER INSERT OR DELETE OR UPDATE ON public.pauses FOR EACH ROW EXECUTE FUNCTION public.tell_pause();
+CREATE TRIGGER provider_events_are_told AFTER INSERT ON public.provider_events FOR EACH ROW EXECUTE FUNCTION public.tell_provider();
+CREATE TRIGGER provider_models_are_told AFTER UPDATE OF hold_until ON public.provider_models FOR EACH ROW WHEN (((new.hold_until IS NOT NULL) AND (old.hold_until IS DISTINCT FROM new.hold_until))) EXECUTE FUNCTION public.tell_hold();
+CREATE TRIGGER provider_models_begin_told AFTER INSERT ON public.provider_models FOR EACH ROW WHEN ((new.hold_until IS NOT NULL)) EXECUTE FUNCTION public.tell_hold();
+CREATE TRIGGER schedules_are_told AFTER UPDATE OF enabled, last_error ON public.schedules FOR EACH ROW WHEN (((old.enabled <> new.enabled) OR ((old.last_error IS NULL) AND (new.last_error IS NOT NULL)))) EXECUTE FUNCTION public.tell_schedule();
+CREATE TRIGGER schedules_begin_told AFTER INSERT ON public.schedules FOR EACH ROW WHEN ((NOT new.system)) EXECUTE FUNCTION public.tell_schedule();
+CREATE TRIGGER schedules_end_told AFTER DELETE ON public.schedules FOR EACH ROW EXECUTE FUNCTION public.tell_schedule();
+CREATE TRIGGER sleep_cycles_are_told AFTER UPDATE OF state ON public.sleep_cycles FOR EACH ROW WHEN ((old.state <> new.state)) EXECUTE FUNCTION public.tell_sleep_cycle();
+CREATE TRIGGER sleep_cycles_begin_told AFTER INSERT ON public.sleep_cycles FOR EACH ROW EXECUTE FUNCTION public.tell_sleep_cycle();
+CREATE TRIGGER sleep_events_are_told AFTER INSERT ON public.sleep_events FOR EACH ROW EXECUTE FUNCTION public.tell_sleep();
+CREATE TRIGGER steps_note_receipts AFTER INSERT ON public.steps FOR EACH ROW WHEN (((new.kind = 'recalled'::public.step_kind) OR ((new.kind = 'tool_results'::public.step_kind) AND (strpos((new.body)::text, '"recalled"'::text) > 0)))) EXECUTE FUNCTION public.note_receipts();
+CREATE TRIGGER system_checkpoints_are_told AFTER UPDATE OF status, removed_at ON public.system_checkpoints FOR EACH ROW WHEN (((old.status <> new.status) OR ((old.removed_at IS NULL) AND (new.removed_at IS NOT NULL)))) EXECUTE FUNCTION public.tell_checkpoint();
+CREATE TRIGGER system_checkpoints_begin_told AFTER INSERT ON public.system_checkpoints FOR EACH ROW EXECUTE FUNCTION public.tell_checkpoint();
+CREATE CONSTRAINT TRIGGER system_events_are_numbered AFTER INSERT ON public.system_events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.number_system_event();
 CREATE TRIGGER tasks_are_kept BEFORE DELETE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.refuse_to_delete_tasks();
+CREATE TRIGGER workers_are_told AFTER UPDATE OF draining, lost_at ON public.workers FOR EACH ROW WHEN ((((NOT old.draining) AND new.draining) OR ((old.lost_at IS NULL) <> (new.lost_at IS NULL)))) EXECUTE FUNCTION public.tell_worker();
+CREATE TRIGGER workers_begin_told AFTER INSERT ON public.workers FOR EACH ROW EXECUTE FUNCTION public.tell_worker();
+CREATE TRIGGER workers_end_told AFTER DELETE ON public.workers FOR EACH ROW WHEN ((old.lost_at IS NULL)) EXECUTE FUNCTION public.tell_worker();
 ALTER TABLE ONLY public.active_routing
     ADD CONSTRAINT active_routing_version_fkey FOREIGN KEY (version) REFERENCES public.routing_rules(version);
 ALTER TABLE ONLY public.agent_versions
@@ -2160,6 +2396,8 @@ ALTER TABLE ONLY public.batch_requests
     ADD CONSTRAINT batch_requests_session_id_fkey FOREIGN KEY (session_id) REFERENCES public.sessions(id);
 ALTER TABLE ONLY public.batch_requests
     ADD CONSTRAINT batch_requests_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.context_receipts
+    ADD CONSTRAINT context_receipts_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
 ALTER TABLE ONLY public.context_sources
     ADD CONSTRAINT context_sources_context_id_fkey FOREIGN KEY (context_id) REFERENCES public.contexts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.context_sources

@@ -9,6 +9,7 @@ mod money;
 mod reconcile;
 mod schedules;
 mod sleep;
+mod system_events;
 
 pub use bulk_actions::bulk_actions;
 pub(crate) use bulk_actions::keep_acting;
@@ -27,3 +28,5 @@ pub(crate) use schedules::keep_schedules;
 pub use schedules::schedules;
 pub(crate) use sleep::{METRICS as SLEEP_METRICS, keep_sleep, keep_sleep_triggers};
 pub use sleep::{Tended, sleep, sleep_triggers};
+pub use system_events::{fleet_health, tell_events};
+pub(crate) use system_events::{keep_fleet_watched, keep_telling};

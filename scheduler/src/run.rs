@@ -15,8 +15,10 @@ use crate::{Config, Doors, duties};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often Postgres and Redis are asked whether they are there.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
-/// What a pass gets to finish, and then what connections get to close: together less than the 2 s of a stop.
+/// What a pass gets to finish, then the last word on the health, and then what connections get to close: together less than
+/// the 2 s of a stop.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
+const TELL_WITHIN: Duration = Duration::from_millis(300);
 const CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
 const METRICS: [Description; 17] = [
@@ -97,6 +99,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ready = doors.store.wait_ready(PATIENCE) => ready.context("Postgres cannot be used")?,
         () = stop.cancelled() => return Ok(()),
     }
+    watches.spawn(health.clone().tell({
+        let store = doors.store.clone();
+        move |process, notice| {
+            let store = store.clone();
+            async move {
+                let (state, reason) = (notice.state.as_str(), notice.state.reason());
+                store.note_health(&process, notice.component, state, reason, notice.at.into()).await
+            }
+        }
+    }));
     let mut duties = JoinSet::new();
     duties.spawn(duties::keep_reconciled(doors.clone(), health.clone(), stop.clone()));
     duties.spawn(duties::keep_clean(doors.clone(), stop.clone()));
@@ -108,6 +120,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     duties.spawn(duties::keep_house(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_accounts(doors.clone(), stop.clone()));
     duties.spawn(duties::keep_counted(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_telling(doors.clone(), stop.clone()));
+    duties.spawn(duties::keep_fleet_watched(doors.clone(), stop.clone()));
     tracing::info!("The scheduler is at work");
 
     tokio::select! {
@@ -122,6 +136,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!("A pass was cut; the next scheduler does the rest");
         duties.abort_all();
     }
+    health.told(TELL_WITHIN).await;
     watches.abort_all();
     let closed = async { tokio::join!(doors.store.close(), server.ended()) };
     if timeout(CLOSE_WITHIN, closed).await.is_err() {

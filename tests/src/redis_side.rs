@@ -1,7 +1,7 @@
 //! What a story does to its Redis.
 
 use hive_local::{RedisData, testing::PrivateRedis};
-use hive_queue::{Config, Lane, Queue, Ticket};
+use hive_queue::{Config, Lane, Queue, Subscription, Ticket};
 use uuid::Uuid;
 
 use crate::{hive::TestHive, stores::Tickets};
@@ -28,6 +28,16 @@ impl TestHive {
         // Only a Redis of one's own may be flushed.
         self.own_redis();
         redis::cmd("FLUSHALL").exec(&mut self.redis()).unwrap();
+    }
+
+    /// Listens to these channels of the hive.
+    ///
+    /// # Panics
+    /// When Redis is not named well.
+    #[must_use]
+    pub fn listen(&self, channels: &[&str]) -> Subscription {
+        let prefix = self.prefix.clone();
+        Queue::connect(Config { prefix, ..Config::new(self.tickets.url()) }).unwrap().subscribe(channels)
     }
 
     /// Kills Redis.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Response;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{builder::TOKEN, hive::TestHive};
@@ -19,7 +20,15 @@ impl TestHive {
     /// # Panics
     /// When the api refuses.
     pub async fn watch(&self, api: usize, task: Uuid, last: Option<i64>) -> Option<Stream> {
-        let url = format!("{}/api/v1/tasks/{task}/events", self.apis[api].url());
+        self.watch_path(api, &format!("/api/v1/tasks/{task}/events"), last).await
+    }
+
+    /// Watches the stream of a path at the api process `api`, from after the event `last` on. `None`: nothing more will come.
+    ///
+    /// # Panics
+    /// When the api refuses.
+    pub async fn watch_path(&self, api: usize, path: &str, last: Option<i64>) -> Option<Stream> {
+        let url = format!("{}{path}", self.apis[api].url());
         let mut request = self.http.get(url).bearer_auth(TOKEN);
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last.to_string());
@@ -39,13 +48,24 @@ impl Stream {
     /// # Panics
     /// When nothing comes for 30 s, or what comes is no event stream.
     pub async fn next(&mut self) -> Option<(i64, String)> {
+        let event = self.next_whole().await?;
+        Some((event["seq"].as_i64().unwrap(), event["kind"].as_str().unwrap().to_owned()))
+    }
+
+    /// The next event; `None` at the end of the stream.
+    ///
+    /// # Panics
+    /// When nothing comes for 30 s, or what comes is no event stream.
+    pub async fn next_whole(&mut self) -> Option<Value> {
         loop {
             while let Some(end) = self.text.find("\n\n") {
                 let block: String = self.text.drain(..end + 2).collect();
                 let field =
                     |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                if let (Some(id), Some(kind)) = (field("id:"), field("event:")) {
-                    return Some((id.parse().unwrap(), kind.to_owned()));
+                if let (Some(id), Some(kind), Some(data)) = (field("id:"), field("event:"), field("data:")) {
+                    let event: Value = serde_json::from_str(data).unwrap();
+                    assert_eq!((event["seq"].to_string().as_str(), event["kind"].as_str()), (id, Some(kind)));
+                    return Some(event);
                 }
             }
             let chunk = tokio::time::timeout(Duration::from_secs(30), self.answer.chunk());

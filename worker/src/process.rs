@@ -35,6 +35,8 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 const LEAST_REPEATS: u32 = 10;
 /// What runs get, after the drain, to hand their tasks back.
 const HAND_BACK: Duration = Duration::from_secs(5);
+/// What the last word on the health gets to be written down.
+const TELL_WITHIN: Duration = Duration::from_millis(300);
 
 /// Runs until SIGTERM or SIGINT, then drains.
 ///
@@ -79,6 +81,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         tracing::info!("{} tasks waited for a build that reads their journal", readable.len());
     }
     watch(&health, &store, &queue);
+    tokio::spawn(health.clone().tell({
+        let store = store.clone();
+        move |process, notice| {
+            let store = store.clone();
+            async move {
+                let (state, reason) = (notice.state.as_str(), notice.state.reason());
+                store.note_health(&process, notice.component, state, reason, notice.at.into()).await
+            }
+        }
+    }));
 
     // A number of the process alone is not enough: in containers each worker has the same one.
     let name = format!("{}-{:06x}-{}", config.name, rand::random::<u32>() >> 8, std::process::id());
@@ -202,6 +214,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Err(error) = store.forget_worker(&name).await {
         tracing::debug!("the worker is forgotten when it has been silent: {error}");
     }
+    health.told(TELL_WITHIN).await;
     serving.cancel();
     server.ended().await;
     Ok(())

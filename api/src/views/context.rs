@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use hive_domain::{ContextId, MemoryScope, TrustClass};
 use hive_memory::Hit;
-use hive_store::{Context, Origin};
+use hive_store::{Context, ContextOutcomes, Origin};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -132,12 +132,52 @@ impl From<Context> for ContextView {
     }
 }
 
+/// An entry with what became of the tasks that were given it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ContextWithOutcomes)]
+pub struct ContextWithOutcomesView {
+    /// The entry.
+    #[serde(flatten)]
+    context: ContextView,
+    /// What became of them.
+    outcomes: OutcomesView,
+}
+
+/// What became of the latest 1,000 tasks that were given an entry, when they began or by a call.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ContextOutcomes)]
+pub struct OutcomesView {
+    /// How many were given it.
+    used: i64,
+    /// Those that ended and whose checks agreed.
+    succeeded: i64,
+    /// Those that failed or died; one that was cancelled says nothing.
+    failed: i64,
+    /// The share of those that succeeded among those that succeeded or failed; null before the first end. It says how
+    /// well tasks went that were given it, not that they went well because of it.
+    rate: Option<f64>,
+}
+
+impl ContextWithOutcomesView {
+    /// The entry and what is known of it; nothing when nobody was given it.
+    pub fn new(context: Context, outcomes: Option<&ContextOutcomes>) -> Self {
+        Self { context: context.into(), outcomes: outcomes.copied().unwrap_or_default().into() }
+    }
+}
+
+impl From<ContextOutcomes> for OutcomesView {
+    fn from(outcomes: ContextOutcomes) -> Self {
+        let ContextOutcomes { used, succeeded, failed } = outcomes;
+        Self { used, succeeded, failed, rate: outcomes.rate() }
+    }
+}
+
 /// An entry that was found, and why.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ContextHit)]
 pub struct HitView {
     /// The entry.
-    context: ContextView,
+    context: ContextWithOutcomesView,
     /// How well it fits; comparable within one search only.
     score: f32,
     /// What the score is made of.
@@ -166,11 +206,12 @@ pub struct ScoresView {
     cosine: Option<f32>,
 }
 
-impl From<Hit> for HitView {
-    fn from(hit: Hit) -> Self {
+impl HitView {
+    /// A hit, and what became of the tasks that were given it.
+    pub fn new(hit: Hit, outcomes: Option<&ContextOutcomes>) -> Self {
         let parts = hit.found.parts;
         Self {
-            context: hit.context.into(),
+            context: ContextWithOutcomesView::new(hit.context, outcomes),
             score: hit.found.score,
             scores: ScoresView {
                 text: parts.text,

@@ -1,9 +1,9 @@
 //! The closed sets of names, for the description: read from the domain, so that they cannot drift apart.
 
 use hive_domain::{
-    AgentStatus, Audience, CallKind, CatchUp, DeliveryState, Effort, MemoryScope, MessageKind, MessagePolicy,
-    Overlap, PauseMode, SleepRefusal, SleepState, SleepTrigger, SlotOutcome, TaskStatus, TrustClass,
-    WakeReason, routing::ANY, task::DependencyPolicy,
+    AgentStatus, Audience, CallKind, CatchUp, Channel, DeliveryState, Effort, MemoryScope, MessageKind,
+    MessagePolicy, Overlap, PauseMode, SleepRefusal, SleepState, SleepTrigger, SlotOutcome, SystemEventKind,
+    TaskStatus, TrustClass, WakeReason, routing::ANY, task::DependencyPolicy,
 };
 use utoipa::openapi::{ObjectBuilder, Schema, Type, schema::SchemaType};
 
@@ -20,6 +20,16 @@ pub fn task_status() -> Schema {
 /// Whether an agent takes tasks.
 pub fn agent_status() -> Schema {
     one_of(AgentStatus::ALL.iter().map(|name| name.as_str()))
+}
+
+/// Where an event of the system is told.
+pub fn channel() -> Schema {
+    one_of(Channel::ALL.iter().map(|name| name.as_str()))
+}
+
+/// What happened to the system.
+pub fn system_event_kind() -> Schema {
+    one_of(SystemEventKind::ALL.iter().map(|name| name.as_str()))
 }
 
 /// What a pause does to tasks that run.

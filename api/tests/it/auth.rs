@@ -50,8 +50,9 @@ async fn every_route_but_health_wants_the_token() {
                 refused += 1;
             }
         }
-        let answer = Answer::of(api.request(method.clone(), &path)).await;
-        assert_ne!(answer.status, 401, "{method} {path} with the token");
+        // The status alone: a stream has no end.
+        let answer = api.request(method.clone(), &path).send().await.unwrap();
+        assert_ne!(answer.status(), 401, "{method} {path} with the token");
     }
     assert_eq!(refused, guarded * 7);
     assert!(hive.tasks().await.is_empty());

@@ -25,6 +25,7 @@ mod routing_rules;
 mod schedules;
 mod sessions;
 mod sleeps;
+mod system_events;
 mod task_actions;
 mod task_steering;
 mod tasks;

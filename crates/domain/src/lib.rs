@@ -28,6 +28,7 @@ pub mod routing;
 pub mod schedule;
 pub mod sleep;
 pub mod status;
+pub mod system_event;
 pub mod task;
 pub mod tool;
 pub mod transcript;
@@ -60,6 +61,7 @@ pub use routing::{CallKind, Route, RouteReason, RoutingRule};
 pub use schedule::{CatchUp, Overlap, SlotOutcome};
 pub use sleep::{SleepRefusal, SleepSettings, SleepState, Sleepers, WakeReason};
 pub use status::{StatusReason, TaskStatus};
+pub use system_event::{Channel, SystemEventKind};
 pub use tool::{Effect, ToolName};
 pub use usage::Usage;
 

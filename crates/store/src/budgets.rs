@@ -100,7 +100,8 @@ impl Store {
         let row = sqlx::query_as!(
             BudgetRow,
             r#"UPDATE budgets
-               SET raised_at = CASE WHEN $4 > cap_nano_usd THEN now() ELSE raised_at END, cap_nano_usd = $4,
+               SET raised_at = CASE WHEN $4 > cap_nano_usd THEN now() ELSE raised_at END,
+                   exhausted_at = CASE WHEN $4 > cap_nano_usd THEN NULL ELSE exhausted_at END, cap_nano_usd = $4,
                    set_day = (now() AT TIME ZONE 'UTC')::date, set_used_nano_usd = spent_nano_usd + reserved_nano_usd,
                    -- From now on it is theirs, and stays when the tasks have ended.
                    created_by = CASE WHEN created_by = $6 THEN $5 ELSE created_by END, updated_at = now()

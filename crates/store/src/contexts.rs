@@ -4,6 +4,7 @@
 mod change;
 mod delete;
 pub(crate) mod feed;
+mod outcomes;
 mod propose;
 mod put;
 mod redact;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 pub use change::ContextChange;
 pub use delete::Deleted;
 pub use feed::{Change, ContextChanges, FeedEntry};
+pub use outcomes::ContextOutcomes;
 pub use put::NewContext;
 pub use remember::{Remembered, reader_of};
 pub(crate) use vectors::indexed;

@@ -17,6 +17,7 @@ mod dependents;
 pub mod error;
 pub mod events;
 mod facts;
+pub mod fleet_health;
 pub mod forks;
 mod formats;
 mod group;
@@ -41,6 +42,7 @@ pub mod settle;
 pub mod sleep_cycles;
 pub mod sleeps;
 mod strays;
+pub mod system_events;
 pub mod task_limits;
 pub mod tasks;
 mod text;
@@ -60,8 +62,8 @@ pub use calls::CallOutcome;
 pub use census::Standing;
 pub use claim::Claimant;
 pub use contexts::{
-    Change, Context, ContextChange, ContextChanges, Deleted, DueContext, EmbeddingModel, FeedEntry,
-    NewContext, Origin, Remembered, Vectors, reader_of,
+    Change, Context, ContextChange, ContextChanges, ContextOutcomes, Deleted, DueContext, EmbeddingModel,
+    FeedEntry, NewContext, Origin, Remembered, Vectors, reader_of,
 };
 pub use conversations::{
     Acknowledged, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange, Mailbox,
@@ -70,6 +72,7 @@ pub use conversations::{
 };
 pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;
+pub use fleet_health::{ComponentHealth, FleetFacts};
 pub use forks::NewFork;
 pub use journal::Step;
 pub use messages::{Message, NewMessage, Reading, Undo};
@@ -94,6 +97,7 @@ pub use sleep_cycles::{
 pub use sleeps::{
     Awakened, Fallen, ListedSleepSettings, PutToSleep, Saving, Sleep, SleepCensus, SleepEvent, Spent, Woke,
 };
+pub use system_events::{SystemEvent, SystemEventFilter};
 pub use task_limits::{LimitKind, Rate, TaskLimit};
 pub use tasks::{
     TaskFilter, TaskPage,

@@ -126,6 +126,15 @@ impl Store {
         Ok(ended.execute(&self.pool).await?.rows_affected() == 1)
     }
 
+    /// Removes pauses whose time has passed. Returns how many.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn end_pauses(&self) -> Result<u64> {
+        let ended = sqlx::query!("DELETE FROM pauses WHERE until < now()");
+        Ok(ended.execute(&self.pool).await?.rows_affected())
+    }
+
     /// The pauses that hold now, oldest first, at most 1,000.
     ///
     /// # Errors

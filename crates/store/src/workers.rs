@@ -36,7 +36,7 @@ impl Store {
     pub async fn report_worker(&self, report: &WorkerReport) -> Result<()> {
         sqlx::query!(
             "INSERT INTO workers (name, host, version, slots, isolated, draining) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (name) DO UPDATE SET seen_at = now(), draining = excluded.draining",
+             ON CONFLICT (name) DO UPDATE SET seen_at = now(), draining = excluded.draining, lost_at = NULL",
             &*report.claimant.name,
             report.host,
             report.version,
@@ -56,6 +56,23 @@ impl Store {
     pub async fn forget_worker(&self, name: &str) -> Result<()> {
         sqlx::query!("DELETE FROM workers WHERE name = $1", name).execute(&self.pool).await?;
         Ok(())
+    }
+
+    /// Notes which workers were silent for longer than a lease. Returns how many that are.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn mark_lost_workers(&self) -> Result<u64> {
+        let lost = sqlx::query!(
+            "WITH silent AS (
+                 SELECT name FROM workers
+                 WHERE lost_at IS NULL AND seen_at <= now() - make_interval(secs => $1)
+                 ORDER BY name FOR NO KEY UPDATE SKIP LOCKED
+             )
+             UPDATE workers w SET lost_at = now() FROM silent WHERE w.name = silent.name",
+            LEASE_SECONDS,
+        );
+        Ok(lost.execute(&self.pool).await?.rows_affected())
     }
 
     /// The workers that reported within a lease.

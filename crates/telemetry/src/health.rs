@@ -10,8 +10,12 @@ use serde_json::{Value, json};
 
 use crate::log::redact;
 
+mod notices;
 pub mod routes;
 mod watch;
+
+use notices::Notices;
+pub use notices::{Notice, PROCESS};
 
 /// How a component is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,27 @@ pub enum State {
     Degraded(String),
     /// It does not answer, for this reason.
     Down(String),
+}
+
+impl State {
+    /// `up`, `degraded` or `down`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Degraded(_) => "degraded",
+            Self::Down(_) => "down",
+        }
+    }
+
+    /// Why it is not up.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Up => None,
+            Self::Degraded(why) | Self::Down(why) => Some(why),
+        }
+    }
 }
 
 /// What load balancers and people are told.
@@ -45,6 +70,7 @@ struct Shared {
     started: Instant,
     // Protects the states between the watchers and the page; never held over an await.
     inner: Mutex<Inner>,
+    notices: Notices,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +91,9 @@ impl Health {
     /// A process with no components: it is ready.
     #[must_use]
     pub fn new(process: &'static str) -> Self {
-        Self(Arc::new(Shared { process, started: Instant::now(), inner: Mutex::default() }))
+        let notices = Notices::default();
+        notices.push(PROCESS, State::Up);
+        Self(Arc::new(Shared { process, started: Instant::now(), inner: Mutex::default(), notices }))
     }
 
     /// Registers a component without which no work is possible. It is down until [`Health::set`] says otherwise.
@@ -110,6 +138,7 @@ impl Health {
         known.state = state.clone();
         drop(inner);
         if kind_changed {
+            self.0.notices.push(component, state.clone());
             match state {
                 State::Up => tracing::info!(component, "{component} is up"),
                 State::Degraded(why) => tracing::warn!(component, "{component} is degraded: {why}"),
@@ -120,7 +149,9 @@ impl Health {
 
     /// From now on no work may be sent here: the process is about to end.
     pub fn draining(&self) {
-        self.inner().draining = true;
+        if !std::mem::replace(&mut self.inner().draining, true) {
+            self.0.notices.push(PROCESS, State::Down("the process is shutting down".to_owned()));
+        }
     }
 
     /// Notes that a piece of work was done just now.
@@ -164,11 +195,7 @@ impl Health {
             .components
             .iter()
             .map(|(name, component)| {
-                let (state, reason) = match &component.state {
-                    State::Up => ("up", None),
-                    State::Degraded(why) => ("degraded", Some(why)),
-                    State::Down(why) => ("down", Some(why)),
-                };
+                let (state, reason) = (component.state.as_str(), component.state.reason());
                 let essential = component.essential;
                 let since = seconds(component.since.elapsed());
                 (

@@ -1,8 +1,7 @@
 //! Following a task as it runs: its event stream, resumed where it broke.
 
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
-use futures::StreamExt;
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -10,6 +9,7 @@ use crate::{
     client::Client,
     failure::Failure,
     output::{plain, text},
+    stream,
 };
 
 const ENDS: [&str; 4] = ["task.succeeded", "task.failed", "task.cancelled", "task.dead"];
@@ -76,22 +76,15 @@ async fn follow(
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(());
         }
-        let mut bytes = response.bytes_stream();
-        let mut buffer = Vec::new();
-        while let Some(Ok(chunk)) = bytes.next().await {
-            buffer.extend_from_slice(&chunk);
-            while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = buffer.drain(..=end).collect();
-                let line = String::from_utf8_lossy(&line);
-                let Some(data) = line.strip_prefix("data:") else { continue };
-                let event: Value = serde_json::from_str(data.trim())?;
-                after = event["seq"].as_i64().unwrap_or(after);
-                broken = 0;
-                each(&event)?;
-                if waits && event["kind"].as_str().is_some_and(|kind| ENDS.contains(&kind)) {
-                    return Ok(());
-                }
-            }
+        let read = stream::read(response, |event| {
+            after = event["seq"].as_i64().unwrap_or(after);
+            broken = 0;
+            each(event)?;
+            let ended = waits && event["kind"].as_str().is_some_and(|kind| ENDS.contains(&kind));
+            Ok(if ended { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        if read.await?.is_break() {
+            return Ok(());
         }
         broken += 1;
         if broken > PATIENCE {

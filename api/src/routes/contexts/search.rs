@@ -37,6 +37,12 @@ pub async fn handle(State(app): State<Arc<App>>, Body(sought): Body<Sought>) -> 
     let recall = sought.check(Faults::default())?;
     let recalled = app.memory.recall(&recall).await?;
     app.memory.count_recalls(recalled.hits.iter().map(|hit| hit.context.id));
-    let hits = recalled.hits.into_iter().map(HitView::from).collect();
+    let ids: Vec<_> = recalled.hits.iter().map(|hit| hit.context.id).collect();
+    let outcomes = app.store.context_outcomes(&ids).await?;
+    let hits = recalled.hits.into_iter().map(|hit| {
+        let of = outcomes.get(&hit.context.id);
+        HitView::new(hit, of)
+    });
+    let hits = hits.collect();
     Ok(Json(Hits { hits, at: recalled.at, model: recalled.model }))
 }

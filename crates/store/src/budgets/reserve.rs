@@ -208,7 +208,14 @@ async fn say_reached(pool: &PgPool, intents: &[&Intent], begun: &HashMap<Uuid, B
              UPDATE tasks t
              SET budget_id = g.budget, budget_need = g.need, event_seq = event_seq + 1, updated_at = now()
              FROM held g WHERE t.id = g.id AND t.id = ANY ($1)
-             RETURNING t.id, t.event_seq, g.data
+             RETURNING t.id, t.event_seq, g.budget, g.data
+         ), filled AS (
+             SELECT id FROM budgets WHERE id IN (SELECT budget FROM task) ORDER BY id FOR NO KEY UPDATE
+         ), told AS (
+             UPDATE budgets b SET exhausted_at = now() FROM filled
+             WHERE b.id = filled.id
+               AND (b.exhausted_at IS NULL
+                    OR b.period = 'day' AND b.exhausted_at < date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')
          )
          INSERT INTO events (task_id, seq, kind, data) SELECT id, event_seq, $6, data FROM task",
         &reached.iter().map(|(i, _)| i.task.uuid()).collect::<Vec<_>>(),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use hive_domain::SystemEventKind;
 use sqlx::{Connection, PgConnection, migrate::Migrator};
 use uuid::Uuid;
 
@@ -17,7 +18,7 @@ use crate::{
 
 /// Rows that migrations and `hive migrate` make: what else is in such a table was made by somebody. `$1` are the names
 /// of the agents that every deployment begins with.
-const BEGINNINGS: [(&str, &str); 9] = [
+const BEGINNINGS: [(&str, &str); 10] = [
     ("active_routing", "activated_by <> 'migration'"),
     ("agent_versions", "version <> 1"),
     ("agents", "version <> 1 OR name <> ALL ($1)"),
@@ -27,6 +28,7 @@ const BEGINNINGS: [(&str, &str); 9] = [
     ("model_refresh", "false"),
     ("projects", "name <> 'default'"),
     ("routing_rules", "version <> 1"),
+    ("system_event_numbers", "last <> 0"),
 ];
 
 /// The tables whose partitions are weeks.
@@ -272,8 +274,28 @@ impl Landing {
             sqlx::query(&add).execute(&mut self.connection).await?;
         }
         self.switch_triggers("ENABLE", "D").await?;
+        self.tell_restored(id).await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         Ok(self.connection.close().await?)
+    }
+
+    async fn tell_restored(&mut self, id: Uuid) -> Result<()> {
+        let told =
+            sqlx::query_scalar("SELECT to_regprocedure('tell_system(text, text, text, jsonb)') IS NOT NULL");
+        // A checkpoint of an older schema has no place for it.
+        if !told.fetch_one(&mut self.connection).await? {
+            return Ok(());
+        }
+        sqlx::query(
+            "SELECT tell_system('system_events', $2, id::text,
+                                jsonb_build_object('directory', directory, 'manifest_sha256', manifest_sha256))
+             FROM system_checkpoints WHERE id = $1",
+        )
+        .bind(id)
+        .bind(SystemEventKind::CheckpointRestored.as_str())
+        .execute(&mut self.connection)
+        .await?;
+        Ok(())
     }
 }
 

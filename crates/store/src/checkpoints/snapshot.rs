@@ -15,8 +15,9 @@ use crate::{
 
 /// Tables that are left out, and why. They say which processes of this deployment are alive and what they hold: nobody
 /// of them is there after a restore.
-pub const LEFT_OUT: [(&str, &str); 2] = [
+pub const LEFT_OUT: [(&str, &str); 3] = [
     ("batch_lease", "which worker sends batches at this moment"),
+    ("fleet_health", "how the fleet is at this moment"),
     ("workers", "which workers are alive at this moment"),
 ];
 

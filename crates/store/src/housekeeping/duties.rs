@@ -178,7 +178,7 @@ pub const DUTIES: &[Duty] = &[
     },
     Duty {
         name: "records",
-        what: "removes old slots of schedules, old orders of housekeeping, old nights of agents, what is known of checkpoints that are gone, and old actions on many tasks",
+        what: "removes old slots of schedules, old orders of housekeeping, old nights of agents, what is known of checkpoints that are gone, old events of the system, receipts of deleted entries, and old actions on many tasks",
         cron: "50 3 * * *",
         work: Work::Prune(&[
             Prune {
@@ -223,6 +223,22 @@ pub const DUTIES: &[Duty] = &[
                 over: "coalesce(removed_at, finished_at) < now() - make_interval(days => $1)
                        AND (status = 'failed' OR removed_at IS NOT NULL)",
                 bytes: "0",
+                keep: Keep::Records,
+            },
+            // What was given is deleted: nobody asks any more.
+            Prune {
+                table: "context_receipts",
+                over: "$1 >= 0 AND NOT EXISTS (SELECT 1 FROM contexts c WHERE c.id = context_id)",
+                bytes: "0",
+                keep: Keep::Nothing,
+            },
+            // The oldest go first, so that the numbers of those that stay have no gaps.
+            Prune {
+                table: "system_events",
+                over: "at < now() - make_interval(days => $1)
+                       AND seq < (SELECT coalesce(min(o.seq), 9223372036854775807) FROM system_events o
+                                  WHERE o.at >= now() - make_interval(days => $1))",
+                bytes: "length(data::text)",
                 keep: Keep::Records,
             },
             Prune {

@@ -114,7 +114,7 @@ async fn old_slots_and_orders_go() {
     bed.execute("UPDATE housekeeping_orders SET created_at = now() - interval '31 days'").await;
     let done = bed.keep_house("records", false).await;
     let removed = serde_json::json!({ "cron_slots": 2, "workers": 0, "task_action_items": 0, "task_actions": 0, "sleeps": 0,
-                                      "system_checkpoints": 0, "housekeeping_orders": 1 });
+                                      "system_checkpoints": 0, "context_receipts": 0, "system_events": 0, "housekeeping_orders": 1 });
     assert_eq!(done.report, removed);
     assert!(matches!(bed.store.order(order).await, Err(Error::NotFound { .. })));
     assert_eq!(

@@ -2,9 +2,11 @@
 //!
 //! The statements are those that the build recorded for its checks, so that the plans are of the code itself.
 
+mod context_outcomes;
 mod messages;
 mod nights;
 mod ready;
+mod system_events;
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -1,0 +1,106 @@
+//! `hive events`: what happens to the system, beside its tasks.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use clap::Args;
+use hive_domain::{Channel, SystemEventKind};
+use serde_json::Value;
+use url::form_urlencoded::Serializer;
+
+use crate::{cli::Common, client::Client, failure::Failure, output, stream};
+
+/// Connections that may break in a row, half a second apart, before the server counts as gone.
+const PATIENCE: u32 = 120;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// Print what comes from now on, until interrupted.
+    #[arg(long)]
+    follow: bool,
+    /// With --follow: begin after the event of this number; 0 is everything that is kept.
+    #[arg(long, requires = "follow")]
+    after: Option<i64>,
+    /// Of this channel: `system_events` or `health_checks`.
+    #[arg(long)]
+    channel: Vec<Channel>,
+    /// Of this kind, such as queue.paused; may be repeated.
+    #[arg(long)]
+    kind: Vec<SystemEventKind>,
+    /// About this: an id or a name.
+    #[arg(long)]
+    subject: Option<String>,
+    /// Without --follow: how many, the latest ones.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=200))]
+    limit: u8,
+}
+
+pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure> {
+    let client = Client::new(&options.common.connection)?;
+    if options.follow {
+        return follow(&client, options, as_json).await;
+    }
+    let mut query = filter(options);
+    query.append_pair("limit", &options.limit.to_string());
+    let page = client.get(&format!("/api/v1/events?{}", query.finish())).await?;
+    if as_json {
+        return output::json(&page);
+    }
+    for event in page["items"].as_array().into_iter().flatten().rev() {
+        show(event, false);
+    }
+    Ok(())
+}
+
+fn filter(options: &Options) -> Serializer<'static, String> {
+    let mut query = Serializer::new(String::new());
+    query.extend_pairs(options.channel.iter().map(|channel| ("channel", channel.as_str())));
+    query.extend_pairs(options.kind.iter().map(|kind| ("kind", kind.as_str())));
+    query.extend_pairs(options.subject.iter().map(|subject| ("subject", subject)));
+    query
+}
+
+async fn follow(client: &Client, options: &Options, as_json: bool) -> Result<(), Failure> {
+    let mut after = match options.after {
+        Some(after) => after,
+        None => client.get("/api/v1/events?limit=1").await?["items"][0]["seq"].as_i64().unwrap_or(0),
+    };
+    let path = format!("/api/v1/events/stream?{}", filter(options).finish());
+    let mut broken = 0;
+    loop {
+        match client.stream(&path, after).await {
+            Ok(response) => {
+                let read = stream::read(response, |event| {
+                    after = event["seq"].as_i64().unwrap_or(after);
+                    broken = 0;
+                    show(event, as_json);
+                    Ok(ControlFlow::Continue(()))
+                });
+                if read.await?.is_break() {
+                    return Ok(());
+                }
+            }
+            Err(Failure::Unreachable(_)) if broken < PATIENCE => {}
+            Err(failure) => return Err(failure),
+        }
+        broken += 1;
+        if broken > PATIENCE {
+            return Err(Failure::Unreachable("the event stream keeps breaking".to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+fn show(event: &Value, as_json: bool) {
+    if as_json {
+        println!("{event}");
+        return;
+    }
+    let [seq, at, kind, subject] = ["seq", "at", "kind", "subject"].map(|name| output::text(&event[name]));
+    println!(
+        "{seq:>6} {at} {kind} {} {}",
+        output::plain(&subject),
+        output::plain(&event["data"].to_string())
+    );
+}
