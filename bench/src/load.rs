@@ -244,7 +244,8 @@ impl Load<'_> {
         loop {
             match how {
                 See::Watching => {
-                    let mut events = self.client.get(format!("{url}/events")).send().await?.error_for_status()?;
+                    let mut events =
+                        self.client.get(format!("{url}/events")).send().await?.error_for_status()?;
                     if events.status() == reqwest::StatusCode::NO_CONTENT {
                         return Ok(());
                     }
