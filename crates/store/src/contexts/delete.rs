@@ -37,14 +37,25 @@ impl Once {
     /// [`crate::Error::NotFound`]; [`crate::Error::Conflict`] `context_locked` when one of the rows is locked.
     pub async fn delete_context(&mut self, id: ContextId, by: &str) -> Result<Deleted> {
         let connection = self.connection()?;
-        let gone = copies(connection, id).await?;
-        // In the order of their ids, so that no two deletions wait for each other.
-        let rows =
-            sqlx::query!("SELECT id, locked FROM contexts WHERE id = ANY($1) ORDER BY id FOR UPDATE", &gone)
-                .fetch_all(&mut *connection)
-                .await?;
-        if rows.iter().any(|row| row.locked) {
-            return Err(change::locked());
+        let mut gone = copies(connection, id).await?;
+        loop {
+            // In the order of their ids, so that no two deletions wait for each other.
+            let rows = sqlx::query!(
+                "SELECT id, locked FROM contexts WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+                &gone
+            )
+            .fetch_all(&mut *connection)
+            .await?;
+            if rows.iter().any(|row| row.locked) {
+                return Err(change::locked());
+            }
+            // A night may have drawn on them, and have been published, while their locks were waited for. From now on
+            // nobody draws on them.
+            let now = copies(connection, id).await?;
+            if now == gone {
+                break;
+            }
+            gone = now;
         }
         let flagged = sqlx::query_scalar!(
             "WITH drawn AS (
