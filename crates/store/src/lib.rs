@@ -60,8 +60,8 @@ pub use calls::CallOutcome;
 pub use census::Standing;
 pub use claim::Claimant;
 pub use contexts::{
-    Change, Context, ContextChange, ContextChanges, Deleted, DueContext, EmbeddingModel, FeedEntry,
-    NewContext, Origin, Remembered, Vectors, reader_of,
+    Change, Context, ContextChange, ContextChanges, Deleted, DueContext, EmbeddingModel, FailedEmbedding,
+    FeedEntry, NewContext, Origin, Remembered, Unembedded, Vectors, reader_of,
 };
 pub use conversations::{
     Acknowledged, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange, Mailbox,

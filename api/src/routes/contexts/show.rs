@@ -18,5 +18,6 @@ use crate::{app::App, error::Result, etag, ids::Id, views::ContextView};
 )]
 pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<ContextId>) -> Result<impl IntoResponse> {
     let context = app.store.context(id).await?;
-    Ok(([(ETAG, etag::of(context.version))], Json(ContextView::from(context))))
+    let why = app.store.unembedded(context.id).await?;
+    Ok(([(ETAG, etag::of(context.version))], Json(ContextView::from(context).without_vectors(why))))
 }
