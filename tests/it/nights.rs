@@ -6,6 +6,7 @@ mod guarded;
 mod killed;
 mod lived_through;
 mod planted;
+mod poisoned;
 
 use std::time::Duration;
 

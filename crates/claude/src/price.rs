@@ -282,10 +282,7 @@ mod tests {
         assert_eq!(half, Some(NanoUsd(whole.unsigned_abs().div_ceil(2).cast_signed())));
         assert_eq!(batch_worst_case("claude-fable-5-2", &body, 7), None);
         // Each byte may be a token: 1,001 at 50 and 7 at 250.
-        assert_eq!(
-            batch_limit("claude-haiku-5-5", &body, 7),
-            Some((NanoUsd(1_001 * 50 + 7 * 250), 1_008))
-        );
+        assert_eq!(batch_limit("claude-haiku-5-5", &body, 7), Some((NanoUsd(1_001 * 50 + 7 * 250), 1_008)));
         assert_eq!(batch_limit("claude-fable-5-2", &body, 7), None);
     }
 
