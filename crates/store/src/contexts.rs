@@ -2,6 +2,7 @@
 //! here, in each statement that reads for somebody.
 
 mod change;
+pub(crate) mod copies;
 mod delete;
 pub(crate) mod feed;
 mod propose;

@@ -5,7 +5,7 @@ use hive_domain::ContextId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{change, missing};
+use super::{change, copies::blot_out, missing};
 use crate::{error::Result, once::Once, pool::Store};
 
 /// What a deletion did.
@@ -31,7 +31,8 @@ impl Store {
 }
 
 impl Once {
-    /// Deletes an entry, and leaves a mark for each row that is gone that says nothing of it.
+    /// Deletes an entry, and leaves a mark for each row that is gone that says nothing of it. What nights and kept answers say
+    /// of it is written over.
     ///
     /// # Errors
     /// [`crate::Error::NotFound`]; [`crate::Error::Conflict`] `context_locked` when one of the rows is locked.
@@ -57,6 +58,7 @@ impl Once {
             }
             gone = now;
         }
+        blot_out(connection, &gone).await?;
         let flagged = sqlx::query_scalar!(
             "WITH drawn AS (
                  SELECT id FROM contexts

@@ -3,7 +3,7 @@
 use hive_domain::ContextId;
 use uuid::Uuid;
 
-use super::{Context, change, missing, put, vectors};
+use super::{Context, change, copies::blot_out, missing, put, vectors};
 use crate::{
     error::{Error, Result},
     once::Once,
@@ -29,7 +29,7 @@ impl Store {
 impl Once {
     /// Writes over each of `texts` wherever it stands: in the entry, in what it replaced and what replaced it, in all that
     /// was drawn from them and that they were drawn from, and in what a night retired for them. Vectors of what stood
-    /// there go. Returns the entry.
+    /// there go, and what nights and kept answers say of them is written over. Returns the entry.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] `context_locked`; [`Error::Invalid`] when none of the texts stands there.
@@ -48,6 +48,7 @@ impl Once {
         if rows.is_empty() {
             return Err(missing(id));
         }
+        let touched: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         let mut met = false;
         for row in rows {
             let over =
@@ -66,6 +67,8 @@ impl Once {
             let message = "none of them stands in the entry or what belongs to it".to_owned();
             return Err(Error::Invalid { field: "/texts", message });
         }
+        let ids: Vec<Uuid> = touched.into_iter().chain([id.uuid()]).collect();
+        blot_out(connection, &ids).await?;
         put::read(connection, id).await
     }
 }

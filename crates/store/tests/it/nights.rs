@@ -1,6 +1,7 @@
 //! What a night may do with what people and agents change beside it, and what stays of it afterwards.
 
 mod changed_meanwhile;
+mod copies;
 mod crowded;
 mod deleted;
 mod learnt_again;
