@@ -6,6 +6,7 @@ mod crowded;
 mod deleted;
 mod learnt_again;
 mod readings;
+mod retention;
 mod taken_back;
 
 use hive_domain::{
