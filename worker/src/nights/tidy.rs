@@ -131,16 +131,21 @@ impl Nights {
     }
 }
 
-/// All answers, or what is wrong with the first that cannot be taken and the entries that it is about.
+/// All answers, or what is wrong with the first that cannot be taken, and the entries that all such ones are about.
 fn verdicts(answers: &[(Value, String)]) -> Result<Vec<(Asked, Verdict)>, (Flaw, Vec<Uuid>)> {
-    let read = answers.iter().map(|(given, message)| {
+    let (mut read, mut failed): (Vec<_>, Option<(Flaw, Vec<Uuid>)>) = (Vec::new(), None);
+    for (given, message) in answers {
         let asked: Asked = serde_json::from_value(given.clone())
             .map_err(|error| (Flaw::Form(error.to_string()), Vec::new()))?;
-        let verdict = text_of(message).and_then(|text| Verdict::read(&text, asked.facts.len()));
-        let verdict = verdict.map_err(|flaw| (flaw, subjects(&asked)))?;
-        Ok((asked, verdict))
-    });
-    read.collect()
+        match text_of(message).and_then(|text| Verdict::read(&text, asked.facts.len())) {
+            Ok(verdict) => read.push((asked, verdict)),
+            Err(flaw) => {
+                let over = subjects(&asked);
+                failed.get_or_insert((flaw, Vec::new())).1.extend(over);
+            }
+        }
+    }
+    failed.map_or(Ok(read), Err)
 }
 
 fn subjects(asked: &Asked) -> Vec<Uuid> {
