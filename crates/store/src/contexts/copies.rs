@@ -73,12 +73,14 @@ async fn forget(connection: &mut PgConnection, requests: &[Uuid]) -> Result<()> 
     if requests.is_empty() {
         return Ok(());
     }
+    // What the provider still works on is found again by a later deletion.
     sqlx::query!(
-        "WITH given AS (
-             UPDATE sleep_requests SET given = to_jsonb($2::text) WHERE request_id = ANY($1)
+        "WITH ended AS (
+             UPDATE batch_requests SET body = $2, result = CASE WHEN result IS NOT NULL THEN $2 END
+             WHERE id = ANY($1) AND state NOT IN ('queued', 'sent')
+             RETURNING id
          )
-         UPDATE batch_requests SET body = $2, result = CASE WHEN result IS NOT NULL THEN $2 END
-         WHERE id = ANY($1) AND state NOT IN ('queued', 'sent')",
+         UPDATE sleep_requests r SET given = to_jsonb($2::text) FROM ended e WHERE r.request_id = e.id",
         requests,
         REDACTED,
     )
