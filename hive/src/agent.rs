@@ -31,7 +31,7 @@ pub(crate) struct Settings {
     /// Its id.
     id: String,
     /// Forget what was said: it sleeps when it is told to.
-    #[arg(long, conflicts_with_all = ["idle_seconds", "pressure_entries", "pressure_steps", "fall_seconds", "sleep_seconds"])]
+    #[arg(long, conflicts_with_all = ["idle_seconds", "pressure_entries", "pressure_steps", "fall_seconds", "sleep_seconds", "night_usd"])]
     reset: bool,
     /// Seconds without a task after which it sleeps, if something is new since its last night.
     #[arg(long)]
@@ -48,6 +48,9 @@ pub(crate) struct Settings {
     /// Seconds after that at which it wakes, whatever is done to its memory.
     #[arg(long)]
     sleep_seconds: Option<u32>,
+    /// What the cycle of one night may cost, in dollars.
+    #[arg(long)]
+    night_usd: Option<f64>,
 }
 
 impl Settings {
@@ -60,13 +63,13 @@ impl Settings {
             self.fall_seconds,
             self.sleep_seconds,
         ];
-        if !self.reset && numbers.iter().all(Option::is_none) {
+        if !self.reset && numbers.iter().all(Option::is_none) && self.night_usd.is_none() {
             return None;
         }
         Some(json!({
             "idle_seconds": self.idle_seconds, "pressure_entries": self.pressure_entries,
             "pressure_steps": self.pressure_steps, "fall_seconds": self.fall_seconds,
-            "sleep_seconds": self.sleep_seconds,
+            "sleep_seconds": self.sleep_seconds, "night_usd": self.night_usd,
         }))
     }
 }

@@ -35,6 +35,11 @@ pub struct Config {
     #[arg(long, env = "HIVE_RECORDS_DAYS", default_value_t = 30,
           value_parser = clap::value_parser!(i32).range(1..=3650))]
     pub records_days: i32,
+    /// Days that a consolidation of a memory can be taken back, and that texts of memories which others replaced are kept,
+    /// 1 to 3650
+    #[arg(long, env = "HIVE_MEMORY_RETENTION_DAYS", default_value_t = 400,
+          value_parser = clap::value_parser!(i32).range(1..=3650))]
+    pub memory_retention_days: i32,
     /// Seconds after which a task that waits for a worker goes before the others of its lane
     #[arg(long, env = "HIVE_AGEING_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub ageing_seconds: u64,

@@ -40,7 +40,11 @@ impl Doors {
         let feed_cap = queue.feed_cap as u64;
         let queue = Queue::connect(queue).context("REDIS_URL or HIVE_REDIS_PREFIX cannot be used")?;
         let bases = Bases::new(&config.data, config.repo_roots.clone());
-        let retention = Retention { journal_days: config.retention_days, records_days: config.records_days };
+        let retention = Retention {
+            journal_days: config.retention_days,
+            records_days: config.records_days,
+            memory_days: config.memory_retention_days,
+        };
         let ageing = Duration::from_secs(config.ageing_seconds);
         Ok(Self { store, queue, feed_cap, ageing, bases, retention })
     }

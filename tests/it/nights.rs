@@ -1,10 +1,12 @@
 //! Nights: a memory that is consolidated by a model's answers, gated, published by one switch and taken back by another.
 
+mod bounded;
 mod four_nights;
 mod guarded;
 mod killed;
 mod lived_through;
 mod planted;
+mod poisoned;
 
 use std::time::Duration;
 

@@ -99,7 +99,9 @@ async fn each_trigger_begins_a_cycle_that_names_it_and_no_second_one() {
         let night = wait_night(&hive, agent, "asleep").await;
         assert_eq!(night["trigger"], trigger, "{night:#}");
         let cycle: Uuid = night["cycle_id"].as_str().unwrap().parse().unwrap();
-        let query = "SELECT trigger::text FROM sleep_cycles WHERE id = $1 AND agent_id = $2";
+        // Each has a bound of money though nobody named one.
+        let query = "SELECT trigger::text FROM sleep_cycles
+                     WHERE id = $1 AND agent_id = $2 AND budget_nano_usd = 1000000000";
         let of_cycle: String =
             sqlx::query_scalar(query).bind(cycle).bind(agent).fetch_one(&hive.pool).await.unwrap();
         assert_eq!(of_cycle, trigger);

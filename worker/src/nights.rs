@@ -32,6 +32,8 @@ const RENEW_EVERY: Duration = Duration::from_secs(2);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// Entries of one memory that a night looks at; what is beyond them, it skips and says so.
 const MOST_ITEMS: i64 = 20_000;
+/// Journals and entries that nights failed over, of which is known.
+const MOST_FAILED: i64 = 10_000;
 
 /// What one worker does for nights.
 pub(crate) struct Nights {

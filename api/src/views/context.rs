@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use hive_domain::{ContextId, MemoryScope, TrustClass};
 use hive_memory::Hit;
-use hive_store::{Context, ContextOutcomes, Origin};
+use hive_store::{Context, ContextOutcomes, Origin, Unembedded};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -70,6 +70,37 @@ pub struct ContextView {
     recalled_at: Option<DateTime<Utc>>,
     /// One more with each change; its ETag.
     version: i32,
+    /// Why it is found by its words alone, if the embedder did not take it; told of a single entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without_vectors: Option<WithoutVectorsView>,
+}
+
+/// Why an entry has no vectors.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ContextWithoutVectors)]
+pub struct WithoutVectorsView {
+    /// The model that was to make them.
+    model: String,
+    /// What was said last.
+    reason: String,
+    /// Times in a row that the text was refused; 0 when it was not the text's fault.
+    refusals: i32,
+    /// When it is tried again.
+    next_at: DateTime<Utc>,
+}
+
+impl From<Unembedded> for WithoutVectorsView {
+    fn from(unembedded: Unembedded) -> Self {
+        let Unembedded { model, reason, refusals, next_at } = unembedded;
+        Self { model, reason, refusals, next_at }
+    }
+}
+
+impl ContextView {
+    /// With why it has no vectors.
+    pub fn without_vectors(self, why: Option<Unembedded>) -> Self {
+        Self { without_vectors: why.map(Into::into), ..self }
+    }
 }
 
 /// Where an entry came from.
@@ -128,6 +159,7 @@ impl From<Context> for ContextView {
             recalled: context.recalled,
             recalled_at: context.recalled_at,
             version: context.version,
+            without_vectors: None,
         }
     }
 }
@@ -162,6 +194,11 @@ impl ContextWithOutcomesView {
     /// The entry and what is known of it; nothing when nobody was given it.
     pub fn new(context: Context, outcomes: Option<&ContextOutcomes>) -> Self {
         Self { context: context.into(), outcomes: outcomes.copied().unwrap_or_default().into() }
+    }
+
+    /// With why it has no vectors.
+    pub fn without_vectors(self, why: Option<Unembedded>) -> Self {
+        Self { context: self.context.without_vectors(why), ..self }
     }
 }
 

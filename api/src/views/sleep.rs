@@ -174,6 +174,8 @@ pub struct SleepSettingsView {
     fall_seconds: i32,
     /// Seconds after that at which it wakes, whatever is done to its memory.
     sleep_seconds: i32,
+    /// What the cycle of one night may cost, in dollars.
+    night_usd: f64,
     /// Who said so; null while the usual settings hold.
     updated_by: Option<String>,
     /// When.
@@ -182,8 +184,14 @@ pub struct SleepSettingsView {
 
 impl From<ListedSleepSettings> for SleepSettingsView {
     fn from(listed: ListedSleepSettings) -> Self {
-        let SleepSettings { idle_seconds, pressure_entries, pressure_steps, fall_seconds, sleep_seconds } =
-            listed.settings;
+        let SleepSettings {
+            idle_seconds,
+            pressure_entries,
+            pressure_steps,
+            fall_seconds,
+            sleep_seconds,
+            night_money,
+        } = listed.settings;
         let (updated_by, updated_at) = listed.updated.unzip();
         Self {
             idle_seconds,
@@ -191,6 +199,7 @@ impl From<ListedSleepSettings> for SleepSettingsView {
             pressure_steps,
             fall_seconds,
             sleep_seconds,
+            night_usd: night_money.usd(),
             updated_by,
             updated_at,
         }

@@ -71,12 +71,15 @@ async fn what_cannot_be_accepted_is_pointed_to_and_leaves_nothing() {
         ("/pressure_steps", json!({ "pressure_steps": 100_001 })),
         ("/fall_seconds", json!({ "fall_seconds": -1 })),
         ("/sleep_seconds", json!({ "sleep_seconds": 86_401 })),
+        ("/night_usd", json!({ "night_usd": -0.5 })),
     ] {
         assert_eq!(put(body).await.body["errors"][0]["pointer"], pointer);
     }
     let usual = api.get(&settings).await.body;
     assert_eq!((&usual["idle_seconds"], &usual["sleep_seconds"]), (&Value::Null, &json!(7_200)));
-    let set = put(json!({ "idle_seconds": 60 })).await;
+    assert_eq!(usual["night_usd"], json!(1.0), "a night has a bound though nobody named one");
+    let set = put(json!({ "idle_seconds": 60, "night_usd": 0.25 })).await;
+    assert_eq!(set.body["night_usd"], json!(0.25), "{set:?}");
     assert_eq!(
         (&set.body["idle_seconds"], &set.body["updated_by"]),
         (&json!(60), &json!("operator")),

@@ -9,7 +9,8 @@ use hive_domain::{
 };
 use hive_memory::{
     Hit, Memory, Recall,
-    assemble::{LeftOut, Piece, assemble},
+    assemble::{LeftOut, Piece, assemble, recalled_in},
+    copied::is_copied,
     fuse::Weights,
     index::Filter,
 };
@@ -109,6 +110,7 @@ impl Activation<'_> {
             (MemoryScope::Session, None) => return Err("scope: this task belongs to no session".to_owned()),
             _ => MemoryOwner::Project(task.project),
         };
+        let trust = believed(&note.text, self.transcript.entries());
         Ok(NewContext {
             id: entry_id(&format!("{}.{seq}.{}", task.id, call.id)),
             owner,
@@ -117,8 +119,7 @@ impl Activation<'_> {
             kind: note.kind.to_owned(),
             title: note.title,
             content: note.text,
-            // Whatever it read before: no word of an agent is believed more than that.
-            trust: TrustClass::Agent,
+            trust,
             author: agent.name.clone(),
             origin: Some(Origin {
                 task: task.id,
@@ -165,6 +166,40 @@ impl Activation<'_> {
         }
         Ok(Some((text, receipt)))
     }
+}
+
+/// How far a text is believed that a run wants remembered: no more than an agent, and no more than what it is a copy of. What
+/// a command or a page printed is text from outside.
+fn believed(text: &str, journal: &[Entry]) -> TrustClass {
+    let mut trust = TrustClass::Agent;
+    let mut heard = |class: TrustClass, source: &str| {
+        if class < trust && is_copied(text, source) {
+            trust = class;
+        }
+    };
+    for entry in journal {
+        match entry {
+            Entry::Recalled(recalled) => {
+                recalled_in(&recalled.text).into_iter().for_each(|(class, text)| heard(class, text));
+            }
+            Entry::ToolResults(results) => {
+                for result in &results.results {
+                    match result.tool.as_str() {
+                        "recall" => {
+                            recalled_in(&result.content)
+                                .into_iter()
+                                .for_each(|(class, text)| heard(class, text));
+                        }
+                        // These say what agents and the hive said.
+                        "remember" | "ask_agent" | "send_message" | "finish" => {}
+                        _ => heard(TrustClass::External, &result.content),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    trust
 }
 
 /// Puts hits together under a budget.

@@ -35,7 +35,8 @@ pub use config::{Config, Secret};
 pub use error::{ApiError, Error, ErrorKind, Partial, Phase};
 pub use exchange::{Answered, Exchange};
 pub use price::{
-    ListedPrice, NanoUsd, PriceError, PriceTable, Service, batch_cost, batch_worst_case, cost, worst_case,
+    ListedPrice, NanoUsd, PriceError, PriceTable, Service, batch_cost, batch_limit, batch_worst_case, cost,
+    worst_case,
 };
 pub use rate_limit::{RateLimits, Window};
 pub use retry::{

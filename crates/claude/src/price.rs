@@ -110,7 +110,18 @@ impl PriceTable {
     /// What a call of today may cost at most, or `None` without a price: the whole request at the dearest rate that it
     /// can be charged at, and as much output as it may have.
     pub fn worst_case(&self, model: &str, body: &[u8], max_tokens: u32, day: NaiveDate) -> Option<NanoUsd> {
-        let prompt = most_tokens(body.len() as u64);
+        self.bound(model, body, most_tokens(body.len() as u64), max_tokens, day)
+    }
+
+    /// What a call of this day may cost at most when its prompt counts no more than this.
+    fn bound(
+        &self,
+        model: &str,
+        body: &[u8],
+        prompt: u64,
+        max_tokens: u32,
+        day: NaiveDate,
+    ) -> Option<NanoUsd> {
         let price = self.price(model, prompt, day)?;
         let has = |marker: &[u8]| body.windows(marker.len()).any(|bytes| bytes == marker);
         // The text of a message may hold these words, in quotes that are escaped; taking it for a marker costs nothing
@@ -178,6 +189,14 @@ pub fn batch_worst_case(model: &str, body: &[u8], max_tokens: u32) -> Option<Nan
     let NanoUsd(whole) = worst_case(model, body, max_tokens)?;
     // Rounded up, without the sum that may not fit.
     Some(NanoUsd(whole / 2 + whole % 2))
+}
+
+/// What no request of these bytes in a batch of today can exceed, in money and in tokens, in and out: no token is less than
+/// a byte. `None` for a model without a price.
+pub fn batch_limit(model: &str, body: &[u8], max_tokens: u32) -> Option<(NanoUsd, u64)> {
+    let prompt = body.len() as u64;
+    let NanoUsd(whole) = PriceTable::embedded().bound(model, body, prompt, max_tokens, today())?;
+    Some((NanoUsd(whole / 2 + whole % 2), prompt + u64::from(max_tokens)))
 }
 
 #[cfg(test)]
@@ -262,6 +281,9 @@ mod tests {
         let half = batch_worst_case("claude-haiku-5-5", &body, 7);
         assert_eq!(half, Some(NanoUsd(whole.unsigned_abs().div_ceil(2).cast_signed())));
         assert_eq!(batch_worst_case("claude-fable-5-2", &body, 7), None);
+        // Each byte may be a token: 1,001 at 50 and 7 at 250.
+        assert_eq!(batch_limit("claude-haiku-5-5", &body, 7), Some((NanoUsd(1_001 * 50 + 7 * 250), 1_008)));
+        assert_eq!(batch_limit("claude-fable-5-2", &body, 7), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::AgentId,
+    money::NanoUsd,
     status::{UnknownName, names},
 };
 
@@ -76,6 +77,8 @@ pub struct SleepSettings {
     pub fall_seconds: i32,
     /// Seconds after that at which it wakes, whatever its cycle does.
     pub sleep_seconds: i32,
+    /// What the cycle of one night may cost; what does not fit is skipped.
+    pub night_money: NanoUsd,
 }
 
 impl SleepSettings {
@@ -90,7 +93,7 @@ impl SleepSettings {
 }
 
 impl Default for SleepSettings {
-    /// It sleeps when it is told to: five minutes to fall asleep, two hours at most.
+    /// It sleeps when it is told to: five minutes to fall asleep, two hours at most, for a dollar at most.
     fn default() -> Self {
         Self {
             idle_seconds: None,
@@ -98,6 +101,7 @@ impl Default for SleepSettings {
             pressure_steps: None,
             fall_seconds: 300,
             sleep_seconds: 7_200,
+            night_money: NanoUsd(1_000_000_000),
         }
     }
 }

@@ -47,4 +47,14 @@ impl Error {
             Self::Config(_) | Self::Model(_) | Self::Garbage(_) | Self::Ended => false,
         }
     }
+
+    /// Whether it is about the texts: others may be taken, and these will hardly be.
+    #[must_use]
+    pub const fn is_about_texts(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => matches!(*status, 400 | 413 | 422),
+            Self::Model(_) | Self::Garbage(_) => true,
+            Self::Config(_) | Self::Connect(_) | Self::Timeout(_) | Self::Busy | Self::Ended => false,
+        }
+    }
 }

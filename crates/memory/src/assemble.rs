@@ -103,6 +103,21 @@ pub fn without_recalled(text: &str) -> String {
     kept + rest
 }
 
+/// What was recalled into a text, each with how far it was believed; what does not say that is believed least.
+#[must_use]
+pub fn recalled_in(text: &str) -> Vec<(TrustClass, &str)> {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some((_, within)) = rest.split_once(OPEN) {
+        let (piece, behind) = within.split_once(CLOSE).unwrap_or((within, ""));
+        let (tag, content) = piece.split_once('>').unwrap_or(("", piece));
+        let trust = tag.split_once("trust=\"").and_then(|(_, trust)| trust.split('"').next());
+        let trust = trust.and_then(|trust| trust.parse().ok()).unwrap_or(TrustClass::External);
+        found.push((trust, content));
+        rest = behind;
+    }
+    found
+}
+
 fn escaped(text: &str) -> String {
     text.replace(CLOSE, "&lt;/recalled&gt;").replace(OPEN, "&lt;recalled")
 }
@@ -162,5 +177,9 @@ mod tests {
         assert_eq!(without_recalled(&format!("new {text}thing")), "new \nthing");
         assert_eq!(without_recalled("new <recalled id=\"1\">cut off"), "new ");
         assert_eq!(without_recalled("plain"), "plain");
+        let cut = format!("{text} and <recalled id=\"1\" trust=\"agent\">cut off");
+        let found = recalled_in(&cut);
+        assert_eq!((found[0].0, found.last().unwrap()), (TrustClass::User, &(TrustClass::Agent, "cut off")));
+        assert_eq!(recalled_in("<recalled>unsaid</recalled>"), [(TrustClass::External, "unsaid")]);
     }
 }

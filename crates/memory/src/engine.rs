@@ -9,6 +9,7 @@ mod recall;
 mod resident;
 mod residents;
 mod tend;
+mod vectors;
 mod write;
 
 use std::{

@@ -1,11 +1,12 @@
 //! The context engine: what is remembered, found again by words and by meaning, and fits into a budget.
 //!
-//! [`analyse`], [`chunks`], [`fuse`], [`index`], [`strength`] and [`assemble`] do no I/O and read no clock: an evaluation
+//! [`analyse`], [`chunks`], [`copied`], [`fuse`], [`index`], [`strength`] and [`assemble`] do no I/O and read no clock: an evaluation
 //! runs the very code that answers searches. [`Memory`] joins them with Postgres and an embedder.
 
 pub mod analyse;
 pub mod assemble;
 pub mod chunks;
+pub mod copied;
 mod engine;
 pub mod eval;
 pub mod fuse;

@@ -2,12 +2,14 @@
 //! here, in each statement that reads for somebody.
 
 mod change;
+pub(crate) mod copies;
 mod delete;
 pub(crate) mod feed;
 mod outcomes;
 mod propose;
 mod put;
 mod redact;
+mod refusals;
 mod remember;
 pub(crate) mod uses;
 pub(crate) mod vectors;
@@ -24,6 +26,7 @@ pub use delete::Deleted;
 pub use feed::{Change, ContextChanges, FeedEntry};
 pub use outcomes::ContextOutcomes;
 pub use put::NewContext;
+pub use refusals::{FailedEmbedding, Unembedded};
 pub use remember::{Remembered, reader_of};
 pub(crate) use vectors::indexed;
 pub use vectors::{DueContext, EmbeddingModel, Vectors};

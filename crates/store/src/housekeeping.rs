@@ -4,6 +4,7 @@ mod calls;
 mod duties;
 mod hosts;
 mod journal;
+mod nights;
 mod orders;
 mod prune;
 mod status;
@@ -24,11 +25,13 @@ pub struct Retention {
     pub journal_days: i32,
     /// Days that slots of schedules and orders of housekeeping are kept.
     pub records_days: i32,
+    /// Days that a night can be taken back and that texts which others replaced are kept.
+    pub memory_days: i32,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { journal_days: 90, records_days: 30 }
+        Self { journal_days: 90, records_days: 30, memory_days: 400 }
     }
 }
 

@@ -63,7 +63,7 @@ pub use census::Standing;
 pub use claim::Claimant;
 pub use contexts::{
     Change, Context, ContextChange, ContextChanges, ContextOutcomes, Deleted, DueContext, EmbeddingModel,
-    FeedEntry, NewContext, Origin, Remembered, Vectors, reader_of,
+    FailedEmbedding, FeedEntry, NewContext, Origin, Remembered, Unembedded, Vectors, reader_of,
 };
 pub use conversations::{
     Acknowledged, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange, Mailbox,

@@ -19,7 +19,7 @@ const EVERY: Duration = Duration::from_secs(3);
 /// The states that are counted; the others only grow.
 const COUNTED: [&str; 5] = ["pending", "ready", "running", "waiting", "dead"];
 
-pub(crate) const METRICS: [Description; 8] = [
+pub(crate) const METRICS: [Description; 9] = [
     Description::gauge(
         "hive_tasks",
         "Tasks by state; those that succeeded, failed or were cancelled are not counted",
@@ -45,6 +45,11 @@ pub(crate) const METRICS: [Description; 8] = [
     Description::gauge(
         "hive_batch_oldest_seconds",
         "How long the request has waited for the result of a batch that has waited longest; 0 when none does",
+    ),
+    Description::gauge(
+        "hive_vectors_refused",
+        "Entries of memories and messages that have no vectors since the embedder refused their text; they are tried \
+         again, ever more rarely",
     ),
     Description::gauge("hive_queue_depth", "Tickets that wait in Redis, by lane"),
 ];
@@ -100,6 +105,11 @@ async fn census(doors: &Doors, mut shown: Shown) -> anyhow::Result<Shown> {
         metrics::gauge!("hive_batch_requests", "standing" => standing).set(count as f64);
     }
     metrics::gauge!("hive_batch_oldest_seconds").set(batches.oldest_seconds);
+    let (entries, messages) =
+        doors.store.refused_embeddings().await.context("refused embeddings could not be counted")?;
+    for (of, count) in [("memories", entries), ("messages", messages)] {
+        metrics::gauge!("hive_vectors_refused", "of" => of).set(count as f64);
+    }
     Ok(shown)
 }
 

@@ -59,31 +59,48 @@ async fn an_owner_can_trust_the_night() {
     );
     assert!(usage["cost_usd"].as_f64().unwrap() > 0.0);
 
-    // The second and the third night: a day has brought something to ask about, and the answers cannot be taken.
-    for text in [
-        "Parcels are weighed at gate 7",
-        "At gate 7 parcels are weighed",
-        "Tea is served by Ada",
-        "By Ada tea is served",
+    // The second and the third night: days have brought something to ask about, and the answers cannot be taken. What two
+    // nights failed over is left out of the next.
+    for (brought, modes) in [
+        (
+            [
+                "Parcels are weighed at gate 7",
+                "At gate 7 parcels are weighed",
+                "Tea is served by Ada",
+                "By Ada tea is served",
+            ],
+            [("night_schema_invalid", "form"), ("night_half_lost", "accounts for")],
+        ),
+        (
+            [
+                "Tulips are watered by gardeners",
+                "By gardeners tulips are watered",
+                "Ferries cross the river hourly",
+                "Hourly ferries cross the river",
+            ],
+            [("night_truncated", "cut"), ("night_empty", "empty")],
+        ),
     ] {
-        store(&hive, json!({ "content": text })).await;
-    }
-    embedded(&hive).await;
-    let day = export(&hive).await;
-    for (mode, why) in [
-        ("night_schema_invalid", "form"),
-        ("night_half_lost", "accounts for"),
-        ("night_truncated", "cut"),
-        ("night_empty", "empty"),
-    ] {
-        hive.double.set_script(Some(rules(json!([night(mode)]))));
-        let failed = sleep_through(&hive, json!({}), "failed").await;
-        assert!(failed["failure"].as_str().unwrap().contains(why), "{failed:#}");
-        assert_eq!(export(&hive).await, day, "{mode} changed something");
+        bring(&hive, &brought).await;
+        let day = export(&hive).await;
+        for (mode, why) in modes {
+            hive.double.set_script(Some(rules(json!([night(mode)]))));
+            let failed = sleep_through(&hive, json!({}), "failed").await;
+            assert!(failed["failure"].as_str().unwrap().contains(why), "{failed:#}");
+            assert_eq!(export(&hive).await, day, "{mode} changed something");
+        }
     }
 
     // The fourth: killed midway, gone on with by another worker.
     hive.double.set_script(Some(rules(json!([night("night")]))));
+    let brought = [
+        "Violins are tuned at dawn",
+        "At dawn violins are tuned",
+        "Bread is baked by Bruno",
+        "By Bruno bread is baked",
+    ];
+    bring(&hive, &brought).await;
+    let day = export(&hive).await;
     let fourth = begin(&hive, json!({})).await;
     within(SOON, "the night is midway", async || {
         let cycle = show(&hive, &fourth).await;
@@ -107,10 +124,22 @@ async fn an_owner_can_trust_the_night() {
     let now = export(&hive).await;
     let now: HashSet<&String> = now.iter().collect();
     assert!(start.iter().all(|line| now.contains(line)), "all of the start is back, byte for byte");
-    assert_eq!(now.len(), start.len() + 2, "and what the fourth night made of the day");
+    assert_eq!(
+        now.len(),
+        start.len() + 10,
+        "and what came since, of which the fourth night made two of four"
+    );
     assert_eq!(search(&hive, "which port does the checkout service listen on").await, seen_at_the_start);
     let (status, again) = hive.post(&format!("/api/v1/sleep-cycles/{id}/rollback"), &json!({})).await;
     assert_eq!((status, &again["code"]), (409, &json!("sleep_cycle_not_published")), "{again:#}");
+}
+
+/// A day brings these.
+async fn bring(hive: &hive_tests::TestHive, contents: &[&str]) {
+    for content in contents {
+        store(hive, json!({ "content": content })).await;
+    }
+    embedded(hive).await;
 }
 
 /// Hits with the part of their scores that does not fade by the second.

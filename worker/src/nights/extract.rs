@@ -17,8 +17,6 @@ const PHASE: CyclePhase = CyclePhase::Extract;
 const MOST_TASKS: i64 = 50;
 /// Journal entries of a task that are read.
 const MOST_STEPS: i64 = 1_000;
-/// Journals and entries that nights failed over, of which is known.
-const MOST_FAILED: i64 = 10_000;
 /// Bytes of excerpts that one task brings.
 const MOST_BYTES: usize = 48_000;
 
@@ -104,7 +102,7 @@ impl Nights {
         excerpts: Vec<Excerpt>,
         end: &mut PhaseEnd,
     ) -> hive_store::Result<Vec<(Wording, Vec<Excerpt>)>> {
-        let failed = self.store.failed_over(&course.lease, MOST_FAILED).await?;
+        let failed = self.store.failed_over(&course.lease, super::MOST_FAILED).await?;
         let given_up = failed.iter().filter(|(_, nights)| *nights >= GIVEN_UP_AFTER).count();
         if given_up > 0 {
             end.skipped.push(json!({ "phase": PHASE, "what": "journals and entries", "count": given_up,
@@ -124,11 +122,17 @@ impl Nights {
 
     async fn take_facts(&self, course: &Course, answers: &[(Value, String)]) -> hive_store::Result<Step> {
         let (mut end, mut asked) = (PhaseEnd::default(), Vec::new());
+        // An agent may say in one request what its tools printed in another.
+        let printed: Vec<Excerpt> =
+            answers.iter().filter_map(|(given, _)| excerpts_in(given)).flatten().collect();
+        let printed = printed.iter().filter(|excerpt| excerpt.trust == TrustClass::External);
+        let outside: Vec<&str> = printed.map(|excerpt| &*excerpt.text).collect();
         for (given, message) in answers {
             let Some(excerpts) = excerpts_in(given) else {
                 return Ok(Step::Failed(format!("{PHASE}: what was asked cannot be read"), Vec::new()));
             };
-            let drawn = text_of(message).and_then(|text| extract(course.lease.cycle.owner, &excerpts, &text));
+            let drawn = text_of(message)
+                .and_then(|text| extract(course.lease.cycle.owner, &excerpts, &outside, &text));
             match drawn {
                 Ok(changes) => end.changes.extend(changes),
                 Err(flaw) => return Ok(flawed(PHASE, &flaw, subjects_of(&excerpts))),

@@ -14,8 +14,6 @@ use super::{Course, Nights};
 const CLASS: &str = "light";
 /// The shortest bound of a reply, and the longest, in tokens.
 const REPLY: (usize, usize) = (1_000, 8_000);
-/// Bytes of a token at least, for an estimate that is not too low.
-const BYTES_PER_TOKEN: usize = 3;
 
 /// What became of the requests of a phase.
 pub(super) enum Answers {
@@ -90,10 +88,11 @@ impl Nights {
         for (wording, given) in asked {
             let (body, most) = body(&model, &wording)
                 .map_err(|error| hive_store::Error::Invalid { field: "/body", message: error.to_string() })?;
-            let worst =
-                hive_claude::batch_worst_case(&model, body.as_bytes(), most).map_or(0, |worst| worst.0);
-            let most_tokens =
-                i64::try_from(body.len() / BYTES_PER_TOKEN).unwrap_or(i64::MAX).saturating_add(most.into());
+            // What has no price fits into no sum of money; the batch itself would refuse it.
+            let limit = hive_claude::batch_limit(&model, body.as_bytes(), most);
+            let (worst, most_tokens) =
+                limit.map_or((i64::MAX, u64::MAX), |(money, tokens)| (money.0, tokens));
+            let most_tokens = i64::try_from(most_tokens).unwrap_or(i64::MAX);
             if money.is_some_and(|money| money < worst) {
                 skipped[0] += 1;
             } else if tokens.is_some_and(|tokens| tokens < most_tokens) {

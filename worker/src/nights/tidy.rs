@@ -1,11 +1,14 @@
 //! The phases between the first and the last: what says the same, what was overtaken, what rises and what fades.
 
-use hive_domain::{CyclePhase, MemoryOwner};
+use std::collections::HashSet;
+
+use hive_domain::{ContextId, CyclePhase, MemoryOwner};
 use hive_memory::night::{
     Asked, Flaw, Verdict, ask_about, contradict, dedupe, fade, merge, near, promote, text_of,
 };
-use hive_store::{NightItem, PhaseEnd};
-use serde_json::Value;
+use hive_store::{GIVEN_UP_AFTER, NightItem, PhaseEnd};
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{Course, Nights, Step, flawed, request::Answers};
 
@@ -28,11 +31,14 @@ impl Nights {
         match self.answers(course, PHASE).await? {
             Answers::Waiting => return Ok(Step::Later(self.look_again())),
             Answers::TooLate => return self.out_of_time(course, PHASE).await,
-            Answers::Lost(why, _) => return Ok(Step::Failed(why, Vec::new())),
+            Answers::Lost(why, given) => {
+                let over = given.and_then(|given| serde_json::from_value(given).ok());
+                return Ok(Step::Failed(why, over.as_ref().map(subjects).unwrap_or_default()));
+            }
             Answers::There(answers) => {
                 let verdicts = match verdicts(&answers) {
                     Ok(verdicts) => verdicts,
-                    Err(flaw) => return Ok(flawed(PHASE, &flaw, Vec::new())),
+                    Err((flaw, over)) => return Ok(flawed(PHASE, &flaw, over)),
                 };
                 let asked = verdicts.iter().flat_map(|(asked, _)| &asked.facts);
                 let read = asked.map(|fact| fact.id.uuid()).collect();
@@ -47,11 +53,22 @@ impl Nights {
             return self.out_of_time(course, PHASE).await;
         }
         let items = self.items(course).await?;
+        let mut end = PhaseEnd::default();
+        let failed = self.store.failed_over(&course.lease, super::MOST_FAILED).await?;
+        let over = |least: i64| -> HashSet<ContextId> {
+            let over = failed.iter().filter(|(_, nights)| *nights >= least).map(|(id, _)| (*id).into());
+            let over: HashSet<ContextId> = over.collect();
+            items.iter().map(|item| item.id).filter(|id| over.contains(id)).collect()
+        };
+        let (failed, given_up) = (over(1), over(GIVEN_UP_AFTER));
+        if !given_up.is_empty() {
+            end.skipped.push(json!({ "phase": PHASE, "what": "entries", "count": given_up.len(),
+                                     "why": "two nights failed over them" }));
+        }
         let asked = off_the_runtime(move || {
-            let asked = ask_about(&items, &near(&items)).into_iter();
+            let asked = ask_about(&items, &near(&items, &given_up), &failed).into_iter();
             asked.map(|(wording, asked)| (wording, serde_json::to_value(asked).unwrap_or_default())).collect()
         });
-        let mut end = PhaseEnd::default();
         if self
             .ask(course, PHASE, "requests about entries that are near each other", asked.await, &mut end)
             .await?
@@ -69,7 +86,7 @@ impl Nights {
         };
         let verdicts = match verdicts(&answers) {
             Ok(verdicts) => verdicts,
-            Err(flaw) => return Ok(flawed(PHASE, &flaw, Vec::new())),
+            Err((flaw, over)) => return Ok(flawed(PHASE, &flaw, over)),
         };
         let (items, heirs) = (self.items(course).await?, self.store.night_heirs(&course.lease).await?);
         let changes =
@@ -114,15 +131,25 @@ impl Nights {
     }
 }
 
-/// All answers, or what is wrong with the first that cannot be taken.
-fn verdicts(answers: &[(Value, String)]) -> Result<Vec<(Asked, Verdict)>, Flaw> {
-    let read = answers.iter().map(|(given, message)| {
-        let asked: Asked =
-            serde_json::from_value(given.clone()).map_err(|error| Flaw::Form(error.to_string()))?;
-        let verdict = Verdict::read(&text_of(message)?, asked.facts.len())?;
-        Ok((asked, verdict))
-    });
-    read.collect()
+/// All answers, or what is wrong with the first that cannot be taken, and the entries that all such ones are about.
+fn verdicts(answers: &[(Value, String)]) -> Result<Vec<(Asked, Verdict)>, (Flaw, Vec<Uuid>)> {
+    let (mut read, mut failed): (Vec<_>, Option<(Flaw, Vec<Uuid>)>) = (Vec::new(), None);
+    for (given, message) in answers {
+        let asked: Asked = serde_json::from_value(given.clone())
+            .map_err(|error| (Flaw::Form(error.to_string()), Vec::new()))?;
+        match text_of(message).and_then(|text| Verdict::read(&text, asked.facts.len())) {
+            Ok(verdict) => read.push((asked, verdict)),
+            Err(flaw) => {
+                let over = subjects(&asked);
+                failed.get_or_insert((flaw, Vec::new())).1.extend(over);
+            }
+        }
+    }
+    failed.map_or(Ok(read), Err)
+}
+
+fn subjects(asked: &Asked) -> Vec<Uuid> {
+    asked.facts.iter().map(|fact| fact.id.uuid()).collect()
 }
 
 /// Work of seconds on a large memory, on a thread of its own.

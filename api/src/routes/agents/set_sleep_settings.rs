@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use axum::{Json, extract::State};
-use hive_domain::{AgentId, SleepSettings};
+use hive_domain::{AgentId, NanoUsd, SleepSettings};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -36,6 +36,9 @@ pub struct Wish {
     /// Seconds after that at which it wakes, whatever is done to its memory; 7200 unless given.
     #[schema(minimum = 1, maximum = 86_400)]
     sleep_seconds: Option<i32>,
+    /// What the cycle of one night may cost, in dollars; 1 unless given. What does not fit is skipped.
+    #[schema(minimum = 0)]
+    night_usd: Option<f64>,
 }
 
 /// Says when an agent sleeps by itself, and how long. It holds from its next night on.
@@ -63,6 +66,12 @@ pub async fn handle(
     demand(wish.pressure_steps, SleepSettings::PRESSURE, "/pressure_steps");
     demand(wish.fall_seconds, SleepSettings::FALL, "/fall_seconds");
     demand(wish.sleep_seconds, SleepSettings::SLEEP, "/sleep_seconds");
+    let night_money = wish.night_usd.map(NanoUsd::from_usd);
+    faults.demand(
+        night_money.is_none_or(|money| money.is_some()),
+        "/night_usd",
+        "must be a sum of dollars, not negative",
+    );
     faults.finish()?;
     let usual = SleepSettings::default();
     let settings = SleepSettings {
@@ -71,6 +80,7 @@ pub async fn handle(
         pressure_steps: wish.pressure_steps,
         fall_seconds: wish.fall_seconds.unwrap_or(usual.fall_seconds),
         sleep_seconds: wish.sleep_seconds.unwrap_or(usual.sleep_seconds),
+        night_money: night_money.flatten().unwrap_or(usual.night_money),
     };
     Ok(Json(app.store.set_sleep_settings(id, &settings, ACTOR).await?.into()))
 }

@@ -19,7 +19,8 @@ use crate::{app::App, error::Result, etag, ids::Id, views::ContextWithOutcomesVi
 pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<ContextId>) -> Result<impl IntoResponse> {
     let context = app.store.context(id).await?;
     let etag = etag::of(context.version);
+    let why = app.store.unembedded(context.id).await?;
     let outcomes = app.store.context_outcomes(&[id]).await?;
-    let view = ContextWithOutcomesView::new(context, outcomes.get(&id));
+    let view = ContextWithOutcomesView::new(context, outcomes.get(&id)).without_vectors(why);
     Ok(([(ETAG, etag)], Json(view)))
 }

@@ -151,6 +151,7 @@ async fn refusals_say_whether_they_pass() {
         let error = embedder.embed(&texts(1), Kind::Query).await.unwrap_err();
         let said = format!("the embedding service answered {status}: not now");
         assert_eq!((error.to_string(), error.is_passing()), (said, passes));
+        assert_eq!(error.is_about_texts(), status == 400, "{status}");
     }
 }
 

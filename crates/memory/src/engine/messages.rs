@@ -3,15 +3,9 @@
 use std::collections::HashMap;
 
 use hive_domain::MessageId;
-use hive_embed::Embedder;
 use hive_store::{Search, StoredMessage};
-use tokio::time::Instant;
 
-use super::{
-    Memory, Result,
-    tend::{EVERY, TAKEN},
-    write::embed,
-};
+use super::{Memory, Result};
 use crate::fuse::{Candidate, Parts, Weights, normalise};
 
 /// Candidates of each of the two ways.
@@ -99,30 +93,6 @@ impl Memory {
         });
         hits.truncate(usize::try_from(search.limit).unwrap_or(0));
         Ok(MessagesFound { hits, model: vector.map(|_| model.model) })
-    }
-
-    /// Gives messages their vectors, for a while; how many got some.
-    pub(super) async fn give_message_vectors(&self, embedder: &Embedder) -> Result<usize> {
-        let store = &self.inner.store;
-        let (mut given, begun) = (0, Instant::now());
-        while begun.elapsed() < EVERY {
-            let due = store.take_due_messages(embedder.model(), TAKEN).await?;
-            if due.is_empty() {
-                break;
-            }
-            for message in due {
-                match embed(embedder, "", &message.content).await {
-                    Ok(vectors) => {
-                        given += usize::from(store.give_message_vectors(message.id, &vectors).await?);
-                    }
-                    Err(error) => {
-                        tracing::warn!(message.id = %message.id, %error, "A message was not embedded; it is tried again");
-                        return Ok(given);
-                    }
-                }
-            }
-        }
-        Ok(given)
     }
 }
 

@@ -3,16 +3,13 @@
 use std::{sync::PoisonError, time::Duration};
 
 use hive_domain::ContextId;
-use hive_embed::Embedder;
 use hive_store::EmbeddingModel;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use super::{Memory, Result, write::embed};
+use super::{Memory, Result};
 
 /// How often is looked without being woken.
 pub(super) const EVERY: Duration = Duration::from_secs(1);
-/// Entries or messages that are taken at once.
-pub(super) const TAKEN: i64 = 16;
 
 impl Memory {
     /// Tends the memory until it is dropped. What fails is tried again.
@@ -58,28 +55,6 @@ impl Memory {
         }
         if active.model != own.model && inner.store.finish_embedding_model(&own.model).await? {
             tracing::info!("Searches use vectors of {} from now on", own.model);
-        }
-        Ok(given)
-    }
-
-    async fn give_vectors(&self, embedder: &Embedder) -> Result<usize> {
-        let store = &self.inner.store;
-        let (mut given, begun) = (0, Instant::now());
-        // Not for ever: there is more to tend.
-        while begun.elapsed() < EVERY {
-            let due = store.take_due_contexts(embedder.model(), TAKEN).await?;
-            if due.is_empty() {
-                break;
-            }
-            for entry in due {
-                match embed(embedder, &entry.title, &entry.content).await {
-                    Ok(vectors) => given += usize::from(store.give_vectors(&entry, &vectors).await?),
-                    Err(error) => {
-                        tracing::warn!(context.id = %entry.id, %error, "An entry was not embedded; it is tried again");
-                        return Ok(given);
-                    }
-                }
-            }
         }
         Ok(given)
     }

@@ -1,9 +1,9 @@
 //! Entries that may say the same, or the opposite: by the engine's own index, by words and by meaning, so that a model is
 //! asked about few of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use hive_domain::{MemoryOwner, MemoryReader, ProjectId};
+use hive_domain::{ContextId, MemoryOwner, MemoryReader, ProjectId};
 use hive_store::NightItem;
 
 use super::{dedupe::is_settled, marks::Marks};
@@ -33,9 +33,11 @@ pub struct Near {
     pub pairs: BTreeSet<(usize, usize)>,
 }
 
-/// Clusters of entries that are near each other, each with at least one that is new. Pinned and locked ones are left out.
+/// Clusters of entries that are near each other, each with at least one that is new. Pinned and locked ones are left out,
+/// and those that nights failed over too often.
 #[must_use]
-pub fn near(items: &[NightItem]) -> Vec<Near> {
+pub fn near(items: &[NightItem], given_up: &HashSet<ContextId>) -> Vec<Near> {
+    let is_fit = |item: &NightItem| is_fit(item) && !given_up.contains(&item.id);
     let fit: Vec<usize> = (0..items.len()).filter(|at| is_fit(&items[*at])).collect();
     let dimensions = fit.iter().find_map(|at| items[*at].vectors.first().map(Vec::len)).unwrap_or(1);
     let (mut index, mut places) = (Index::new(dimensions), HashMap::new());

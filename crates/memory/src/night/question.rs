@@ -1,6 +1,6 @@
 //! What a model is asked about entries that are near each other. They have numbers, since a model copies ids wrongly.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::SecondsFormat;
 use hive_domain::ContextId;
@@ -59,12 +59,20 @@ struct Line<'a> {
     text: &'a str,
 }
 
-/// The requests about these clusters: as few as hold them, and no cluster in two of them.
+/// The requests about these clusters: as few as hold them, and no cluster in two of them. One with an entry that a night
+/// failed over is asked about by itself, so that no other is blamed for it.
 #[must_use]
-pub fn ask_about(items: &[NightItem], clusters: &[Near]) -> Vec<(Wording, Asked)> {
+pub fn ask_about(
+    items: &[NightItem],
+    clusters: &[Near],
+    failed: &HashSet<ContextId>,
+) -> Vec<(Wording, Asked)> {
     let mut requests = Vec::new();
     let (mut open, mut bytes) = (Vec::new(), 0);
-    for cluster in clusters {
+    let is_suspect = |cluster: &&Near| cluster.members.iter().any(|at| failed.contains(&items[*at].id));
+    let (suspects, others): (Vec<&Near>, Vec<&Near>) = clusters.iter().partition(is_suspect);
+    requests.extend(suspects.iter().map(|cluster| request(items, &[*cluster])));
+    for cluster in others {
         let size: usize = cluster.members.iter().map(|at| super::words_of(&items[*at]).len()).sum();
         let count: usize = open.iter().map(|cluster: &&Near| cluster.members.len()).sum();
         if !open.is_empty() && (count + cluster.members.len() > MOST_FACTS || bytes + size > MOST_BYTES) {

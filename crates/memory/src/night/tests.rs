@@ -1,13 +1,14 @@
 //! What a night proposes and refuses, on entries as they come from the store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hive_domain::{AgentId, ContextId, MemoryOwner, ProjectId, TrustClass};
 use hive_store::{ChangeKind, NightItem};
 
 use super::{
-    Asked, GivenFact, Same, Update, Verdict, contradict, dedupe, fade, merge, near, probes, promote,
+    Asked, GivenFact, Same, Update, Verdict, ask_about, contradict, dedupe, fade, merge, near, probes,
+    promote,
 };
 
 const PROJECT: ProjectId = ProjectId::DEFAULT;
@@ -199,12 +200,12 @@ fn what_is_pinned_or_locked_is_neither_merged_nor_asked_about_nor_faded() {
     assert_eq!(changes[0].sources, [(items[1].id, 1)], "it is the one that stays");
     assert_eq!(changes[0].retired, [(items[0].id, 1), (items[2].id, 1)]);
     let mut pair = [item("The queue holds 500 entries", 1), item("The queue holds 900 entries", 2)];
-    assert_eq!(near(&pair).len(), 1);
+    assert_eq!(near(&pair, &HashSet::new()).len(), 1);
     pair[0].guarded = true;
-    assert!(near(&pair).is_empty());
+    assert!(near(&pair, &HashSet::new()).is_empty());
     pair[0].guarded = false;
     pair.iter_mut().for_each(|item| item.is_new = false);
-    assert!(near(&pair).is_empty(), "what was asked about is not asked about again");
+    assert!(near(&pair, &HashSet::new()).is_empty(), "what was asked about is not asked about again");
     let mut old = [item("Looked around", 0), item("Keep this", 0)];
     old[1].guarded = true;
     let faded = fade(&old, time(2_000));
@@ -219,4 +220,23 @@ fn questions_ask_for_the_number_and_do_not_hold_it() {
     let asked = probes(&items);
     assert_eq!(asked.len(), 1);
     assert_eq!((&*asked[0].question, asked[0].evidence), ("checkout service listens port", items[0].id));
+}
+
+#[test]
+fn what_a_night_failed_over_is_asked_about_by_itself_and_then_left_out() {
+    let items = [
+        item("The deploy wants the flag canary", 1),
+        item("The deploy wants the canary flag", 2),
+        item("Tea is served by Ada at four", 1),
+        item("At four tea is served by Ada", 2),
+    ];
+    let none = HashSet::new();
+    let clusters = near(&items, &none);
+    assert_eq!((clusters.len(), ask_about(&items, &clusters, &none).len()), (2, 1));
+    let failed = HashSet::from([items[0].id]);
+    let asked = ask_about(&items, &clusters, &failed);
+    assert_eq!(asked.len(), 2, "nobody else is blamed for it");
+    assert_eq!(asked[0].1.facts.iter().map(|fact| fact.id).collect::<Vec<_>>(), [items[0].id, items[1].id]);
+    let left = near(&items, &failed);
+    assert_eq!((left.len(), &left[0].members[..]), (1, &[2, 3][..]));
 }

@@ -4,4 +4,5 @@
 mod bed;
 mod engine;
 mod order;
+mod refusals;
 mod searching;

@@ -5,7 +5,7 @@ use hive_domain::ContextId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{change, missing};
+use super::{change, copies::blot_out, missing};
 use crate::{error::Result, once::Once, pool::Store};
 
 /// What a deletion did.
@@ -31,21 +31,34 @@ impl Store {
 }
 
 impl Once {
-    /// Deletes an entry, and leaves a mark for each row that is gone that says nothing of it.
+    /// Deletes an entry, and leaves a mark for each row that is gone that says nothing of it. What nights and kept answers say
+    /// of it is written over.
     ///
     /// # Errors
     /// [`crate::Error::NotFound`]; [`crate::Error::Conflict`] `context_locked` when one of the rows is locked.
     pub async fn delete_context(&mut self, id: ContextId, by: &str) -> Result<Deleted> {
         let connection = self.connection()?;
-        let gone = copies(connection, id).await?;
-        // In the order of their ids, so that no two deletions wait for each other.
-        let rows =
-            sqlx::query!("SELECT id, locked FROM contexts WHERE id = ANY($1) ORDER BY id FOR UPDATE", &gone)
-                .fetch_all(&mut *connection)
-                .await?;
-        if rows.iter().any(|row| row.locked) {
-            return Err(change::locked());
+        let mut gone = copies(connection, id).await?;
+        loop {
+            // In the order of their ids, so that no two deletions wait for each other.
+            let rows = sqlx::query!(
+                "SELECT id, locked FROM contexts WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+                &gone
+            )
+            .fetch_all(&mut *connection)
+            .await?;
+            if rows.iter().any(|row| row.locked) {
+                return Err(change::locked());
+            }
+            // A night may have drawn on them, and have been published, while their locks were waited for. From now on
+            // nobody draws on them.
+            let now = copies(connection, id).await?;
+            if now == gone {
+                break;
+            }
+            gone = now;
         }
+        blot_out(connection, &gone).await?;
         let flagged = sqlx::query_scalar!(
             "WITH drawn AS (
                  SELECT id FROM contexts

@@ -12,13 +12,18 @@ use crate::{error::Result, pool::Store};
 /// see, and stop before it has enough. With more, the index is the quicker way.
 const FEW: i64 = 20_000;
 
-/// What a reader may see at a time, as a condition on `c`, with the reader in $1 to $3 and the time in $4.
+/// What a reader may see at a time, as a condition on `c`, with the reader in $1 to $3 and the time in $4. What a night
+/// retired, or brought and did not publish, is none of it: it would take the places of what is shown.
 const SEEN: &str = "(c.scope = 'org' OR c.project_id = $1 AND CASE c.scope
          WHEN 'project' THEN true
          WHEN 'session' THEN c.session_id = $2
          WHEN 'agent'   THEN c.agent_id = $3
      END)
-     AND c.valid_from <= $4 AND (c.valid_to IS NULL OR c.valid_to > $4)";
+     AND c.valid_from <= $4 AND (c.valid_to IS NULL OR c.valid_to > $4)
+     AND (c.born_version IS NULL OR EXISTS (
+             SELECT FROM memory_versions n WHERE n.id = c.born_version AND n.state = 'active'))
+     AND (c.died_version IS NULL OR NOT EXISTS (
+             SELECT FROM memory_versions n WHERE n.id = c.died_version AND n.state = 'active'))";
 
 impl Store {
     /// Entries that have a word in common with `text` and that `reader` may see, those with most first, at most `limit`.

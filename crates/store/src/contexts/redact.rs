@@ -3,7 +3,7 @@
 use hive_domain::ContextId;
 use uuid::Uuid;
 
-use super::{Context, change, missing, put, vectors};
+use super::{Context, change, copies::blot_out, missing, put, vectors};
 use crate::{
     error::{Error, Result},
     once::Once,
@@ -29,41 +29,26 @@ impl Store {
 impl Once {
     /// Writes over each of `texts` wherever it stands: in the entry, in what it replaced and what replaced it, in all that
     /// was drawn from them and that they were drawn from, and in what a night retired for them. Vectors of what stood
-    /// there go. Returns the entry.
+    /// there go, and what nights and kept answers say of them is written over. Returns the entry.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] `context_locked`; [`Error::Invalid`] when none of the texts stands there.
     pub async fn redact_context(&mut self, id: ContextId, texts: &[String]) -> Result<Context> {
         let connection = self.connection()?;
-        let rows = sqlx::query!(
-            "WITH RECURSIVE said AS (
-                 SELECT id FROM contexts WHERE lineage = (SELECT lineage FROM contexts WHERE id = $1)
-                 UNION
-                 SELECT other.id FROM said CROSS JOIN LATERAL (
-                     SELECT context_id FROM context_sources WHERE source_id = said.id
-                     UNION ALL SELECT source_id FROM context_sources WHERE context_id = said.id
-                     UNION ALL SELECT unnest(retired) FROM sleep_changes WHERE born = said.id AND kind = 'merged'
-                     UNION ALL SELECT unnest(retired || sources) FROM sleep_changes
-                               WHERE (sources @> ARRAY[said.id] OR retired @> ARRAY[said.id]) AND born IS NULL
-                                 AND kind = 'merged') AS near (id)
-                 -- Each by itself: how many there are is not to be guessed, and a guess of many would read all entries.
-                 CROSS JOIN LATERAL (
-                     SELECT o.id FROM contexts o
-                     WHERE o.lineage = (SELECT d.lineage FROM contexts d WHERE d.id = near.id) OFFSET 0) AS other
-             )
-             SELECT id, title, content, locked FROM contexts
-             WHERE id IN (SELECT id FROM said)
-               AND (id = $1 OR EXISTS (SELECT FROM unnest($2::text[]) AS t (part)
-                                       WHERE strpos(title, t.part) > 0 OR strpos(content, t.part) > 0))
-             ORDER BY id FOR NO KEY UPDATE",
-            id.uuid(),
-            texts,
-        )
-        .fetch_all(&mut *connection)
-        .await?;
+        let mut rows = said(connection, id, texts).await?;
+        // A night may have drawn on them, and have been published, while their locks were waited for. From now on nobody
+        // draws on them.
+        loop {
+            let now = said(connection, id, texts).await?;
+            if now.len() == rows.len() {
+                break;
+            }
+            rows = now;
+        }
         if rows.is_empty() {
             return Err(missing(id));
         }
+        let touched: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
         let mut met = false;
         for row in rows {
             let over =
@@ -82,8 +67,50 @@ impl Once {
             let message = "none of them stands in the entry or what belongs to it".to_owned();
             return Err(Error::Invalid { field: "/texts", message });
         }
+        let ids: Vec<Uuid> = touched.into_iter().chain([id.uuid()]).collect();
+        blot_out(connection, &ids).await?;
         put::read(connection, id).await
     }
+}
+
+/// A row that holds one of the texts, or is the one that was named.
+struct Said {
+    id: Uuid,
+    title: String,
+    content: String,
+    locked: bool,
+}
+
+/// The rows to be written over, each with its lock.
+async fn said(connection: &mut sqlx::PgConnection, id: ContextId, texts: &[String]) -> Result<Vec<Said>> {
+    let rows = sqlx::query_as!(
+        Said,
+        "WITH RECURSIVE said AS (
+             SELECT id FROM contexts WHERE lineage = (SELECT lineage FROM contexts WHERE id = $1)
+             UNION
+             SELECT other.id FROM said CROSS JOIN LATERAL (
+                 SELECT context_id FROM context_sources WHERE source_id = said.id
+                 UNION ALL SELECT source_id FROM context_sources WHERE context_id = said.id
+                 UNION ALL SELECT unnest(retired) FROM sleep_changes WHERE born = said.id AND kind = 'merged'
+                 UNION ALL SELECT unnest(retired || sources) FROM sleep_changes
+                           WHERE (sources @> ARRAY[said.id] OR retired @> ARRAY[said.id]) AND born IS NULL
+                             AND kind = 'merged') AS near (id)
+             -- Each by itself: how many there are is not to be guessed, and a guess of many would read all entries.
+             CROSS JOIN LATERAL (
+                 SELECT o.id FROM contexts o
+                 WHERE o.lineage = (SELECT d.lineage FROM contexts d WHERE d.id = near.id) OFFSET 0) AS other
+         )
+         SELECT id, title, content, locked FROM contexts
+         WHERE id IN (SELECT id FROM said)
+           AND (id = $1 OR EXISTS (SELECT FROM unnest($2::text[]) AS t (part)
+                                   WHERE strpos(title, t.part) > 0 OR strpos(content, t.part) > 0))
+         ORDER BY id FOR NO KEY UPDATE",
+        id.uuid(),
+        texts,
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(rows)
 }
 
 async fn write_over(connection: &mut sqlx::PgConnection, id: Uuid, title: &str, content: &str) -> Result<()> {

@@ -119,16 +119,18 @@ impl Store {
     }
 }
 
-/// The words are those of another step than the ones that they replace.
+/// The words are those of another step than the ones that they replace, and are believed no more than these were.
 async fn written_by(connection: &mut sqlx::PgConnection, new: &NewContext) -> Result<()> {
     let origin = new.origin;
     sqlx::query!(
-        "UPDATE contexts SET kind = $2, task_id = $3, run_epoch = $4, step_seq = $5 WHERE id = $1",
+        "UPDATE contexts SET kind = $2, task_id = $3, run_epoch = $4, step_seq = $5, trust = least(trust, $6::text::trust_class)
+         WHERE id = $1",
         new.id.uuid(),
         new.kind,
         origin.map(|origin| origin.task.uuid()),
         origin.and_then(|origin| origin.run),
         origin.and_then(|origin| origin.step),
+        new.trust.as_str(),
     )
     .execute(connection)
     .await?;

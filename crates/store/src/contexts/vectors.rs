@@ -6,6 +6,7 @@ use hive_domain::ContextId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::refusals::GIVEN_UP_AFTER;
 use crate::{
     error::{Error, Result},
     pool::Store,
@@ -66,7 +67,8 @@ pub(crate) async fn attach(
     sqlx::query!(
         "INSERT INTO context_vectors_due (model, context_id)
          SELECT model, $1 FROM embedding_models WHERE state <> 'retired' AND model IS DISTINCT FROM $2
-         ON CONFLICT (model, context_id) DO UPDATE SET taken_until = '-infinity', tries = 0",
+         ON CONFLICT (model, context_id) DO UPDATE
+         SET taken_until = '-infinity', tries = 0, refusals = 0, reason = NULL",
         id.uuid(),
         vectors.map(|vectors| &*vectors.model),
     )
@@ -184,16 +186,18 @@ impl Store {
     }
 
     /// Makes a model the active one, if all entries and messages have vectors of it and it is not yet; whether it is now.
+    /// What it refused again and again is not waited for.
     ///
     /// # Errors
     /// When Postgres refuses.
     pub async fn finish_embedding_model(&self, model: &str) -> Result<bool> {
         let mut tx = self.pool.begin().await?;
         let ready = sqlx::query_scalar!(
-            r#"SELECT NOT EXISTS (SELECT FROM context_vectors_due WHERE model = $1)
-                      AND NOT EXISTS (SELECT FROM message_vectors_due WHERE model = $1) AS "ready!"
+            r#"SELECT NOT EXISTS (SELECT FROM context_vectors_due WHERE model = $1 AND refusals < $2)
+                      AND NOT EXISTS (SELECT FROM message_vectors_due WHERE model = $1 AND refusals < $2) AS "ready!"
                FROM embedding_models WHERE model = $1 AND state = 'building' FOR NO KEY UPDATE"#,
-            model
+            model,
+            GIVEN_UP_AFTER,
         )
         .fetch_optional(&mut *tx)
         .await?;

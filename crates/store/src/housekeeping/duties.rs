@@ -34,6 +34,8 @@ enum Work {
     WeeksAhead,
     /// Model calls that stayed open.
     Calls,
+    /// What nights left behind.
+    Nights,
     /// Files, which only their host can see.
     Hosts,
 }
@@ -154,6 +156,13 @@ pub const DUTIES: &[Duty] = &[
             bytes: "coalesce(length(body), 0)",
             keep: Keep::Nothing,
         }]),
+    },
+    Duty {
+        name: "memory_retention",
+        what: "removes what nights retired long ago, which then cannot be taken back, texts of memories that others replaced, \
+               and the marks of what was deleted",
+        cron: "25 4 * * *",
+        work: Work::Nights,
     },
     Duty {
         name: "messages_retention",
@@ -286,7 +295,7 @@ impl Duty {
     #[must_use]
     pub fn keeps_days(&self) -> bool {
         match &self.work {
-            Work::Journal => true,
+            Work::Journal | Work::Nights => true,
             Work::Prune(prunes) => prunes.iter().any(|prune| !matches!(prune.keep, Keep::Nothing)),
             Work::WeeksAhead | Work::Calls | Work::Hosts => false,
         }
@@ -305,6 +314,7 @@ impl Store {
         match &duty.work {
             Work::Prune(prunes) => self.prune(prunes, order, retention).await,
             Work::Journal => self.drop_weeks(order, order.keep_days.unwrap_or(retention.journal_days)).await,
+            Work::Nights => self.prune_nights(order, order.keep_days.unwrap_or(retention.memory_days)).await,
             Work::WeeksAhead => self.make_weeks(order.dry_run).await,
             Work::Calls => self.close_calls(order.dry_run).await,
             Work::Hosts => Ok(Done::default()),

@@ -1,12 +1,13 @@
 //! Removing rows that a condition finds, in portions.
 
 use serde_json::{Map, json};
+use sqlx::PgConnection;
 
 use super::{Done, Order, Retention};
 use crate::{error::Result, pool::Store};
 
 /// Rows of one statement: a portion takes well under a second, and whoever waits for one of them waits no longer.
-const PORTION: i64 = 500;
+pub(super) const PORTION: i64 = 500;
 
 /// Rows that may go.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) enum Keep {
     Journal,
     /// [`Retention::records_days`].
     Records,
+    /// [`Retention::memory_days`].
+    Memory,
 }
 
 impl Store {
@@ -40,9 +43,10 @@ impl Store {
                 Keep::Nothing => 0,
                 Keep::Journal => order.keep_days.unwrap_or(retention.journal_days),
                 Keep::Records => order.keep_days.unwrap_or(retention.records_days),
+                Keep::Memory => order.keep_days.unwrap_or(retention.memory_days),
             };
             let (rows, bytes) = match order.dry_run {
-                true => self.count(prune, days).await?,
+                true => count(&mut *self.pool.acquire().await?, prune, days).await?,
                 false => self.remove(prune, days).await?,
             };
             done.removed_rows += rows;
@@ -52,15 +56,8 @@ impl Store {
         Ok(Done { report: report.into(), ..done })
     }
 
-    // Both statements are put together of constants of this crate; a test runs each of them.
-
-    async fn count(&self, prune: &Prune, days: i32) -> Result<(i64, i64)> {
-        let Prune { table, over, bytes, .. } = prune;
-        let count = format!("SELECT count(*), coalesce(sum({bytes}), 0)::bigint FROM {table} WHERE {over}");
-        Ok(sqlx::query_as(&count).bind(days).fetch_one(&self.pool).await?)
-    }
-
-    async fn remove(&self, prune: &Prune, days: i32) -> Result<(i64, i64)> {
+    // As below, put together of constants of this crate; a test runs each of them.
+    pub(super) async fn remove(&self, prune: &Prune, days: i32) -> Result<(i64, i64)> {
         let Prune { table, over, bytes, .. } = prune;
         let remove = format!(
             "WITH gone AS (
@@ -81,4 +78,11 @@ impl Store {
             }
         }
     }
+}
+
+/// How many rows a prune would remove, and their size.
+pub(super) async fn count(connection: &mut PgConnection, prune: &Prune, days: i32) -> Result<(i64, i64)> {
+    let Prune { table, over, bytes, .. } = prune;
+    let count = format!("SELECT count(*), coalesce(sum({bytes}), 0)::bigint FROM {table} WHERE {over}");
+    Ok(sqlx::query_as(&count).bind(days).fetch_one(connection).await?)
 }

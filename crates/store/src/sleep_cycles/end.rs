@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{CycleLease, SleepCycle, read, readings};
 use crate::{
+    contexts::copies,
     error::{Error, Result},
     pool::Store,
     text::storable,
@@ -265,6 +266,7 @@ pub(super) async fn switch(connection: &mut PgConnection, version: Uuid, from: &
 
 async fn close(connection: &mut PgConnection, id: CycleId, state: &str, failure: Option<&str>) -> Result<()> {
     let failure = failure.map(storable);
+    copies::blot_out_of(&mut *connection, id.uuid()).await?;
     sqlx::query!(
         "WITH calls AS (
              SELECT count(DISTINCT r.request_id) AS requests,

@@ -127,7 +127,7 @@ impl Store {
         let due = sqlx::query_scalar!(
             r#"SELECT count(*) AS "count!" FROM context_vectors_due d
                JOIN embedding_models m ON m.model = d.model AND m.state = 'active'
-               JOIN contexts c ON c.id = d.context_id WHERE c.born_version = $1"#,
+               JOIN contexts c ON c.id = d.context_id WHERE c.born_version = $1 AND d.refusals = 0"#,
             lease.cycle.version.uuid(),
         );
         Ok(due.fetch_one(&self.pool).await?)

@@ -92,13 +92,16 @@ macro_rules! select_items {
                       greatest(c.recorded_at, u.renewed_at) AS "recorded_at!", c.importance,
                       c.pinned OR c.locked AS "guarded!", coalesce(u.recalled, 0) AS "recalled!",
                       u.recalled_at AS "recalled_at?", c.version,
-                      coalesce(c.recorded_at > last.at, true) AND NOT EXISTS (
-                          SELECT FROM sleep_readings r JOIN sleep_cycles k ON k.id = r.cycle_id
-                          WHERE r.subject_id = c.id AND k.state = 'completed')
-                      AND (SELECT count(*) FROM sleep_readings r WHERE r.subject_id = c.id AND r.failed) < 2 AS "is_new!",
+                      n.is_new AS "is_new!",
                       ARRAY(SELECT vector_send(v.vector) FROM context_vectors v JOIN embedding_models m ON m.model = v.model
                             WHERE v.context_id = c.id AND m.state = 'active' ORDER BY v.chunk) AS "vectors!"
                FROM last, contexts c LEFT JOIN context_uses u ON u.context_id = c.id LEFT JOIN tasks t ON t.id = c.task_id
+               CROSS JOIN LATERAL (
+                   SELECT coalesce(c.recorded_at > last.at, true) AND NOT EXISTS (
+                              SELECT FROM sleep_readings r JOIN sleep_cycles k ON k.id = r.cycle_id
+                              WHERE r.subject_id = c.id AND k.state = 'completed')
+                          AND (SELECT count(*) FROM sleep_readings r WHERE r.subject_id = c.id AND r.failed) < 2 AS is_new
+               ) AS n
                WHERE c.valid_to IS NULL AND c.superseded_by IS NULL
                  AND (c.born_version IS NULL OR c.born_version = $1 OR EXISTS (
                          SELECT FROM memory_versions v WHERE v.id = c.born_version AND v.state = 'active'))
@@ -110,7 +113,9 @@ macro_rules! select_items {
 }
 
 impl Store {
-    /// Entries of the owner as they stand for this night, by id, at most `limit`.
+    /// Entries of the owner as they stand for this night, by id, at most `limit`. Turns of conversations that were read
+    /// before, and what is at work only, are none of them: nothing is drawn from them, and they would take the places of
+    /// those of which something is.
     ///
     /// # Errors
     /// When Postgres refuses.
@@ -119,6 +124,7 @@ impl Store {
         select_items!(
             "AND c.scope = $2::text::memory_scope AND c.project_id IS NOT DISTINCT FROM $3
              AND c.session_id IS NOT DISTINCT FROM $4 AND c.agent_id IS NOT DISTINCT FROM $5
+             AND c.kind <> 'working' AND (c.kind <> 'episode' OR n.is_new)
              ORDER BY c.id LIMIT $6",
             lease.cycle.version.uuid(),
             owner.scope().as_str(),

@@ -58,7 +58,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] `sleep_cycle_not_published` when there is nothing to take back,
-    /// `sleep_cycle_open` while another night of a memory that it changed is under way.
+    /// `sleep_cycle_open` while another night of a memory that it changed is under way, `sleep_cycle_pruned` when what it
+    /// retired was removed since it is that old.
     pub async fn roll_back_cycle(&self, id: CycleId, wish: RollbackWish, by: &str) -> Result<RolledBack> {
         let mut tx = self.pool.begin().await?;
         let cycle = read::one(&mut tx, id).await?;
@@ -83,6 +84,7 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         must_be_published(read::one(&mut tx, id).await?.state)?;
+        must_be_whole(&mut tx, &cycles).await?;
         let mut conflicts = Vec::new();
         if !wish.with_later {
             conflicts.extend(later.into_iter().map(|(cycle, entry)| RollbackConflict {
@@ -123,6 +125,21 @@ fn must_be_published(state: CycleState) -> Result<()> {
     }
     let message = format!("the sleep cycle is {state}; only a completed one is taken back");
     Err(Error::Conflict { code: "sleep_cycle_not_published", message })
+}
+
+/// What was retired that long ago is removed, and cannot come back.
+async fn must_be_whole(connection: &mut PgConnection, cycles: &[Uuid]) -> Result<()> {
+    let pruned = sqlx::query!(
+        r#"SELECT id, pruned_at AS "at!" FROM sleep_cycles WHERE id = ANY($1) AND pruned_at IS NOT NULL ORDER BY id LIMIT 1"#,
+        cycles
+    );
+    let Some(pruned) = pruned.fetch_optional(connection).await? else { return Ok(()) };
+    let message = format!(
+        "what sleep cycle {} retired was removed by the duty memory_retention on {}; it cannot be taken back any more",
+        pruned.id,
+        pruned.at.date_naive()
+    );
+    Err(Error::Conflict { code: "sleep_cycle_pruned", message })
 }
 
 /// Published nights that built on this one, or on such a one, each with the entry that they share. Whatever names what a

@@ -1,7 +1,9 @@
 //! Falling asleep: when nothing of the agent runs any more, or its time to fall asleep is over, it is asleep, and the
 //! cycle begins in the same transaction.
 
-use hive_domain::{AgentId, CycleBudget, CycleId, MemoryOwner, SleepId, SleepTrigger};
+use hive_domain::{
+    AgentId, CycleBudget, CycleId, MemoryOwner, NanoUsd, SleepId, SleepSettings, SleepTrigger,
+};
 
 use crate::{
     error::{Error, Result},
@@ -47,10 +49,11 @@ impl Store {
 async fn next(once: &mut Once) -> Result<Option<Fallen>> {
     let row = sqlx::query!(
         r#"SELECT s.id, s.agent_id, s.trigger::text AS "trigger!", s.requested_by, a.project_id,
+                  w.night_nano_usd AS "night_nano_usd?",
                   extract(epoch FROM s.wake_by - now())::float8 AS "left!",
                   (SELECT count(*) FROM tasks t WHERE t.assigned_agent_id = s.agent_id AND t.status = 'running')
                       AS "running!"
-           FROM sleeps s JOIN agents a ON a.id = s.agent_id
+           FROM sleeps s JOIN agents a ON a.id = s.agent_id LEFT JOIN sleep_settings w ON w.agent_id = a.id
            WHERE s.state = 'falling_asleep'
              AND (s.falls_by <= now()
                   OR NOT EXISTS (SELECT 1 FROM tasks t
@@ -62,13 +65,14 @@ async fn next(once: &mut Once) -> Result<Option<Fallen>> {
     let Some(row) = row else { return Ok(None) };
     let trigger: SleepTrigger =
         row.trigger.parse().map_err(|e| Error::inconsistent("sleeps", "trigger", row.id, e))?;
+    let money = row.night_nano_usd.map_or_else(|| SleepSettings::default().night_money, NanoUsd);
     let new = NewCycle {
         id: CycleId::new(),
         owner: MemoryOwner::Agent(row.project_id.into(), row.agent_id.into()),
         trigger,
         asked_by: row.requested_by.chars().take(ASKED_BY).collect(),
         // No longer than the night: what does not fit is left to the next one.
-        budget: CycleBudget { minutes: minutes(row.left), ..CycleBudget::default() },
+        budget: CycleBudget { money: Some(money), minutes: minutes(row.left), ..CycleBudget::default() },
     };
     // One that somebody began for this memory is this night's, too.
     let cycle = match once.begin_cycle(&new).await {

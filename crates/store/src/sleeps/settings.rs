@@ -1,7 +1,7 @@
 //! When an agent sleeps by itself, and how long.
 
 use chrono::{DateTime, Utc};
-use hive_domain::{AgentId, SleepSettings};
+use hive_domain::{AgentId, NanoUsd, SleepSettings};
 
 use crate::{
     error::{Error, Result},
@@ -25,7 +25,7 @@ impl Store {
     pub async fn sleep_settings(&self, agent: AgentId) -> Result<ListedSleepSettings> {
         let row = sqlx::query!(
             r#"SELECT s.idle_seconds, s.pressure_entries, s.pressure_steps, s.fall_seconds AS "fall_seconds?",
-                      s.sleep_seconds AS "sleep_seconds?", s.updated_by AS "updated_by?", s.updated_at AS "updated_at?"
+                      s.sleep_seconds AS "sleep_seconds?", s.night_nano_usd AS "night_nano_usd?", s.updated_by AS "updated_by?", s.updated_at AS "updated_at?"
                FROM agents a LEFT JOIN sleep_settings s ON s.agent_id = a.id WHERE a.id = $1"#,
             agent.uuid(),
         )
@@ -40,6 +40,7 @@ impl Store {
                 pressure_steps: row.pressure_steps,
                 fall_seconds: row.fall_seconds.unwrap_or(usual.fall_seconds),
                 sleep_seconds: row.sleep_seconds.unwrap_or(usual.sleep_seconds),
+                night_money: row.night_nano_usd.map_or(usual.night_money, NanoUsd),
             },
             updated: row.updated_by.zip(row.updated_at),
         })
@@ -57,12 +58,13 @@ impl Store {
     ) -> Result<ListedSleepSettings> {
         let set = sqlx::query!(
             "INSERT INTO sleep_settings AS s (agent_id, idle_seconds, pressure_entries, pressure_steps, fall_seconds,
-                                              sleep_seconds, updated_by)
-             SELECT id, $2, $3, $4, $5, $6, $7 FROM agents WHERE id = $1
+                                              sleep_seconds, updated_by, night_nano_usd)
+             SELECT id, $2, $3, $4, $5, $6, $7, $8 FROM agents WHERE id = $1
              ON CONFLICT (agent_id) DO UPDATE
                  SET idle_seconds = excluded.idle_seconds, pressure_entries = excluded.pressure_entries,
                      pressure_steps = excluded.pressure_steps, fall_seconds = excluded.fall_seconds,
-                     sleep_seconds = excluded.sleep_seconds, updated_by = excluded.updated_by, updated_at = now()",
+                     sleep_seconds = excluded.sleep_seconds, night_nano_usd = excluded.night_nano_usd,
+                     updated_by = excluded.updated_by, updated_at = now()",
             agent.uuid(),
             settings.idle_seconds,
             settings.pressure_entries,
@@ -70,6 +72,7 @@ impl Store {
             settings.fall_seconds,
             settings.sleep_seconds,
             actor,
+            settings.night_money.0,
         );
         if set.execute(&self.pool).await?.rows_affected() == 0 {
             return Err(missing(agent));

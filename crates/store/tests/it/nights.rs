@@ -1,9 +1,12 @@
 //! What a night may do with what people and agents change beside it, and what stays of it afterwards.
 
 mod changed_meanwhile;
+mod copies;
+mod crowded;
 mod deleted;
 mod learnt_again;
 mod readings;
+mod retention;
 mod taken_back;
 
 use hive_domain::{

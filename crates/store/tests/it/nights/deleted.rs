@@ -1,9 +1,9 @@
 //! What a person deletes or writes over is gone from what a night retired for it, too.
 
-use hive_domain::CyclePhase;
-use hive_store::{ChangeKind, RollbackObstacle, RollbackWish, RolledBack};
+use hive_domain::{CyclePhase, CycleState};
+use hive_store::{ChangeKind, ContextChange, RollbackObstacle, RollbackWish, RolledBack};
 
-use super::{OURS, did, entry, fact, holding, slept, visible};
+use super::{OURS, begun, did, entry, fact, holding, publish, slept, to_the_last, visible};
 use crate::bed::Bed;
 
 #[tokio::test]
@@ -75,4 +75,59 @@ async fn what_was_written_over_is_gone_from_where_it_was_drawn() {
     slept(&bed, OURS, CyclePhase::Extract, &did(ChangeKind::Extracted, Some(drawn), &[], &[&turn])).await;
     bed.store.redact_context(id, &["hunter2".to_owned()]).await.unwrap();
     assert_eq!((holding(&bed, "hunter2").await, holding(&bed, "today").await), (0, 1));
+}
+
+/// A night draws on an entry, and is published, while whoever deletes it or writes over it waits for an older row of it.
+#[tokio::test]
+async fn what_a_night_drew_while_a_deletion_waited_goes_with_it() {
+    for way in ["deleted", "written over"] {
+        let bed = Bed::make().await;
+        let first = fact(&bed, "The password is hunter1").await;
+        let edit =
+            ContextChange { content: Some("The password is hunter2".to_owned()), ..ContextChange::default() };
+        let old = bed.store.change_context(first.id, first.version, &edit, "ada", None).await.unwrap();
+        let new = fact(&bed, "The door has no lock").await;
+        let lease = begun(&bed, OURS).await;
+        let mut holder = bed.pool.begin().await.unwrap();
+        let lock = "SELECT FROM contexts WHERE id = $1 FOR UPDATE";
+        sqlx::query(lock).bind(first.id.uuid()).execute(&mut *holder).await.unwrap();
+        let (store, id) = (bed.store.clone(), old.id);
+        let asked = tokio::spawn(async move {
+            match way {
+                "deleted" => store.delete_context(id, "ada").await.map(drop),
+                _ => store.redact_context(id, &["hunter".to_owned()]).await.map(drop),
+            }
+        });
+        let waits = "SELECT count(*) FROM pg_stat_activity
+                     WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        while bed.number(waits).await == 0 {
+            assert!(!asked.is_finished(), "it waits for the older row");
+            tokio::task::yield_now().await;
+        }
+        let drawn = entry("Once the password was hunter2", &old, Some(&new));
+        let end = did(ChangeKind::Superseded, Some(drawn), &[&old], &[&old, &new]);
+        to_the_last(&bed, &lease, CyclePhase::Extract, CyclePhase::Contradict, &end).await;
+        assert_eq!(publish(&bed, lease).await.counts.superseded, 1);
+        holder.rollback().await.unwrap();
+        asked.await.unwrap().unwrap();
+        assert_eq!(holding(&bed, "hunter").await, 0, "{way}");
+    }
+}
+
+/// Of two that say the same one is deleted between the night's answer and its switch: no word of it is published.
+#[tokio::test]
+async fn a_merge_of_what_was_deleted_before_the_switch_is_dropped() {
+    let bed = Bed::make().await;
+    let (a, b) =
+        (fact(&bed, "The password is hunter2").await, fact(&bed, "It is a word of seven signs").await);
+    let lease = begun(&bed, OURS).await;
+    let merged = entry("The password is hunter2, a word of seven signs", &a, None);
+    let end = did(ChangeKind::Merged, Some(merged), &[&a, &b], &[&a, &b]);
+    to_the_last(&bed, &lease, CyclePhase::Extract, CyclePhase::Merge, &end).await;
+    bed.store.delete_context(a.id, "ada").await.unwrap();
+    let done = publish(&bed, lease).await;
+    assert_eq!((done.state, done.counts.merged), (CycleState::Completed, 0));
+    let dropped = bed.store.cycle_changes(done.id, Some("dropped"), None, 10).await.unwrap();
+    assert!(dropped[0].reason.contains("somebody changed"), "{dropped:?}");
+    assert_eq!((visible(&bed).await, holding(&bed, "hunter").await), (vec![b.content], 0));
 }

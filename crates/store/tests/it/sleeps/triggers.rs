@@ -1,5 +1,5 @@
 use hive_domain::{
-    ContextId, MemoryOwner, ProjectId, SleepSettings, SleepTrigger, Sleepers, TaskId, TrustClass,
+    ContextId, MemoryOwner, NanoUsd, ProjectId, SleepSettings, SleepTrigger, Sleepers, TaskId, TrustClass,
 };
 use hive_store::{Makes, NewContext, NewSchedule, Plan};
 
@@ -156,4 +156,30 @@ async fn entries_press_whatever_their_ids_are() {
         remember_as(&bed, id(0x10, number)).await;
     }
     assert_eq!(begun(&bed).await, [SleepTrigger::Pressure]);
+}
+
+#[tokio::test]
+async fn whatever_begins_a_night_its_cycle_has_the_money_that_was_set() {
+    let bed = Bed::make().await;
+    let bound = async || {
+        bed.store.fall_asleep().await.unwrap();
+        let cycles = bed.store.sleep_cycles(Default::default(), None, 1).await.unwrap();
+        end_cycles(&bed, "completed").await;
+        wake_pass(&bed).await;
+        (cycles[0].trigger, cycles[0].budget.money)
+    };
+    super::put_to_sleep(&bed).await;
+    assert_eq!(bound().await, (SleepTrigger::Manual, Some(NanoUsd(1_000_000_000))), "a dollar unless named");
+    let little = SleepSettings {
+        idle_seconds: Some(600),
+        pressure_entries: Some(1),
+        night_money: NanoUsd(7),
+        ..SleepSettings::default()
+    };
+    settings(&bed, little).await;
+    super::put_to_sleep(&bed).await;
+    assert_eq!(bound().await, (SleepTrigger::Manual, Some(NanoUsd(7))));
+    remember(&bed).await;
+    assert_eq!(begun(&bed).await, [SleepTrigger::Pressure]);
+    assert_eq!(bound().await, (SleepTrigger::Pressure, Some(NanoUsd(7))));
 }
