@@ -1,5 +1,7 @@
 //! `hive agent …`
 
+pub(crate) mod memory;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! Requests to the server, and its problems as failures.
 
+pub(crate) mod stream;
+
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode};

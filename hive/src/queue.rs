@@ -1,5 +1,7 @@
 //! `hive queue …`
 
+pub(crate) mod events;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;

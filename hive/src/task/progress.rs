@@ -6,10 +6,9 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::{
-    client::Client,
+    client::{Client, stream},
     failure::Failure,
     output::{plain, text},
-    stream,
 };
 
 const ENDS: [&str; 4] = ["task.succeeded", "task.failed", "task.cancelled", "task.dead"];

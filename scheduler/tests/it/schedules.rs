@@ -230,11 +230,14 @@ async fn the_systems_schedules_are_made_and_orders_are_done_and_counted() {
     let mut process = Process::start(&stage.arguments());
     let address = process.address();
     process.says("schedules of the system");
-    sqlx::query("INSERT INTO pauses (scope, name, mode, until, created_by) VALUES ('fleet', '', 'pause', now(), 'me')")
-        .execute(&pool)
-        .await
-        .unwrap();
-    let order = doors.store.order_duty("ended_pauses", &DutyOptions::default(), "me").await.unwrap();
+    sqlx::query(
+        "INSERT INTO workers (name, host, version, slots, isolated, seen_at)
+                 VALUES ('w', 'h', '1', 1, false, now() - interval '400 days')",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let order = doors.store.order_duty("records", &DutyOptions::default(), "me").await.unwrap();
     let start = Instant::now();
     loop {
         let runs = doors.store.order(order).await.unwrap().runs;
@@ -248,9 +251,9 @@ async fn the_systems_schedules_are_made_and_orders_are_done_and_counted() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     for line in [
-        r#"hive_housekeeping_runs_total{duty="ended_pauses"} 1"#,
-        r#"hive_housekeeping_removed_rows_total{duty="ended_pauses"} 1"#,
-        r#"hive_housekeeping_last_success_timestamp{duty="ended_pauses",host=""}"#,
+        r#"hive_housekeeping_runs_total{duty="records"} 1"#,
+        r#"hive_housekeeping_removed_rows_total{duty="records"} 1"#,
+        r#"hive_housekeeping_last_success_timestamp{duty="records",host=""}"#,
     ] {
         crate::process::shows(&address, "/metrics", line);
     }

@@ -9,14 +9,16 @@ use serde_json::Value;
 /// What every answer was, by path.
 pub(super) type Answers = BTreeMap<String, String>;
 
-/// Answers that are of a process and not of the deployment, and one that never ends: what it streams is listed by
-/// `/api/v1/messages/{agent_id}`.
-const OF_THE_PROCESS: [&str; 5] = [
+/// Answers that are of a process and not of the deployment, what processes and the restore itself add to, and streams that
+/// never end.
+const OF_THE_PROCESS: [&str; 7] = [
     "/metrics",
     "/health/live",
     "/health/ready",
     "/api/v1/system/health",
     "/api/v1/messages/{agent_id}/events",
+    "/api/v1/events",
+    "/api/v1/events/stream",
 ];
 
 /// Fields that say which request it was, and the line in which a stream of events draws its pause by lot.

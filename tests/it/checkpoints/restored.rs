@@ -45,6 +45,8 @@ async fn a_restored_deployment_answers_everything_as_the_original_and_goes_on() 
 
     hive.start_api().await;
     let after = crawl(&hive).await;
+    let told = hive.get("/api/v1/events?kind=checkpoint.restored").await;
+    assert_eq!(told["items"].as_array().unwrap().len(), 1, "the restore is told: {told}");
     let differences = differences(&before, &after);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     weeks(&hive).await;

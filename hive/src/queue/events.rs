@@ -7,7 +7,12 @@ use hive_domain::{Channel, SystemEventKind};
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use crate::{cli::Common, client::Client, failure::Failure, output, stream};
+use crate::{
+    cli::Common,
+    client::{Client, stream},
+    failure::Failure,
+    output,
+};
 
 /// Connections that may break in a row, half a second apart, before the server counts as gone.
 const PATIENCE: u32 = 120;
