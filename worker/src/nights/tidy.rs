@@ -131,9 +131,12 @@ impl Nights {
     }
 }
 
+/// What is wrong with an answer, and the entries that it is about.
+type Blame = (Flaw, Vec<Uuid>);
+
 /// All answers, or what is wrong with the first that cannot be taken, and the entries that all such ones are about.
-fn verdicts(answers: &[(Value, String)]) -> Result<Vec<(Asked, Verdict)>, (Flaw, Vec<Uuid>)> {
-    let (mut read, mut failed): (Vec<_>, Option<(Flaw, Vec<Uuid>)>) = (Vec::new(), None);
+fn verdicts(answers: &[(Value, String)]) -> Result<Vec<(Asked, Verdict)>, Blame> {
+    let (mut read, mut failed): (Vec<_>, Option<Blame>) = (Vec::new(), None);
     for (given, message) in answers {
         let asked: Asked = serde_json::from_value(given.clone())
             .map_err(|error| (Flaw::Form(error.to_string()), Vec::new()))?;
