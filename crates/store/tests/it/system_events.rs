@@ -268,7 +268,7 @@ async fn lists_are_filtered_and_paged_and_old_events_go() {
     let duty = "records".to_owned();
     let id = store.order_duty("records", &hive_store::DutyOptions::default(), "somebody").await.unwrap();
     let order = Order { id, duty, dry_run: false, keep_days: None };
-    let retention = Retention { journal_days: 30, records_days: 90 };
+    let retention = Retention { journal_days: 30, records_days: 90, memory_days: 400 };
     store.keep_house(&order, &retention).await.unwrap();
     assert_eq!(numbers(&all(&bed).await), [3, 4, 5, 6]);
     assert_eq!(store.first_system_event().await.unwrap(), 3);
