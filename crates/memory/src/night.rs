@@ -3,6 +3,7 @@
 
 mod contradict;
 mod dedupe;
+mod draw;
 mod excerpts;
 mod fade;
 mod gate;
@@ -17,7 +18,8 @@ mod verdict;
 
 pub use contradict::contradict;
 pub use dedupe::dedupe;
-pub use excerpts::{Excerpt, ask_for_facts, excerpts_of_entry, excerpts_of_steps, extract};
+pub use draw::extract;
+pub use excerpts::{Excerpt, ask_for_facts, excerpts_of_entry, excerpts_of_steps};
 pub use fade::fade;
 pub use gate::{Gate, probes, score};
 pub use merge::merge;

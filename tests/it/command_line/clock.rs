@@ -84,28 +84,33 @@ async fn schedules_that_cannot_be_are_refused_and_leave_nothing() {
 #[tokio::test]
 async fn a_duty_is_looked_at_and_then_done() {
     let hive = TestHive::builder().workers(0).start().await;
-    let clock = of_the_system(&hive, "ended_pauses").await;
+    let clock = of_the_system(&hive, "records").await;
     // What it does by itself must not come between.
     hive.says(&["schedule", "disable", &clock]).await;
-    hive.says(&["queue", "pause", "--lane", "low", "--until", "2999-01-01T00:00:00Z"]).await;
-    sqlx::query("UPDATE pauses SET until = now() - interval '1 s'").execute(&hive.pool).await.unwrap();
-    let left = "SELECT name FROM pauses";
+    sqlx::query(
+        "INSERT INTO workers (name, host, version, slots, isolated, seen_at)
+         VALUES ('gone', 'host', '1', 1, false, now() - interval '400 days')",
+    )
+    .execute(&hive.pool)
+    .await
+    .unwrap();
+    let left = "SELECT name FROM workers WHERE name = 'gone'";
 
-    let looked = hive.says_json(&["housekeeping", "run", "ended_pauses", "--dry-run"]).await;
+    let looked = hive.says_json(&["housekeeping", "run", "records", "--dry-run"]).await;
     assert_eq!(looked["dry_run"], true, "{looked:#}");
     let run = &looked["runs"][0];
     assert_eq!((&run["state"], &run["removed_rows"]), (&json!("done"), &json!(1)), "{looked:#}");
-    let told = hive.says(&["housekeeping", "run", "ended_pauses", "--dry-run"]).await;
+    let told = hive.says(&["housekeeping", "run", "records", "--dry-run"]).await;
     assert!(told.starts_with("would remove 1, 0 bytes\n"), "{told}");
-    assert_eq!(one(&hive, left).await.as_deref(), Some("low"), "a dry run removes nothing");
+    assert_eq!(one(&hive, left).await.as_deref(), Some("gone"), "a dry run removes nothing");
 
-    let done = hive.says(&["housekeeping", "run", "ended_pauses"]).await;
-    assert!(done.starts_with("removed 1, 0 bytes\n") && done.contains("pauses  1"), "{done}");
+    let done = hive.says(&["housekeeping", "run", "records"]).await;
+    assert!(done.starts_with("removed 1, 0 bytes\n") && done.contains("workers  1"), "{done}");
     assert_eq!(one(&hive, left).await, None);
-    let success = "SELECT duty FROM housekeeping_successes WHERE duty = 'ended_pauses'";
+    let success = "SELECT duty FROM housekeeping_successes WHERE duty = 'records'";
     assert!(one(&hive, success).await.is_some());
     let duties = hive.says(&["housekeeping", "list"]).await;
-    let line = duties.lines().find(|line| line.starts_with("ended_pauses")).unwrap();
+    let line = duties.lines().find(|line| line.starts_with("records")).unwrap();
     assert!(!line.contains("never") && line.contains("done"), "{line}");
     assert!(duties.starts_with("DUTY"), "{duties}");
 
