@@ -28,8 +28,9 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Val
     note("fdatasync_ms", disk::fdatasync_ms(fleet.directory.path())?);
     let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
 
-    // A first hundred warms connections and caches; nobody measures a cold start here.
+    // A first hundred of each kind warms connections and caches; nobody measures a cold start here.
     load.post_many(100, &noop()).await?;
+    load.post_many(100, &three_calls()).await?;
     load.drained().await?;
 
     let idle = load.idle(probes).await?;

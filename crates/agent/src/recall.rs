@@ -39,8 +39,8 @@ impl Activation<'_> {
     /// Gives a task that begins what the memory holds for it, with a receipt. Without anything to recall nothing is
     /// written.
     pub(crate) async fn recall_at_first(&mut self) -> Result<(), Stopped> {
-        let (budget, reader) = (self.agent.recollection.budget(), reader_of(&self.lease.leased));
-        if budget == 0 || !self.persist(|| self.agent.recollection.has_any(&reader)).await? {
+        let budget = self.agent.recollection.budget();
+        if budget == 0 {
             return Ok(());
         }
         let task = &self.lease.leased;

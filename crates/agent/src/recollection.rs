@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hive_domain::MemoryReader;
 use hive_embed::Embedder;
 use hive_memory::{Memory, Settings};
 use hive_store::Store;
@@ -47,11 +46,6 @@ impl Recollection {
 
     pub(crate) fn budget(&self) -> u32 {
         self.inner.budget
-    }
-
-    /// Whether there is anything that `reader` may recall.
-    pub(crate) async fn has_any(&self, reader: &MemoryReader) -> hive_store::Result<bool> {
-        self.inner.store.has_memories(reader).await
     }
 
     /// The memory; `None` when its model does not load, which was logged.

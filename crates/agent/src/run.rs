@@ -12,7 +12,7 @@ use hive_domain::{
 };
 use hive_queue::Queue;
 use hive_sandbox::Sandbox;
-use hive_store::Store;
+use hive_store::{Store, reader_of};
 use hive_workspace::Workspaces;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -303,8 +303,14 @@ impl Activation<'_> {
             return self.verify_only().await;
         }
         if self.lease.next_seq() == 1 {
-            self.collect_mail().await?;
-            self.recall_at_first().await?;
+            let reader = reader_of(&self.lease.leased);
+            let awaits = self.persist(|| self.agent.store.awaiting(&reader)).await?;
+            if awaits.messages {
+                self.collect_mail().await?;
+            }
+            if awaits.memories {
+                self.recall_at_first().await?;
+            }
         }
         let left =
             self.limits.max_seconds.map(|max| Duration::from_secs(max.saturating_sub(self.seconds_before)));

@@ -108,7 +108,7 @@ impl MemoryOwner {
 }
 
 /// Who recalls: what it may see follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemoryReader {
     /// Sees what is everybody's and what is the project's.
     pub project: ProjectId,

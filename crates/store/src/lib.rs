@@ -5,6 +5,7 @@ mod admit;
 pub mod agents;
 mod append;
 pub mod artifacts;
+mod awaiting;
 pub mod batches;
 pub mod budgets;
 pub mod calls;
@@ -53,6 +54,7 @@ pub mod workers;
 
 pub use agents::{Agent, NewAgent};
 pub use append::{Edge, NewStep, NextCall};
+pub use awaiting::Awaiting;
 pub use batches::{
     BatchAnswer, BatchCensus, BatchEnd, BatchResult, BatchVerdict, ListedBatch, NewBatchRequest, OpenBatch,
     QueuedRequest, Waiting,

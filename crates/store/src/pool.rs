@@ -3,7 +3,10 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use hive_domain::task::{NewTask, Task};
+use hive_domain::{
+    MemoryReader,
+    task::{NewTask, Task},
+};
 use sqlx::{
     Connection, PgConnection, PgPool,
     migrate::{MigrateError, Migrator},
@@ -12,6 +15,7 @@ use sqlx::{
 
 use crate::{
     append,
+    awaiting::{self, Awaiting},
     budgets::reserve::Begun,
     calls, claim,
     error::{Error, Result},
@@ -84,6 +88,7 @@ pub(crate) struct Groups {
     pub(crate) intents: Group<calls::Intent, Begun>,
     pub(crate) settlements: Group<settle::Change, Settled>,
     pub(crate) arrivals: Group<Arc<NewTask>, Task>,
+    pub(crate) beginnings: Group<MemoryReader, Awaiting>,
 }
 
 impl Groups {
@@ -94,6 +99,7 @@ impl Groups {
             intents: Group::new(calls::send),
             settlements: Group::new(settle::send),
             arrivals: Group::new(enqueue_many::send),
+            beginnings: Group::new(awaiting::send),
         }
     }
 }

@@ -79,28 +79,6 @@ impl Store {
         Ok(Remembered::New(new.id))
     }
 
-    /// Whether there is anything at all that `reader` may recall now.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn has_memories(&self, reader: &MemoryReader) -> Result<bool> {
-        let found = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT FROM contexts c WHERE c.scope = 'org' AND c.valid_from <= now() AND (c.valid_to IS NULL OR c.valid_to > now()))
-                   OR EXISTS (
-                   SELECT FROM contexts c
-                   WHERE c.project_id = $1 AND c.valid_from <= now() AND (c.valid_to IS NULL OR c.valid_to > now())
-                     AND CASE c.scope
-                             WHEN 'project' THEN true
-                             WHEN 'session' THEN c.session_id = $2
-                             WHEN 'agent'   THEN c.agent_id = $3
-                         END) AS "found!""#,
-            reader.project.uuid(),
-            reader.session.map(SessionId::uuid),
-            reader.agent.map(AgentId::uuid),
-        );
-        Ok(found.fetch_one(&self.pool).await?)
-    }
-
     /// Says that a journal holds entries that builds before `format` cannot read.
     ///
     /// # Errors

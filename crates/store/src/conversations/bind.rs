@@ -50,14 +50,6 @@ impl Store {
     /// # Errors
     /// When Postgres refuses; what waits keeps waiting.
     pub async fn bind_waiting(&self, agent: AgentId) -> Result<Bound> {
-        let waits = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM message_deliveries
-                              WHERE agent_id = $1 AND state = 'pending' AND visible_at <= now()) AS "waits!""#,
-            agent.uuid(),
-        );
-        if !waits.fetch_one(&self.pool).await? {
-            return Ok(Bound::default());
-        }
         let mut tx = self.pool.begin().await?;
         lock_inboxes(&mut tx, &[agent.uuid()]).await?;
         let bound = bind(&mut tx, &[agent.uuid()], None).await?;

@@ -138,11 +138,17 @@ async fn whether_there_is_something_to_recall_depends_on_who_asks_and_when() {
     let bed = Bed::make().await;
     let lease = bed.claim(bed.enqueue().await).await;
     let reader = |agent: Option<AgentId>| MemoryReader { project: ProjectId::DEFAULT, session: None, agent };
-    assert!(!bed.store.has_memories(&reader(Some(bed.agent))).await.unwrap());
+    assert!(!bed.store.awaiting(&reader(Some(bed.agent))).await.unwrap().memories);
     let own = new(&lease, MemoryOwner::Agent(ProjectId::DEFAULT, bed.agent), "Mine.");
     bed.store.remember(&lease, &own, None).await.unwrap();
-    assert!(bed.store.has_memories(&reader(Some(bed.agent))).await.unwrap());
-    assert!(!bed.store.has_memories(&reader(None)).await.unwrap());
+    assert!(bed.store.awaiting(&reader(Some(bed.agent))).await.unwrap().memories);
+    // Asked at the same time they share a statement, and each gets its own answer.
+    let (mine, nobodys) = (reader(Some(bed.agent)), reader(None));
+    let many = [nobodys, mine, nobodys, mine, mine].map(|reader| {
+        let store = bed.store.clone();
+        async move { store.awaiting(&reader).await.unwrap().memories }
+    });
+    assert_eq!(futures::future::join_all(many).await, [false, true, false, true, true]);
     bed.execute("UPDATE contexts SET valid_to = valid_from").await;
-    assert!(!bed.store.has_memories(&reader(Some(bed.agent))).await.unwrap());
+    assert!(!bed.store.awaiting(&reader(Some(bed.agent))).await.unwrap().memories);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hive_domain::{
-    DeliveryState, MessageId, MessageKind, Outcome, StatusReason, TaskStatus,
+    DeliveryState, MemoryReader, MessageId, MessageKind, Outcome, ProjectId, StatusReason, TaskStatus,
     conversation::{MOST_BOUND, MOST_HOPS},
     journal::{MAIL_FORMAT, TaskResult},
 };
@@ -108,7 +108,10 @@ async fn an_answer_goes_to_the_task_that_asked_and_a_late_one_begins_nothing() {
     assert_eq!((answer.receivers[0].state, answer.message.wakes), (DeliveryState::Pending, false));
     assert!(bed.store.sweep_messages().await.unwrap().bound.tasks.iter().all(|(task, _)| *task != asker));
     let id = bed.enqueue().await;
+    let reader = MemoryReader { project: ProjectId::DEFAULT, session: None, agent: Some(bed.agent) };
+    assert!(bed.store.awaiting(&reader).await.unwrap().messages);
     bed.store.bind_waiting(bed.agent).await.unwrap();
+    assert!(!bed.store.awaiting(&reader).await.unwrap().messages);
     let mut lease = bed.claim(id).await;
     assert!(read(&bed, &mut lease).await.contains(&"7700.".to_owned()), "the next run of the agent reads it");
 }

@@ -1,5 +1,7 @@
 //! Messages between agents: whoever sends, reads, sweeps or lists finds a few rows of very many.
 
+use hive_domain::ProjectId;
+
 use crate::bed::{Bed, new_agent};
 
 /// 40,000 messages to 50 agents, nearly all of which arrived, and 5,000 tasks of these agents that ended.
@@ -55,6 +57,7 @@ async fn messages_are_found_by_their_indexes() {
     let agent = one("SELECT agent_id::text FROM inboxes LIMIT 1").await;
     let message = one("SELECT id::text FROM conversations LIMIT 1").await;
     let task = one("SELECT from_task_id::text FROM conversations LIMIT 1").await;
+    let project = ProjectId::DEFAULT;
     let agents = format!("ARRAY['{agent}']::uuid[]");
     for (what, words, arguments, indexes) in [
         (
@@ -67,6 +70,12 @@ async fn messages_are_found_by_their_indexes() {
             "the first that begins a task",
             &["d.begins AS \"begins!\""],
             format!("{agents}, 1, true, 5"),
+            &["message_deliveries_open", "message_deliveries_pending"],
+        ),
+        (
+            "what awaits a run that begins",
+            &["WITH ORDINALITY r (project, session, agent, place)"],
+            format!("ARRAY['{project}'::uuid], ARRAY[NULL::uuid], {agents}"),
             &["message_deliveries_open", "message_deliveries_pending"],
         ),
         (
