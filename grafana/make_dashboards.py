@@ -20,9 +20,9 @@ def rate(metric, by=""):
     return f"sum{f' by ({by}) ' if by else ''}(rate({metric}[$__rate_interval]))"
 
 
-def quantile(q, histogram, by=""):
+def quantile(q, histogram, by="", where=""):
     labels = f"le, {by}" if by else "le"
-    return f"histogram_quantile({q}, sum by ({labels}) (rate({histogram}_bucket[$__rate_interval])))"
+    return f"histogram_quantile({q}, sum by ({labels}) (rate({histogram}_bucket{where}[$__rate_interval])))"
 
 
 def shared(metric, by=""):
@@ -155,6 +155,33 @@ API = [
     ("Watchers", "none", [("sum(hive_event_streams)", "streams")], "Open event streams."),
 ]
 
+SEARCH = '{route="/api/v1/context/search"}'
+MEMORY = [
+    ("Late to wake", "stat:s", [(shared("hive_sleep_late_seconds"), "late")], "Above 10 the duty `sleep` does not work."),
+    ("Entries without vectors", "stat:none", [(f'sum({shared("hive_vectors_refused", "of")})', "refused")],
+     "The embedder refused their text; they are found by words alone."),
+    ("Since the last checkpoint", "stat:s", [
+        ("time() - max(hive_checkpoint_last_success_timestamp)", "age"),
+    ], "Of the whole system, by any worker."),
+    ("Agents that are not awake", "none", [(shared("hive_agents_asleep", "state"), "{{state}}")], "By where they stand."),
+    ("Agents fall asleep, by trigger", "ops", [(rate("hive_sleeps_total", "trigger"), "{{trigger}}")],
+     "manual: a person said so."),
+    ("Nights, by how they ended", "ops", [(rate("hive_nights_total", "state"), "{{state}}")],
+     "rejected_by_gate: the memory would have answered worse, and stayed as it was. `hive cycle show` says why one failed."),
+    ("Tokens of a task that succeeds", "none", [(shared("hive_sleep_tokens_per_task", "when"), "{{when}} the last night")],
+     "What the nights save, in the mean over the tasks of agents that slept."),
+    ("Time of a search of memory", "s", [
+        (quantile(0.5, "http_request_seconds", where=SEARCH), "half"),
+        (quantile(0.95, "http_request_seconds", where=SEARCH), "95 of 100"),
+    ], "As callers see it; runs search in their worker."),
+    ("Messages, by what became of them", "ops", [
+        (rate("hive_messages_deliveries_total"), "accepted"),
+        (rate("hive_messages_acknowledged_total"), "arrived"),
+    ], "For each receiver one."),
+    ("Time of a checkpoint", "s", latency("hive_checkpoint_seconds"), "Rows, references and digests."),
+    ("Checkpoints, by how they ended", "ops", [(rate("hive_checkpoints_total", "outcome"), "{{outcome}}")], "Of all workers."),
+]
+
 
 def panel(number, title, unit, queries, tells, x, y, w, h):
     stat = unit.startswith("stat:")
@@ -199,6 +226,7 @@ DASHBOARDS = {
     "agents-and-model": dashboard("hive-model", "Agents and model", MODEL),
     "fleet": dashboard("hive-fleet", "Fleet", FLEET),
     "api": dashboard("hive-api", "API", API),
+    "memory-and-nights": dashboard("hive-memory", "Memory and nights", MEMORY),
 }
 
 

@@ -88,7 +88,8 @@ async fn lose_a_repository(hive: &TestHive, tries: u32) -> Uuid {
     id
 }
 
-/// One task that succeeds, one that its checks refuse, one that does nothing, and a message that arrives.
+/// One task that succeeds, one that its checks refuse, one that does nothing, a message that arrives, a search, a night and
+/// a checkpoint.
 async fn round(hive: &TestHive, repo: &Repo) {
     let check = |command: &str| json!([{ "command": command }]);
     let work = json!({ "title": "Works", "repository": repo.json(), "acceptance": check("test -f made") });
@@ -101,6 +102,18 @@ async fn round(hive: &TestHive, repo: &Repo) {
     let (_, sent) = hive.post("/api/v1/messages/send", &letter).await;
     let ack = json!({ "message_ids": [sent["id"]] });
     assert_eq!(hive.post(&format!("/api/v1/messages/{qa}/ack"), &ack).await.0, 200);
+    assert_eq!(hive.post("/api/v1/context/search", &json!({ "query": "nothing" })).await.0, 200);
+    let wish = json!({ "agent_ids": [qa] });
+    assert_eq!(hive.post("/api/v1/system/sleep", &wish).await.0, 202);
+    let (status, asked) = hive.post("/api/v1/system/checkpoint", &json!({})).await;
+    assert_eq!(status, 202, "{asked:#}");
+    within(Duration::from_secs(60), "the night and the checkpoint are done", async || {
+        let open = "SELECT (SELECT count(*) FROM sleeps WHERE state <> 'awake')
+                         + (SELECT count(*) FROM system_checkpoints WHERE status NOT IN ('done', 'failed'))";
+        let open: i64 = sqlx::query_scalar(open).fetch_one(&hive.pool).await.unwrap();
+        (open == 0).then_some(())
+    })
+    .await;
     hive.wait_succeeded(ids[0], 90).await;
     assert_eq!(hive.wait_end(ids[1], 90).await["status_reason"], "verification_failed");
     hive.wait_succeeded(noop, 30).await;

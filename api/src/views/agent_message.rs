@@ -202,7 +202,7 @@ pub struct InboxView {
     unacknowledged: i64,
     /// Dead letters.
     dead: i64,
-    /// Tries in a row that failed.
+    /// Tries in a row that failed; many messages that one run, or one pull, leaves unread are one try.
     failures: i32,
     /// Until when nobody may write to it; null unless its breaker is open.
     open_until: Option<DateTime<Utc>>,

@@ -217,6 +217,9 @@ pub struct HitView {
     context: ContextWithOutcomesView,
     /// How well it fits; comparable within one search only.
     score: f32,
+    /// Whether it has enough to do with what was asked to be given to an agent. What has not fills the page: the best of it
+    /// may score high, since scores are measured by what the search found.
+    related: bool,
     /// What the score is made of.
     scores: ScoresView,
 }
@@ -246,10 +249,11 @@ pub struct ScoresView {
 impl HitView {
     /// A hit, and what became of the tasks that were given it.
     pub fn new(hit: Hit, outcomes: Option<&ContextOutcomes>) -> Self {
-        let parts = hit.found.parts;
+        let (parts, related) = (hit.found.parts, hit.is_related());
         Self {
             context: ContextWithOutcomesView::new(hit.context, outcomes),
             score: hit.found.score,
+            related,
             scores: ScoresView {
                 text: parts.text,
                 text_window: parts.text_window,

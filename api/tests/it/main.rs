@@ -19,6 +19,7 @@ mod messages;
 mod openapi;
 mod programs;
 mod queue;
+mod relevance;
 mod retrying;
 mod robust;
 mod routing_rules;

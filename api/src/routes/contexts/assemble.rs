@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use hive_domain::ContextId;
-use hive_memory::assemble::{LeftOut, Piece, assemble};
+use hive_memory::{
+    Hit,
+    assemble::{LeftOut, Piece, assemble, tagged},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -65,7 +68,8 @@ pub struct Omitted {
     id: Uuid,
     /// What it would have counted.
     tokens: usize,
-    /// `budget`: there was no room. `same`: another one says the same.
+    /// `budget`: there was no room. `same`: another one says the same. `unrelated`: it has too little to do with what was
+    /// asked.
     reason: &'static str,
     /// That other one.
     same_as: Option<Uuid>,
@@ -88,7 +92,14 @@ pub async fn handle(State(app): State<Arc<App>>, Body(assembly): Body<Assembly>)
     faults.within("/search");
     let recall = assembly.search.check(faults)?;
     let recalled = app.memory.recall(&recall).await?;
-    let pieces: Vec<Piece> = recalled.hits.into_iter().map(Piece::from).collect();
+    let (related, unrelated): (Vec<Hit>, Vec<Hit>) = recalled.hits.into_iter().partition(Hit::is_related);
+    let pieces: Vec<Piece> = related.into_iter().map(Piece::from).collect();
+    let unrelated = unrelated.into_iter().map(Piece::from).map(|piece| Omitted {
+        id: piece.id.uuid(),
+        tokens: app.memory.count_tokens(&tagged(&piece)),
+        reason: "unrelated",
+        same_as: None,
+    });
     let receipt = assemble(&pieces, assembly.budget_tokens, |text| app.memory.count_tokens(text));
     app.memory.count_recalls(receipt.included.iter().map(|(id, _)| *id));
     Ok(Json(Assembled {
@@ -100,7 +111,7 @@ pub async fn handle(State(app): State<Arc<App>>, Body(assembly): Body<Assembly>)
             .into_iter()
             .map(|(id, tokens)| Included { id: id.uuid(), tokens })
             .collect(),
-        left_out: receipt.left_out.into_iter().map(omitted).collect(),
+        left_out: receipt.left_out.into_iter().map(omitted).chain(unrelated).collect(),
         at: recalled.at,
     }))
 }

@@ -36,7 +36,9 @@ pub struct Hits {
 pub async fn handle(State(app): State<Arc<App>>, Body(sought): Body<Sought>) -> Result<Json<Hits>> {
     let recall = sought.check(Faults::default())?;
     let recalled = app.memory.recall(&recall).await?;
-    app.memory.count_recalls(recalled.hits.iter().map(|hit| hit.context.id));
+    // What only fills the page was not remembered because of it.
+    let related = recalled.hits.iter().filter(|hit| hit.is_related());
+    app.memory.count_recalls(related.map(|hit| hit.context.id));
     let ids: Vec<_> = recalled.hits.iter().map(|hit| hit.context.id).collect();
     let outcomes = app.store.context_outcomes(&ids).await?;
     let hits = recalled.hits.into_iter().map(|hit| {

@@ -30,7 +30,7 @@ pub struct Inbox {
     pub open: i64,
     /// Dead letters.
     pub dead: i64,
-    /// Tries in a row that failed.
+    /// Tries in a row that failed; many messages that one run, or one pull, leaves unread are one try.
     pub failures: i32,
     /// Until when nobody may write to it, when its breaker is open.
     pub open_until: Option<DateTime<Utc>>,

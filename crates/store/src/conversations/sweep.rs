@@ -1,6 +1,8 @@
 //! Finding again what did not arrive: what a task ended without reading, what a receiver took and did not acknowledge,
 //! what waits for a task. A pass changes nothing that is right, and may run in any number of schedulers at once.
 
+use std::collections::BTreeSet;
+
 use hive_domain::{AgentId, MessageId};
 use uuid::Uuid;
 
@@ -142,7 +144,10 @@ impl Store {
         )
         .execute(&mut *tx)
         .await?;
-        let counting: Vec<Uuid> = rows.iter().filter(|row| row.counts).map(|row| row.agent_id).collect();
+        // One pull, or one run, that fails with many messages fails once.
+        let counting: BTreeSet<(Uuid, Option<Uuid>)> =
+            rows.iter().filter(|row| row.counts).map(|row| (row.agent_id, row.task_id)).collect();
+        let counting: Vec<Uuid> = counting.into_iter().map(|(agent, _)| agent).collect();
         let opened = sqlx::query_scalar!(
             "UPDATE inboxes
              SET failures = failures + g.number, failed_at = now(),

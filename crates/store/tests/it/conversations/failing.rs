@@ -39,15 +39,24 @@ async fn what_a_task_ended_without_reading_comes_back_and_is_dead_in_the_end() {
 async fn failures_in_a_row_open_the_breaker_and_an_arrival_closes_it() {
     let bed = Bed::make().await;
     bed.store
-        .change_inbox(bed.agent, &InboxChange { pulled: Some(true), ..InboxChange::default() })
+        .change_inbox(
+            bed.agent,
+            &InboxChange { pulled: Some(true), max_tries: Some(9), ..InboxChange::default() },
+        )
         .await
         .unwrap();
-    for _ in 0..5 {
+    for _ in 0..6 {
         post(&bed, "unread").await;
     }
-    assert_eq!(bed.store.take_messages(bed.agent, 10, None).await.unwrap().len(), 5);
-    later(&bed).await;
-    assert_eq!(bed.store.sweep_messages().await.unwrap().opened, [bed.agent]);
+    // A receiver that dies with six messages failed once, not six times.
+    for failed in 1..=5 {
+        assert_eq!(bed.store.take_messages(bed.agent, 10, None).await.unwrap().len(), 6);
+        later(&bed).await;
+        let opened = bed.store.sweep_messages().await.unwrap().opened;
+        assert_eq!(opened, if failed == 5 { vec![bed.agent] } else { vec![] }, "after {failed}");
+        assert_eq!(bed.store.inbox(bed.agent).await.unwrap().failures, failed);
+        later(&bed).await;
+    }
     let refused = bed.store.send_agent_message(&letter(Receivers::Agent(bed.agent), "x")).await;
     assert!(
         matches!(refused, Err(Error::ReceiverFailing { agent, seconds: 1..=30 }) if agent == bed.agent),
