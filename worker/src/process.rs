@@ -31,9 +31,10 @@ use crate::{
 
 /// How long a process waits at its start for Postgres.
 const START_PATIENCE: Duration = Duration::from_secs(60);
-/// Connections to Postgres. A new one costs some 25 ms of processor until its statements are planned, and steps of many
-/// runs share one: 8 carry 3,000 tasks a second, and 24 took a fifth more time for a thousand agents.
-const CONNECTIONS: u32 = 8;
+/// Connections to Postgres, fewest and most. A new one costs some 25 ms of processor until its statements are planned, and
+/// the steps of many runs share a statement: 8 carry 3,000 tasks a second, and 24 took a fifth more time for a thousand
+/// agents. More than 8 are for a Postgres that is far away.
+const CONNECTIONS: (u32, u32) = (8, 16);
 /// Calls of a minute that may repeat a failed one in the smallest fleet.
 const LEAST_REPEATS: u32 = 10;
 /// What runs get, after the drain, to hand their tasks back.
@@ -61,7 +62,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .context("HIVE_WORKER_LISTEN")?;
 
     let mut pool = hive_store::Config::new(config.database_url.clone());
-    pool.max_connections = CONNECTIONS;
+    pool.max_connections = u32::from(config.slots).clamp(CONNECTIONS.0, CONNECTIONS.1);
     pool.lookups = true;
     let store = Store::connect_lazy(&pool).context("DATABASE_URL cannot be used")?;
     let queue = hive_queue::Config {
