@@ -9,6 +9,7 @@ mod lists;
 mod order;
 mod put;
 mod rows;
+mod scan;
 mod scratch;
 mod search;
 

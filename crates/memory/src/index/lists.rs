@@ -83,10 +83,11 @@ impl Index {
 
     /// The candidates whose vectors are the nearest, at most `most`, best first.
     pub(super) fn nearest(&self, sought: &Sought, candidates: &[u32], most: usize) -> Vec<u32> {
-        let likely =
-            if candidates.len() <= FEW { candidates.to_vec() } else { self.likely(sought, candidates) };
-        let mut scored: Vec<(f32, u32)> =
-            likely.into_iter().filter_map(|slot| Some((self.cosine(sought, slot)?, slot))).collect();
+        let likely = if candidates.len() > FEW { Some(self.likely(sought, candidates)) } else { None };
+        let (mut slots, rows) = self.rows_of(likely.as_deref().unwrap_or(candidates));
+        let mut cosines = self.rows.similarities(sought, &rows);
+        best_of_each(&mut slots, &mut cosines, f32::max);
+        let mut scored: Vec<(f32, u32)> = cosines.into_iter().zip(slots).collect();
         best_first(&mut scored, most);
         scored.into_iter().map(|(_, slot)| slot).collect()
     }
@@ -94,20 +95,10 @@ impl Index {
     /// Those whose bits differ least. A vector of 384 numbers has 385 possible distances, so they are counted and not
     /// sorted.
     fn likely(&self, sought: &Sought, candidates: &[u32]) -> Vec<u32> {
-        let far = u32::try_from(self.rows.most_distance()).unwrap_or(u32::MAX);
-        let distance = |slot: u32| {
-            let hot = &self.hot[slot as usize];
-            if hot.row == NONE {
-                return far + 1;
-            }
-            if !hot.chunked {
-                return self.rows.distance(sought, hot.row);
-            }
-            let rows = self.slot(slot).map_or(&[][..], |slot| &slot.rows);
-            rows.iter().map(|row| self.rows.distance(sought, *row)).min().unwrap_or(far + 1)
-        };
-        let distances: Vec<u32> = candidates.iter().map(|slot| distance(*slot)).collect();
-        let mut having = vec![0_usize; far as usize + 2];
+        let (mut slots, rows) = self.rows_of(candidates);
+        let mut distances = self.rows.distances(sought, &rows);
+        best_of_each(&mut slots, &mut distances, u32::min);
+        let mut having = vec![0_usize; self.rows.most_distance() + 1];
         for distance in &distances {
             having[*distance as usize] += 1;
         }
@@ -116,14 +107,32 @@ impl Index {
             sum += count;
             sum >= LIKELY
         });
-        let within = within.map_or(far, |within| u32::try_from(within).unwrap_or(far)).min(far);
-        let pairs = candidates.iter().zip(&distances);
-        pairs.filter(|(_, distance)| **distance <= within).map(|(slot, _)| *slot).collect()
+        let within = within.map_or(u32::MAX, |within| u32::try_from(within).unwrap_or(u32::MAX));
+        slots
+            .into_iter()
+            .zip(distances)
+            .filter(|(_, distance)| *distance <= within)
+            .map(|(slot, _)| slot)
+            .collect()
     }
 
-    /// The cosine of the chunk that is the nearest; `None` without a vector.
-    pub(super) fn cosine(&self, sought: &Sought, slot: u32) -> Option<f32> {
-        self.nearest_row(sought, slot).map(|(cosine, _)| cosine)
+    /// The rows of entries, and beside each whose it is. What has several comes several times in a row.
+    fn rows_of(&self, entries: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let (mut slots, mut rows) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        for &number in entries {
+            let hot = &self.hot[number as usize];
+            if hot.row == NONE {
+                continue;
+            }
+            if !hot.chunked {
+                slots.push(number);
+                rows.push(hot.row);
+            } else if let Some(slot) = self.slot(number) {
+                slots.extend(slot.rows.iter().map(|_| number));
+                rows.extend(&slot.rows);
+            }
+        }
+        (slots, rows)
     }
 
     /// The cosine of the chunk that is the nearest, and its row; `None` without a vector.
@@ -164,6 +173,21 @@ fn saturation(count: u32, length: u32, mean_length: f32) -> f32 {
     let count = count as f32;
     let norm = 1.0 - B + B * length as f32 / mean_length.max(1.0);
     count * (K1 + 1.0) / (count + K1 * norm)
+}
+
+/// Leaves one figure for each slot, the better of those that stand side by side.
+fn best_of_each<T: Copy>(slots: &mut Vec<u32>, figures: &mut Vec<T>, better: impl Fn(T, T) -> T) {
+    let mut kept = 0;
+    for at in 0..slots.len() {
+        if kept > 0 && slots[kept - 1] == slots[at] {
+            figures[kept - 1] = better(figures[kept - 1], figures[at]);
+        } else {
+            (slots[kept], figures[kept]) = (slots[at], figures[at]);
+            kept += 1;
+        }
+    }
+    slots.truncate(kept);
+    figures.truncate(kept);
 }
 
 /// Sorts the best `most` to the front and drops the rest. Equal ones keep an order that does not depend on chance.
