@@ -1,6 +1,8 @@
 //! The lists that a search is fused of: by words and by meaning, each over entries and over windows of two.
 
-use super::{Index, NONE, rows::Sought, scratch::Scratch};
+use std::collections::HashMap;
+
+use super::{Index, NONE, rows::Sought, scratch::Scratch, view::View};
 use crate::analyse::Sought as Term;
 
 /// How fast further mentions of a term stop to count.
@@ -12,19 +14,29 @@ const B: f32 = 0.75;
 const FEW: usize = 2_000;
 /// How many are compared so of those whose bits are the likeliest.
 const LIKELY: usize = 500;
+/// Distances that are looked through together.
+const GROUP: usize = 32;
 
 /// What the reader may see, in figures.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Corpus {
-    pub(super) count: f32,
-    pub(super) mean_length: f32,
+struct Corpus {
+    count: f32,
+    mean_length: f32,
+}
+
+impl Corpus {
+    #[expect(clippy::cast_precision_loss, reason = "a count of entries, and a mean of lengths")]
+    fn of(view: &View) -> Self {
+        Self { count: view.count as f32, mean_length: view.length as f32 / view.count.max(1) as f32 }
+    }
 }
 
 impl Index {
     /// Adds up BM25 of all that is seen into the scratch, for entries and for windows of an entry and its predecessor,
     /// and the share of exact terms. Returns what an entry of mean length gets that holds each term once; terms that no
     /// entry holds are counted, since nothing that is found has to do with them.
-    pub(super) fn weigh_words(&self, query: &str, corpus: Corpus, scratch: &mut Scratch) -> f32 {
+    pub(super) fn weigh_words(&self, query: &str, view: &View, scratch: &mut Scratch) -> f32 {
+        let corpus = Corpus::of(view);
         let terms = self.analyser.sought(query);
         let exact: f32 = terms.iter().filter(|term| term.exact).map(|_| 1.0).sum();
         let mut possible = 0.0;
@@ -34,7 +46,7 @@ impl Index {
                 None => &[],
             };
             #[expect(clippy::cast_precision_loss, reason = "a count of entries")]
-            let holding = postings.iter().filter(|posting| scratch.sees(posting.slot)).count() as f32;
+            let holding = postings.iter().filter(|posting| view.sees(posting.slot)).count() as f32;
             let rarity = weight * (1.0 + (corpus.count - holding + 0.5) / (holding + 0.5)).ln();
             possible += rarity;
             if holding == 0.0 {
@@ -42,22 +54,23 @@ impl Index {
             }
             for posting in postings {
                 let at = posting.slot as usize;
-                if !scratch.sees(posting.slot) {
+                if !view.sees(posting.slot) {
                     continue;
                 }
                 let hot = &self.hot[at];
                 let part = rarity * saturation(posting.count, hot.length, corpus.mean_length);
-                scratch.text[at] += part;
+                let words = scratch.words_mut(posting.slot);
+                words.text += part;
                 if *is_exact {
-                    scratch.exact[at] += 1.0 / exact;
+                    words.exact += 1.0 / exact;
                 }
                 if !hot.linked {
-                    scratch.text_window[at] += part;
+                    words.text_window += part;
                     continue;
                 }
                 let Some(slot) = &self.slots[at] else { continue };
                 for &window in slot.next.iter().chain([&posting.slot]) {
-                    if scratch.sees(window) {
+                    if view.sees(window) {
                         if scratch.window_counts[window as usize] == 0 {
                             scratch.touched.push(window);
                         }
@@ -69,68 +82,88 @@ impl Index {
                 let at = window as usize;
                 let count = std::mem::take(&mut scratch.window_counts[at]);
                 let Some(slot) = &self.slots[at] else { continue };
-                let before = self.seen_before(slot.previous, scratch).map_or(0, |slot| slot.length);
+                let before = self.seen_before(slot.previous, view).map_or(0, |slot| slot.length);
                 let mean = if before == 0 { corpus.mean_length } else { 2.0 * corpus.mean_length };
-                scratch.text_window[at] += rarity * saturation(count, slot.length + before, mean);
+                scratch.words_mut(window).text_window +=
+                    rarity * saturation(count, slot.length + before, mean);
             }
         }
         possible
     }
 
-    pub(super) fn seen_before(&self, previous: u32, scratch: &Scratch) -> Option<&super::Slot> {
-        if previous == NONE || !scratch.sees(previous) { None } else { self.slot(previous) }
+    pub(super) fn seen_before(&self, previous: u32, view: &View) -> Option<&super::Slot> {
+        if previous == NONE || !view.sees(previous) { None } else { self.slot(previous) }
     }
 
-    /// The candidates whose vectors are the nearest, at most `most`, best first.
-    pub(super) fn nearest(&self, sought: &Sought, candidates: &[u32], most: usize) -> Vec<u32> {
-        let likely = if candidates.len() > FEW { Some(self.likely(sought, candidates)) } else { None };
-        let (mut slots, rows) = self.rows_of(likely.as_deref().unwrap_or(candidates));
-        let mut cosines = self.rows.similarities(sought, &rows);
-        best_of_each(&mut slots, &mut cosines, f32::max);
-        let mut scored: Vec<(f32, u32)> = cosines.into_iter().zip(slots).collect();
+    /// What of the view has the nearest vectors, at most `most`, best first.
+    pub(super) fn nearest(&self, sought: &Sought, view: &View, most: usize) -> Vec<u32> {
+        if view.rows.len() <= FEW {
+            return self.nearest_among(sought, view, &view.slots, &view.rows, most);
+        }
+        let (slots, rows) = self.likely(sought, view);
+        self.nearest_among(sought, view, &slots, &rows, most)
+    }
+
+    fn nearest_among(
+        &self,
+        sought: &Sought,
+        view: &View,
+        slots: &[u32],
+        rows: &[u32],
+        most: usize,
+    ) -> Vec<u32> {
+        let mut scored: Vec<(f32, u32)> =
+            self.rows.similarities(sought, rows).zip(slots.iter().copied()).collect();
+        if view.chunked {
+            // The best chunk of each stays.
+            scored.sort_unstable_by(|a, b| a.1.cmp(&b.1).then(b.0.total_cmp(&a.0)));
+            scored.dedup_by_key(|(_, slot)| *slot);
+        }
         best_first(&mut scored, most);
         scored.into_iter().map(|(_, slot)| slot).collect()
     }
 
-    /// Those whose bits differ least. A vector of 384 numbers has 385 possible distances, so they are counted and not
-    /// sorted.
-    fn likely(&self, sought: &Sought, candidates: &[u32]) -> Vec<u32> {
-        let (mut slots, rows) = self.rows_of(candidates);
-        let mut distances = self.rows.distances(sought, &rows);
-        best_of_each(&mut slots, &mut distances, u32::min);
+    /// The slots and rows of those whose bits differ least. A vector of 384 numbers has 385 possible distances, so they are
+    /// counted and not sorted.
+    fn likely(&self, sought: &Sought, view: &View) -> (Vec<u32>, Vec<u32>) {
+        let distances = self.rows.distances(sought, &view.rows);
         let mut having = vec![0_usize; self.rows.most_distance() + 1];
-        for distance in &distances {
-            having[*distance as usize] += 1;
+        if view.chunked {
+            let mut nearest = HashMap::new();
+            for (slot, distance) in view.slots.iter().zip(&distances) {
+                let least = nearest.entry(*slot).or_insert(*distance);
+                *least = (*least).min(*distance);
+            }
+            nearest.into_values().for_each(|distance| having[usize::from(distance)] += 1);
+        } else {
+            distances.iter().for_each(|distance| having[usize::from(*distance)] += 1);
         }
         let mut sum = 0;
         let within = having.iter().position(|count| {
             sum += count;
             sum >= LIKELY
         });
-        let within = within.map_or(u32::MAX, |within| u32::try_from(within).unwrap_or(u32::MAX));
-        slots
-            .into_iter()
-            .zip(distances)
-            .filter(|(_, distance)| *distance <= within)
-            .map(|(slot, _)| slot)
-            .collect()
-    }
-
-    /// The rows of entries, and beside each whose it is. What has several comes several times in a row.
-    fn rows_of(&self, entries: &[u32]) -> (Vec<u32>, Vec<u32>) {
-        let (mut slots, mut rows) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
-        for &number in entries {
-            let hot = &self.hot[number as usize];
-            if hot.row == NONE {
+        let within = within.and_then(|within| u16::try_from(within).ok()).unwrap_or(u16::MAX);
+        let (mut slots, mut rows) = (Vec::with_capacity(LIKELY), Vec::with_capacity(LIKELY));
+        for (number, group) in distances.chunks(GROUP).enumerate() {
+            // Hardly any has one, and this is told of all of them at once.
+            if !group.iter().fold(false, |any, distance| any | (*distance <= within)) {
                 continue;
             }
-            if !hot.chunked {
-                slots.push(number);
-                rows.push(hot.row);
-            } else if let Some(slot) = self.slot(number) {
-                slots.extend(slot.rows.iter().map(|_| number));
-                rows.extend(&slot.rows);
+            for (at, distance) in group.iter().enumerate() {
+                if *distance <= within {
+                    slots.push(view.slots[GROUP * number + at]);
+                    rows.push(view.rows[GROUP * number + at]);
+                }
             }
+        }
+        if view.chunked {
+            // Of what has one near chunk all are compared.
+            slots.dedup();
+            let entries = slots.iter().filter_map(|number| Some((*number, self.slot(*number)?)));
+            return entries
+                .flat_map(|(number, slot)| slot.rows.iter().map(move |row| (number, *row)))
+                .unzip();
         }
         (slots, rows)
     }
@@ -150,15 +183,9 @@ impl Index {
 
     /// The cosine of the mean of an entry's vector, of which the nearest row is known, and its predecessor's, where it has
     /// one that is seen.
-    pub(super) fn window_cosine(
-        &self,
-        sought: &Sought,
-        at: u32,
-        (own, row): (f32, u32),
-        scratch: &Scratch,
-    ) -> f32 {
+    pub(super) fn window_cosine(&self, sought: &Sought, at: u32, (own, row): (f32, u32), view: &View) -> f32 {
         let previous = self.slot(at).map_or(NONE, |slot| slot.previous);
-        if previous == NONE || !scratch.sees(previous) {
+        if previous == NONE || !view.sees(previous) {
             return own;
         }
         let Some((other, other_row)) = self.nearest_row(sought, previous) else { return own };
@@ -173,21 +200,6 @@ fn saturation(count: u32, length: u32, mean_length: f32) -> f32 {
     let count = count as f32;
     let norm = 1.0 - B + B * length as f32 / mean_length.max(1.0);
     count * (K1 + 1.0) / (count + K1 * norm)
-}
-
-/// Leaves one figure for each slot, the better of those that stand side by side.
-fn best_of_each<T: Copy>(slots: &mut Vec<u32>, figures: &mut Vec<T>, better: impl Fn(T, T) -> T) {
-    let mut kept = 0;
-    for at in 0..slots.len() {
-        if kept > 0 && slots[kept - 1] == slots[at] {
-            figures[kept - 1] = better(figures[kept - 1], figures[at]);
-        } else {
-            (slots[kept], figures[kept]) = (slots[at], figures[at]);
-            kept += 1;
-        }
-    }
-    slots.truncate(kept);
-    figures.truncate(kept);
 }
 
 /// Sorts the best `most` to the front and drops the rest. Equal ones keep an order that does not depend on chance.

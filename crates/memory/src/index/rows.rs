@@ -79,7 +79,7 @@ impl Rows {
     }
 
     /// In how many signs each of `rows` differs from what is sought.
-    pub(super) fn distances(&self, sought: &Sought, rows: &[u32]) -> Vec<u32> {
+    pub(super) fn distances(&self, sought: &Sought, rows: &[u32]) -> Vec<u16> {
         let mut distances = vec![0; rows.len()];
         scan::distances(&self.bits, &sought.bits, rows, &mut distances);
         distances
@@ -91,10 +91,10 @@ impl Rows {
     }
 
     /// The scalar product of each of `rows` with what is sought, which is the cosine of vectors of length 1.
-    pub(super) fn similarities(&self, sought: &Sought, rows: &[u32]) -> Vec<f32> {
+    pub(super) fn similarities(&self, sought: &Sought, rows: &[u32]) -> impl Iterator<Item = f32> {
         let mut products = vec![0; rows.len()];
         scan::products(&self.bytes, &sought.numbers, rows, &mut products);
-        rows.iter().zip(products).map(|(row, product)| self.scaled(*row, product, sought.scale)).collect()
+        rows.iter().zip(products).map(|(row, product)| self.scaled(*row, product, sought.scale))
     }
 
     /// The same of one row.
@@ -159,11 +159,9 @@ mod tests {
         let distances = rows.distances(&sought, &[row_a, row_b]);
         assert_eq!(distances[0], 0);
         let differing = a.iter().zip(&b).filter(|(x, y)| (**x > 0.0) != (**y > 0.0)).count();
-        assert_eq!(distances[1] as usize, differing);
-        assert_eq!(
-            rows.similarities(&sought, &[row_b, row_a]),
-            [row_b, row_a].map(|row| rows.similarity(&sought, row))
-        );
+        assert_eq!(usize::from(distances[1]), differing);
+        let similarities: Vec<f32> = rows.similarities(&sought, &[row_b, row_a]).collect();
+        assert_eq!(similarities, [row_b, row_a].map(|row| rows.similarity(&sought, row)));
     }
 
     #[test]

@@ -13,8 +13,8 @@ impl Line {
     pub(super) const BITS: usize = 64 * Self::WORDS;
 }
 
-/// In how many signs each of `rows` differs from `sought`; a row has as many lines as that.
-pub(super) fn distances(lines: &[Line], sought: &[Line], rows: &[u32], into: &mut [u32]) {
+/// In how many signs each of `rows` differs from `sought`; a row has as many lines as that, of 65,535 signs at most.
+pub(super) fn distances(lines: &[Line], sought: &[Line], rows: &[u32], into: &mut [u16]) {
     Distances { lines, sought, rows, into }.dispatch();
 }
 
@@ -27,7 +27,7 @@ struct Distances<'a> {
     lines: &'a [Line],
     sought: &'a [Line],
     rows: &'a [u32],
-    into: &'a mut [u32],
+    into: &'a mut [u16],
 }
 
 impl SimdOp for Distances<'_> {
@@ -54,7 +54,7 @@ impl SimdOp for Distances<'_> {
 }
 
 #[inline(always)]
-fn differing(line: &Line, other: &Line) -> u32 {
+fn differing(line: &Line, other: &Line) -> u16 {
     let mut counts = [0_u64; Line::WORDS];
     for at in 0..Line::WORDS {
         counts[at] = u64::from((line.0[at] ^ other.0[at]).count_ones());
@@ -63,7 +63,7 @@ fn differing(line: &Line, other: &Line) -> u32 {
     for count in counts {
         sum += count;
     }
-    sum as u32
+    sum as u16
 }
 
 struct Products<'a> {
@@ -122,7 +122,7 @@ mod tests {
                 let mut pairs = (0..sought.len()).flat_map(|at| lines[from + at].0.into_iter().zip(sought[at].0));
                 pairs.by_ref().map(|(a, b)| (0..64).filter(|bit| (a ^ b) >> bit & 1 == 1).count()).sum::<usize>()
             });
-            prop_assert_eq!(found.iter().map(|found| *found as usize).collect::<Vec<_>>(), plain.collect::<Vec<_>>());
+            prop_assert_eq!(found.iter().map(|found| usize::from(*found)).collect::<Vec<_>>(), plain.collect::<Vec<_>>());
         }
 
         #[test]
