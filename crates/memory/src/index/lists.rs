@@ -13,7 +13,7 @@ const B: f32 = 0.75;
 /// Among fewer vectors all are compared in the form of bytes.
 const FEW: usize = 2_000;
 /// How many are compared so of those whose bits are the likeliest.
-const LIKELY: usize = 500;
+const LIKELY: usize = 800;
 /// Distances that are looked through together.
 const GROUP: usize = 32;
 
