@@ -195,8 +195,10 @@ fn run(model: &MiniLm, batch: Vec<Job>, threads: &Arc<ThreadPool>) {
 mod tests {
     use super::*;
 
-    /// Jobs, and those who wait for them.
-    fn jobs(lengths: &[usize]) -> (VecDeque<Job>, Vec<oneshot::Receiver<Result<Vec<f32>>>>) {
+    /// What somebody waits for.
+    type Awaited = oneshot::Receiver<Result<Vec<f32>>>;
+
+    fn jobs(lengths: &[usize]) -> (VecDeque<Job>, Vec<Awaited>) {
         let job = |length: &usize| {
             let (answer, answered) = oneshot::channel();
             (Job { tokens: vec![0; *length], answer }, answered)
