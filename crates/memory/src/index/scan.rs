@@ -56,8 +56,8 @@ impl SimdOp for Distances<'_> {
 #[inline(always)]
 fn differing(line: &Line, other: &Line) -> u16 {
     let mut counts = [0_u64; Line::WORDS];
-    for at in 0..Line::WORDS {
-        counts[at] = u64::from((line.0[at] ^ other.0[at]).count_ones());
+    for (count, (a, b)) in counts.iter_mut().zip(line.0.iter().zip(&other.0)) {
+        *count = u64::from((a ^ b).count_ones());
     }
     let mut sum = 0;
     for count in counts {

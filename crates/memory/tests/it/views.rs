@@ -89,7 +89,7 @@ fn the_nearest_chunk_of_many_entries_is_found() {
     };
     for number in 0..1_500 {
         // The first chunk of all points away from what is sought.
-        let second = if number % 100 == 0 { 0b1010_0101 } else { 0b0101_0000 | number % 16 & 0b1010 };
+        let second = if number % 100 == 0 { 0b1010_0101 } else { 0b0101_0000 | (number & 0b1010) };
         index.put(Entry { vectors: vec![direction(0b0101_1010), direction(second)], ..entry(number, "") });
     }
     let sought = direction(0b1010_0101);
