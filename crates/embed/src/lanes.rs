@@ -21,8 +21,11 @@ use crate::{
 
 /// Texts that run together at most.
 const MOST_TEXTS: usize = 32;
-/// Tokens that run together at most: a batch takes some 30 ms then, and a query behind it does not wait longer.
-const MOST_TOKENS: usize = 512;
+/// Tokens of queries that run together at most: five questions or so, which take some 10 ms. More at a time is no faster,
+/// and each would wait for all of them.
+const MOST_TOKENS_OF_QUERIES: usize = 96;
+/// Tokens of documents that run together at most: some 30 ms, and a query behind them does not wait longer.
+const MOST_TOKENS_OF_DOCUMENTS: usize = 512;
 /// Texts that wait at most.
 const MOST_WAITING: usize = 4_096;
 
@@ -145,7 +148,11 @@ fn next(shared: &Shared) -> Option<Vec<Job>> {
 }
 
 fn take(waiting: &mut Waiting) -> Vec<Job> {
-    let queue = if waiting.queries.is_empty() { &mut waiting.documents } else { &mut waiting.queries };
+    let (queue, most_tokens) = if waiting.queries.is_empty() {
+        (&mut waiting.documents, MOST_TOKENS_OF_DOCUMENTS)
+    } else {
+        (&mut waiting.queries, MOST_TOKENS_OF_QUERIES)
+    };
     let (mut batch, mut longest) = (Vec::new(), 0);
     while let Some(job) = queue.front() {
         // Nobody waits for it any more.
@@ -154,7 +161,7 @@ fn take(waiting: &mut Waiting) -> Vec<Job> {
             continue;
         }
         longest = longest.max(job.tokens.len());
-        let full = batch.len() == MOST_TEXTS || longest * (batch.len() + 1) > MOST_TOKENS;
+        let full = batch.len() == MOST_TEXTS || longest * (batch.len() + 1) > most_tokens;
         if full && !batch.is_empty() {
             break;
         }
@@ -181,5 +188,40 @@ fn run(model: &MiniLm, batch: Vec<Job>, threads: &Arc<ThreadPool>) {
                 drop(job.answer.send(Err(Error::Model(error.to_string()))));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What somebody waits for.
+    type Awaited = oneshot::Receiver<Result<Vec<f32>>>;
+
+    fn jobs(lengths: &[usize]) -> (VecDeque<Job>, Vec<Awaited>) {
+        let job = |length: &usize| {
+            let (answer, answered) = oneshot::channel();
+            (Job { tokens: vec![0; *length], answer }, answered)
+        };
+        lengths.iter().map(job).unzip()
+    }
+
+    fn taken(waiting: &mut Waiting) -> Vec<usize> {
+        take(waiting).iter().map(|job| job.tokens.len()).collect()
+    }
+
+    #[test]
+    fn questions_run_a_handful_at_a_time_in_their_order_and_before_documents() {
+        let (queries, _asking) = jobs(&[17, 20, 18, 19, 21, 17, 90, 120, 3]);
+        let (documents, _storing) = jobs(&[100; 6]);
+        let mut waiting = Waiting { queries, documents, ended: false };
+        assert_eq!(taken(&mut waiting), [17, 20, 18, 19], "a fifth one would make it five times 21");
+        assert_eq!(taken(&mut waiting), [21, 17]);
+        assert_eq!(taken(&mut waiting), [90]);
+        assert_eq!(taken(&mut waiting), [120], "one that is longer than the bound runs alone");
+        assert_eq!(taken(&mut waiting), [3]);
+        assert_eq!(taken(&mut waiting), [100; 5]);
+        assert_eq!(taken(&mut waiting), [100]);
+        assert!(taken(&mut waiting).is_empty());
     }
 }

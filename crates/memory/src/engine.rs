@@ -14,7 +14,9 @@ mod write;
 
 use std::{
     collections::HashMap,
+    num::NonZero,
     sync::{Arc, Mutex},
+    thread,
     time::Duration,
 };
 
@@ -29,9 +31,6 @@ use query_vectors::QueryVectors;
 pub use recall::{Hit, Recall, Recalled};
 pub(crate) use resident::put;
 use residents::Residents;
-
-/// Searches that run at once; more would only take turns on the cores.
-const SEARCHES: usize = 4;
 
 /// What kept the engine from answering.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +98,8 @@ impl Memory {
             models: Models::new(embedder),
             residents: Residents::new(settings.most_bytes),
             query_vectors: QueryVectors::default(),
-            turns: Semaphore::new(SEARCHES),
+            // More would only take turns on the cores, and those that came first would end later.
+            turns: Semaphore::new(thread::available_parallelism().map_or(2, NonZero::get)),
             recalled: Mutex::default(),
             due: Notify::new(),
             store,

@@ -9,10 +9,15 @@ mod lists;
 mod order;
 mod put;
 mod rows;
+mod scan;
 mod scratch;
 mod search;
+mod view;
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use hive_domain::{ContextId, MemoryOwner, MemoryVersionId, TrustClass};
 
@@ -20,6 +25,7 @@ pub use filter::Filter;
 use rows::Rows;
 use scratch::Scratch;
 pub use search::{Found, Query};
+use view::View;
 
 use crate::{analyse::Analyser, strength};
 
@@ -77,6 +83,7 @@ pub struct Index {
     by_id: HashMap<ContextId, u32>,
     slots: Vec<Option<Slot>>,
     hot: Vec<Hot>,
+    spans: Vec<Span>,
     free: Vec<u32>,
     lexicon: HashMap<Box<str>, u32>,
     postings: Vec<Vec<Posting>>,
@@ -88,15 +95,14 @@ pub struct Index {
     active_versions: HashMap<MemoryVersionId, bool>,
     rows: Rows,
     scratch: Mutex<Vec<Scratch>>,
+    /// Those of the latest searches, the latest first.
+    views: Mutex<Vec<Arc<View>>>,
 }
 
 /// What a search reads of each entry that it passes, side by side: a scan that met the rest as well would mostly wait for
 /// memory.
 #[derive(Clone, Copy, Debug)]
 struct Hot {
-    valid_from: i64,
-    valid_to: i64,
-    fades_at: i64,
     /// Its first vector.
     row: u32,
     length: u32,
@@ -108,6 +114,14 @@ struct Hot {
     linked: bool,
     /// It has several vectors.
     chunked: bool,
+}
+
+/// When an entry holds and when it has faded, in microseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    valid_from: i64,
+    valid_to: i64,
+    fades_at: i64,
 }
 
 /// Where an entry lies.
@@ -148,6 +162,7 @@ impl Index {
             by_id: HashMap::new(),
             slots: Vec::new(),
             hot: Vec::new(),
+            spans: Vec::new(),
             free: Vec::new(),
             lexicon: HashMap::new(),
             postings: Vec::new(),
@@ -158,6 +173,7 @@ impl Index {
             active_versions: HashMap::new(),
             rows: Rows::new(dimensions),
             scratch: Mutex::default(),
+            views: Mutex::default(),
         }
     }
 
@@ -180,9 +196,13 @@ impl Index {
         let slots: usize = self.slots.iter().flatten().map(Slot::bytes).sum();
         // A key of the lexicon has some 8 letters, and a map has room to grow.
         let maps = self.lexicon.len() * 56 + self.by_id.len() * 40;
+        let views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let views: usize = views.iter().map(|view| view.bytes()).sum();
         postings
             + slots
             + self.hot.capacity() * size_of::<Hot>()
+            + self.spans.capacity() * size_of::<Span>()
+            + views
             + maps
             + self.postings.capacity() * size_of::<Vec<Posting>>()
             + self.rows.bytes()
@@ -191,6 +211,12 @@ impl Index {
     /// Says whether what a night did is to be seen.
     pub fn set_version(&mut self, version: MemoryVersionId, active: bool) {
         self.active_versions.insert(version, active);
+        self.forget_views();
+    }
+
+    /// To be called by all that changes the index.
+    fn forget_views(&mut self) {
+        self.views.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Copies what a search reads of an entry to where it reads it.
@@ -201,10 +227,12 @@ impl Index {
         let half_life = strength::half_life(&about.kind);
         let fades_at = strength::fades_at(about.importance, about.recorded_at, recalls, last, half_life);
         let kind = self.kinds.iter().position(|kind| *kind == about.kind);
-        self.hot[at as usize] = Hot {
+        self.spans[at as usize] = Span {
             valid_from: about.valid_from,
             valid_to: about.valid_to.unwrap_or(i64::MAX),
             fades_at: if about.pinned { i64::MAX } else { fades_at },
+        };
+        self.hot[at as usize] = Hot {
             row: slot.rows.first().copied().unwrap_or(NONE),
             length: slot.length,
             kind: kind.and_then(|kind| u32::try_from(kind).ok()).unwrap_or(NONE),

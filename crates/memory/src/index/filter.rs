@@ -1,12 +1,12 @@
-//! What a search may find: by who asks, by time, and by what the caller narrows it to.
+//! What a search is narrowed to.
 
-use hive_domain::{ContextId, MemoryReader, MemoryScope, TrustClass};
+use hive_domain::{ContextId, MemoryScope, TrustClass};
 
-use super::{Hot, Index, Slot, scratch::Scratch};
+use super::{Hot, Index, Slot};
 use crate::strength::{half_life, strength};
 
 /// What a search is narrowed to; nothing is, unless named.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     /// Only these scopes.
     pub scopes: Vec<MemoryScope>,
@@ -22,64 +22,28 @@ pub struct Filter {
     pub with_faded: bool,
 }
 
-/// What is asked for, in the numbers of this index.
-pub(super) struct Ready<'a> {
-    filter: &'a Filter,
+/// A filter in the numbers of this index.
+pub(super) struct Ready {
     kinds: Option<Vec<u32>>,
-    at: i64,
+    least_trust: Option<TrustClass>,
 }
 
 impl Index {
-    /// Marks what the reader may see at `at`, and returns what of it the filter lets through. The first is what windows
-    /// and weights are made of, the second what is found.
-    pub(super) fn narrow(
-        &self,
-        reader: &MemoryReader,
-        at: i64,
-        filter: &Filter,
-        scratch: &mut Scratch,
-    ) -> (usize, u64, Vec<u32>) {
+    pub(super) fn ready(&self, filter: &Filter) -> Ready {
         let named = |kind: &String| self.kinds.iter().position(|known| known == kind);
-        let ready = Ready {
-            filter,
-            kinds: (!filter.kinds.is_empty()).then(|| {
-                filter.kinds.iter().filter_map(named).filter_map(|at| u32::try_from(at).ok()).collect()
-            }),
-            at,
-        };
-        let (mut count, mut length, mut candidates) = (0, 0, Vec::new());
-        for owned in self.owners.iter().filter(|owned| reader.may_see(owned.owner)) {
-            let wanted = filter.scopes.is_empty() || filter.scopes.contains(&owned.owner.scope());
-            for &number in &owned.members {
-                let place = number as usize;
-                let hot = &self.hot[place];
-                if at < hot.valid_from || at >= hot.valid_to || (hot.nightly && !self.is_published(number)) {
-                    continue;
-                }
-                scratch.seen[place] = scratch.turn;
-                scratch.text[place] = 0.0;
-                scratch.text_window[place] = 0.0;
-                scratch.exact[place] = 0.0;
-                count += 1;
-                length += u64::from(hot.length);
-                if wanted && ready.lets_through(hot) && self.lets_through(filter, number) {
-                    scratch.wanted[place] = scratch.turn;
-                    candidates.push(number);
-                }
-            }
-        }
-        (count, length, candidates)
+        let kinds = filter.kinds.iter().filter_map(named).filter_map(|at| u32::try_from(at).ok());
+        Ready { kinds: (!filter.kinds.is_empty()).then(|| kinds.collect()), least_trust: filter.least_trust }
     }
 
     /// Whether the night that brought it is to be seen, and the one that retired it is not.
-    fn is_published(&self, number: u32) -> bool {
+    pub(super) fn is_published(&self, number: u32) -> bool {
         self.slot(number).is_some_and(|slot| {
             self.is_active(slot.about.born) != Some(false) && self.is_active(slot.about.died) != Some(true)
         })
     }
 
     /// What is asked for seldom lies further away.
-    fn lets_through(&self, filter: &Filter, number: u32) -> bool {
+    pub(super) fn lets_through(&self, filter: &Filter, number: u32) -> bool {
         if filter.parent.is_none() && filter.least_importance.is_none() {
             return true;
         }
@@ -90,11 +54,10 @@ impl Index {
     }
 }
 
-impl Ready<'_> {
-    fn lets_through(&self, hot: &Hot) -> bool {
-        (hot.fades_at > self.at || self.filter.with_faded)
-            && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&hot.kind))
-            && self.filter.least_trust.is_none_or(|least| hot.trust >= least)
+impl Ready {
+    pub(super) fn lets_through(&self, hot: &Hot) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&hot.kind))
+            && self.least_trust.is_none_or(|least| hot.trust >= least)
     }
 }
 

@@ -4,13 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use hive_domain::{ContextId, MemoryOwner, TrustClass};
 
-use super::{About, Entry, Hot, Index, NONE, Owned, Posting, Slot};
+use super::{About, Entry, Hot, Index, NONE, Owned, Posting, Slot, Span};
 
 /// Of a slot that nobody reads yet.
 const COLD: Hot = Hot {
-    valid_from: i64::MAX,
-    valid_to: i64::MIN,
-    fades_at: i64::MIN,
     row: NONE,
     length: 0,
     kind: NONE,
@@ -20,10 +17,14 @@ const COLD: Hot = Hot {
     chunked: false,
 };
 
+/// Of what never holds.
+const NEVER: Span = Span { valid_from: i64::MAX, valid_to: i64::MIN, fades_at: i64::MIN };
+
 impl Index {
     /// Puts an entry in, or in the place of the one with its id. What did not change is left as it is. Vectors of another
     /// length than the index has are left out.
     pub fn put(&mut self, entry: Entry<'_>) {
+        self.forget_views();
         let text_mark = mark(entry.text);
         let same = self.by_id.get(&entry.id).copied().filter(|slot| {
             self.slot(*slot).is_some_and(|old| {
@@ -39,6 +40,7 @@ impl Index {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.hot.push(COLD);
+            self.spans.push(NEVER);
             u32::try_from(self.slots.len() - 1).unwrap_or(NONE)
         });
         let owner = self.owner_number(entry.owner);
@@ -72,6 +74,7 @@ impl Index {
 
     /// Takes an entry out; whether it was there.
     pub fn remove(&mut self, id: ContextId) -> bool {
+        self.forget_views();
         let Some(at) = self.by_id.remove(&id) else { return false };
         let Some(slot) = self.slots[at as usize].take() else { return false };
         for term in &slot.terms {
@@ -104,6 +107,7 @@ impl Index {
 
     /// Notes how often an entry was recalled, and when last.
     pub fn set_recalled(&mut self, id: ContextId, count: u64, last: i64) {
+        self.forget_views();
         let Some(at) = self.by_id.get(&id).copied() else { return };
         if let Some(slot) = self.slots[at as usize].as_mut() {
             slot.about.recalled = (count, last);

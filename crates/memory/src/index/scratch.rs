@@ -7,26 +7,37 @@ use super::Index;
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// The number of the search; what bears another one is left over from an earlier one.
-    pub(super) turn: u32,
-    /// Slots that the reader may see at the time that is asked for.
-    pub(super) seen: Vec<u32>,
-    /// Those of them that the filter lets through.
-    pub(super) wanted: Vec<u32>,
-    pub(super) text: Vec<f32>,
-    pub(super) text_window: Vec<f32>,
-    pub(super) exact: Vec<f32>,
+    turn: u32,
+    words: Vec<Words>,
+    /// The slots that have something by words.
+    pub(super) met: Vec<u32>,
     /// Counts of one term over windows, and the slots that have some.
     pub(super) window_counts: Vec<u32>,
     pub(super) touched: Vec<u32>,
 }
 
+/// What an entry has by words.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Words {
+    turn: u32,
+    pub(super) text: f32,
+    pub(super) text_window: f32,
+    pub(super) exact: f32,
+}
+
 impl Scratch {
-    pub(super) fn sees(&self, slot: u32) -> bool {
-        self.seen[slot as usize] == self.turn
+    pub(super) fn words(&self, slot: u32) -> Words {
+        let words = self.words[slot as usize];
+        if words.turn == self.turn { words } else { Words::default() }
     }
 
-    pub(super) fn wants(&self, slot: u32) -> bool {
-        self.wanted[slot as usize] == self.turn
+    pub(super) fn words_mut(&mut self, slot: u32) -> &mut Words {
+        let words = &mut self.words[slot as usize];
+        if words.turn != self.turn {
+            *words = Words { turn: self.turn, ..Words::default() };
+            self.met.push(slot);
+        }
+        words
     }
 }
 
@@ -36,17 +47,13 @@ impl Index {
         let mut scratch = kept.pop().unwrap_or_default();
         drop(kept);
         let count = self.slots.len();
-        scratch.seen.resize(count, 0);
-        scratch.wanted.resize(count, 0);
-        for scores in [&mut scratch.text, &mut scratch.text_window, &mut scratch.exact] {
-            scores.resize(count, 0.0);
-        }
+        scratch.words.resize(count, Words::default());
         scratch.window_counts.resize(count, 0);
+        scratch.met.clear();
         scratch.touched.clear();
         scratch.turn = scratch.turn.wrapping_add(1);
         if scratch.turn == 0 {
-            scratch.seen.fill(0);
-            scratch.wanted.fill(0);
+            scratch.words.fill(Words::default());
             scratch.turn = 1;
         }
         scratch

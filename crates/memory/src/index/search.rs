@@ -6,10 +6,11 @@ use hive_domain::{ContextId, MemoryReader};
 
 use super::{
     Filter, Index,
-    lists::{Corpus, best_first},
+    lists::best_first,
     order::Ranked,
     rows::Sought,
-    scratch::Scratch,
+    scratch::{Scratch, Words},
+    view::View,
 };
 use crate::fuse::{Candidate, Parts, Weights, normalise};
 
@@ -62,19 +63,19 @@ impl Index {
     }
 
     fn search_with(&self, query: &Query<'_>, scratch: &mut Scratch) -> Vec<Found> {
-        let (count, length, candidates) = self.narrow(&query.reader, query.at, &query.filter, scratch);
-        if count == 0 {
+        let view = &*self.view(&query.reader, query.at, &query.filter);
+        if view.count == 0 {
             return Vec::new();
         }
-        #[expect(clippy::cast_precision_loss, reason = "a count of entries, and a mean of lengths")]
-        let corpus = Corpus { count: count as f32, mean_length: length as f32 / count as f32 };
-        let possible = self.weigh_words(query.text, corpus, scratch);
+        let possible = self.weigh_words(query.text, view, scratch);
         let sought =
             query.vector.filter(|vector| self.rows.fits(vector)).map(|vector| self.rows.seek(vector));
         let depth = DEPTH.max(query.most);
-        let chosen = self.choose(sought.as_ref(), &candidates, depth, scratch);
-        let raw: Vec<Candidate> =
-            chosen.iter().map(|slot| self.candidate(sought.as_ref(), *slot, query.at, scratch)).collect();
+        let chosen = self.choose(sought.as_ref(), view, depth, scratch);
+        let raw: Vec<Candidate> = chosen
+            .iter()
+            .map(|slot| self.candidate(sought.as_ref(), *slot, query.at, view, scratch))
+            .collect();
         let mut fitted = raw.clone();
         normalise(&mut fitted, possible);
         let mut order: Vec<(f32, u32)> =
@@ -95,26 +96,21 @@ impl Index {
     }
 
     /// The union of the best of each list, in the order of their ids.
-    fn choose(
-        &self,
-        sought: Option<&Sought>,
-        candidates: &[u32],
-        depth: usize,
-        scratch: &Scratch,
-    ) -> Vec<u32> {
+    fn choose(&self, sought: Option<&Sought>, view: &View, depth: usize, scratch: &Scratch) -> Vec<u32> {
         let mut chosen = BTreeSet::new();
-        for scores in [&scratch.text, &scratch.text_window] {
-            let scored = candidates.iter().map(|slot| (scores[*slot as usize], *slot));
+        for score in [|words: Words| words.text, |words: Words| words.text_window] {
+            let wanted = scratch.met.iter().filter(|slot| view.wants(**slot));
+            let scored = wanted.map(|slot| (score(scratch.words(*slot)), *slot));
             let mut scored: Vec<(f32, u32)> = scored.filter(|(score, _)| *score > 0.0).collect();
             best_first(&mut scored, depth);
             chosen.extend(scored.into_iter().map(|(_, slot)| slot));
         }
         if let Some(sought) = sought {
-            let mut near = self.nearest(sought, candidates, depth);
+            let mut near = self.nearest(sought, view, depth);
             // What follows something near is near by its window.
             let after: Vec<u32> =
                 near.iter().filter_map(|slot| self.slot(*slot)).flat_map(|slot| slot.next.clone()).collect();
-            near.extend(after.into_iter().filter(|slot| scratch.wants(*slot)));
+            near.extend(after.into_iter().filter(|slot| view.wants(*slot)));
             chosen.extend(near);
         }
         let mut chosen: Vec<u32> = chosen.into_iter().collect();
@@ -123,24 +119,31 @@ impl Index {
         chosen
     }
 
-    fn candidate(&self, sought: Option<&Sought>, slot: u32, time: i64, scratch: &Scratch) -> Candidate {
-        let own = self.parts(sought, slot, time, scratch);
+    fn candidate(
+        &self,
+        sought: Option<&Sought>,
+        slot: u32,
+        time: i64,
+        view: &View,
+        scratch: &Scratch,
+    ) -> Candidate {
+        let own = self.parts(sought, slot, time, view, scratch);
         let Some(at) = self.slot(slot) else { return Candidate { own, ..Candidate::default() } };
-        let question = self.seen_before(at.previous, scratch).filter(|before| before.asks);
-        let asked = question.map(|_| self.parts(sought, at.previous, time, scratch));
+        let question = self.seen_before(at.previous, view).filter(|before| before.asks);
+        let asked = question.map(|_| self.parts(sought, at.previous, time, view, scratch));
         Candidate { own, asked, asks: at.asks }
     }
 
-    fn parts(&self, sought: Option<&Sought>, slot: u32, time: i64, scratch: &Scratch) -> Parts {
-        let at = slot as usize;
+    fn parts(&self, sought: Option<&Sought>, slot: u32, time: i64, view: &View, scratch: &Scratch) -> Parts {
+        let words = scratch.words(slot);
         let near = sought.and_then(|sought| Some((sought, self.nearest_row(sought, slot)?)));
-        let window = near.map(|(sought, own)| self.window_cosine(sought, slot, own, scratch));
+        let window = near.map(|(sought, own)| self.window_cosine(sought, slot, own, view));
         Parts {
-            text: scratch.text[at],
-            text_window: scratch.text_window[at],
+            text: words.text,
+            text_window: words.text_window,
             vector: near.map_or(f32::NAN, |(_, (cosine, _))| cosine),
             vector_window: window.unwrap_or(f32::NAN),
-            exact: scratch.exact[at],
+            exact: words.exact,
             strength: self.slot(slot).map_or(0.0, |slot| slot.strength(time)).clamp(0.0, 1.0),
         }
     }

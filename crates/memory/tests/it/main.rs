@@ -6,3 +6,4 @@ mod engine;
 mod order;
 mod refusals;
 mod searching;
+mod views;
