@@ -6,6 +6,7 @@ mod agent_message;
 mod artifact;
 mod checkpoint;
 mod context;
+mod cycle_told;
 mod housekeeping;
 mod limits;
 mod message;

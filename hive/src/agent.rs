@@ -123,11 +123,16 @@ fn sleeps(page: &Value) -> Result<(), Failure> {
             field("trigger"),
             field("state"),
             field("wake_reason"),
+            field("cycle_id"),
+            field("cycle_state"),
             mean(&saving["before"]),
             mean(&saving["after"]),
         ]
     };
     let rows: Vec<Vec<String>> = page["items"].as_array().into_iter().flatten().map(row).collect();
-    output::table(&["BEGAN", "TRIGGER", "STATE", "WOKE", "TOKENS A TASK BEFORE", "AND AFTER"], &rows);
+    output::table(
+        &["BEGAN", "TRIGGER", "STATE", "WOKE", "CYCLE", "IT IS", "TOKENS A TASK BEFORE", "AND AFTER"],
+        &rows,
+    );
     Ok(())
 }

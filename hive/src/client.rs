@@ -102,12 +102,7 @@ impl Client {
             return Ok(response);
         }
         let problem: Value = response.json().await.unwrap_or_default();
-        let text = sentence(status, &problem);
-        Err(match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Denied(text),
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => Failure::Unreachable(text),
-            _ => Failure::Failed(text),
-        })
+        Err(refused(status, &problem))
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
@@ -130,6 +125,21 @@ pub(crate) fn http() -> Result<reqwest::Client, Failure> {
         .map_err(|error| Failure::Failed(error.to_string()))
 }
 
+/// An answer that is no success. What stands before the server may answer in its place, but not with a problem of ours.
+fn refused(status: StatusCode, problem: &Value) -> Failure {
+    let text = sentence(status, problem);
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::Denied(text),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+            if !problem["code"].is_string() =>
+        {
+            Failure::Unreachable(text)
+        }
+        StatusCode::SERVICE_UNAVAILABLE => Failure::Later(text),
+        _ => Failure::Failed(text),
+    }
+}
+
 /// A problem in one line: what was wrong, and with which field.
 fn sentence(status: StatusCode, problem: &Value) -> String {
     let detail = problem["detail"].as_str().or(problem["title"].as_str()).unwrap_or("no reason was given");
@@ -141,5 +151,27 @@ fn sentence(status: StatusCode, problem: &Value) -> String {
     match fields.is_empty() {
         true => format!("{detail} ({})", status.as_u16()),
         false => format!("{} ({})", fields.join("; "), status.as_u16()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_server_did_not_say_means_that_it_cannot_be_reached() {
+        let failing = json!({ "code": "receiver_failing", "detail": "the receiver fails" });
+        let said = refused(StatusCode::SERVICE_UNAVAILABLE, &failing);
+        assert!(matches!(&said, Failure::Later(text) if text == "the receiver fails (503)"), "{said:?}");
+        for status in [502, 503, 504].map(|status| StatusCode::from_u16(status).unwrap()) {
+            for foreign in [Value::Null, json!({ "message": "no healthy upstream" })] {
+                let said = refused(status, &foreign);
+                assert!(matches!(said, Failure::Unreachable(_)), "{status} {foreign}: {said:?}");
+            }
+        }
+        assert!(matches!(refused(StatusCode::FORBIDDEN, &Value::Null), Failure::Denied(_)));
+        assert!(matches!(refused(StatusCode::INTERNAL_SERVER_ERROR, &Value::Null), Failure::Failed(_)));
     }
 }

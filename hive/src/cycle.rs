@@ -210,6 +210,7 @@ fn show(cycle: &Value, as_json: bool) -> Result<(), Failure> {
     if !cycle["failure"].is_null() {
         println!("  {}", text(&cycle["failure"]));
     }
+    told(cycle).iter().for_each(|line| println!("  {line}"));
     let counts = cycle["counts"].as_object().into_iter().flatten();
     let counts: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
     println!("  {}", counts.join(", "));
@@ -242,6 +243,36 @@ fn show(cycle: &Value, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What it waits for, and which questions were lost.
+fn told(cycle: &Value) -> Vec<String> {
+    let text = |value: &Value| output::plain(&output::text(value));
+    let mut lines = Vec::new();
+    let wait = &cycle["waits_for_batch"];
+    if wait.is_object() {
+        lines.push(format!(
+            "waits for a batch of the provider since {}: {} requests are gathered, {} are sent (hive batch list)",
+            text(&wait["since"]),
+            text(&wait["queued"]),
+            text(&wait["sent"])
+        ));
+    }
+    let lost = &cycle["lost"];
+    let questions = lost["questions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !questions.is_empty() {
+        lines.push(format!("{} questions would be answered no more:", text(&lost["count"])));
+        let line = |one: &Value| {
+            let question = text(&one["question"]).replace('\n', " ");
+            format!("  {question}  (answered by {})", text(&one["evidence_id"]))
+        };
+        lines.extend(questions.iter().map(line));
+        let more = lost["count"].as_u64().unwrap_or_default().saturating_sub(questions.len() as u64);
+        if more > 0 {
+            lines.push(format!("  … and {more} more"));
+        }
+    }
+    lines
+}
+
 fn print_change(change: &Value) {
     let text = |value: &Value| output::plain(&output::text(value));
     let line = |mark: char, entry: &Value| {
@@ -262,5 +293,27 @@ fn print_change(change: &Value) {
         if !retired.contains(&&entry["id"]) {
             line('=', entry);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_night_waits_for_and_what_it_would_lose_is_told() {
+        assert!(told(&json!({ "waits_for_batch": null })).is_empty());
+        let wait = json!({ "since": "2026-01-01T00:00:00Z", "queued": 2, "sent": 1 });
+        let waiting = told(&json!({ "waits_for_batch": wait }));
+        assert!(
+            waiting[0].contains("since 2026-01-01T00:00:00Z: 2 requests are gathered, 1 are"),
+            "{waiting:?}"
+        );
+        let questions = json!([{ "question": "which\nport", "evidence_id": "e" }]);
+        let lost = told(&json!({ "lost": { "count": 3, "questions": questions } }));
+        assert_eq!(
+            lost,
+            ["3 questions would be answered no more:", "  which port  (answered by e)", "  … and 2 more"]
+        );
     }
 }

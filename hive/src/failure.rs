@@ -8,13 +8,16 @@ pub(crate) enum Failure {
     /// Exit code 1.
     #[error("{0}")]
     Failed(String),
+    /// Exit code 1, too: the server answered that it cannot do this now, and may be able to soon.
+    #[error("{0}")]
+    Later(String),
     /// Exit code 2.
     #[error("{0}")]
     Usage(String),
     /// Exit code 3: the task that was waited for did not succeed.
     #[error("{0}")]
     Task(String),
-    /// Exit code 4.
+    /// Exit code 4: the server did not answer.
     #[error("{0}")]
     Unreachable(String),
     /// Exit code 5.
@@ -25,7 +28,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         let code = match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Later(_) => 1,
             Self::Usage(_) => 2,
             Self::Task(_) => 3,
             Self::Unreachable(_) => 4,

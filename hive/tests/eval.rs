@@ -74,6 +74,27 @@ fn a_directory_of_conversations_is_measured() {
 }
 
 #[test]
+fn all_that_can_be_asked_of_a_set_of_ones_own_is_asked_and_the_rest_counted() {
+    let open = r#"{"id":"open","text":"Who owns the printer?","scope":"o/p/e","class":"open","evidence":[]}"#;
+    let directory = dataset(TURNS, &format!("{QUESTIONS}{open}\n"));
+    let found = measured(&["--dataset", path(&directory)]);
+    assert_eq!(
+        (&found["questions"], &found["of_questions"], &found["without_evidence"], &found["split"]),
+        (&json!(3), &json!(4), &json!(1), &json!("all"))
+    );
+    let table = eval(&["--dataset", path(&directory)]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(
+        table.ends_with("3 of 4 questions were asked (all)\n1 name no evidence and were skipped\n"),
+        "{table}"
+    );
+    for (split, asked) in [("tune", 2), ("held-out", 1)] {
+        let found = measured(&["--dataset", path(&directory), "--split", split]);
+        assert_eq!((&found["questions"], &found["of_questions"]), (&json!(asked), &json!(4)), "{split}");
+    }
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused_with_its_place() {
     let missing = eval(&["--dataset", "/nonexistent"]);
     assert_eq!(missing.status.code(), Some(2));

@@ -38,6 +38,8 @@ pub struct SleepView {
     asleep_at: Option<DateTime<Utc>>,
     /// The cycle of its memory.
     cycle_id: Option<Uuid>,
+    /// Where that stands, as `state` of the cycle says it.
+    cycle_state: Option<String>,
     /// Why it woke.
     #[schema(schema_with = names::wake_reason_or_null)]
     wake_reason: Option<WakeReason>,
@@ -65,6 +67,7 @@ impl From<&Sleep> for SleepView {
             wake_by: sleep.wake_by,
             asleep_at: sleep.asleep_at,
             cycle_id: sleep.cycle.map(hive_domain::CycleId::uuid),
+            cycle_state: sleep.cycle_state.map(|state| state.to_string()),
             wake_reason: sleep.wake_reason,
             woken_at: sleep.woken_at,
             briefing: sleep.briefing.as_ref().map(|briefing| briefing.text.clone()),

@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use hive_domain::{MemoryScope, TrustClass};
-use hive_store::{CycleChange, EntryText, ShownEntry, SleepCycle};
+use hive_store::{CycleChange, CycleWait, EntryText, LostProbes, ShownEntry, SleepCycle};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::names;
+use super::{
+    cycle_told::{CycleWaitView, LostQuestionsView},
+    names,
+};
 
 /// One consolidation of one memory. Dollars are exact to the billionth.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,6 +65,19 @@ pub struct SleepCycleView {
     rolled_back_at: Option<DateTime<Utc>>,
     /// By whom.
     rolled_back_by: Option<String>,
+    /// What it waits for at the provider, if it does; told of a single night.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for_batch: Option<CycleWaitView>,
+    /// What a night that its gate rejected would have lost; told of a single night.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<LostQuestionsView>,
+}
+
+impl SleepCycleView {
+    /// With what is told of a single night.
+    pub fn with(self, wait: Option<CycleWait>, lost: Option<LostProbes>) -> Self {
+        Self { waits_for_batch: wait.map(Into::into), lost: lost.map(Into::into), ..self }
+    }
 }
 
 /// What a night may use; null is no bound of its own.
@@ -212,6 +228,8 @@ impl From<SleepCycle> for SleepCycleView {
             finished_at: cycle.finished_at,
             rolled_back_at,
             rolled_back_by,
+            waits_for_batch: None,
+            lost: None,
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Who answers a request: a rule of the script, or the default part.
+//! Who answers a request: a rule of the script, or the default part. A night that no rule asks for has its own rules.
 
 use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::conversation::Conversation;
 use crate::ledger::Unmatched;
+use crate::night;
 use crate::part;
 use crate::refusal::Refusal;
 use crate::stage::{Stage, now};
@@ -21,7 +22,7 @@ pub(crate) fn decide(
         None => part::answer(&conversation),
         Some(script) => match script.answer(&conversation) {
             Some(answer) => answer,
-            None if stage.default_part => part::answer(&conversation),
+            None if stage.default_part || night::asks(&conversation) => part::answer(&conversation),
             None => {
                 let summary = conversation.summary();
                 tracing::warn!(request_id, "No rule matches: {summary}");

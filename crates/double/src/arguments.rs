@@ -18,7 +18,8 @@ pub struct Arguments {
     /// Address to listen on
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub host: IpAddr,
-    /// Script to play; rules of later files are tried after those of earlier ones
+    /// Script to play; rules of later files are tried after those of earlier ones. Requests of nights pass by rules
+    /// without `when: { night: true }` or a mode of nights; plain rules over the text, built in, answer them then
     #[arg(long = "script", value_name = "FILE")]
     pub scripts: Vec<PathBuf>,
     /// Let the default part answer where no rule of a script matches

@@ -43,6 +43,12 @@ struct Given {
     since: String,
 }
 
+/// Whether a request is one for consolidation.
+pub(crate) fn asks(conversation: &Conversation<'_>) -> bool {
+    let text = conversation.first_text();
+    text.starts_with("<facts>") || text.starts_with("<excerpts>")
+}
+
 /// The answer to a request for consolidation; `None` for any other.
 pub(crate) fn answer(conversation: &Conversation<'_>, manner: Manner) -> Option<Answer> {
     let text = conversation.first_text();

@@ -83,6 +83,8 @@ pub enum ScriptError {
 ///   - name: read what failed            # shown in the ledger
 ///     when:                             # all of these hold; none: always
 ///       turn: 1                         # assistant messages so far; or { at_least: 1, at_most: 3 }
+///       night: true                     # the request is one of a night; without this or a mode of nights (below) no
+///                                       #   rule answers nights, which quote tasks: built-in ones over the text do
 ///       tool: shell                     # a result of this tool is in the last message
 ///       last_result: 'FAIL: (?P<test>\w+)'   # patterns: system, model, first_text, last_text, last_result,
 ///       result_of: { list_files: 'src' } #   result_of (newest result of a tool), request (all texts)

@@ -157,6 +157,33 @@ async fn with_the_other_bug_it_claims_what_is_not_so_and_claims_it_again() {
     assert!(double.unmatched().is_empty());
 }
 
+#[tokio::test]
+async fn a_night_that_quotes_the_task_is_not_taken_for_it() {
+    let double = playing().await;
+    let http =
+        reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client is built");
+    let quoted = "Fix the failing test: the checks must be run before it ends";
+    for (mark, given, list) in [
+        ("excerpts", json!({ "id": 1, "text": quoted }), "excerpts"),
+        ("facts", json!({ "id": 1, "text": quoted, "since": "2026-01-01T00:00:00Z" }), "kept"),
+    ] {
+        let body = json!({
+            "model": "claude-sonnet-5-5", "max_tokens": 4_000,
+            "messages": [{ "role": "user", "content": format!("<{mark}>\n{given}\n</{mark}>") }],
+        });
+        let request = http.post(format!("{}/v1/messages", double.url())).body(body.to_string());
+        let response = request.header("x-api-key", "key").header("anthropic-version", "2026-10-21").send();
+        let answer: Value = response.await.expect("an answer comes").json().await.expect("it is JSON");
+        assert_eq!(answer["stop_reason"], "end_turn", "{answer}");
+        let said = answer["content"][0]["text"].as_str().expect("a night is answered in words");
+        let said: Value = serde_json::from_str(said).expect("and in JSON");
+        assert_eq!(said[list].as_array().map(Vec::len), Some(1), "{said}");
+    }
+    let rules: Vec<_> = double.ledger().into_iter().map(|call| call.rule).collect();
+    assert_eq!(rules, ["night", "night"]);
+    assert!(double.unmatched().is_empty());
+}
+
 #[test]
 fn the_repository_is_the_same_each_time() {
     for (bug, other) in [("first", "other"), ("other", "first")] {

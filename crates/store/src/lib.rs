@@ -92,9 +92,9 @@ pub use sessions::{NewSession, Session};
 pub use settle::{Announcement, Settled};
 pub use sleep_cycles::{
     Begun, CHANGE_KINDS, ChangeKind, CycleCalls, CycleChange, CycleCounts, CycleFilter, CycleLease,
-    EntryText, GIVEN_UP_AFTER, GateFinding, NewCycle, NightAnswer, NightChange, NightEntry, NightItem,
-    NightProbe, NightRequest, PhaseEnd, RollbackConflict, RollbackObstacle, RollbackWish, RolledBack,
-    ShownEntry, SleepCycle,
+    CycleWait, EntryText, GIVEN_UP_AFTER, GateFinding, LostProbes, NewCycle, NightAnswer, NightChange,
+    NightEntry, NightItem, NightProbe, NightRequest, PhaseEnd, RollbackConflict, RollbackObstacle,
+    RollbackWish, RolledBack, ShownEntry, SleepCycle,
 };
 pub use sleeps::{
     Awakened, Fallen, ListedSleepSettings, PutToSleep, Saving, Sleep, SleepCensus, SleepEvent, Spent, Woke,

@@ -12,6 +12,7 @@ mod phases;
 mod read;
 mod readings;
 mod rollback;
+mod told;
 
 use chrono::{DateTime, Utc};
 use hive_domain::{
@@ -30,6 +31,7 @@ pub use phases::{NightAnswer, NightRequest, PhaseEnd};
 pub use read::CycleFilter;
 pub use readings::GIVEN_UP_AFTER;
 pub use rollback::{RollbackConflict, RollbackObstacle, RollbackWish, RolledBack};
+pub use told::{CycleWait, LostProbes};
 
 /// A night as it stands.
 #[derive(Clone, Debug, PartialEq)]

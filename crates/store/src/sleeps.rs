@@ -17,7 +17,7 @@ pub use census::SleepCensus;
 use chrono::{DateTime, Utc};
 pub use fall::Fallen;
 use hive_domain::{
-    AgentId, CycleId, SleepId, SleepState, SleepTrigger, TaskId, WakeReason, journal::Briefing,
+    AgentId, CycleId, CycleState, SleepId, SleepState, SleepTrigger, TaskId, WakeReason, journal::Briefing,
 };
 pub use list::SleepEvent;
 pub use morning::Woke;
@@ -53,6 +53,8 @@ pub struct Sleep {
     pub asleep_at: Option<DateTime<Utc>>,
     /// What is done to its memory.
     pub cycle: Option<CycleId>,
+    /// Where that stands.
+    pub cycle_state: Option<CycleState>,
     /// Why it woke.
     pub wake_reason: Option<WakeReason>,
     /// When it was awake.
@@ -75,6 +77,7 @@ pub(crate) struct Row {
     wake_by: DateTime<Utc>,
     asleep_at: Option<DateTime<Utc>>,
     cycle_id: Option<Uuid>,
+    cycle_state: Option<String>,
     wake_reason: Option<String>,
     woken_at: Option<DateTime<Utc>>,
     briefing: Option<serde_json::Value>,
@@ -89,6 +92,7 @@ macro_rules! select_sleeps {
             $crate::sleeps::Row,
             r#"SELECT s.id, s.agent_id, a.name AS agent_name, s.trigger::text AS "trigger!", s.requested_by,
                       s.state::text AS "state!", s.began_at, s.falls_by, s.wake_by, s.asleep_at, s.cycle_id,
+                      (SELECT c.state::text FROM sleep_cycles c WHERE c.id = s.cycle_id) AS cycle_state,
                       s.wake_reason::text AS wake_reason, s.woken_at, s.briefing, s.briefed_task, s.briefed_step
                FROM sleeps s JOIN agents a ON a.id = s.agent_id "# + $tail
             $(, $argument)*
@@ -116,6 +120,7 @@ impl TryFrom<Row> for Sleep {
             wake_by: row.wake_by,
             asleep_at: row.asleep_at,
             cycle: row.cycle_id.map(Into::into),
+            cycle_state: row.cycle_state.map(|name| name.parse()).transpose().map_err(bad("cycle_state"))?,
             wake_reason: row.wake_reason.map(|name| name.parse()).transpose().map_err(bad("wake_reason"))?,
             woken_at: row.woken_at,
             briefing: row.briefing.map(serde_json::from_value).transpose().map_err(wrong("briefing"))?,

@@ -77,18 +77,68 @@ fn list(found: &Value) -> Result<(), Failure> {
 
 fn show(entry: &Value) -> Result<(), Failure> {
     let outcomes = &entry["outcomes"];
-    for name in
-        ["id", "kind", "scope", "trust", "author", "title", "recorded_at", "valid_to", "superseded_by"]
-    {
-        let value = output::plain(&output::text(&entry[name]));
-        if !value.is_empty() {
-            println!("{name:<13} {value}");
-        }
-    }
+    known(entry).iter().for_each(|line| println!("{line}"));
     for name in ["used", "succeeded", "failed"] {
         println!("{name:<13} {}", output::text(&outcomes[name]));
     }
     println!("{}", format!("{:<13} {}", "rate", rate(outcomes)).trim_end());
     println!("\n{}", output::plain(&output::text(&entry["content"])));
     Ok(())
+}
+
+/// What is set of an entry, a line for each.
+fn known(entry: &Value) -> Vec<String> {
+    let fields = [
+        "id",
+        "kind",
+        "scope",
+        "trust",
+        "author",
+        "title",
+        "pinned",
+        "locked",
+        "recorded_at",
+        "valid_from",
+        "valid_to",
+        "superseded_by",
+        "parent_id",
+        "sources",
+    ];
+    let line = |name: &str| {
+        let value = match &entry[name] {
+            Value::Bool(false) => String::new(),
+            Value::Bool(true) => "yes".to_owned(),
+            Value::Array(ids) => ids.iter().map(output::text).collect::<Vec<_>>().join(", "),
+            value => output::text(value),
+        };
+        (!value.is_empty()).then(|| format!("{name:<13} {}", output::plain(&value)))
+    };
+    fields.into_iter().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_of_an_entry_is_shown_and_nothing_else() {
+        let entry = json!({
+            "id": "e", "title": "", "pinned": true, "locked": false, "valid_from": "2026-01-01T00:00:00Z",
+            "valid_to": null, "superseded_by": "f", "parent_id": "g", "sources": ["a", "b"],
+        });
+        let lines: Vec<String> =
+            known(&entry).iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(
+            lines,
+            [
+                "id e",
+                "pinned yes",
+                "valid_from 2026-01-01T00:00:00Z",
+                "superseded_by f",
+                "parent_id g",
+                "sources a, b"
+            ]
+        );
+        assert!(known(&json!({ "sources": [], "pinned": false })).is_empty());
+    }
 }

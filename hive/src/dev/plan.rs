@@ -14,6 +14,9 @@ use crate::failure::Failure;
 /// Set by the settings file: the state directory of the hive that the other settings belong to.
 pub(super) const SETTINGS_OF: &str = "HIVE_SETTINGS_OF";
 
+/// How long the double's requests that can wait do so: nobody is charged, and whoever watches wants to see the night.
+const DOUBLE_BATCH_AFTER: (&str, &str) = ("HIVE_BATCH_AFTER_SECONDS", "1");
+
 /// Ports after that of the api, in this order.
 const SCHEDULER: u16 = 1;
 const DOUBLE: u16 = 2;
@@ -169,6 +172,7 @@ impl Plan {
                 .env("HIVE_DRAIN_SECONDS", self.drain_seconds.to_string())
                 .env("ANTHROPIC_BASE_URL", &self.claude_url)
                 .env("ANTHROPIC_API_KEY", &self.claude_key);
+            worker.envs(batch_after(self.double.is_some(), |name| std::env::var_os(name).is_some()));
             all.push((name, worker));
         }
         Ok(all)
@@ -183,6 +187,11 @@ impl Plan {
             .env("HIVE_REPO_ROOTS", &self.repo_roots);
         Ok(command)
     }
+}
+
+/// What workers are told of batches, unless somebody told them already.
+fn batch_after(double: bool, is_set: impl Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
+    (double && !is_set(DOUBLE_BATCH_AFTER.0)).then_some(DOUBLE_BATCH_AFTER)
 }
 
 /// A program of ours: it lies beside this one.
@@ -211,4 +220,16 @@ fn roots(given: &[PathBuf]) -> Result<String, Failure> {
     let joined =
         std::env::join_paths(roots).map_err(|error| Failure::Usage(format!("--repo-roots: {error}")))?;
     joined.into_string().map_err(|_| Failure::Usage("--repo-roots: a path is not UTF-8".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_night_of_the_double_does_not_wait_for_company_unless_it_is_told_to() {
+        assert_eq!(batch_after(true, |_| false), Some(("HIVE_BATCH_AFTER_SECONDS", "1")));
+        assert_eq!(batch_after(true, |name| name == "HIVE_BATCH_AFTER_SECONDS"), None);
+        assert_eq!(batch_after(false, |_| false), None, "Claude's batches are for half the price");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hive_memory::eval::{Judged, Measures, Question, Split};
+use hive_memory::eval::{Dataset, Judged, Measures, Question, Split};
 use serde_json::{Map, Value, json};
 
 use crate::output;
@@ -27,6 +27,10 @@ const FIGURES: [Figure; 8] = [
 /// What was measured.
 pub(super) struct Report {
     turns: usize,
+    /// All that the set has.
+    questions: usize,
+    /// Of them, those that could not be asked.
+    without_evidence: usize,
     split: Split,
     /// Over all questions first.
     parts: Vec<Part>,
@@ -48,8 +52,14 @@ enum Kind {
 
 impl Report {
     /// Of the answers of each, in the order of [`NAMES`]; there is at least one question.
-    pub(super) fn new(turns: usize, split: Split, asked: &[Vec<(&Question, Judged)>; 3]) -> Self {
-        let mut report = Self { turns, split, parts: Vec::new() };
+    pub(super) fn new(data: &Dataset, split: Split, asked: &[Vec<(&Question, Judged)>; 3]) -> Self {
+        let mut report = Self {
+            turns: data.turns.len(),
+            questions: data.questions.len() + data.without_evidence,
+            without_evidence: data.without_evidence,
+            split,
+            parts: Vec::new(),
+        };
         report.add(Kind::All, "all", asked, |_| true);
         if split == Split::All {
             report.add(Kind::Split, "tune", asked, |question| Split::Tune.holds(question));
@@ -96,6 +106,11 @@ impl Report {
             })
         });
         output::table(&headings, &rows.collect::<Vec<Vec<String>>>());
+        let asked = self.parts.first().map_or(0, |all| all.measures[0].questions);
+        println!("{asked} of {} questions were asked ({})", self.questions, name(self.split));
+        if self.without_evidence > 0 {
+            println!("{} name no evidence and were skipped", self.without_evidence);
+        }
     }
 
     /// One line: the figures over all, and below them those of each split and class.
@@ -106,6 +121,8 @@ impl Report {
         };
         let mut line = Map::new();
         line.insert("turns".to_owned(), json!(self.turns));
+        line.insert("of_questions".to_owned(), json!(self.questions));
+        line.insert("without_evidence".to_owned(), json!(self.without_evidence));
         line.insert("split".to_owned(), json!(name(self.split)));
         for part in self.parts.iter().filter(|part| part.kind == Kind::All) {
             line.extend(part.json());

@@ -86,7 +86,7 @@ async fn follow(client: &Client, options: &Options, as_json: bool) -> Result<(),
                     return Ok(());
                 }
             }
-            Err(Failure::Unreachable(_)) if broken < PATIENCE => {}
+            Err(Failure::Unreachable(_) | Failure::Later(_)) if broken < PATIENCE => {}
             Err(failure) => return Err(failure),
         }
         broken += 1;

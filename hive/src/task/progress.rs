@@ -65,7 +65,7 @@ async fn follow(
     loop {
         let response = match client.stream(&path, after).await {
             Ok(response) => response,
-            Err(Failure::Unreachable(_)) if broken < PATIENCE => {
+            Err(Failure::Unreachable(_) | Failure::Later(_)) if broken < PATIENCE => {
                 broken += 1;
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 continue;

@@ -73,6 +73,10 @@ async fn a_night_after_which_less_is_answered_is_rejected() {
     let cycle = sleep_through(&hive, json!({ "agent_id": agent }), "rejected_by_gate").await;
     let quality = &cycle["quality"];
     assert!(quality["after"].as_f64().unwrap() < quality["before"].as_f64().unwrap(), "{cycle:#}");
+    let lost = &cycle["lost"];
+    let told = lost["questions"].as_array().unwrap();
+    assert!(lost["count"].as_u64().unwrap() >= 1 && !told.is_empty(), "{cycle:#}");
+    assert!(told.iter().all(|one| one["question"].is_string() && one["evidence_id"].is_string()), "{lost:#}");
     assert_eq!(export(&hive).await, start);
     let changes = diff(&hive, cycle["id"].as_str().unwrap()).await;
     assert!(

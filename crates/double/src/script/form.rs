@@ -63,6 +63,8 @@ fn no_input() -> Value {
 pub(super) struct WhenForm {
     /// Assistant messages so far.
     pub(super) turn: Option<TurnForm>,
+    /// The request is one of a night, or is none.
+    pub(super) night: Option<bool>,
     /// Tool whose result is in the last message.
     pub(super) tool: Option<String>,
     /// Pattern on the model id.

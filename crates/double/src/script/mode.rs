@@ -98,6 +98,11 @@ impl Mode {
 }
 
 impl Mode {
+    /// Whether it is one of those that consolidate a memory.
+    pub(super) const fn consolidates(self) -> bool {
+        self.manner().is_some()
+    }
+
     /// How it consolidates, if that is what it does.
     const fn manner(self) -> Option<Manner> {
         Some(match self {

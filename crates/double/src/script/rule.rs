@@ -13,6 +13,7 @@ use super::when::{When, last_result};
 use crate::answer::{Answer, InputEnd, Pace, RefusalForm, Strange};
 use crate::conversation::Conversation;
 use crate::fault::Fault;
+use crate::night;
 
 /// Names that every rule can use without capturing them.
 const GIVEN: [&str; 6] = ["turn", "user_id", "model", "first_text", "last_text", "last_result"];
@@ -101,6 +102,10 @@ impl Rule {
 
     /// The answer, if the rule matches and its times are not used up.
     pub(super) fn answer(&self, conversation: &Conversation<'_>) -> Option<Answer> {
+        // What a night asks quotes the titles and words of tasks, so that patterns meant for tasks would match it.
+        if night::asks(conversation) && !self.asks_for_nights() {
+            return None;
+        }
         let mut captured = Captured::new();
         if !self.when.holds(conversation, &mut captured) || !self.take(conversation.user_id()) {
             return None;
@@ -125,6 +130,10 @@ impl Rule {
             Some(mode) => mode.play(answer, conversation),
             None => answer,
         })
+    }
+
+    fn asks_for_nights(&self) -> bool {
+        self.when.asks_for_nights() || self.mode.is_some_and(Mode::consolidates)
     }
 
     fn take(&self, user_id: Option<&str>) -> bool {

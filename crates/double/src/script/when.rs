@@ -6,11 +6,13 @@ use super::ScriptError;
 use super::form::{TurnForm, WhenForm};
 use super::template::Captured;
 use crate::conversation::Conversation;
+use crate::night;
 
 /// Conditions, compiled. Cheap ones are looked at first.
 #[derive(Debug)]
 pub(super) struct When {
     turn: Option<TurnForm>,
+    night: Option<bool>,
     tool: Option<String>,
     model: Option<Regex>,
     system: Option<Regex>,
@@ -39,6 +41,7 @@ impl When {
         }
         Ok(Self {
             turn: form.turn,
+            night: form.night,
             tool: form.tool,
             model: optional("model", form.model)?,
             system: optional("system", form.system)?,
@@ -59,8 +62,16 @@ impl When {
         patterns.flat_map(|pattern| pattern.capture_names().flatten()).collect()
     }
 
+    /// Whether it names nights as what it is about.
+    pub(super) fn asks_for_nights(&self) -> bool {
+        self.night == Some(true)
+    }
+
     pub(super) fn holds(&self, conversation: &Conversation<'_>, captured: &mut Captured) -> bool {
         if self.turn.is_some_and(|turn| !turn.holds(conversation.turn())) {
+            return false;
+        }
+        if self.night.is_some_and(|night| night != night::asks(conversation)) {
             return false;
         }
         let mut matches = |pattern: &Option<Regex>, text: &dyn Fn() -> String| {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::client::{Api, append, call, hello_with, tool};
+use crate::client::{Api, append, call, hello_with, text, tool};
 
 fn asked(text: &str) -> Value {
     hello_with(json!({
@@ -91,4 +91,23 @@ async fn a_mode_that_does_not_exist_is_no_script() {
         let error = hive_double::Script::parse(&format!("rules: [{{ say: a, {wrong} }}]"));
         assert!(error.is_err(), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn rules_that_ask_for_nights_answer_them_and_no_others() {
+    let api = Api::playing(
+        "rules: [{ name: everything, say: mine }, { name: ours, when: { night: true, first_text: ours }, say: told }]",
+    )
+    .await;
+    let other = api.ask(&asked("These are ours")).await;
+    assert_eq!(text(&other), "mine", "what is no night is none for the rule either");
+    let night = api.ask(&asked("<facts>\n{\"id\":1,\"text\":\"The port is ours\"}\n</facts>")).await;
+    assert_eq!(text(&night), "told");
+    let left = api.ask(&asked("<facts>\n{\"id\":1,\"text\":\"The port is 80\"}\n</facts>")).await;
+    let left: Value = serde_json::from_str(&text(&left)).expect("the built-in rules answer in JSON");
+    assert_eq!(left["kept"], json!([1]));
+    let api =
+        Api::playing("rules: [{ when: { not: { night: true } }, say: day }, { mode: night_empty }]").await;
+    assert_eq!(text(&api.ask(&asked("hello")).await), "day");
+    assert_eq!(api.ask(&asked("<facts>\n</facts>")).await["content"], json!([]));
 }

@@ -8,6 +8,7 @@ mod learnt_again;
 mod readings;
 mod retention;
 mod taken_back;
+mod told;
 
 use hive_domain::{
     ContextId, CycleBudget, CycleId, CyclePhase, MemoryOwner, MemoryReader, ProjectId, SleepTrigger,

@@ -51,7 +51,6 @@ fn what_cannot_be_used_is_named_with_file_line_and_field() {
         (&TURN.replace("o/p", "o//p"), QUESTION, "turns.jsonl, line 1: scope: \"o//p\" is not"),
         (&TURN.replace("o/p", "o/p/a/x"), QUESTION, "turns.jsonl, line 1: scope: \"o/p/a/x\" is not"),
         (TURN, &format!("{QUESTION}\n{QUESTION}"), "questions.jsonl, line 2: id: q1 is that of line 1"),
-        (TURN, &QUESTION.replace("\"t1\"", ""), "questions.jsonl, line 1: evidence: is empty"),
         (
             TURN,
             &QUESTION.replace("\"t1\"", "\"t7\""),
@@ -64,6 +63,14 @@ fn what_cannot_be_used_is_named_with_file_line_and_field() {
         let problem = problem(turns, questions);
         assert!(problem.starts_with(expected), "{problem:?} is not {expected:?}");
     }
+}
+
+#[test]
+fn a_question_without_evidence_is_counted_and_left_out() {
+    let open = QUESTION.replace("q1", "q2").replace("\"t1\"", "");
+    let data = Dataset::parse(TURN, &format!("{open}\n{QUESTION}")).unwrap();
+    let asked: Vec<&str> = data.questions.iter().map(|question| &*question.id).collect();
+    assert_eq!((asked, data.without_evidence), (vec!["q1"], 1));
 }
 
 #[test]

@@ -41,6 +41,7 @@ async fn a_night_goes_from_one_state_to_the_next_each_with_its_event() {
     ];
     assert_eq!(states, expected);
     assert_eq!((night.state, night.cycle), (SleepState::Awake, Some(cycle)));
+    assert_eq!(night.cycle_state, Some(hive_domain::CycleState::Completed));
     let agent = bed.store.agent(bed.agent).await.unwrap();
     assert_eq!((agent.sleep, agent.wake_by), (SleepState::Awake, None));
     assert_eq!(put_to_sleep(&bed).await.begun.len(), 1, "another night may follow");
