@@ -14,8 +14,10 @@ use crate::failure::Failure;
 /// Set by the settings file: the state directory of the hive that the other settings belong to.
 pub(super) const SETTINGS_OF: &str = "HIVE_SETTINGS_OF";
 
-/// How long the double's requests that can wait do so: nobody is charged, and whoever watches wants to see the night.
-const DOUBLE_BATCH_AFTER: (&str, &str) = ("HIVE_BATCH_AFTER_SECONDS", "1");
+/// How long requests of the double that can wait do so, and their batch is not looked at: nobody is charged, and whoever
+/// watches wants to see the night.
+const DOUBLE_BATCHES: [(&str, &str); 2] =
+    [("HIVE_BATCH_AFTER_SECONDS", "1"), ("HIVE_BATCH_POLL_SECONDS", "1")];
 
 /// Ports after that of the api, in this order.
 const SCHEDULER: u16 = 1;
@@ -172,7 +174,7 @@ impl Plan {
                 .env("HIVE_DRAIN_SECONDS", self.drain_seconds.to_string())
                 .env("ANTHROPIC_BASE_URL", &self.claude_url)
                 .env("ANTHROPIC_API_KEY", &self.claude_key);
-            worker.envs(batch_after(self.double.is_some(), |name| std::env::var_os(name).is_some()));
+            worker.envs(batches(self.double.is_some(), |name| std::env::var_os(name).is_some()));
             all.push((name, worker));
         }
         Ok(all)
@@ -190,8 +192,11 @@ impl Plan {
 }
 
 /// What workers are told of batches, unless somebody told them already.
-fn batch_after(double: bool, is_set: impl Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
-    (double && !is_set(DOUBLE_BATCH_AFTER.0)).then_some(DOUBLE_BATCH_AFTER)
+fn batches(
+    double: bool,
+    is_set: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    DOUBLE_BATCHES.into_iter().filter(move |(name, _)| double && !is_set(name))
 }
 
 /// A program of ours: it lies beside this one.
@@ -228,8 +233,9 @@ mod tests {
 
     #[test]
     fn a_night_of_the_double_does_not_wait_for_company_unless_it_is_told_to() {
-        assert_eq!(batch_after(true, |_| false), Some(("HIVE_BATCH_AFTER_SECONDS", "1")));
-        assert_eq!(batch_after(true, |name| name == "HIVE_BATCH_AFTER_SECONDS"), None);
-        assert_eq!(batch_after(false, |_| false), None, "Claude's batches are for half the price");
+        assert!(batches(true, |_| false).eq(DOUBLE_BATCHES));
+        let told = batches(true, |name| name == "HIVE_BATCH_AFTER_SECONDS");
+        assert!(told.eq([("HIVE_BATCH_POLL_SECONDS", "1")]));
+        assert_eq!(batches(false, |_| false).count(), 0, "Claude's batches are for half the price");
     }
 }
