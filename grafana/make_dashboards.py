@@ -160,9 +160,6 @@ MEMORY = [
     ("Late to wake", "stat:s", [(shared("hive_sleep_late_seconds"), "late")], "Above 10 the duty `sleep` does not work."),
     ("Entries without vectors", "stat:none", [(f'sum({shared("hive_vectors_refused", "of")})', "refused")],
      "The embedder refused their text; they are found by words alone."),
-    ("Since the last checkpoint", "stat:s", [
-        ("time() - max(hive_checkpoint_last_success_timestamp)", "age"),
-    ], "Of the whole system, by any worker."),
     ("Agents that are not awake", "none", [(shared("hive_agents_asleep", "state"), "{{state}}")], "By where they stand."),
     ("Agents fall asleep, by trigger", "ops", [(rate("hive_sleeps_total", "trigger"), "{{trigger}}")],
      "manual: a person said so."),
@@ -178,7 +175,6 @@ MEMORY = [
         (rate("hive_messages_deliveries_total"), "accepted"),
         (rate("hive_messages_acknowledged_total"), "arrived"),
     ], "For each receiver one."),
-    ("Time of a checkpoint", "s", latency("hive_checkpoint_seconds"), "Rows, references and digests."),
     ("Checkpoints, by how they ended", "ops", [(rate("hive_checkpoints_total", "outcome"), "{{outcome}}")], "Of all workers."),
 ]
 

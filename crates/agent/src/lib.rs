@@ -7,6 +7,7 @@ mod briefing;
 mod call;
 pub mod checks;
 mod choice;
+mod completion;
 pub mod conversation;
 mod definitions;
 mod doze;

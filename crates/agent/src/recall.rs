@@ -36,9 +36,22 @@ const PREFACE: &str = "What was remembered earlier and may matter here. It is ma
                        it again.\n\n";
 
 impl Activation<'_> {
+    /// Gives a task that begins what waits for its agent, and what the memory holds for it.
+    pub(crate) async fn take_what_awaits(&mut self) -> Result<(), Stopped> {
+        let reader = reader_of(&self.lease.leased);
+        let awaits = self.persist(|| self.agent.store.awaiting(&reader)).await?;
+        if awaits.messages {
+            self.collect_mail().await?;
+        }
+        if awaits.memories {
+            self.recall_at_first().await?;
+        }
+        Ok(())
+    }
+
     /// Gives a task that begins what the memory holds for it, with a receipt. Without anything to recall nothing is
     /// written.
-    pub(crate) async fn recall_at_first(&mut self) -> Result<(), Stopped> {
+    async fn recall_at_first(&mut self) -> Result<(), Stopped> {
         let budget = self.agent.recollection.budget();
         if budget == 0 {
             return Ok(());

@@ -6,13 +6,13 @@ use fail::fail_point;
 use hive_claude::{Claude, RetryPolicy};
 use hive_domain::{
     AgentDefinition, ErrorClass, Lease, Limits, NanoUsd, Outcome, StatusReason, ToolName, Usage,
-    journal::{Checks, Entry, Note, TaskResult, is_readable},
+    journal::{Entry, Note, TaskResult, is_readable},
     task::Task,
     transcript::{Next, Transcript},
 };
 use hive_queue::Queue;
 use hive_sandbox::Sandbox;
-use hive_store::{Store, reader_of};
+use hive_store::Store;
 use hive_workspace::Workspaces;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,6 @@ use uuid::Uuid;
 use crate::{
     act,
     ask::{HOST_TROUBLE, Question},
-    checks,
     choice::Rules,
     conversation::{self, tools_of},
     definitions::Definitions,
@@ -30,7 +29,6 @@ use crate::{
     model_book::ModelBook,
     notifier::Notifier,
     outside,
-    persist::Marks,
     recollection::Recollection,
     recording::Recorder,
     segments::Tried,
@@ -303,14 +301,7 @@ impl Activation<'_> {
             return self.verify_only().await;
         }
         if self.lease.next_seq() == 1 {
-            let reader = reader_of(&self.lease.leased);
-            let awaits = self.persist(|| self.agent.store.awaiting(&reader)).await?;
-            if awaits.messages {
-                self.collect_mail().await?;
-            }
-            if awaits.memories {
-                self.recall_at_first().await?;
-            }
+            self.take_what_awaits().await?;
         }
         let left =
             self.limits.max_seconds.map(|max| Duration::from_secs(max.saturating_sub(self.seconds_before)));
@@ -399,53 +390,5 @@ impl Activation<'_> {
         let used = self.transcript.usage() + self.extra_usage;
         let seconds = self.seconds_before + self.started.elapsed().as_secs();
         self.limits.reached(self.transcript.turns(), seconds, &used)
-    }
-
-    /// A person asked for completion: the checks decide, and the model is not asked.
-    async fn verify_only(&mut self) -> Result<Outcome, Stopped> {
-        // A person may have mended the branch by hand: that is what the checks look at.
-        let adopted = match &mut self.files {
-            Some(files) => files.adopt().await?,
-            None => None,
-        };
-        let Some(found) = self.check("completion was requested by a person".to_owned(), None).await? else {
-            return Ok(Outcome::Yield);
-        };
-        let (passed, summary) = (found.passed, found.summary.clone());
-        let red: Vec<String> = found.results.iter().filter(|c| !c.passed).map(|c| c.name.clone()).collect();
-        let level = self.agent.sandbox.level().to_string();
-        let marks = Marks { commit: adopted.as_deref(), sandbox: Some(&level), ..Marks::default() };
-        self.write(vec![Entry::Checks(found)], &marks).await?;
-        Ok(if passed {
-            Outcome::Done(TaskResult { summary, ..TaskResult::default() })
-        } else {
-            let detail = format!("red: {}", red.join(", "));
-            Outcome::Fail { reason: StatusReason::VerificationFailed, detail, partial: Box::default() }
-        })
-    }
-
-    /// Runs the acceptance commands on the committed tree. `None`: the worker stops, nothing is known.
-    async fn check(&mut self, summary: String, until: Option<Instant>) -> Result<Option<Checks>, Stopped> {
-        let Some(files) = &mut self.files else {
-            return Ok(Some(checks::entry(summary, Vec::new(), None)));
-        };
-        let mut results = Vec::new();
-        for check in &self.lease.leased.acceptance {
-            // Each command sees the committed tree: what one leaves behind must not decide about the next.
-            files.reset().await?;
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            let (tree, sandbox) = (files.tree(), &self.agent.sandbox);
-            let found = checks::run(check, tree, sandbox, &self.control.halt, left).await;
-            results.push(found.map_err(Stopped::Sandbox)?);
-            if self.control.lost.is_cancelled() {
-                return Err(Stopped::Lost);
-            }
-            if self.control.halt.is_cancelled() {
-                return Ok(None);
-            }
-        }
-        files.reset().await?;
-        let tree = files.tree_hash();
-        Ok(Some(checks::entry(summary, results, Some(tree))))
     }
 }
