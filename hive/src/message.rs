@@ -134,18 +134,18 @@ pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Res
             let since = since.map(|since| format!("&since={since}")).unwrap_or_default();
             let (agent, limit, after) = (escaped(&list.agent), list.limit, list.after);
             let path = format!("/api/v1/messages/{agent}?state={state}&limit={limit}&cursor={after}{since}");
-            show(&client.get(&path).await?, DELIVERY, as_json)
+            show(&client.get(&path).await?, &[MESSAGE, DELIVERY, TEXT], as_json)
         }
         Command::Conversation { id, after } => {
             let path = format!("/api/v1/conversations/{}?limit=200&cursor={after}", escaped(&id));
-            show(&client.get(&path).await?, MESSAGE, as_json)
+            show(&client.get(&path).await?, &[MESSAGE, TEXT], as_json)
         }
         Command::Search(search) => {
             let mut body = json!({ "query": search.query, "limit": search.limit });
             if let Some(agent) = search.agent {
                 body["agent_id"] = json!(agent);
             }
-            show(&client.post("/api/v1/messages/search", &body).await?, MESSAGE, as_json)
+            show(&client.post("/api/v1/messages/search", &body).await?, &[MESSAGE, TEXT], as_json)
         }
         Command::Ack { agent, messages } => {
             let path = format!("/api/v1/messages/{}/ack", escaped(&agent));
@@ -169,7 +169,7 @@ pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Res
         Command::Dead { agent, limit, .. } => {
             let agent = agent.map(|agent| format!("&agent_id={}", escaped(&agent))).unwrap_or_default();
             let path = format!("/api/v1/messages/dead-letters?limit={limit}{agent}");
-            show(&client.get(&path).await?, DELIVERY, as_json)
+            show(&client.get(&path).await?, &[MESSAGE, DELIVERY, TEXT], as_json)
         }
         Command::Inbox(inbox) => {
             let path = format!("/api/v1/messages/{}/inbox", escaped(&inbox.agent));
@@ -230,29 +230,21 @@ const MESSAGE: &[Column] = &[
     ("FROM", "from_name"),
     ("STATE", "state"),
     ("TRIES", "tries"),
-    ("TEXT", "content"),
 ];
 
-/// Of a message on its way to one agent: also when it may be taken, or is to be acknowledged, and why it was not.
-const DELIVERY: &[Column] = &[
-    ("PLACE", "place"),
-    ("ID", "id"),
-    ("SENT", "created_at"),
-    ("TYPE", "message_type"),
-    ("FROM", "from_name"),
-    ("STATE", "state"),
-    ("TRIES", "tries"),
-    ("VISIBLE AT", "visible_at"),
-    ("LAST ERROR", "last_error"),
-    ("TEXT", "content"),
-];
+/// Of one on its way to an agent: when it may be taken, or is to be acknowledged, and why it was not.
+const DELIVERY: &[Column] = &[("VISIBLE AT", "visible_at"), ("LAST ERROR", "last_error")];
 
-fn show(page: &Value, columns: &[Column], as_json: bool) -> Result<(), Failure> {
+/// Last, since it is long.
+const TEXT: &[Column] = &[("TEXT", "content")];
+
+fn show(page: &Value, columns: &[&[Column]], as_json: bool) -> Result<(), Failure> {
     if as_json {
         return output::json(page);
     }
+    let columns = columns.concat();
     let rows: Vec<_> =
-        page["items"].as_array().into_iter().flatten().map(|item| row(item, columns)).collect();
+        page["items"].as_array().into_iter().flatten().map(|item| row(item, &columns)).collect();
     let headings: Vec<&str> = columns.iter().map(|(heading, _)| *heading).collect();
     output::table(&headings, &rows);
     Ok(())
@@ -279,9 +271,10 @@ mod tests {
     fn a_message_on_its_way_shows_why_it_did_not_arrive() {
         let item =
             json!({ "id": "m", "visible_at": "2026-01-01T00:00:00Z", "last_error": "no\nmodel", "tries": 2 });
-        let row = row(&item, DELIVERY);
+        let columns = [MESSAGE, DELIVERY].concat();
+        let row = row(&item, &columns);
         let cells: Vec<(&str, &str)> =
-            DELIVERY.iter().zip(&row).map(|((heading, _), cell)| (*heading, &**cell)).collect();
+            columns.iter().zip(&row).map(|((heading, _), cell)| (*heading, &**cell)).collect();
         assert!(cells.contains(&("LAST ERROR", "no model")), "{cells:?}");
         assert!(cells.contains(&("VISIBLE AT", "2026-01-01T00:00:00Z")) && cells.contains(&("TRIES", "2")));
     }

@@ -222,8 +222,7 @@ fn fitted(memory: &Memory, hits: Vec<Hit>, budget: u32) -> (String, RecallReceip
     };
     let scores: Vec<(ContextId, f32)> = hits.iter().map(|hit| (hit.context.id, hit.found.score)).collect();
     let count = |text: &str| memory.count_tokens(text);
-    let (related, unrelated): (Vec<Hit>, Vec<Hit>) = hits.into_iter().partition(Hit::is_related);
-    let pieces: Vec<Piece> = related.into_iter().map(Piece::from).collect();
+    let pieces: Vec<Piece> = hits.into_iter().map(Piece::from).collect();
     let assembled = assemble(&pieces, budget as usize, count);
     let short = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
     let included = assembled.included.iter().map(|(id, tokens)| IncludedEntry {
@@ -238,24 +237,18 @@ fn fitted(memory: &Memory, hits: Vec<Hit>, budget: u32) -> (String, RecallReceip
         reason,
         same_as,
     };
-    let mut left_out: Vec<OmittedEntry> = assembled
-        .left_out
-        .iter()
-        .map(|(id, tokens, why)| match why {
-            LeftOut::Budget => omitted(*id, *tokens, Omission::Budget, None),
-            LeftOut::SameAs(other) => omitted(*id, *tokens, Omission::Same, Some(*other)),
-        })
-        .collect();
-    left_out.extend(unrelated.into_iter().map(Piece::from).map(|piece| {
-        omitted(piece.id, count(&hive_memory::assemble::tagged(&piece)), Omission::Unrelated, None)
-    }));
+    let left_out = assembled.left_out.iter().map(|(id, tokens, why)| match why {
+        LeftOut::Budget => omitted(*id, *tokens, Omission::Budget, None),
+        LeftOut::SameAs(other) => omitted(*id, *tokens, Omission::Same, Some(*other)),
+        LeftOut::Unrelated => omitted(*id, *tokens, Omission::Unrelated, None),
+    });
     let receipt = RecallReceipt {
         budget_tokens: budget,
         tokens: short(assembled.tokens),
         at: DateTime::UNIX_EPOCH,
         model: None,
         included: included.collect(),
-        left_out,
+        left_out: left_out.collect(),
     };
     (assembled.text, receipt)
 }

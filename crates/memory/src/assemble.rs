@@ -30,6 +30,8 @@ pub struct Piece {
     pub content: String,
     /// Since when it holds, in RFC 3339.
     pub since: String,
+    /// Whether it has enough to do with what was asked.
+    pub related: bool,
 }
 
 /// Why an entry did not go in.
@@ -39,6 +41,8 @@ pub enum LeftOut {
     Budget,
     /// The other one says the same.
     SameAs(ContextId),
+    /// It has too little to do with what was asked.
+    Unrelated,
 }
 
 /// What became of the pieces.
@@ -64,6 +68,10 @@ pub fn assemble(pieces: &[Piece], budget: usize, count: impl Fn(&str) -> usize) 
     for piece in pieces {
         let text = tagged(piece);
         let tokens = count(&text);
+        if !piece.related {
+            receipt.left_out.push((piece.id, tokens, LeftOut::Unrelated));
+            continue;
+        }
         let terms: BTreeSet<String> = analyser.terms(&piece.content).into_iter().collect();
         let same = taken.iter().find(|(_, other)| shared(&terms, other) >= SAME);
         if let Some((other, _)) = same {
@@ -83,7 +91,7 @@ pub fn assemble(pieces: &[Piece], budget: usize, count: impl Fn(&str) -> usize) 
 /// The text of a piece between its marks. What would close them stands escaped.
 #[must_use]
 pub fn tagged(piece: &Piece) -> String {
-    let Piece { id, kind, trust, title, content, since } = piece;
+    let Piece { id, kind, trust, title, content, since, .. } = piece;
     let title = if title.is_empty() { String::new() } else { format!("{title}: ") };
     let body = escaped(&format!("{title}{content}"));
     let kind = attribute(kind);
@@ -147,6 +155,7 @@ mod tests {
             title: String::new(),
             content: content.to_owned(),
             since: "2026-01-01T00:00:00Z".to_owned(),
+            related: true,
         }
     }
 
@@ -157,16 +166,24 @@ mod tests {
     #[test]
     fn tokens_sum_to_what_is_sent_and_stay_within_the_budget() {
         let long = "word ".repeat(50);
-        let pieces =
-            [piece("The port is 8080"), piece(&long), piece("the port, is 8080."), piece("Tea at noon")];
+        let other = Piece { related: false, ..piece("Another thing") };
+        let pieces = [
+            piece("The port is 8080"),
+            piece(&long),
+            piece("the port, is 8080."),
+            other,
+            piece("Tea at noon"),
+        ];
         let receipt = assemble(&pieces, 30, words);
         assert_eq!(receipt.tokens, words(&receipt.text));
         assert_eq!(receipt.tokens, receipt.included.iter().map(|(_, tokens)| tokens).sum::<usize>());
         assert!(receipt.tokens <= 30);
         let ids: Vec<_> = receipt.included.iter().map(|(id, _)| *id).collect();
-        assert_eq!(ids, [pieces[0].id, pieces[3].id]);
+        assert_eq!(ids, [pieces[0].id, pieces[4].id]);
         let why: Vec<_> = receipt.left_out.iter().map(|(id, _, why)| (*id, *why)).collect();
-        assert_eq!(why, [(pieces[1].id, LeftOut::Budget), (pieces[2].id, LeftOut::SameAs(pieces[0].id))]);
+        let same = LeftOut::SameAs(pieces[0].id);
+        let left_out = [LeftOut::Budget, same, LeftOut::Unrelated];
+        assert!(why.into_iter().eq(pieces[1..4].iter().map(|piece| piece.id).zip(left_out)));
     }
 
     #[test]

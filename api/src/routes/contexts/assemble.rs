@@ -5,10 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use hive_domain::ContextId;
-use hive_memory::{
-    Hit,
-    assemble::{LeftOut, Piece, assemble, tagged},
-};
+use hive_memory::assemble::{LeftOut, Piece, assemble};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -92,14 +89,7 @@ pub async fn handle(State(app): State<Arc<App>>, Body(assembly): Body<Assembly>)
     faults.within("/search");
     let recall = assembly.search.check(faults)?;
     let recalled = app.memory.recall(&recall).await?;
-    let (related, unrelated): (Vec<Hit>, Vec<Hit>) = recalled.hits.into_iter().partition(Hit::is_related);
-    let pieces: Vec<Piece> = related.into_iter().map(Piece::from).collect();
-    let unrelated = unrelated.into_iter().map(Piece::from).map(|piece| Omitted {
-        id: piece.id.uuid(),
-        tokens: app.memory.count_tokens(&tagged(&piece)),
-        reason: "unrelated",
-        same_as: None,
-    });
+    let pieces: Vec<Piece> = recalled.hits.into_iter().map(Piece::from).collect();
     let receipt = assemble(&pieces, assembly.budget_tokens, |text| app.memory.count_tokens(text));
     app.memory.count_recalls(receipt.included.iter().map(|(id, _)| *id));
     Ok(Json(Assembled {
@@ -111,7 +101,7 @@ pub async fn handle(State(app): State<Arc<App>>, Body(assembly): Body<Assembly>)
             .into_iter()
             .map(|(id, tokens)| Included { id: id.uuid(), tokens })
             .collect(),
-        left_out: receipt.left_out.into_iter().map(omitted).chain(unrelated).collect(),
+        left_out: receipt.left_out.into_iter().map(omitted).collect(),
         at: recalled.at,
     }))
 }
@@ -120,6 +110,7 @@ fn omitted((id, tokens, why): (ContextId, usize, LeftOut)) -> Omitted {
     let (reason, same_as) = match why {
         LeftOut::Budget => ("budget", None),
         LeftOut::SameAs(other) => ("same", Some(other.uuid())),
+        LeftOut::Unrelated => ("unrelated", None),
     };
     Omitted { id: id.uuid(), tokens, reason, same_as }
 }

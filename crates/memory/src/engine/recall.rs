@@ -75,6 +75,7 @@ impl Hit {
 
 impl From<Hit> for Piece {
     fn from(hit: Hit) -> Self {
+        let related = hit.is_related();
         let context = hit.context;
         Self {
             id: context.id,
@@ -83,6 +84,7 @@ impl From<Hit> for Piece {
             title: context.title,
             content: context.content,
             since: context.valid_from.to_rfc3339_opts(SecondsFormat::Secs, true),
+            related,
         }
     }
 }
