@@ -36,6 +36,9 @@ const SETTINGS: &[&str] = &[
     "listen_addresses=",
     "logging_collector=off",
     "max_connections=200",
+    // A statement of runs opens weeks of three tables and all indexes of tasks. From Postgres 18 on, a backend takes so
+    // many locks without the table that all share.
+    "max_locks_per_transaction=256",
     "shared_buffers=128MB",
     "timezone=UTC",
     "log_timezone=UTC",

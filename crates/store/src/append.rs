@@ -83,7 +83,7 @@ impl Store {
         next: Option<NextCall<'_>>,
     ) -> Result<Edge> {
         let append = Append::new(lease.task(), lease.epoch(), lease.next_seq(), steps, next)?;
-        let edge = match self.groups.steps.submit(&self.pool, append.clone()).await? {
+        let edge = match self.groups.steps.submit(&self.lines, append.clone()).await? {
             Some(edge) => edge,
             None => self.written_before(&append).await?,
         };

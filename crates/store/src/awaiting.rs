@@ -4,9 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures::future::BoxFuture;
 use hive_domain::{AgentId, MemoryReader, SessionId};
-use sqlx::PgPool;
 
-use crate::{error::Result, pool::Store};
+use crate::{error::Result, line::Line, pool::Store};
 
 /// What there is for a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,15 +22,15 @@ impl Store {
     /// # Errors
     /// When Postgres refuses.
     pub async fn awaiting(&self, reader: &MemoryReader) -> Result<Awaiting> {
-        self.groups.beginnings.submit(&self.pool, *reader).await
+        self.groups.beginnings.submit(&self.lines, *reader).await
     }
 }
 
 /// Looks for many at once; the same reader is asked about once.
 pub(crate) fn send(
-    pool: PgPool,
+    line: &mut Line,
     readers: Arc<[MemoryReader]>,
-) -> BoxFuture<'static, Result<Vec<Result<Awaiting>>>> {
+) -> BoxFuture<'_, Result<Vec<Result<Awaiting>>>> {
     Box::pin(async move {
         let mut places = HashMap::new();
         let mut asked: Vec<MemoryReader> = Vec::new();
@@ -65,7 +64,7 @@ pub(crate) fn send(
             &sessions as &[Option<uuid::Uuid>],
             &agents as &[Option<uuid::Uuid>],
         );
-        let found = found.fetch_all(&pool).await?;
+        let found = found.fetch_all(line.connection().await?).await?;
         let found = readers.iter().map(|reader| {
             let row = &found[places[reader]];
             Ok(Awaiting { messages: row.messages, memories: row.memories })

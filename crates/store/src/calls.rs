@@ -4,12 +4,12 @@ use std::{collections::HashSet, sync::Arc};
 
 use futures::future::BoxFuture;
 use hive_domain::{Lease, NanoUsd, Route, TaskId, Usage};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
     budgets::reserve::{self, Begun},
     error::{Error, Result},
+    line::Line,
     pool::Store,
     text::storable,
 };
@@ -70,7 +70,7 @@ impl Store {
             route,
             worst_case,
         };
-        let begun = self.groups.intents.submit(&self.pool, intent).await?;
+        let begun = self.groups.intents.submit(&self.lines, intent).await?;
         match begun {
             Begun::Noted => Ok(true),
             Begun::OverBudget(reached) => Err(Error::OverBudget(reached)),
@@ -154,7 +154,7 @@ pub(crate) struct Intent {
 }
 
 /// Notes many in one statement, and those of tasks with budgets in a transaction that reserves their money.
-pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, Result<Vec<Result<Begun>>>> {
+pub(crate) fn send(line: &mut Line, intents: Arc<[Intent]>) -> BoxFuture<'_, Result<Vec<Result<Begun>>>> {
     Box::pin(async move {
         let begun = sqlx::query!(
             r#"WITH asked AS (
@@ -188,11 +188,12 @@ pub(crate) fn send(pool: PgPool, intents: Arc<[Intent]>) -> BoxFuture<'static, R
             &intents.iter().map(|i| i.route.map(|r| r.version)).collect::<Vec<_>>() as &[Option<i32>],
             &intents.iter().map(|i| i.worst_case.0).collect::<Vec<_>>(),
         );
-        let rows = begun.fetch_all(&pool).await?;
+        let connection = line.connection().await?;
+        let rows = begun.fetch_all(&mut *connection).await?;
         let covered: HashSet<Uuid> = rows.iter().filter(|row| row.covered).map(|row| row.id).collect();
         let noted: HashSet<Uuid> = rows.iter().filter(|row| !row.covered).map(|row| row.id).collect();
         let of_budgets: Vec<&Intent> = intents.iter().filter(|i| covered.contains(&i.id)).collect();
-        let mut reserved = reserve::begin(&pool, &of_budgets).await?;
+        let mut reserved = reserve::begin(connection, &of_budgets).await?;
         let begun = |intent: &Intent| match noted.contains(&intent.id) {
             true => Begun::Noted,
             false => reserved.remove(&intent.id).unwrap_or(Begun::Refused),

@@ -7,13 +7,14 @@ use std::{
 
 use futures::future::BoxFuture;
 use hive_domain::{Lease, TaskId, event::EventKind, journal::FORMAT, task::Task};
-use sqlx::PgPool;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     error::{Error, Result},
     group::answered,
     lease::LEASE_SECONDS,
+    line::Line,
     pool::Store,
     tasks::{TaskRow, select_tasks},
 };
@@ -112,7 +113,7 @@ impl Store {
     /// When Postgres refuses.
     pub async fn claim(&self, task: TaskId, epoch: i64, claimant: &Claimant) -> Result<Option<Lease<Task>>> {
         let claim = Claim { task, epoch, claimant: claimant.clone() };
-        match self.groups.claims.submit(&self.pool, claim).await? {
+        match self.groups.claims.submit(&self.lines, claim).await? {
             Followed::Claimed(lease) => Ok(Some(*lease)),
             Followed::Rated => answered(self.claim_rated(task, epoch, claimant)).await,
             Followed::Stale => Ok(None),
@@ -162,7 +163,7 @@ pub(crate) enum Followed {
 }
 
 /// Follows many tickets in one statement.
-pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Result<Vec<Result<Followed>>>> {
+pub(crate) fn send(line: &mut Line, claims: Arc<[Claim]>) -> BoxFuture<'_, Result<Vec<Result<Followed>>>> {
     Box::pin(async move {
         let ids: Vec<Uuid> = claims.iter().map(|claim| claim.task.uuid()).collect();
         let epochs: Vec<i64> = claims.iter().map(|claim| claim.epoch).collect();
@@ -194,11 +195,12 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
             &workers,
             &isolated,
         );
-        let rows = rows.fetch_all(&pool).await?;
+        let connection = line.connection().await?;
+        let rows = rows.fetch_all(&mut *connection).await?;
         let mut claimed: HashMap<Uuid, TaskRow> = rows.into_iter().map(|row| (row.id, row)).collect();
         let others: Vec<Uuid> = ids.into_iter().filter(|id| !claimed.contains_key(id)).collect();
         // Whatever becomes of this question, those that were claimed have their lease.
-        let rated = if others.is_empty() { Ok(HashSet::new()) } else { rated(&pool, &others).await };
+        let rated = if others.is_empty() { Ok(HashSet::new()) } else { rated(connection, &others).await };
         // Taken out, and only by the ticket that was good: of several for one task, one finds it.
         let mut answer = |claim: &Claim| match claimed.entry(claim.task.uuid()) {
             Entry::Occupied(row)
@@ -217,7 +219,7 @@ pub(crate) fn send(pool: PgPool, claims: Arc<[Claim]>) -> BoxFuture<'static, Res
 }
 
 /// Those of these tasks that are ready and have a rate.
-async fn rated(pool: &PgPool, tasks: &[Uuid]) -> Result<HashSet<Uuid>> {
+async fn rated(connection: &mut PgConnection, tasks: &[Uuid]) -> Result<HashSet<Uuid>> {
     let rated = sqlx::query_scalar!(
         "SELECT t.id FROM tasks t
          WHERE (t.status <> 'ready') IS NOT TRUE AND t.id = ANY ($1) AND (t.deadline IS NULL OR t.deadline > now())
@@ -227,7 +229,7 @@ async fn rated(pool: &PgPool, tasks: &[Uuid]) -> Result<HashSet<Uuid>> {
                               OR l.kind = 'key' AND l.name = t.concurrency_key))",
         tasks,
     );
-    Ok(rated.fetch_all(pool).await?.into_iter().collect())
+    Ok(rated.fetch_all(connection).await?.into_iter().collect())
 }
 
 pub(crate) fn lease(row: TaskRow) -> Result<Lease<Task>> {

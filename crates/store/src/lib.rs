@@ -25,6 +25,7 @@ mod group;
 pub mod housekeeping;
 pub mod journal;
 pub mod lease;
+mod line;
 pub mod messages;
 mod meter;
 pub mod models;

@@ -31,6 +31,10 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 /// what breaks in between is an error that says the database is away, and is asked again.
 const UNTESTED: Duration = Duration::from_secs(1);
 
+/// Connections for what meets in groups, where other statements are planned for what they ask: those of one kind, which
+/// of all processes of that sort (the api's) only arrivals are.
+const LINES: u32 = 2;
+
 /// Settings of a session whose statements are lookups; see [`Config::lookups`].
 pub(crate) const LOOKUPS: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
@@ -77,6 +81,8 @@ impl Config {
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) pool: PgPool,
+    /// Where groups are sent: their statements are lookups, whatever else this process asks.
+    pub(crate) lines: PgPool,
     pub(crate) groups: Arc<Groups>,
 }
 
@@ -121,9 +127,20 @@ impl Store {
             ("jit", "off"),
             ("default_transaction_read_only", if config.read_only { "on" } else { "off" }),
         ]);
-        let options = if config.lookups { options.options(LOOKUPS) } else { options };
-        let pool = PgPoolOptions::new()
-            .max_connections(config.max_connections)
+        let pool = |most, options| Self::pool_of(config, most, options);
+        let lookups = options.clone().options(LOOKUPS);
+        let (pool, lines) = if config.lookups {
+            let pool = pool(config.max_connections, lookups);
+            (pool.clone(), pool)
+        } else {
+            (pool(config.max_connections, options), pool(LINES, lookups))
+        };
+        Ok(Self { pool, lines, groups: Arc::new(Groups::new()) })
+    }
+
+    fn pool_of(config: &Config, most: u32, options: PgConnectOptions) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(most)
             .acquire_timeout(config.acquire_timeout)
             .test_before_acquire(false)
             .before_acquire(|connection, about| {
@@ -134,8 +151,7 @@ impl Store {
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options);
-        Ok(Self { pool, groups: Arc::new(Groups::new()) })
+            .connect_lazy_with(options)
     }
 
     /// Brings the schema up to this version. Safe to call from any number of processes at once.
@@ -221,7 +237,7 @@ impl Store {
 
     /// Ends all connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        tokio::join!(self.pool.close(), self.lines.close());
     }
 }
 

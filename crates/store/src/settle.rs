@@ -8,11 +8,11 @@ use hive_domain::{
     journal::TaskResult,
 };
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
     error::{Error, Result},
+    line::Line,
     pool::Store,
     text::{storable, storable_json},
 };
@@ -149,12 +149,12 @@ impl Store {
 
     async fn settle_as<T: Sync>(&self, lease: &Lease<T>, outcome: &Outcome) -> Result<Settled> {
         let change = Change::new(lease.task(), lease.epoch(), outcome)?;
-        self.groups.settlements.submit(&self.pool, change).await
+        self.groups.settlements.submit(&self.lines, change).await
     }
 }
 
 /// Ends many runs in one statement.
-pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, Result<Vec<Result<Settled>>>> {
+pub(crate) fn send(line: &mut Line, changes: Arc<[Change]>) -> BoxFuture<'_, Result<Vec<Result<Settled>>>> {
     Box::pin(async move {
         let ids: Vec<Uuid> = changes.iter().map(|c| c.task.uuid()).collect();
         let epochs: Vec<i64> = changes.iter().map(|c| c.epoch).collect();
@@ -234,7 +234,7 @@ pub(crate) fn send(pool: PgPool, changes: Arc<[Change]>) -> BoxFuture<'static, R
             &data,
             &classes as &[Option<String>],
         );
-        let rows = rows.fetch_all(&pool).await?;
+        let rows = rows.fetch_all(line.connection().await?).await?;
         let mut settled = HashMap::with_capacity(rows.len());
         for row in rows {
             let task = TaskId::from(row.id);

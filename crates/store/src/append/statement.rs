@@ -4,17 +4,16 @@ use std::{collections::HashMap, sync::Arc};
 
 use futures::future::BoxFuture;
 use hive_domain::{Usage, event::EventKind};
-use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::{Append, Edge};
-use crate::{error::Result, lease::LEASE_SECONDS};
+use crate::{error::Result, lease::LEASE_SECONDS, line::Line};
 
 /// Writes what many tasks bring. `None`: the row is not as the lease says.
 pub(crate) fn send(
-    pool: PgPool,
+    line: &mut Line,
     appends: Arc<[Append]>,
-) -> BoxFuture<'static, Result<Vec<Result<Option<Edge>>>>> {
+) -> BoxFuture<'_, Result<Vec<Result<Option<Edge>>>>> {
     Box::pin(async move {
         let column = |of: fn(&Usage) -> i64| appends.iter().map(|a| of(&a.usage)).collect::<Vec<i64>>();
         let ids: Vec<Uuid> = appends.iter().map(|a| a.task.uuid()).collect();
@@ -129,7 +128,7 @@ pub(crate) fn send(
             &next.map(|n| n.map_or(0, |n| n.worst_case.0)).collect::<Vec<_>>(),
             &column(|usage| usage.cache_write_1h_tokens),
         );
-        let rows = rows.fetch_all(&pool).await?;
+        let rows = rows.fetch_all(line.connection().await?).await?;
         let written: HashMap<(Uuid, i64, i32), Edge> = rows
             .into_iter()
             .map(|row| {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use hive_domain::{Budget, NanoUsd, event::EventKind};
-use sqlx::{PgPool, PgTransaction};
+use sqlx::{Connection, PgConnection, PgTransaction};
 use uuid::Uuid;
 
 use super::BudgetRow;
@@ -27,11 +27,14 @@ pub(crate) enum Begun {
 }
 
 /// Notes the calls that fit into all budgets of their tasks; what is missing in the answer was refused.
-pub(crate) async fn begin(pool: &PgPool, intents: &[&Intent]) -> Result<HashMap<Uuid, Begun>> {
+pub(crate) async fn begin(
+    connection: &mut PgConnection,
+    intents: &[&Intent],
+) -> Result<HashMap<Uuid, Begun>> {
     if intents.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut tx = pool.begin().await?;
+    let mut tx = connection.begin().await?;
     // Whoever sets a budget waits for this transaction or is waited for: a call is either reserved on it here or taken
     // on by it there.
     sqlx::query!("LOCK TABLE ONLY llm_calls IN ROW EXCLUSIVE MODE").execute(&mut *tx).await?;
@@ -75,7 +78,7 @@ pub(crate) async fn begin(pool: &PgPool, intents: &[&Intent]) -> Result<HashMap<
     }
     reserve(&mut tx, &sums).await?;
     tx.commit().await?;
-    say_reached(pool, intents, &begun).await?;
+    say_reached(connection, intents, &begun).await?;
     Ok(begun)
 }
 
@@ -177,7 +180,11 @@ pub(crate) async fn reserve(tx: &mut PgTransaction<'_>, sums: &BTreeMap<Uuid, i6
 }
 
 /// Notes which budget a task is about to wait for, with the event that says so. The run settles as waiting next.
-async fn say_reached(pool: &PgPool, intents: &[&Intent], begun: &HashMap<Uuid, Begun>) -> Result<()> {
+async fn say_reached(
+    connection: &mut PgConnection,
+    intents: &[&Intent],
+    begun: &HashMap<Uuid, Begun>,
+) -> Result<()> {
     let reached: Vec<(&Intent, &Reached)> = intents
         .iter()
         .filter_map(|intent| match begun.get(&intent.id) {
@@ -225,7 +232,7 @@ async fn say_reached(pool: &PgPool, intents: &[&Intent], begun: &HashMap<Uuid, B
         &data.collect::<Vec<_>>(),
         EventKind::BudgetReached.as_str(),
     )
-    .execute(pool)
+    .execute(connection)
     .await?;
     Ok(())
 }

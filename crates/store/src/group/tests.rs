@@ -40,7 +40,7 @@ impl Log {
 
 type Request = (Ask, Arc<Log>);
 
-fn send(_: PgPool, asked: Arc<[Request]>) -> BoxFuture<'static, Result<Vec<Result<usize>>>> {
+fn send(_: &mut Line, asked: Arc<[Request]>) -> BoxFuture<'_, Result<Vec<Result<usize>>>> {
     Box::pin(async move {
         for (_, log) in asked.iter() {
             log.largest.fetch_max(asked.len(), Ordering::SeqCst);
@@ -192,7 +192,7 @@ fn a_runtime_that_ends_gives_the_places_back() {
         });
         drop(ended);
     }
-    let answer = runtime()
-        .block_on(async { tokio::time::timeout(Duration::from_secs(10), bed.ask_all(numbers(0, 1))).await });
+    let answer =
+        runtime().block_on(async { timeout(Duration::from_secs(10), bed.ask_all(numbers(0, 1))).await });
     assert!(answer.expect("a flight starts").pop().unwrap().is_ok());
 }

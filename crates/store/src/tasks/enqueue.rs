@@ -34,7 +34,7 @@ impl Store {
     pub async fn enqueue(&self, new: &NewTask) -> Result<Task> {
         self.share_limits(new.parent.as_slice()).await?;
         let inserted = if new.parent.is_none() && new.dependencies.is_empty() {
-            self.groups.arrivals.submit(&self.pool, Arc::new(new.clone())).await
+            self.groups.arrivals.submit(&self.lines, Arc::new(new.clone())).await
         } else {
             insert(&mut *self.pool.acquire().await?, new).await
         };

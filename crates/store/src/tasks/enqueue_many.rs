@@ -8,7 +8,7 @@ use hive_domain::{
     task::{NewTask, Performer, Task},
 };
 use serde_json::{Value, json};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::{
     accepted::{Accepted, accepted, agent_of, duty},
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    line::Line,
     once::Once,
     pool::Store,
 };
@@ -135,10 +136,10 @@ async fn insert(connection: &mut PgConnection, new: &[NewTask]) -> Result<Vec<Ta
 }
 
 /// Accepts tasks of many callers in one statement. One that is refused fails it, and is then asked alone.
-pub(crate) fn send(pool: PgPool, new: Arc<[Arc<NewTask>]>) -> BoxFuture<'static, Result<Vec<Result<Task>>>> {
+pub(crate) fn send(line: &mut Line, new: Arc<[Arc<NewTask>]>) -> BoxFuture<'_, Result<Vec<Result<Task>>>> {
     Box::pin(async move {
         let new: Vec<NewTask> = new.iter().map(|new| NewTask::clone(new)).collect();
-        let tasks = insert(&mut *pool.acquire().await?, &new).await?;
+        let tasks = insert(line.connection().await?, &new).await?;
         Ok(tasks.into_iter().map(Ok).collect())
     })
 }

@@ -35,6 +35,7 @@ mod impossible_rows;
 mod isolation;
 mod journal_weeks;
 mod keys;
+mod lines;
 mod list;
 mod messages;
 mod model;

@@ -1,7 +1,7 @@
 //! The events of one task, one after the other. Every round reads Postgres from where the last one ended, so nothing
 //! is left out or sent twice, whatever happened to the hints.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, mem, sync::Arc, time::Duration};
 
 use axum::response::sse::Event as Frame;
 use chrono::{DateTime, Utc};
@@ -54,6 +54,8 @@ struct Reader {
     at: Position,
     /// The last event says that the task has ended.
     ended: bool,
+    /// The last look found all that there was.
+    has_all: bool,
 }
 
 /// All events from `at` on, until the task has ended or the process is about to.
@@ -64,7 +66,7 @@ pub fn events(
 ) -> impl Stream<Item = Result<Frame, Infallible>> + use<> {
     let retry = Duration::from_millis(rand::rng().random_range(RETRY_MILLISECONDS));
     let stop = app.stop.clone();
-    let reader = Reader { app, watcher, at, ended: false };
+    let reader = Reader { app, watcher, at, ended: false, has_all: false };
     let batches = stream::unfold(reader, |mut reader| async move {
         let batch = reader.next_batch().await?;
         Some((stream::iter(batch), reader))
@@ -78,8 +80,13 @@ impl Reader {
     /// At least one event, or `None` when all were read that are wanted, or all there will be.
     async fn next_batch(&mut self) -> Option<Vec<Result<Frame, Infallible>>> {
         loop {
+            // A hint that came since the last look is not lost by this.
+            if mem::take(&mut self.has_all) && !self.ended && self.at.until.is_none() {
+                self.watcher.changed().await;
+            }
             match self.app.store.events_after(self.at.task, self.at.after, BATCH).await {
                 Ok(mut events) if !events.is_empty() => {
+                    self.has_all = i64::try_from(events.len()).is_ok_and(|read| read < BATCH);
                     events.retain(|event| self.at.until.is_none_or(|until| event.seq <= until));
                     if events.is_empty() {
                         return None;
