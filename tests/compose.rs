@@ -91,6 +91,9 @@ fn every_rule_finds_its_breach() {
         ("HIVE_PROVIDER: ${HIVE_PROVIDER:-claude}", "HIVE_PROVIDER: double", "HIVE_PROVIDER"),
         ("      HIVE_SLOTS: \"1\"\n", "", "worker-isolated"),
         ("      replicas: 2\n", "", "scheduler"),
+        ("      HIVE_REPO_ROOTS: /srv/git\n", "", "HIVE_REPO_ROOTS"),
+        ("    networks: [stores, outside, watch]\n", "    networks: [stores, watch]\n", "outside"),
+        (", \"/var/lib/hive:mode=0700,uid=10001,gid=10001,size=64m\"", "", "/var/lib/hive"),
     ] {
         assert!(sound.contains(line), "{line:?} is not there any more; change this test with it");
         let breaches = breaches(&parsed(&sound.replacen(line, with, 1)));

@@ -11,6 +11,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use hive_domain::Priority;
 use hive_store::{Attempt, KeptAnswer, Once, RequestKey};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -132,6 +133,18 @@ pub async fn earlier(app: &App, key: Option<&RequestKey>) -> Result<Option<Respo
     match key {
         Some(key) => Ok(app.store.earlier_answer(key).await?.map(replay)),
         None => Ok(None),
+    }
+}
+
+/// Lets new work of this priority pass the gate of the backlog. What was accepted before is answered as it was then,
+/// however old the backlog has become.
+///
+/// # Errors
+/// 429 `backlog`; 422 `idempotency_key_reused`.
+pub async fn admitted(app: &App, key: Option<&RequestKey>, priority: Priority) -> Result<Option<Response>> {
+    match app.admission.admit(priority) {
+        Ok(()) => Ok(None),
+        Err(refusal) => earlier(app, key).await?.map_or(Err(refusal), |answer| Ok(Some(answer))),
     }
 }
 

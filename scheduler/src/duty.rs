@@ -24,6 +24,8 @@ impl Duty {
     pub(crate) fn new(name: &'static str, every: Duration) -> Self {
         // Shown from the start, so that the first failure is a rise.
         metrics::counter!("hive_scheduler_duty_failed_total", "duty" => name).absolute(0);
+        // The start counts for a success, so that the time since then is seen to grow when the first never comes.
+        metrics::gauge!("hive_scheduler_duty_last_success_timestamp", "duty" => name).set(unix_seconds());
         let failing = false;
         Self { name, every, within: PASS_WITHIN, failing }
     }
@@ -140,6 +142,19 @@ mod tests {
         let (failed, again): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.contains("ERROR"));
         assert!(matches!(failed[..], [line] if line.contains("refused")), "{text}");
         assert!(matches!(again[..], [line] if line.contains("works again")), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_duty_that_never_succeeds_shows_since_when() {
+        let metrics = hive_telemetry::metrics::install("scheduler");
+        let before = unix_seconds();
+        let mut duty = Duty::new("never", Duration::from_secs(1));
+        assert_eq!(duty.attempt(async { Err::<(), _>(anyhow!("refused")) }).await, None);
+        let text = metrics.render();
+        let shown = text.lines().find_map(|line| {
+            line.strip_prefix("hive_scheduler_duty_last_success_timestamp{duty=\"never\"} ")
+        });
+        assert!(shown.unwrap().parse::<f64>().unwrap() >= before, "{text}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@ const METRICS: [Description; 17] = [
     Description::histogram("hive_scheduler_duty_seconds", "How long one pass of a duty took"),
     Description::gauge(
         "hive_scheduler_duty_last_success_timestamp",
-        "When a pass of the duty last succeeded, in seconds since 1970",
+        "When a pass of the duty last succeeded, or the scheduler began, in seconds since 1970",
     ),
     Description::counter("hive_scheduler_duty_failed_total", "Passes that failed"),
     Description::counter("hive_tasks_orphaned_total", "Tasks taken back from workers that stopped renewing"),

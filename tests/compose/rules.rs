@@ -6,6 +6,8 @@ use serde_norway::{Mapping, Value};
 const HAND_BACK_SECONDS: u64 = 5;
 /// Services that run once and end.
 const ONE_SHOT: [&str; 1] = ["migrate"];
+/// They look into the repositories of tasks, on this machine and elsewhere.
+const USE_GIT: [&str; 4] = ["api", "worker", "worker-isolated", "scheduler"];
 /// Stores: reached by the hive and by nobody else.
 const STORES: [&str; 2] = ["postgres", "redis"];
 
@@ -21,6 +23,9 @@ pub(crate) fn breaches(compose: &Value) -> Vec<String> {
         secrets(service, &mut found);
         mounts(compose, service, &mut found);
         reach(name, service, &mut found);
+        if USE_GIT.contains(&name) {
+            git(service, &mut found);
+        }
         all.extend(found.into_iter().map(|breach| format!("{name}: {breach}")));
     }
     shape(compose, services, &mut all);
@@ -166,6 +171,25 @@ fn reach(name: &str, service: &Value, found: &mut Vec<String>) {
     let provider = words(&service["environment"]["HIVE_PROVIDER"]).concat();
     if !provider.is_empty() && default_of(&provider) != "claude" {
         found.push("HIVE_PROVIDER is not claude by default".to_owned());
+    }
+}
+
+/// What git needs: the repositories, the way to those elsewhere, and a place to write.
+fn git(service: &Value, found: &mut Vec<String>) {
+    let volumes = words(&service["volumes"]);
+    let roots = words(&service["environment"]["HIVE_REPO_ROOTS"]).concat();
+    if roots.is_empty() || !volumes.iter().any(|mount| mount.split(':').nth(1) == Some(&roots)) {
+        found.push("HIVE_REPO_ROOTS is not where repositories are mounted".to_owned());
+    }
+    if !words(&service["networks"]).iter().any(|network| network == "outside") {
+        found.push("no repository elsewhere is reached without the network outside".to_owned());
+    }
+    let mut mounts =
+        volumes.iter().filter(|mount| !mount.ends_with(":ro")).map(|mount| mount.split(':').nth(1));
+    let tmpfs = words(&service["tmpfs"]);
+    let in_memory = tmpfs.iter().any(|mount| mount.split(':').next() == Some("/var/lib/hive"));
+    if !in_memory && !mounts.any(|place| place == Some("/var/lib/hive")) {
+        found.push("git has nowhere to write: /var/lib/hive is read-only".to_owned());
     }
 }
 

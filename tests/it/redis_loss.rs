@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hive_tests::{TestHive, answer, finish, rules, say, within};
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -88,4 +89,26 @@ async fn a_lost_redis_loses_no_task() {
         (page["status"] == "ready").then_some(())
     };
     within(Duration::from_secs(6), "health says that all is well", healthy).await;
+}
+
+/// Tickets lead to what has a rate, and without Redis there are none.
+#[tokio::test]
+async fn what_has_a_rate_starts_without_redis_and_within_its_rate() {
+    let mut hive = TestHive::builder().slots(4).own_redis().start().await;
+    let rate = json!({ "kind": "key", "name": "slow", "max_running": 4,
+                       "rate": { "max_starts": 2, "per_seconds": 3600 } });
+    let answer = hive.send(0, Method::PUT, "/api/v1/limits", Some(&rate)).await;
+    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    hive.kill_redis();
+    let mut tasks = Vec::new();
+    for _ in 0..3 {
+        let task = json!({ "title": "Limited", "duty": "noop", "concurrency_key": "slow" });
+        tasks.push(hive.post_task(task).await);
+    }
+    within(Duration::from_secs(20), "two start, and one waits for the rate", async || {
+        let done = hive.tasks_in("succeeded").await;
+        assert!(done <= 2, "the rate holds");
+        (done == 2 && hive.tasks_in("waiting").await == 1).then_some(())
+    })
+    .await;
 }

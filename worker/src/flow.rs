@@ -72,6 +72,12 @@ impl Flow {
         }
     }
 
+    /// Whether no ticket came for a while, as when Redis is away.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let last = self.0.came.lock().unwrap_or_else(PoisonError::into_inner).last;
+        last + QUIET <= Instant::now()
+    }
+
     /// Returns when tickets came in a rush, if only since the last time it was asked.
     pub(crate) async fn rush(&self) {
         self.0.rush.notified().await;
@@ -136,7 +142,9 @@ mod tests {
         tokio::time::advance(QUIET / 2).await;
         flow.came();
         let started = Instant::now();
+        assert!(!flow.is_quiet());
         flow.quiet().await;
         assert_eq!(started.elapsed(), QUIET);
+        assert!(flow.is_quiet());
     }
 }

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
+use hive_domain::{Lease, task::Task};
 use hive_queue::Lane;
+use hive_store::Error;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -62,7 +64,7 @@ pub(crate) async fn poll(job: RunTask, slots: Slots, runs: TaskTracker, flow: Fl
         // Never cut: a lease that is granted must be held by a run.
         let oldest = question.is_multiple_of(AGEING);
         let (question, asked) = (job.strays.ask(), Instant::now());
-        let leases = match job.store.claim_next(&job.claimant, places.len(), oldest).await {
+        let leases = match claim(&job, &flow, places.len(), oldest).await {
             Ok(leases) => leases,
             Err(error) => {
                 tracing::warn!("Postgres could not be asked for tasks: {error}");
@@ -97,4 +99,20 @@ pub(crate) async fn poll(job: RunTask, slots: Slots, runs: TaskTracker, flow: Fl
             });
         }
     }
+}
+
+/// Claims as many tasks as there are places, or in its turn the oldest one. What has a rate is led to by its ticket only:
+/// when none come, it is looked for by itself, as the last, and in the turn of the oldest as the first.
+async fn claim(job: &RunTask, flow: &Flow, places: usize, oldest: bool) -> Result<Vec<Lease<Task>>, Error> {
+    if oldest
+        && flow.is_quiet()
+        && let Some(lease) = job.store.claim_next_rated(&job.claimant).await?
+    {
+        return Ok(vec![lease]);
+    }
+    let leases = job.store.claim_next(&job.claimant, places, oldest).await?;
+    if leases.is_empty() && flow.is_quiet() {
+        return Ok(job.store.claim_next_rated(&job.claimant).await?.into_iter().collect());
+    }
+    Ok(leases)
 }

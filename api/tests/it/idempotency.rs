@@ -1,7 +1,11 @@
 //! A request that is sent again has no second effect and gets the first one's answer.
 
-use hive_domain::TaskStatus;
+use hive_domain::{
+    TaskStatus,
+    journal::{Entry, Note, NoteCause},
+};
 use hive_local::{RedisData, testing::PrivateRedis};
+use hive_store::{Claimant, NewStep};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -159,4 +163,30 @@ async fn every_change_of_tasks_can_be_sent_again() {
 /// All tasks and events, as far as a second effect would show.
 async fn everything(hive: &Hive) -> Vec<(hive_domain::TaskId, i64, TaskStatus)> {
     hive.tasks().await.into_iter().map(|task| (task.id, task.event_seq, task.status)).collect()
+}
+
+#[tokio::test]
+async fn a_fork_and_a_message_that_are_sent_again_are_made_once() {
+    let hive = Hive::start().await;
+    let api = hive.api().await;
+    hive.agent("backend", "Ada").await;
+    let id = api.task(json!({ "title": "T" })).await;
+    let mut lease = hive.store.claim(id, 0, &Claimant::ordinary("w")).await.unwrap().unwrap();
+    let note = Entry::Note(Note { cause: NoteCause::Empty, text: "one".to_owned() });
+    hive.store.append(&mut lease, &NewStep::plain(&note)).await.unwrap();
+    let fork = format!("{TASKS}/{id}/fork");
+    let messages = format!("{TASKS}/{id}/messages");
+    for (path, key, body, other) in [
+        (&fork, "f", json!({ "from_step": 1 }), json!({ "from_step": 1, "title": "Other" })),
+        (&messages, "m", json!({ "text": "Stop." }), json!({ "text": "Go." })),
+    ] {
+        let first = api.post_keyed(path, key, body.clone()).await;
+        assert_eq!(first.status, 201, "{first:?}");
+        let again = api.post_keyed(path, key, body).await;
+        assert_eq!((again.status, &again.text), (first.status, &first.text));
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        api.post_keyed(path, key, other).await.problem(422, "idempotency_key_reused");
+    }
+    assert_eq!(rows(&hive).await, 2, "the task and its fork");
+    assert_eq!(hive.store.messages(id, 0, 10).await.unwrap().len(), 1);
 }

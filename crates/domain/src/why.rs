@@ -43,6 +43,8 @@ pub struct Facts {
     pub provider: Vec<ProviderFact>,
     /// Seconds until its lease ends, by the database's clock; negative once it has ended.
     pub lease_seconds: Option<f64>,
+    /// Seconds since its time, by the same clock; negative while that lies ahead.
+    pub late_seconds: f64,
 }
 
 /// The pause that holds a task back.
@@ -100,7 +102,7 @@ pub enum ProviderFactKind {
 /// The answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Why {
-    /// A stable code: a status reason, or `key_stopped`, `breaker_open`, `held`, `rate_used_up`, `paused`, `no_worker`, `no_isolated_worker`, `queued`, `running`, `lease_ended`,
+    /// A stable code: a status reason, or `key_stopped`, `breaker_open`, `held`, `rate_used_up`, `due`, `paused`, `no_worker`, `no_isolated_worker`, `queued`, `running`, `lease_ended`,
     /// `done`, `proposed`.
     pub cause: &'static str,
     /// One sentence: what holds it.
@@ -135,11 +137,33 @@ pub fn why(task: &Task, facts: &Facts) -> Why {
         | TaskStatus::Cancelled
         | TaskStatus::Dead => {
             match task.reason {
+                Some(reason) if !task.status.is_end() && has_come(reason, facts) => Why::new(
+                    "due",
+                    "What it waited for has come, and no scheduler has let it go on so far.",
+                    "The next pass of a scheduler, a second away at most while one works (hive doctor).",
+                ),
                 Some(reason) => for_reason(reason, task, facts),
                 // The schema forbids it.
                 None => Why::new("unknown", "It names no reason.", "A look at its events."),
             }
         }
+    }
+}
+
+/// True when nothing but a pass of a scheduler is missing.
+fn has_come(reason: StatusReason, facts: &Facts) -> bool {
+    match reason {
+        StatusReason::Dependencies => facts.open_dependencies.is_empty(),
+        // Ten holders are named at most.
+        StatusReason::Concurrency => (facts.key_holders.len() as i64) < facts.key_limit.min(10),
+        StatusReason::Scheduled
+        | StatusReason::Retry
+        | StatusReason::RateLimited
+        | StatusReason::ProviderUnavailable
+        | StatusReason::SandboxUnavailable
+        | StatusReason::Timer
+        | StatusReason::Answer => facts.late_seconds > 0.0,
+        _ => false,
     }
 }
 

@@ -78,7 +78,8 @@ impl Store {
                                 WHERE l.kind = 'key' AND l.name = t.concurrency_key), 1) AS "key_limit!",
                       s.state::text AS sleep_state, s.trigger::text AS sleep_trigger, s.wake_by AS "wake_by?",
                       a.name AS "agent_name?",
-                      t.worker, extract(epoch FROM t.lease_until - now())::float8 AS lease_seconds
+                      t.worker, extract(epoch FROM t.lease_until - now())::float8 AS lease_seconds,
+                      extract(epoch FROM now() - t.run_at)::float8 AS "late_seconds!"
                FROM tasks t
                LEFT JOIN agents a ON a.id = t.assigned_agent_id
                LEFT JOIN sleeps s ON s.agent_id = t.assigned_agent_id AND s.state <> 'awake'
@@ -133,6 +134,7 @@ impl Store {
             provider: Vec::new(),
             worker: row.worker,
             lease_seconds: row.lease_seconds,
+            late_seconds: row.late_seconds,
         })
     }
 

@@ -7,10 +7,13 @@
 
 use hive_domain::{Limits, MessagePolicy, TaskId, event::EventKind, journal::Entry, task::Task};
 use serde_json::json;
+use sqlx::PgConnection;
 
 use crate::{
     error::{Error, Result},
+    once::Once,
     pool::Store,
+    tasks::show,
 };
 
 /// A fork to be made. What is `None` stays as in the original.
@@ -46,23 +49,67 @@ impl Store {
     /// that does not exist or that stands between a reply and the results of its tools: the files of such a moment are
     /// in no commit.
     pub async fn fork(&self, new: &NewFork) -> Result<Task> {
-        let original = self.task(new.from).await?;
+        let mut once = self.alone().await?;
+        let task = once.fork(new).await?;
+        once.commit().await?;
+        Ok(task)
+    }
+
+    /// The task whose words opened the conversation of `task`: itself, or the first of the line it was forked from. Those
+    /// words never change, and every request of the line begins with them.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn opener(&self, task: &Task) -> Result<Task> {
+        if task.forked_from.is_none() {
+            return Ok(task.clone());
+        }
+        let first = sqlx::query_scalar!(
+            r#"WITH RECURSIVE line AS (
+                   SELECT id, forked_from FROM tasks WHERE id = $1
+                   UNION ALL
+                   SELECT t.id, t.forked_from FROM tasks t JOIN line ON t.id = line.forked_from
+               )
+               SELECT id AS "id!" FROM line WHERE forked_from IS NULL"#,
+            task.id.uuid(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        self.task(first.into()).await
+    }
+}
+
+impl Once {
+    /// As [`Store::fork`].
+    ///
+    /// # Errors
+    /// See there.
+    pub async fn fork(&mut self, new: &NewFork) -> Result<Task> {
+        let connection = self.connection()?;
+        let original = show(connection, new.from).await?;
         if original.duty.is_some() {
             let message = "a built-in duty has no steps".to_owned();
             return Err(Error::Conflict { code: "nothing_to_fork", message });
         }
-        self.check_place(new).await?;
+        check_place(connection, new).await?;
         let limits = new.limits.as_ref().unwrap_or(&original.limits);
         let limits =
             serde_json::to_value(limits).map_err(|e| Error::inconsistent("tasks", "limits", new.id, e))?;
         let title = new.title.as_ref().unwrap_or(&original.title);
         let data = json!({ "title": title, "priority": original.priority.get(), "forked_from": new.from,
                            "forked_at": new.at });
-        let mut tx = self.pool.begin().await?;
         sqlx::query!(
-            "WITH place AS (
+            "WITH RECURSIVE place AS (
                  SELECT commit_hash, epoch FROM steps WHERE task_id = $2 AND seq <= $3 AND commit_hash IS NOT NULL
                  ORDER BY seq DESC LIMIT 1
+             ), line AS (
+                 SELECT id, base_ref, base_commit, forked_from, forked_at FROM tasks WHERE id = $2
+                 UNION ALL
+                 -- A shared step stands for the files of the task that took it.
+                 SELECT t.id, t.base_ref, t.base_commit, t.forked_from, t.forked_at
+                 FROM line JOIN tasks t ON t.id = line.forked_from WHERE line.forked_at > $3
+             ), taken AS (
+                 SELECT base_ref, base_commit FROM line WHERE forked_at IS NULL OR forked_at <= $3
              ), task AS (
                  INSERT INTO tasks (id, project_id, title, description, repository_url, base_ref, base_commit, acceptance,
                                     context, labels, limits, model, on_dependency_failure, max_attempts, created_by,
@@ -71,16 +118,17 @@ impl Store {
                                     event_seq, session_id, concurrency_key, forked_from, forked_at, journal_format,
                                     messages_sent)
                  SELECT $1, t.project_id, coalesce($4, t.title), coalesce($5, t.description), t.repository_url,
-                        CASE WHEN place.epoch > 0 AND t.repository_url IS NOT NULL THEN format('hive/%s', t.id)
-                             ELSE t.base_ref END,
-                        CASE WHEN t.repository_url IS NOT NULL THEN coalesce(place.commit_hash, t.base_commit) END,
+                        CASE WHEN t.repository_url IS NULL OR place.epoch = 0 THEN t.base_ref
+                             WHEN place.epoch > 0 THEN format('hive/%s', t.id)
+                             ELSE taken.base_ref END,
+                        CASE WHEN t.repository_url IS NOT NULL THEN coalesce(place.commit_hash, taken.base_commit) END,
                         t.acceptance, t.context, t.labels, $6, coalesce($7, t.model), t.on_dependency_failure,
                         t.max_attempts, $8, t.assigned_agent_id, t.agent_version, t.priority,
                         CASE WHEN t.concurrency_key IS NULL THEN 'ready'::task_status ELSE 'pending' END,
                         CASE WHEN t.concurrency_key IS NOT NULL THEN 'concurrency'::status_reason END,
                         CASE WHEN t.concurrency_key IS NULL THEN now() END, $3 + 1, 1,
                         t.session_id, t.concurrency_key, t.id, $3, t.journal_format, cardinality($9::text[])
-                 FROM tasks t LEFT JOIN place ON true WHERE t.id = $2
+                 FROM tasks t CROSS JOIN taken LEFT JOIN place ON true WHERE t.id = $2
                  RETURNING id
              ), step AS (
                  INSERT INTO steps (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at)
@@ -111,53 +159,37 @@ impl Store {
             EventKind::Created.as_str(),
             data,
         )
-        .execute(&mut *tx)
+        .execute(&mut *connection)
         .await?;
-        tx.commit().await?;
-        self.task(new.id).await
+        show(connection, new.id).await
     }
+}
 
-    /// The task whose words opened the conversation of `task`: itself, or the first of the line it was forked from. Those
-    /// words never change, and every request of the line begins with them.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn opener(&self, task: &Task) -> Result<Task> {
-        if task.forked_from.is_none() {
-            return Ok(task.clone());
-        }
-        let first = sqlx::query_scalar!(
-            r#"WITH RECURSIVE line AS (
-                   SELECT id, forked_from FROM tasks WHERE id = $1
-                   UNION ALL
-                   SELECT t.id, t.forked_from FROM tasks t JOIN line ON t.id = line.forked_from
-               )
-               SELECT id AS "id!" FROM line WHERE forked_from IS NULL"#,
-            task.id.uuid(),
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        self.task(first.into()).await
+/// Refuses a step that no fork can begin after.
+async fn check_place(connection: &mut PgConnection, new: &NewFork) -> Result<()> {
+    let refuse = |message| Err(Error::Invalid { field: "/from_step", message });
+    let row = sqlx::query!(
+        r#"SELECT kind::text AS "kind!", body::text AS "body!" FROM steps WHERE task_id = $1 AND seq = $2"#,
+        new.from.uuid(),
+        new.at,
+    )
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else {
+        return refuse(format!("the task has no step {}", new.at));
+    };
+    let entry = Entry::from_stored(&row.kind, &row.body)
+        .map_err(|e| Error::inconsistent("steps", "body", format!("{}/{}", new.from, new.at), e))?;
+    let is_between = match &entry {
+        Entry::Reply(reply) => !reply.calls().is_empty(),
+        Entry::Intent(_) | Entry::Outcome(_) => true,
+        _ => false,
+    };
+    if is_between {
+        return refuse(format!(
+            "step {} stands between a reply and the results of its tools; fork before the reply or after the results",
+            new.at
+        ));
     }
-
-    /// Refuses a step that no fork can begin after.
-    async fn check_place(&self, new: &NewFork) -> Result<()> {
-        let refuse = |message| Err(Error::Invalid { field: "/from_step", message });
-        let Some(step) = self.steps(new.from, new.at - 1, 1).await?.pop().filter(|step| step.seq == new.at)
-        else {
-            return refuse(format!("the task has no step {}", new.at));
-        };
-        let is_between = match &step.entry {
-            Entry::Reply(reply) => !reply.calls().is_empty(),
-            Entry::Intent(_) | Entry::Outcome(_) => true,
-            _ => false,
-        };
-        if is_between {
-            return refuse(format!(
-                "step {} stands between a reply and the results of its tools; fork before the reply or after the results",
-                new.at
-            ));
-        }
-        Ok(())
-    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::{
     error::{Error, Result},
+    once::Once,
     pool::Store,
 };
 
@@ -58,65 +59,15 @@ struct Row {
 }
 
 impl Store {
-    /// Accepts a message. `true`: it woke the task from a wait of its agent, and the task wants a ticket.
+    /// As [`Once::send_message`], in a transaction of its own.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] `task_ended`, `task_running` for the policy `reject`,
-    /// `no_agent_reads` for a built-in duty, `too_many_messages`.
+    /// See there.
     pub async fn send_message(&self, id: TaskId, new: &NewMessage<'_>) -> Result<(Message, bool)> {
-        let sent = sqlx::query!(
-            r#"WITH before AS (
-                   SELECT id, status = 'waiting' AND status_reason IN ('timer', 'answer') AS sleeps FROM tasks
-                   WHERE id = $1 FOR NO KEY UPDATE
-               ), task AS (
-                   UPDATE tasks
-                   SET messages_sent = messages_sent + 1,
-                       -- One with a concurrency key passes the gate of its key again.
-                       status = CASE WHEN NOT sleeps THEN status
-                                     WHEN concurrency_key IS NULL THEN 'ready' ELSE 'pending' END,
-                       status_reason = CASE WHEN NOT sleeps THEN status_reason
-                                            WHEN concurrency_key IS NOT NULL THEN 'concurrency'::status_reason END,
-                       status_detail = CASE WHEN NOT sleeps THEN status_detail END,
-                       run_at = CASE WHEN sleeps THEN now() ELSE run_at END,
-                       announced_at = CASE WHEN sleeps AND concurrency_key IS NULL THEN now() ELSE announced_at END,
-                       event_seq = event_seq + 1, updated_at = now()
-                   FROM before
-                   WHERE tasks.id = before.id AND status NOT IN ('succeeded', 'failed', 'cancelled', 'dead')
-                     AND duty IS NULL AND (status <> 'running' OR $3::text <> 'reject')
-                     AND messages_sent - messages_read < $5
-                   RETURNING tasks.id, messages_sent, event_seq, sleeps
-               ), event AS (
-                   INSERT INTO events (task_id, seq, kind, data)
-                   SELECT id, event_seq, $6, $7 || jsonb_build_object('message', messages_sent, 'woke', sleeps) FROM task
-               ), message AS (
-                   INSERT INTO task_messages (task_id, number, text, policy, author)
-                   SELECT id, messages_sent, $2, $3::text::message_policy, $4 FROM task
-                   RETURNING number, created_at
-               )
-               SELECT number AS "number!", created_at AS "at!", sleeps AS "sleeps!" FROM message, task"#,
-            id.uuid(),
-            new.text,
-            new.policy.as_str(),
-            new.author,
-            MOST_UNREAD,
-            EventKind::MessageAccepted.as_str(),
-            json!({ "author": new.author, "policy": new.policy }),
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        let Some(sent) = sent else {
-            return Err(self.not_sent(id).await?);
-        };
-        let message = Message {
-            number: sent.number,
-            text: new.text.to_owned(),
-            policy: new.policy,
-            author: new.author.to_owned(),
-            at: sent.at,
-            read: None,
-            missed: false,
-        };
-        Ok((message, sent.sleeps))
+        let mut once = self.alone().await?;
+        let sent = once.send_message(id, new).await?;
+        once.commit().await?;
+        Ok(sent)
     }
 
     async fn not_sent(&self, id: TaskId) -> Result<Error> {
@@ -158,5 +109,69 @@ impl Store {
             Ok(Message { number, text, policy, author, at, read: step.zip(read_at), missed })
         };
         rows.into_iter().map(message).collect()
+    }
+}
+
+impl Once {
+    /// Accepts a message. `true`: it woke the task from a wait of its agent, and the task wants a ticket.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] `task_ended`, `task_running` for the policy `reject`,
+    /// `no_agent_reads` for a built-in duty, `too_many_messages`.
+    pub async fn send_message(&mut self, id: TaskId, new: &NewMessage<'_>) -> Result<(Message, bool)> {
+        let connection = self.connection()?;
+        let sent = sqlx::query!(
+            r#"WITH before AS (
+                   SELECT id, status = 'waiting' AND status_reason IN ('timer', 'answer') AS sleeps FROM tasks
+                   WHERE id = $1 FOR NO KEY UPDATE
+               ), task AS (
+                   UPDATE tasks
+                   SET messages_sent = messages_sent + 1,
+                       -- One with a concurrency key passes the gate of its key again.
+                       status = CASE WHEN NOT sleeps THEN status
+                                     WHEN concurrency_key IS NULL THEN 'ready' ELSE 'pending' END,
+                       status_reason = CASE WHEN NOT sleeps THEN status_reason
+                                            WHEN concurrency_key IS NOT NULL THEN 'concurrency'::status_reason END,
+                       status_detail = CASE WHEN NOT sleeps THEN status_detail END,
+                       run_at = CASE WHEN sleeps THEN now() ELSE run_at END,
+                       announced_at = CASE WHEN sleeps AND concurrency_key IS NULL THEN now() ELSE announced_at END,
+                       event_seq = event_seq + 1, updated_at = now()
+                   FROM before
+                   WHERE tasks.id = before.id AND status NOT IN ('succeeded', 'failed', 'cancelled', 'dead')
+                     AND duty IS NULL AND (status <> 'running' OR $3::text <> 'reject')
+                     AND messages_sent - messages_read < $5
+                   RETURNING tasks.id, messages_sent, event_seq, sleeps
+               ), event AS (
+                   INSERT INTO events (task_id, seq, kind, data)
+                   SELECT id, event_seq, $6, $7 || jsonb_build_object('message', messages_sent, 'woke', sleeps) FROM task
+               ), message AS (
+                   INSERT INTO task_messages (task_id, number, text, policy, author)
+                   SELECT id, messages_sent, $2, $3::text::message_policy, $4 FROM task
+                   RETURNING number, created_at
+               )
+               SELECT number AS "number!", created_at AS "at!", sleeps AS "sleeps!" FROM message, task"#,
+            id.uuid(),
+            new.text,
+            new.policy.as_str(),
+            new.author,
+            MOST_UNREAD,
+            EventKind::MessageAccepted.as_str(),
+            json!({ "author": new.author, "policy": new.policy }),
+        )
+        .fetch_optional(connection)
+        .await?;
+        let Some(sent) = sent else {
+            return Err(self.give_up().await.not_sent(id).await?);
+        };
+        let message = Message {
+            number: sent.number,
+            text: new.text.to_owned(),
+            policy: new.policy,
+            author: new.author.to_owned(),
+            at: sent.at,
+            read: None,
+            missed: false,
+        };
+        Ok((message, sent.sleeps))
     }
 }

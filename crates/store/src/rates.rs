@@ -9,6 +9,7 @@ use hive_domain::{Lease, StatusReason, TaskId, event::EventKind, task::Task};
 use crate::{
     claim::{Claimant, claim_tasks, lease},
     error::Result,
+    group::answered,
     lease::LEASE_SECONDS,
     pool::Store,
     tasks::select_tasks,
@@ -17,6 +18,8 @@ use hive_domain::journal::FORMAT;
 
 /// Parked tasks that are looked at to find the next one's place in line.
 const LINE: i64 = 10_000;
+/// Tasks with a rate that are tried, or parked, by one who has no ticket of any.
+const TRIED: i64 = 16;
 
 /// One limit that the task has to pass.
 struct Gate {
@@ -58,6 +61,34 @@ impl Gate {
 }
 
 impl Store {
+    /// Takes the lease of a ready task with a rate, whoever holds its ticket, the most urgent first: the way to work on
+    /// those while Redis is away. What its rate holds back is parked until its turn.
+    ///
+    /// # Errors
+    /// When Postgres refuses.
+    pub async fn claim_next_rated(&self, claimant: &Claimant) -> Result<Option<Lease<Task>>> {
+        let ready = sqlx::query!(
+            "SELECT t.id, t.epoch FROM tasks t CROSS JOIN open_pauses p
+             WHERE EXISTS (SELECT 1 FROM task_limits l WHERE l.max_starts IS NOT NULL) AND NOT p.fleet
+               AND (t.status = 'ready') IS TRUE AND t.isolated = $1 AND (t.deadline IS NULL OR t.deadline > now())
+               AND NOT covers(p.fleet, p.lanes, p.agents, p.sessions, t.priority, t.assigned_agent_id, t.session_id)
+               AND EXISTS (SELECT 1 FROM task_limits l
+                           WHERE l.max_starts IS NOT NULL
+                             AND (l.kind = 'agent' AND l.name = t.assigned_agent_id::text
+                                  OR l.kind = 'key' AND l.name = t.concurrency_key))
+             ORDER BY t.priority, t.run_at, t.id LIMIT $2",
+            claimant.isolated,
+            TRIED,
+        );
+        for row in answered(async { Ok(ready.fetch_all(&self.pool).await?) }).await? {
+            let claimed = answered(self.claim_rated(row.id.into(), row.epoch, claimant)).await?;
+            if claimed.is_some() {
+                return Ok(claimed);
+            }
+        }
+        Ok(None)
+    }
+
     /// Claims a ready task that has a rate, or parks it until the rate allows a start. `None`: parked, or stale.
     pub(crate) async fn claim_rated(
         &self,

@@ -73,6 +73,12 @@ pub async fn handle(
     Keyed { body, key, .. }: Keyed<NewTasks, MAX_BYTES>,
 ) -> Result<Response> {
     let Batch { references, mut new, bases } = Batch::check(body)?;
+    // All or none: the least urgent decides.
+    if let Some(priority) = new.iter().map(|new| new.priority).max()
+        && let Some(answer) = idempotency::admitted(&app, key.as_ref(), priority).await?
+    {
+        return Ok(answer);
+    }
     if bases.iter().any(Option::is_some) {
         if let Some(answer) = idempotency::earlier(&app, key.as_ref()).await? {
             return Ok(answer);

@@ -33,7 +33,9 @@ pub async fn handle(
     Keyed { body, key, .. }: Keyed<Submission>,
 ) -> Result<Response> {
     let (mut new, base) = body.check()?;
-    app.admission.admit(new.priority)?;
+    if let Some(answer) = idempotency::admitted(&app, key.as_ref(), new.priority).await? {
+        return Ok(answer);
+    }
     if let Some(base) = base {
         if let Some(answer) = idempotency::earlier(&app, key.as_ref()).await? {
             return Ok(answer);

@@ -2,23 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header::LOCATION},
-    response::IntoResponse,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use hive_domain::{Limits, TaskId};
 use hive_store::NewFork;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::tell::MAX_TEXT_BYTES;
+use super::{change::change, tell::MAX_TEXT_BYTES};
 use crate::{
     app::{ACTOR, App},
-    body::Body,
     error::Result,
     faults::Faults,
+    idempotency::Keyed,
     ids::Id,
     views::{TaskLimits, TaskView, check_limits},
 };
@@ -106,17 +101,18 @@ fn renamed(title: Option<&str>, description: Option<&str>) -> Option<String> {
     path = "/api/v1/tasks/{id}/fork",
     operation_id = "fork_task",
     tag = "tasks",
-    params(("id" = uuid::Uuid, Path)),
+    params(
+        ("id" = uuid::Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send again for 48 hours.")
+    ),
     request_body = Forking,
     responses((status = 201, body = TaskView, description = "The new task.", headers(("Location" = String))))
 )]
 pub async fn handle(
     State(app): State<Arc<App>>,
     Id(id): Id<TaskId>,
-    Body(forking): Body<Forking>,
-) -> Result<impl IntoResponse> {
-    let task = app.store.fork(&forking.check(id)?).await?;
-    app.announce(&task).await;
-    let location = format!("/api/v1/tasks/{}", task.id);
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(TaskView::from(task))))
+    Keyed { body, key, .. }: Keyed<Forking>,
+) -> Result<Response> {
+    let new = body.check(id)?;
+    change(&app, key, StatusCode::CREATED, async |once| once.fork(&new).await).await
 }

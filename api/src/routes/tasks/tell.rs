@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode, response::Response};
 use hive_domain::{MessagePolicy, TaskId};
 use hive_store::NewMessage;
 use serde::Deserialize;
@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use crate::{
     app::{ACTOR, App},
-    body::Body,
     error::Result,
     faults::Faults,
+    idempotency::{self, Keyed, Turn},
     ids::Id,
     views::{MessageView, message_policy},
 };
@@ -47,24 +47,32 @@ const fn enqueue() -> MessagePolicy {
     path = "/api/v1/tasks/{id}/messages",
     operation_id = "tell_task",
     tag = "tasks",
-    params(("id" = uuid::Uuid, Path)),
+    params(
+        ("id" = uuid::Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send again for 48 hours.")
+    ),
     request_body = Telling,
     responses((status = 201, body = MessageView, description = "Accepted and stored; not yet read."))
 )]
 pub async fn handle(
     State(app): State<Arc<App>>,
     Id(id): Id<TaskId>,
-    Body(telling): Body<Telling>,
-) -> Result<(StatusCode, Json<MessageView>)> {
+    Keyed { body: telling, key, .. }: Keyed<Telling>,
+) -> Result<Response> {
     let mut faults = Faults::default();
     faults.demand(!telling.text.trim().is_empty(), "/text", "must not be empty");
     faults.demand_bytes(telling.text.len(), MAX_TEXT_BYTES, "/text");
     faults.finish()?;
     let new = NewMessage { text: &telling.text, policy: telling.policy, author: ACTOR };
-    let (message, woke) = app.store.send_message(id, &new).await?;
+    let mut once = match idempotency::begin(&app, key.as_ref()).await? {
+        Turn::Ours(once) => once,
+        Turn::Over(answer) => return Ok(answer),
+    };
+    let (message, woke) = once.send_message(id, &new).await?;
+    let answer = idempotency::finish(once, StatusCode::CREATED, None, &MessageView::from(message)).await?;
     app.tell_message(id, telling.policy).await;
     if woke {
         app.announce(&app.store.task(id).await?).await;
     }
-    Ok((StatusCode::CREATED, Json(message.into())))
+    Ok(answer)
 }

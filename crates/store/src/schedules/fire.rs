@@ -129,8 +129,13 @@ impl Store {
         let mut firing = Firing::of(self, &mut tx, row.ok_or_else(|| missing(id))?, base_commit).await?;
         let now =
             sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(&mut **firing.tx).await?;
+        // It stands beside the slots: while what the last of them made goes on, the next one meets that.
+        let goes_on = firing.is_busy().await?.then_some((firing.last_task, firing.last_order));
         firing.note(now, SlotOutcome::Fired, true).await?;
         let made = firing.make(now).await?;
+        if let Some(goes_on) = goes_on {
+            (firing.last_task, firing.last_order) = goes_on;
+        }
         firing.end(None).await?;
         let task = firing.fired.tasks.pop();
         tx.commit().await?;

@@ -1,5 +1,7 @@
 //! Trying again what ended without success: a new task with the same input, which names the one it came from.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hive_domain::{TaskId, event::EventKind, task::Task};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -40,7 +42,7 @@ impl Once {
 }
 
 /// Makes a new task from each of `ids` that ended without success and from which none was made so far; returns the new
-/// ones. `ids` must be in order, so that what a task waited for is made before it.
+/// ones.
 pub(super) async fn redrive_all(
     connection: &mut PgConnection,
     ids: &[Uuid],
@@ -56,6 +58,7 @@ pub(super) async fn redrive_all(
     )
     .fetch_all(&mut *connection)
     .await?;
+    let ids = &awaited_first(connection, ids).await?;
     let new: Vec<Uuid> = ids.iter().map(|_| TaskId::new().uuid()).collect();
     let rows = sqlx::query!(
         r#"WITH origin AS (
@@ -96,7 +99,7 @@ pub(super) async fn redrive_all(
     .fetch_all(&mut *connection)
     .await?;
     let made: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    // Only waiting for a task that is older than itself, a new one never waits in a circle.
+    // Only waiting for what was there before, or was made before it just now, a new one never waits in a circle.
     sqlx::query!(
         "INSERT INTO task_dependencies (task_id, depends_on)
          SELECT DISTINCT t.id, coalesce(newest.id, d.depends_on)
@@ -104,12 +107,12 @@ pub(super) async fn redrive_all(
          JOIN task_dependencies d ON d.task_id = t.redriven_from
          JOIN tasks awaited ON awaited.id = d.depends_on
          LEFT JOIN LATERAL (
-             WITH RECURSIVE line (id) AS (
-                 SELECT r.id FROM tasks r WHERE r.redriven_from = awaited.id
-                 UNION
-                 SELECT r.id FROM line JOIN tasks r ON r.redriven_from = line.id
+             WITH RECURSIVE line (id, tries) AS (
+                 SELECT r.id, 1 FROM tasks r WHERE r.redriven_from = awaited.id
+                 UNION ALL
+                 SELECT r.id, tries + 1 FROM line JOIN tasks r ON r.redriven_from = line.id
              )
-             SELECT line.id FROM line WHERE line.id < t.id ORDER BY line.id DESC LIMIT 1
+             SELECT line.id FROM line WHERE line.id < t.id OR line.id <> ALL ($1) ORDER BY tries DESC LIMIT 1
          ) AS newest ON awaited.status <> 'succeeded'
          WHERE t.id = ANY ($1)",
         &made,
@@ -122,4 +125,48 @@ pub(super) async fn redrive_all(
             Ok(Changed { task: row.id.into(), event_seq: 1, status })
         })
         .collect()
+}
+
+/// The same tasks, each behind those of them that it waits for or that became of what it waits for. Among the others the
+/// order of the ids stays: a body of many tasks has none, so that what is waited for may have the later id.
+async fn awaited_first(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    let edges = sqlx::query!(
+        r#"SELECT t.id AS "task!", line.id AS "awaited!"
+           FROM unnest($1::uuid[]) AS t (id)
+           JOIN task_dependencies d ON d.task_id = t.id
+           CROSS JOIN LATERAL (
+               WITH RECURSIVE line (id) AS (
+                   SELECT d.depends_on
+                   UNION ALL
+                   SELECT r.id FROM line JOIN tasks r ON r.redriven_from = line.id
+               )
+               SELECT line.id FROM line WHERE line.id = ANY ($1)
+           ) AS line"#,
+        ids,
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut open: BTreeMap<Uuid, usize> = ids.iter().map(|id| (*id, 0)).collect();
+    let mut waiters: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
+    for edge in edges.into_iter().filter(|edge| edge.task != edge.awaited) {
+        *open.entry(edge.task).or_default() += 1;
+        waiters.entry(edge.awaited).or_default().push(edge.task);
+    }
+    let mut free: BTreeSet<Uuid> = open.iter().filter(|(_, open)| **open == 0).map(|(id, _)| *id).collect();
+    let mut order = Vec::with_capacity(ids.len());
+    while let Some(next) = free.pop_first() {
+        open.remove(&next);
+        order.push(next);
+        for waiter in waiters.remove(&next).unwrap_or_default() {
+            if let Some(left) = open.get_mut(&waiter) {
+                *left -= 1;
+                if *left == 0 {
+                    free.insert(waiter);
+                }
+            }
+        }
+    }
+    // What is left waits in a circle over tasks that were tried again in between: any order will do.
+    order.extend(open.into_keys());
+    Ok(order)
 }

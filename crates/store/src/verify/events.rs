@@ -13,7 +13,10 @@ pub(super) const CHECKS: &[Check] = &[
            LEFT JOIN (SELECT task_id, count(DISTINCT seq) AS events, min(seq) AS low, max(seq) AS high
                       FROM events WHERE task_id = ANY ($1) GROUP BY task_id) e ON e.task_id = t.id
            WHERE t.id = ANY ($1)
-             AND (t.event_seq <> coalesce(e.high, 0) OR e.low <> 1 OR e.events <> e.high)"#,
+             AND (t.event_seq <> coalesce(e.high, 0) OR e.low <> 1 OR e.events <> e.high)
+             -- Kept long enough, the events go and the task stays.
+             AND NOT EXISTS (SELECT 1 FROM journal_weeks w
+                             WHERE w.dropped_at IS NOT NULL AND t.id >= w.first_id AND t.id < w.past_id)"#,
     ),
     check!(
         "end_without_event",
@@ -27,7 +30,9 @@ pub(super) const CHECKS: &[Check] = &[
                WHERE task_id = t.id AND kind IN ('task.succeeded', 'task.failed', 'task.cancelled', 'task.dead')
                ORDER BY seq DESC LIMIT 1) e ON true
            WHERE t.id = ANY ($1) AND t.status IN ('succeeded', 'failed', 'cancelled', 'dead')
-             AND e.kind IS DISTINCT FROM 'task.' || t.status"#,
+             AND e.kind IS DISTINCT FROM 'task.' || t.status
+             AND NOT EXISTS (SELECT 1 FROM journal_weeks w
+                             WHERE w.dropped_at IS NOT NULL AND t.id >= w.first_id AND t.id < w.past_id)"#,
     ),
     check!(
         "start_without_event",

@@ -17,7 +17,10 @@ pub(super) const CHECKS: &[Check] = &[
            WHERE t.id = ANY ($1)
              AND (t.next_seq <> coalesce(s.high, t.forked_at, 0) + 1
                   OR s.low NOT IN (1, coalesce(t.forked_at, 0) + 1)
-                  OR s.steps <> s.high - s.low + 1)"#,
+                  OR s.steps <> s.high - s.low + 1)
+             -- Kept long enough, the journal goes and the task stays.
+             AND NOT EXISTS (SELECT 1 FROM journal_weeks w
+                             WHERE w.dropped_at IS NOT NULL AND t.id >= w.first_id AND t.id < w.past_id)"#,
     ),
     check!(
         "double_step",

@@ -71,7 +71,10 @@ pub(super) const CHECKS: &[Check] = &[
                                    cost_nano_usd
                             FROM batch_calls WHERE task_id = ANY ($1)) AS every
                       GROUP BY task_id) c ON c.task_id = t.id
-           WHERE t.id = ANY ($1) AND t.forked_from IS NULL
+           WHERE t.id = ANY ($1)
+             -- Kept long enough, the calls go and the sums stay.
+             AND NOT EXISTS (SELECT 1 FROM journal_weeks w
+                             WHERE w.dropped_at IS NOT NULL AND t.id >= w.first_id AND t.id < w.past_id)
              AND (t.input_tokens, t.output_tokens, t.cache_read_tokens, t.cache_write_tokens, t.cost_nano_usd)
                  IS DISTINCT FROM (coalesce(c.input, 0), coalesce(c.output, 0), coalesce(c.cache_read, 0),
                                    coalesce(c.cache_write, 0), coalesce(c.cost, 0))"#,

@@ -184,3 +184,34 @@ async fn places_that_no_fork_can_begin_after_are_refused() {
     assert!(matches!(refused, Err(Error::Conflict { code: "nothing_to_fork", .. })), "{refused:?}");
     assert_eq!(bed.number("SELECT count(*) FROM tasks").await, tasks + 1, "nothing is left behind");
 }
+
+#[tokio::test]
+async fn a_fork_of_a_fork_begins_with_the_files_of_its_own_step() {
+    let bed = Bed::make().await;
+    let first = bed
+        .enqueue_with(|new| {
+            let (url, base_ref) = ("file:///srv/shop.git".to_owned(), "main".to_owned());
+            new.repository = Some(Repository { url, base_ref, base_commit: "base".to_owned() });
+        })
+        .await;
+    let mut lease = bed.claim(first).await;
+    // The first turn only looks, the others change files.
+    for commit in [None, Some("commit-2"), Some("commit-3")] {
+        bed.store.append(&mut lease, &NewStep::plain(&reply(CALL))).await.unwrap();
+        let entry = results();
+        bed.store.append(&mut lease, &NewStep { commit, ..NewStep::plain(&entry) }).await.unwrap();
+    }
+    let base = |task: hive_domain::task::Task| {
+        let repository = task.repository.unwrap();
+        (repository.base_ref, repository.base_commit)
+    };
+    let branch = format!("hive/{first}");
+    let late = bed.store.fork(&fork(first, 6)).await.unwrap();
+    assert_eq!(base(bed.task(late.id).await), (branch.clone(), "commit-3".to_owned()));
+    let middle = bed.store.fork(&fork(late.id, 4)).await.unwrap();
+    assert_eq!(base(bed.task(middle.id).await), (branch, "commit-2".to_owned()));
+    for from in [first, late.id, middle.id] {
+        let early = bed.store.fork(&fork(from, 2)).await.unwrap();
+        assert_eq!(base(early), ("main".to_owned(), "base".to_owned()), "nothing was committed by then");
+    }
+}

@@ -1,7 +1,7 @@
 //! The journal in weeks: what a retention drops, and what it never does.
 
-use hive_domain::{Outcome, TaskId, journal::TaskResult};
-use hive_store::Error;
+use hive_domain::{Outcome, TaskId, Usage, journal::TaskResult};
+use hive_store::{CallOutcome, Error, verify::Scope};
 use uuid::Uuid;
 
 use crate::bed::{Bed, connect};
@@ -167,4 +167,32 @@ async fn dropping_a_week_waits_briefly_for_those_who_use_the_journal() {
     }
     reader.rollback().await.unwrap();
     assert_eq!(drop.await.unwrap().report["dropped"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_task_whose_week_was_dropped_is_whole() {
+    let bed = Bed::make().await;
+    let old = bed.id_of(200).await;
+    bed.enqueue_with(|new| new.id = old).await;
+    let mut lease = bed.claim(old).await;
+    let call = bed.store.begin_call(&lease, "claude", b"x").await.unwrap().unwrap();
+    let usage = Usage { input_tokens: 5, ..Usage::default() };
+    let outcome = CallOutcome { error: "cut".to_owned(), request_id: None, usage: Some(usage) };
+    bed.store.fail_call(&lease, call, &outcome).await.unwrap();
+    bed.append_note(&mut lease, "a step").await;
+    bed.settle_with(&lease, &crate::bed::outcome("done")).await;
+    bed.execute(
+        "UPDATE tasks SET created_at = created_at - interval '200 days', started_at = started_at - interval '200 days',
+                          completed_at = completed_at - interval '200 days'",
+    )
+    .await;
+    bed.keep_house("partitions_ahead", false).await;
+    let found = async || {
+        let checked = bed.store.verify(Scope::All).await.unwrap().into_iter();
+        checked.filter(|check| check.found > 0).map(|check| check.name).collect::<Vec<_>>()
+    };
+    assert_eq!(found().await, [""; 0]);
+    bed.keep_house("steps_retention", false).await;
+    assert!(bed.store.is_journal_pruned(old).await.unwrap());
+    assert_eq!(found().await, [""; 0], "what housekeeping removed is not missed");
 }

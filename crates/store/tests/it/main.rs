@@ -65,4 +65,5 @@ mod tickets;
 mod transitions;
 mod verify;
 mod verify_slots;
+mod why;
 mod workers;

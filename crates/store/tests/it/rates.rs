@@ -1,7 +1,7 @@
 //! Rates: how many tasks of a key or an agent start in a time. Time is moved in the rows, never waited for.
 
-use hive_domain::{Lease, StatusReason, TaskId, TaskStatus};
-use hive_store::{Claimant, LimitKind, Rate};
+use hive_domain::{Lease, PauseMode, StatusReason, TaskId, TaskStatus};
+use hive_store::{Claimant, LimitKind, PauseScope, Rate};
 
 use crate::bed::{Bed, WORKER, connect, outcome};
 
@@ -207,6 +207,29 @@ async fn without_tickets_nothing_with_a_rate_is_taken() {
         bed.settle_with(&claimed[0], &outcome("yield")).await;
     }
     assert!(claims(&bed, limited).await);
+}
+
+#[tokio::test]
+async fn what_has_a_rate_is_asked_for_by_itself_and_parked_when_the_rate_is_used_up() {
+    let bed = Bed::make().await;
+    let worker = Claimant::ordinary(WORKER);
+    let free = bed.enqueue().await;
+    assert!(bed.store.claim_next_rated(&worker).await.unwrap().is_none(), "nothing has a rate");
+    rate(&bed, LimitKind::Key, "provider", 1, 60).await;
+    let (first, second) = (keyed(&bed, "provider").await, keyed(&bed, "provider").await);
+    assert!(bed.store.claim_next_rated(&crate::bed::isolated()).await.unwrap().is_none());
+    let fleet = PauseScope { kind: "fleet".to_owned(), name: String::new() };
+    bed.store.pause(&fleet, PauseMode::Drain, "", None, "ada").await.unwrap();
+    assert!(bed.store.claim_next_rated(&worker).await.unwrap().is_none(), "the fleet is paused");
+    bed.store.resume(&fleet).await.unwrap();
+
+    assert_eq!(bed.store.claim_next_rated(&worker).await.unwrap().unwrap().task(), first);
+    assert!(bed.store.claim_next_rated(&worker).await.unwrap().is_none());
+    bed.assert_stands(second, PARKED.0, PARKED.1).await;
+    bed.assert_stands(free, TaskStatus::Ready, None).await;
+    seconds_pass(&bed, 61).await;
+    bed.reconcile().await;
+    assert_eq!(bed.store.claim_next_rated(&worker).await.unwrap().unwrap().task(), second);
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! Trying again what ended without success.
 
 use hive_domain::{
-    StatusReason, TaskId, TaskStatus,
+    ActionKind, StatusReason, TaskId, TaskStatus,
     task::{DependencyPolicy::Fail, Task},
 };
-use hive_store::{Attempt, Error, KeptAnswer, Result, TaskFilter};
+use hive_store::{Attempt, Error, KeptAnswer, NewBulkAction, Result, TaskFilter};
 use serde_json::Value;
 
 use crate::bed::{Bed, outcome};
@@ -216,4 +216,62 @@ async fn the_dead_are_listed_with_what_was_made_of_them() {
     let letter = &bed.store.dead_letters(&all(), page.next, 1).await.unwrap().items[0];
     assert_eq!(letter.task.attempt, 3);
     assert!(letter.task.detail.as_ref().unwrap().contains("a sentence"));
+}
+
+/// Two tasks of one body, the first of which waits for the second; the second failed, and the first with it.
+async fn failed_with_the_later_one(bed: &Bed) -> [TaskId; 2] {
+    let (mut first, second) = (bed.new_task(), bed.new_task());
+    first.dependencies = vec![second.id];
+    assert!(first.id < second.id);
+    let ids = [first.id, second.id];
+    bed.store.enqueue_many(&[first, second]).await.unwrap();
+    bed.settle(ids[1], &outcome("fail")).await;
+    bed.reconcile().await;
+    bed.assert_stands(ids[0], TaskStatus::Failed, Some(StatusReason::DependencyFailed)).await;
+    ids
+}
+
+async fn successor(bed: &Bed, of: TaskId) -> TaskId {
+    let id = sqlx::query_scalar::<_, uuid::Uuid>("SELECT id FROM tasks WHERE redriven_from = $1");
+    id.bind(of.uuid()).fetch_one(&bed.pool).await.unwrap().into()
+}
+
+#[tokio::test]
+async fn what_waits_for_a_later_task_waits_for_what_became_of_it() {
+    // In one slice, and in slices of one task each.
+    for failures in [0, 6] {
+        let bed = Bed::make().await;
+        let [first, second] = failed_with_the_later_one(&bed).await;
+        let new = NewBulkAction {
+            kind: ActionKind::Redrive,
+            filter: TaskFilter { statuses: vec![TaskStatus::Failed], ..TaskFilter::default() },
+            shown: Value::Null,
+            priority: None,
+            created_by: "ada".to_owned(),
+        };
+        let Attempt::First(mut once) = bed.store.attempt(None).await.unwrap() else { panic!("no key") };
+        let action = once.begin_bulk_action(&new).await.unwrap().id;
+        once.finish(&KeptAnswer { status: 202, location: None, body: String::new() }).await.unwrap();
+        bed.execute(&format!("UPDATE task_actions SET failures = {failures}")).await;
+        while bed.store.work_on_bulk_actions().await.unwrap().is_some() {}
+        let action = bed.store.bulk_action(action).await.unwrap();
+        assert_eq!((action.matched, action.done, action.skipped), (2, 2, 0));
+        let (again, mended) = (successor(&bed, first).await, successor(&bed, second).await);
+        assert_eq!(bed.task(again).await.dependencies, [mended]);
+        bed.reconcile().await;
+        bed.assert_stands(again, TaskStatus::Pending, Some(StatusReason::Dependencies)).await;
+        bed.settle(mended, &outcome("done")).await;
+        bed.reconcile().await;
+        bed.assert_stands(again, TaskStatus::Ready, None).await;
+    }
+}
+
+#[tokio::test]
+async fn it_waits_for_a_successor_whose_id_a_clock_that_is_ahead_made() {
+    let bed = Bed::make().await;
+    let [first, second] = failed_with_the_later_one(&bed).await;
+    let mended = redrive(&bed, second).await.unwrap().id;
+    let ahead = TaskId::from(uuid::Uuid::max());
+    bed.execute(&format!("UPDATE tasks SET id = '{ahead}' WHERE id = '{mended}'")).await;
+    assert_eq!(redrive(&bed, first).await.unwrap().dependencies, [ahead]);
 }

@@ -298,3 +298,18 @@ async fn a_rehearsed_task_leaves_nothing_behind() {
     assert!(matches!(error, Error::Invalid { field: "/agent_type", .. }), "{error:?}");
     assert_eq!(bed.number("SELECT count(*) FROM tasks").await, 0);
 }
+
+#[tokio::test]
+async fn what_a_person_fires_does_not_hide_what_runs() {
+    let bed = Bed::make().await;
+    mid_minute(&bed).await;
+    let schedule = bed.schedule(|plan| plan.overlap = Overlap::Skip).await;
+    bed.miss(schedule.id, 1).await;
+    assert_eq!(bed.fired(schedule.id).await, 1);
+    let (_, beside) = bed.store.fire_now(schedule.id, None).await.unwrap();
+    bed.finish(beside.unwrap().id).await;
+    bed.miss(schedule.id, 2).await;
+    assert_eq!(bed.fired(schedule.id).await, 0, "the task of the slot before has not ended");
+    let skipped = bed.outcomes(schedule.id).await;
+    assert_eq!(skipped.iter().filter(|outcome| **outcome == SlotOutcome::Skipped).count(), 1);
+}

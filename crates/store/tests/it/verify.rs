@@ -187,6 +187,12 @@ const PLANTED: &[(&str, In, &str)] = &[
          UPDATE tasks SET output_tokens = output_tokens + 1 WHERE id = $id",
     ),
     ("ledger_sum", In::Done, "UPDATE tasks SET cost_nano_usd = cost_nano_usd - 1 WHERE id = $id"),
+    // What a fork shares costs it nothing; what it does itself counts.
+    (
+        "ledger_sum",
+        In::Done,
+        "UPDATE tasks SET forked_from = $parent, forked_at = 1, cost_nano_usd = cost_nano_usd - 1 WHERE id = $id",
+    ),
     (
         "open_intent",
         In::Done,

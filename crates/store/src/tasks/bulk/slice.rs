@@ -158,6 +158,8 @@ async fn work(connection: &mut PgConnection, action: &Action) -> Result<Vec<Chan
             return Err(Error::inconsistent("task_actions", "priority", action.id, "none is given"));
         }
         (ActionKind::Redrive, _) => {
+            // What these wait for comes with them, however late in the list: else they would wait for what has failed.
+            ids.extend(take_awaited(connection, action.id, &ids).await?);
             let made = redrive::redrive_all(connection, &ids, &action.created_by).await?;
             let done = made.len();
             (made, done, 0)
@@ -179,6 +181,26 @@ async fn work(connection: &mut PgConnection, action: &Action) -> Result<Vec<Chan
     .execute(connection)
     .await?;
     Ok(changed)
+}
+
+/// Takes out of the list what these wait for, or what became of that, over any number of tasks.
+async fn take_awaited(connection: &mut PgConnection, action: Uuid, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    let taken = sqlx::query_scalar!(
+        "WITH RECURSIVE awaited (id) AS (
+             SELECT depends_on FROM task_dependencies WHERE task_id = ANY ($2)
+             UNION
+             SELECT further.id
+             FROM awaited CROSS JOIN LATERAL (
+                 SELECT d.depends_on AS id FROM task_dependencies d WHERE d.task_id = awaited.id
+                 UNION ALL
+                 SELECT r.id FROM tasks r WHERE r.redriven_from = awaited.id) AS further
+         )
+         DELETE FROM task_action_items i USING awaited
+         WHERE i.action_id = $1 AND i.task_id = awaited.id RETURNING i.task_id",
+        action,
+        ids,
+    );
+    Ok(taken.fetch_all(connection).await?)
 }
 
 /// The innermost cause says it best: what Postgres refused.
