@@ -1,7 +1,5 @@
 //! `hive agent …`
 
-pub(crate) mod memory;
-
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 

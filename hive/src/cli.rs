@@ -3,9 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, agent::memory, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, failure::Failure,
-    housekeeping, message, migrate, models, models::routing, probe, provider, queue, queue::events, schedule,
-    session, settings::Connection, sleep, task, usage, verify,
+    agent, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, failure::Failure, housekeeping, memory,
+    message, migrate, models, models::routing, probe, provider, queue, queue::events, schedule, session,
+    settings::Connection, sleep, task, usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
@@ -87,7 +87,7 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
-    /// Look into what is remembered, and how well it went for tasks that were given it.
+    /// Look into what is remembered, see how well it went for tasks that were given it, and store, change and forget it.
     Memory {
         #[command(subcommand)]
         command: memory::Command,

@@ -2,9 +2,8 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use url::form_urlencoded;
 
-use crate::{cli::Common, client::Client, failure::Failure, output};
+use crate::{cli::Common, client::Client, failure::Failure, output, output::escaped};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -256,11 +255,6 @@ fn row(item: &Value, columns: &[Column]) -> Vec<String> {
         text.chars().take(80).collect()
     };
     columns.iter().map(cell).collect()
-}
-
-/// A text as it stands in an address.
-fn escaped(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod clock;
 mod many;
+mod memory;
 mod money;
 mod queue;
 mod usage;
