@@ -11,7 +11,7 @@ use crate::{
 /// Runs a fleet of Claude agents that develop software.
 ///
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 the task that was waited for did not succeed, 4 server not reachable,
-/// 5 denied.
+/// 5 denied, 6 the question that was waited for stayed unanswered.
 #[derive(Parser)]
 #[command(name = "hive", version)]
 pub(crate) struct Cli {

@@ -1,5 +1,7 @@
 //! `hive message …`
 
+mod send;
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -8,7 +10,7 @@ use crate::{cli::Common, client::Client, failure::Failure, output, output::escap
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Send a message to one agent, to several or to all.
-    Send(Box<Send>),
+    Send(Box<send::Send>),
     /// List what an agent was sent, in the order of its inbox.
     List(List),
     /// Show what was said in a conversation, in order.
@@ -43,39 +45,6 @@ pub(crate) enum Command {
     },
     /// Show whether an agent takes messages, or change how they are received.
     Inbox(Inbox),
-}
-
-#[derive(Args)]
-pub(crate) struct Send {
-    /// What they read.
-    content: String,
-    /// To this agent, by its id.
-    #[arg(long, group = "receivers")]
-    to: Vec<String>,
-    /// To all active agents of this type.
-    #[arg(long, group = "receivers")]
-    to_type: Option<String>,
-    /// To all active agents with an open task in this session.
-    #[arg(long, group = "receivers")]
-    to_session: Option<String>,
-    /// To all active agents.
-    #[arg(long, group = "receivers")]
-    broadcast: bool,
-    /// In the name of this agent.
-    #[arg(long)]
-    from: Option<String>,
-    /// The message that it replies to.
-    #[arg(long)]
-    reply_to: Option<String>,
-    /// Makes it a question: how many seconds an answer is waited for.
-    #[arg(long)]
-    answer_within: Option<u64>,
-    /// Whether an idle agent gets a task for it.
-    #[arg(long)]
-    wake: Option<bool>,
-    /// Makes it safe to send again for 48 hours.
-    #[arg(long)]
-    idempotency_key: Option<String>,
 }
 
 #[derive(Args)]
@@ -126,7 +95,7 @@ pub(crate) struct Inbox {
 pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
     match command {
-        Command::Send(send) => send_message(&client, *send, as_json).await,
+        Command::Send(send) => send.run(&client, as_json).await,
         Command::List(list) => {
             let state = if list.all { "all" } else { "unacknowledged" };
             let since = list.since.as_deref().map(escaped);
@@ -187,45 +156,16 @@ pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Res
     }
 }
 
-async fn send_message(client: &Client, send: Send, as_json: bool) -> Result<(), Failure> {
-    let mut body = json!({ "content": send.content, "broadcast": send.broadcast });
-    let mut set = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            body[name] = value;
-        }
-    };
-    match send.to.as_slice() {
-        [] => {}
-        [one] => set("to_agent_id", Some(json!(one))),
-        some => set("to_agent_ids", Some(json!(some))),
-    }
-    set("to_agent_type", send.to_type.map(Value::from));
-    set("to_session_id", send.to_session.map(Value::from));
-    set("from_agent_id", send.from.map(Value::from));
-    set("reply_to", send.reply_to.map(Value::from));
-    set("answer_within_seconds", send.answer_within.map(Value::from));
-    set("wake", send.wake.map(Value::from));
-    let sent = client.post_once("/api/v1/messages/send", &body, send.idempotency_key.as_deref()).await?;
-    if as_json {
-        return output::json(&sent);
-    }
-    let receivers = sent["receivers"].as_array().cloned().unwrap_or_default();
-    println!("{}  to {} agents", output::text(&sent["id"]), receivers.len());
-    for refused in sent["refused"].as_array().into_iter().flatten() {
-        println!("not to {}: {}", output::text(&refused["agent_id"]), output::text(&refused["code"]));
-    }
-    Ok(())
-}
-
-/// A heading and the field below it.
+/// A heading and the field below it, or a pointer to it.
 type Column = (&'static str, &'static str);
 
-/// Of a message, whoever is to read it.
+/// Of a message, whoever is to read it; of a question, whether it was answered.
 const MESSAGE: &[Column] = &[
     ("PLACE", "place"),
     ("ID", "id"),
     ("SENT", "created_at"),
     ("TYPE", "message_type"),
+    ("ANSWER", "/answer/state"),
     ("FROM", "from_name"),
     ("STATE", "state"),
     ("TRIES", "tries"),
@@ -251,7 +191,9 @@ fn show(page: &Value, columns: &[&[Column]], as_json: bool) -> Result<(), Failur
 
 fn row(item: &Value, columns: &[Column]) -> Vec<String> {
     let cell = |(_, field): &Column| {
-        let text = output::plain(&output::text(&item[*field])).replace('\n', " ");
+        let value = if field.starts_with('/') { item.pointer(field) } else { item.get(field) };
+        let text =
+            value.map(|value| output::plain(&output::text(value)).replace('\n', " ")).unwrap_or_default();
         text.chars().take(80).collect()
     };
     columns.iter().map(cell).collect()

@@ -3,6 +3,7 @@
 mod clock;
 mod many;
 mod memory;
+mod messages;
 mod money;
 mod queue;
 mod usage;

@@ -68,9 +68,9 @@ pub use contexts::{
     FailedEmbedding, FeedEntry, NewContext, Origin, Remembered, Unembedded, Vectors, reader_of,
 };
 pub use conversations::{
-    Acknowledged, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange, Mailbox,
-    NearMessage, NewAgentMessage, Receiver, Receivers, Redriven, RefusedReceiver, Search, Sender, Sent,
-    StoredMessage, Swept, Woken,
+    Acknowledged, Answers, Asked, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange,
+    Mailbox, NearMessage, NewAgentMessage, Receiver, Receivers, Redriven, RefusedReceiver, Search, Sender,
+    Sent, StoredMessage, Swept, Woken,
 };
 pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;

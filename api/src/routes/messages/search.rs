@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use hive_domain::ProjectId;
 use hive_memory::MessageHit;
-use hive_store::Search;
+use hive_store::{Answers, Search};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -78,10 +78,10 @@ struct Scores {
     cosine: Option<f32>,
 }
 
-impl From<MessageHit> for Hit {
-    fn from(hit: MessageHit) -> Self {
+impl Hit {
+    fn new(hit: MessageHit, answers: &Answers) -> Self {
         let scores = Scores { text: hit.parts.text, vector: hit.parts.vector, cosine: hit.cosine };
-        Self { message: hit.message.into(), score: hit.score, scores }
+        Self { message: AgentMessageView::new(hit.message, answers), score: hit.score, scores }
     }
 }
 
@@ -109,6 +109,7 @@ pub async fn handle(State(app): State<Arc<App>>, Body(body): Body<Question>) -> 
         limit: body.limit,
     };
     let found = app.memory.search_messages(&search).await?;
-    let items = found.hits.into_iter().map(Hit::from).collect();
+    let answers = app.store.answers(found.hits.iter().map(|hit| &hit.message)).await?;
+    let items = found.hits.into_iter().map(|hit| Hit::new(hit, &answers)).collect();
     Ok(Json(MessageHits { items, model: found.model }))
 }
