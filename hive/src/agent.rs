@@ -1,5 +1,7 @@
 //! `hive agent …`
 
+pub(crate) mod called;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -11,12 +13,12 @@ pub(crate) enum Command {
     List,
     /// Show one agent with its current definition, and whether it is awake.
     Show {
-        /// Its id.
+        /// Its id or its name.
         id: String,
     },
     /// List the nights of an agent, newest first, with what tasks used before and after each.
     Sleeps {
-        /// Its id.
+        /// Its id or its name.
         id: String,
         /// At most this many.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
@@ -28,7 +30,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct Settings {
-    /// Its id.
+    /// Its id or its name.
     id: String,
     /// Forget what was said: it sleeps when it is told to.
     #[arg(long, conflicts_with_all = ["idle_seconds", "pressure_entries", "pressure_steps", "fall_seconds", "sleep_seconds", "night_usd"])]
@@ -74,8 +76,14 @@ impl Settings {
     }
 }
 
-pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(mut command: Command, common: &Common, json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
+    match &mut command {
+        Command::List => {}
+        Command::Show { id } | Command::Sleeps { id, .. } | Command::SleepSettings(Settings { id, .. }) => {
+            called::resolve(&client, "ID", [id]).await?;
+        }
+    }
     match command {
         Command::List => {
             let page = client.get("/api/v1/agents?limit=200").await?;

@@ -6,7 +6,7 @@ mod write;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::{cli::Common, client::Client, failure::Failure, output};
+use crate::{agent::called, cli::Common, client::Client, failure::Failure, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -65,7 +65,7 @@ pub(crate) enum Command {
 pub(crate) struct Search {
     /// In words of your own.
     query: String,
-    /// Also what is this agent's own.
+    /// Also what is this agent's own, by its id or its name.
     #[arg(long)]
     agent: Option<String>,
     /// Also what is this session's.
@@ -88,7 +88,8 @@ pub(crate) struct Search {
 pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
     match command {
-        Command::Search(search) => {
+        Command::Search(mut search) => {
+            called::resolve(&client, "--agent", &mut search.agent).await?;
             let body = json!({
                 "query": search.query, "agent_id": search.agent, "session_id": search.session,
                 "project_id": search.project, "kinds": search.kind, "as_of": search.as_of, "limit": search.limit,
@@ -97,7 +98,8 @@ pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Res
             if as_json { output::json(&found) } else { view::found(&found) }
         }
         Command::Show { id } => told(&client.get(&path(&id)).await?, as_json),
-        Command::Store(new) => {
+        Command::Store(mut new) => {
+            called::resolve(&client, "--agent", &mut new.agent).await?;
             let key = new.idempotency_key.as_deref();
             told(&client.post_once("/api/v1/context/store", &new.body(), key).await?, as_json)
         }

@@ -5,7 +5,7 @@ mod send;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use crate::{cli::Common, client::Client, failure::Failure, output, output::escaped};
+use crate::{agent::called, cli::Common, client::Client, failure::Failure, output, output::escaped};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -25,7 +25,7 @@ pub(crate) enum Command {
     Search(Search),
     /// Say that messages arrived: they are not delivered any more.
     Ack {
-        /// The agent that was sent them.
+        /// The agent that was sent them, by its id or its name.
         agent: String,
         /// The messages.
         #[arg(required = true)]
@@ -33,7 +33,7 @@ pub(crate) enum Command {
     },
     /// List messages whose tries are used up, or send them on their way again.
     Dead {
-        /// Sent to this agent.
+        /// Sent to this agent, by its id or its name.
         #[arg(long)]
         agent: Option<String>,
         /// At most this many.
@@ -49,7 +49,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct List {
-    /// The agent.
+    /// The agent, by its id or its name.
     agent: String,
     /// Also what arrived, and dead letters.
     #[arg(long)]
@@ -69,7 +69,7 @@ pub(crate) struct List {
 pub(crate) struct Search {
     /// In words of your own. With words in quotes, or after a minus, it goes by words alone.
     query: String,
-    /// Only what this agent may read.
+    /// Only what this agent may read, by its id or its name.
     #[arg(long)]
     agent: Option<String>,
     /// At most this many.
@@ -79,7 +79,7 @@ pub(crate) struct Search {
 
 #[derive(Args)]
 pub(crate) struct Inbox {
-    /// The agent.
+    /// The agent, by its id or its name.
     agent: String,
     /// Whether somebody outside receives, and no task is made or woken.
     #[arg(long)]
@@ -92,8 +92,18 @@ pub(crate) struct Inbox {
     max_tries: Option<u32>,
 }
 
-pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(mut command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
+    match &mut command {
+        Command::Send(send) => send.resolve(&client).await?,
+        Command::List(List { agent, .. })
+        | Command::Ack { agent, .. }
+        | Command::Inbox(Inbox { agent, .. }) => called::resolve(&client, "AGENT", [agent]).await?,
+        Command::Dead { agent, .. } | Command::Search(Search { agent, .. }) => {
+            called::resolve(&client, "--agent", agent).await?;
+        }
+        Command::Conversation { .. } => {}
+    }
     match command {
         Command::Send(send) => send.run(&client, as_json).await,
         Command::List(list) => {

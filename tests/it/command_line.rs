@@ -1,5 +1,6 @@
 //! The command line against servers at work: what it prints, how it ends, and what it does to Postgres.
 
+mod agents;
 mod clock;
 mod many;
 mod memory;

@@ -22,9 +22,9 @@ pub(crate) struct Store {
     /// The session whose it is.
     #[arg(long)]
     session: Option<String>,
-    /// The agent whose own it is.
+    /// The agent whose own it is, by its id or its name.
     #[arg(long)]
-    agent: Option<String>,
+    pub(super) agent: Option<String>,
     /// What it is a part of.
     #[arg(long, value_name = "ID")]
     parent: Option<String>,

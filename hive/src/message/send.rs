@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::{client::Client, failure::Failure, output, output::escaped};
+use crate::{agent::called, client::Client, failure::Failure, output, output::escaped};
 
 /// How often a question is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -16,7 +16,7 @@ const PATIENCE: u32 = 120;
 pub(crate) struct Send {
     /// What they read.
     content: String,
-    /// To this agent, by its id.
+    /// To this agent, by its id or its name.
     #[arg(long, group = "receivers")]
     to: Vec<String>,
     /// To all active agents of this type.
@@ -28,7 +28,7 @@ pub(crate) struct Send {
     /// To all active agents.
     #[arg(long, group = "receivers")]
     broadcast: bool,
-    /// In the name of this agent.
+    /// In the name of this agent, by its id or its name.
     #[arg(long)]
     from: Option<String>,
     /// The message that it replies to.
@@ -49,6 +49,12 @@ pub(crate) struct Send {
 }
 
 impl Send {
+    /// Puts ids in the place of names.
+    pub(super) async fn resolve(&mut self, client: &Client) -> Result<(), Failure> {
+        called::resolve(client, "--to", &mut self.to).await?;
+        called::resolve(client, "--from", &mut self.from).await
+    }
+
     pub(super) async fn run(self, client: &Client, as_json: bool) -> Result<(), Failure> {
         let key = self.idempotency_key.as_deref();
         let sent = client.post_once("/api/v1/messages/send", &self.body(), key).await?;
