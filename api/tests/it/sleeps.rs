@@ -86,6 +86,10 @@ async fn what_cannot_be_accepted_is_pointed_to_and_leaves_nothing() {
         "{set:?}"
     );
 
+    // What is not named is as it usually is.
+    let whole = put(json!({ "pressure_steps": 5 })).await.body;
+    assert_eq!((&whole["idle_seconds"], &whole["night_usd"]), (&Value::Null, &json!(1.0)));
+
     let night = json!({ "name": "n", "cron": "@daily", "sleep": { "all": true } });
     let both = json!({ "name": "m", "cron": "@daily", "sleep": { "all": true }, "duty": "records" });
     let none = json!({ "name": "o", "cron": "@daily", "sleep": {} });

@@ -1,7 +1,7 @@
-//! Agents on the command line: called by their names.
+//! Agents on the command line: called by their names, and when they sleep by themselves.
 
 use hive_tests::TestHive;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 async fn id(hive: &TestHive, kind: &str) -> String {
@@ -83,4 +83,27 @@ async fn a_name_that_several_agents_have_is_refused_with_their_ids() {
     let (status, small) = hive.post("/api/v1/agents", &json!({ "name": "qa", "type": "qa" })).await;
     assert_eq!(status, 201, "{small:#}");
     assert_eq!(hive.says_json(&["agent", "show", "qa"]).await["id"], small["id"]);
+}
+
+#[tokio::test]
+async fn a_change_of_when_an_agent_sleeps_leaves_the_rest_as_it_was() {
+    let hive = TestHive::builder().workers(0).start().await;
+    let set = async |words: &[&str]| -> Vec<Value> {
+        let settings = hive.says_json(&[&["agent", "sleep-settings", "QA"], words].concat()).await;
+        ["idle_seconds", "pressure_steps", "sleep_seconds", "night_usd"]
+            .map(|name| settings[name].clone())
+            .to_vec()
+    };
+    let said = set(&["--idle-seconds", "1800", "--night-usd", "0.25", "--sleep-seconds", "600"]).await;
+    assert_eq!(said, [json!(1800), json!(null), json!(600), json!(0.25)]);
+    assert_eq!(set(&["--pressure-steps", "500"]).await, [json!(1800), json!(500), json!(600), json!(0.25)]);
+    let cleared = set(&["--idle-seconds", "none", "--sleep-seconds", "none"]).await;
+    assert_eq!(cleared, [json!(null), json!(500), json!(7200), json!(0.25)]);
+    assert_eq!(set(&[]).await, cleared, "a look changes nothing");
+    let odd = hive.complains(2, &["agent", "sleep-settings", "QA", "--idle-seconds", "often"]).await;
+    assert!(odd.contains("--idle-seconds") && odd.contains("none"), "{odd}");
+    let zero = hive.complains(1, &["agent", "sleep-settings", "QA", "--pressure-steps", "0"]).await;
+    assert!(zero.contains("/pressure_steps: "), "{zero}");
+    assert_eq!(set(&[]).await, cleared, "what was refused changed nothing");
+    assert_eq!(set(&["--reset"]).await, [json!(null), json!(null), json!(7200), json!(1.0)]);
 }
