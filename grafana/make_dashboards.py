@@ -170,7 +170,8 @@ MEMORY = [
     ("Time of a search of memory", "s", [
         (quantile(0.5, "http_request_seconds", where=SEARCH), "half"),
         (quantile(0.95, "http_request_seconds", where=SEARCH), "95 of 100"),
-    ], "As callers see it; runs search in their worker."),
+        (quantile(0.95, "hive_recall_seconds", "route"), "95 of 100, {{route}} of runs"),
+    ], "As callers see it; and of runs, which search in their worker when they begin and when they call recall."),
     ("Messages, by what became of them", "ops", [
         (rate("hive_messages_deliveries_total"), "accepted"),
         (rate("hive_messages_acknowledged_total"), "arrived"),

@@ -15,6 +15,7 @@ mod ids;
 mod known_models;
 mod live;
 mod load;
+mod named;
 mod observe;
 mod openapi;
 mod post;

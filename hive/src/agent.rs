@@ -1,9 +1,11 @@
 //! `hive agent …`
 
-pub(crate) mod memory;
+pub(crate) mod called;
+mod sleep_settings;
 
-use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use clap::Subcommand;
+use serde_json::Value;
+use sleep_settings::Settings;
 
 use crate::{cli::Common, client::Client, failure::Failure, output};
 
@@ -13,71 +15,29 @@ pub(crate) enum Command {
     List,
     /// Show one agent with its current definition, and whether it is awake.
     Show {
-        /// Its id.
+        /// Its id or its name.
         id: String,
     },
     /// List the nights of an agent, newest first, with what tasks used before and after each.
     Sleeps {
-        /// Its id.
+        /// Its id or its name.
         id: String,
         /// At most this many.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
         limit: u16,
     },
-    /// Show when an agent sleeps by itself, and how long; or say so, all of it.
+    /// Show when an agent sleeps by itself, and how long; or change what is named of it, and nothing else.
     SleepSettings(Settings),
 }
 
-#[derive(Args)]
-pub(crate) struct Settings {
-    /// Its id.
-    id: String,
-    /// Forget what was said: it sleeps when it is told to.
-    #[arg(long, conflicts_with_all = ["idle_seconds", "pressure_entries", "pressure_steps", "fall_seconds", "sleep_seconds", "night_usd"])]
-    reset: bool,
-    /// Seconds without a task after which it sleeps, if something is new since its last night.
-    #[arg(long)]
-    idle_seconds: Option<u32>,
-    /// New entries of its memory that make it sleep.
-    #[arg(long)]
-    pressure_entries: Option<u32>,
-    /// Steps that make it sleep.
-    #[arg(long)]
-    pressure_steps: Option<u32>,
-    /// Seconds that running work gets to reach a step edge.
-    #[arg(long)]
-    fall_seconds: Option<u32>,
-    /// Seconds after that at which it wakes, whatever is done to its memory.
-    #[arg(long)]
-    sleep_seconds: Option<u32>,
-    /// What the cycle of one night may cost, in dollars.
-    #[arg(long)]
-    night_usd: Option<f64>,
-}
-
-impl Settings {
-    /// What is to be set; nothing when they are only looked at.
-    fn body(&self) -> Option<Value> {
-        let numbers = [
-            self.idle_seconds,
-            self.pressure_entries,
-            self.pressure_steps,
-            self.fall_seconds,
-            self.sleep_seconds,
-        ];
-        if !self.reset && numbers.iter().all(Option::is_none) && self.night_usd.is_none() {
-            return None;
-        }
-        Some(json!({
-            "idle_seconds": self.idle_seconds, "pressure_entries": self.pressure_entries,
-            "pressure_steps": self.pressure_steps, "fall_seconds": self.fall_seconds,
-            "sleep_seconds": self.sleep_seconds, "night_usd": self.night_usd,
-        }))
-    }
-}
-
-pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(mut command: Command, common: &Common, json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
+    match &mut command {
+        Command::List => {}
+        Command::Show { id } | Command::Sleeps { id, .. } | Command::SleepSettings(Settings { id, .. }) => {
+            called::resolve(&client, "ID", [id]).await?;
+        }
+    }
     match command {
         Command::List => {
             let page = client.get("/api/v1/agents?limit=200").await?;
@@ -100,13 +60,7 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             let page = client.get(&format!("/api/v1/agents/{id}/sleeps?limit={limit}")).await?;
             if json { output::json(&page) } else { sleeps(&page) }
         }
-        Command::SleepSettings(settings) => {
-            let path = format!("/api/v1/agents/{}/sleep-settings", settings.id);
-            if let Some(body) = settings.body() {
-                client.put_empty(&path, &body).await?;
-            }
-            output::json(&client.get(&path).await?)
-        }
+        Command::SleepSettings(settings) => settings.run(&client).await,
     }
 }
 

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
-use crate::{cli::Common, client::Client, failure::Failure, output};
+use crate::{agent::called, cli::Common, client::Client, failure::Failure, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -23,7 +23,7 @@ pub(crate) struct Key {
     /// The tasks of a session, by its id.
     #[arg(long, group = "of")]
     session: Option<String>,
-    /// The tasks of an agent, by its id.
+    /// The tasks of an agent, by its id or its name.
     #[arg(long, group = "of")]
     agent: Option<String>,
     /// A task and all below it, by its id.
@@ -54,8 +54,11 @@ impl Key {
     }
 }
 
-pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(mut command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
+    if let Command::Set(Cap { key, .. }) | Command::Remove(key) = &mut command {
+        called::resolve(&client, "--agent", &mut key.agent).await?;
+    }
     match command {
         Command::List => show(&all(&client).await?, as_json),
         Command::Set(Cap { key, cap }) => {

@@ -3,15 +3,15 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, agent::memory, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, failure::Failure,
-    housekeeping, message, migrate, models, models::routing, probe, provider, queue, queue::events, schedule,
-    session, settings::Connection, sleep, task, usage, verify,
+    agent, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, failure::Failure, housekeeping, memory,
+    message, migrate, models, models::routing, probe, provider, queue, queue::events, schedule, session,
+    settings::Connection, sleep, task, usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.
 ///
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 the task that was waited for did not succeed, 4 server not reachable,
-/// 5 denied.
+/// 5 denied, 6 the question that was waited for stayed unanswered.
 #[derive(Parser)]
 #[command(name = "hive", version)]
 pub(crate) struct Cli {
@@ -87,7 +87,7 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
-    /// Look into what is remembered, and how well it went for tasks that were given it.
+    /// Look into what is remembered, see how well it went for tasks that were given it, and store, change and forget it.
     Memory {
         #[command(subcommand)]
         command: memory::Command,
@@ -195,8 +195,8 @@ impl Cli {
             Command::Message { command, common } => message::run(command, &common, self.json).await,
             Command::Memory { command, common } => memory::run(command, &common, self.json).await,
             Command::Session { command, common } => session::run(command, &common, self.json).await,
-            Command::Sleep(options) => sleep::sleep(&options, self.json).await,
-            Command::Wake(options) => sleep::wake(&options, self.json).await,
+            Command::Sleep(options) => sleep::sleep(options, self.json).await,
+            Command::Wake(options) => sleep::wake(options, self.json).await,
             Command::Agent { command, common } => agent::run(command, &common, self.json).await,
             Command::Models { command, common } => models::run(command, &common, self.json).await,
             Command::Routing { command, common } => routing::run(command, &common, self.json).await,

@@ -49,6 +49,11 @@ impl Client {
         self.send(self.request(Method::DELETE, path)?.timeout(Duration::from_secs(30))).await.map(drop)
     }
 
+    /// A DELETE whose answer says what went.
+    pub(crate) async fn delete_told(&self, path: &str) -> Result<Value, Failure> {
+        self.read(self.request(Method::DELETE, path)?.timeout(Duration::from_secs(30))).await
+    }
+
     /// A POST without a body, carried out only while the thing has this version.
     pub(crate) async fn post_matching(&self, path: &str, version: Option<i32>) -> Result<Value, Failure> {
         let mut request = self.request(Method::POST, path)?.timeout(Duration::from_secs(30));

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use crate::{cli::Common, client::Client, failure::Failure, output};
+use crate::{agent::called, cli::Common, client::Client, failure::Failure, output};
 
 /// Nights and what they do to memories.
 #[derive(Subcommand)]
@@ -83,7 +83,7 @@ pub(crate) struct Whose {
     /// The session.
     #[arg(long)]
     session: Option<String>,
-    /// The agent.
+    /// The agent, by its id or its name.
     #[arg(long)]
     agent: Option<String>,
 }
@@ -115,8 +115,11 @@ impl Whose {
     }
 }
 
-pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(mut command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
+    if let Command::Begin(Begin { whose, .. }) | Command::List { whose, .. } = &mut command {
+        called::resolve(&client, "--agent", &mut whose.agent).await?;
+    }
     match command {
         Command::Begin(wish) => {
             let mut body: Map<String, Value> =

@@ -29,7 +29,8 @@ pub(crate) enum Command {
 pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
     match command {
-        Command::List { filter, limit } => {
+        Command::List { mut filter, limit } => {
+            filter.resolve(&client).await?;
             let page = client.get(&format!("/api/v1/dead-letters?limit={limit}{}", filter.query())).await?;
             if json {
                 return output::json(&page);
@@ -41,7 +42,7 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             );
             Ok(())
         }
-        Command::Redrive(options) => act::redrive(&client, &options, json).await,
+        Command::Redrive(options) => act::redrive(&client, options, json).await,
     }
 }
 

@@ -23,6 +23,9 @@ pub(crate) enum Failure {
     /// Exit code 5.
     #[error("{0}")]
     Denied(String),
+    /// Exit code 6: the question that was waited for stayed unanswered in its time.
+    #[error("{0}")]
+    Unanswered(String),
 }
 
 impl Failure {
@@ -33,6 +36,7 @@ impl Failure {
             Self::Task(_) => 3,
             Self::Unreachable(_) => 4,
             Self::Denied(_) => 5,
+            Self::Unanswered(_) => 6,
         };
         eprintln!("hive: {self}");
         ExitCode::from(code)

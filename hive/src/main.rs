@@ -13,6 +13,7 @@ mod doctor;
 mod eval;
 mod failure;
 mod housekeeping;
+mod memory;
 mod message;
 mod migrate;
 mod models;

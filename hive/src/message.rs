@@ -1,15 +1,16 @@
 //! `hive message …`
 
+mod send;
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use url::form_urlencoded;
 
-use crate::{cli::Common, client::Client, failure::Failure, output};
+use crate::{agent::called, cli::Common, client::Client, failure::Failure, output, output::escaped};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Send a message to one agent, to several or to all.
-    Send(Box<Send>),
+    Send(Box<send::Send>),
     /// List what an agent was sent, in the order of its inbox.
     List(List),
     /// Show what was said in a conversation, in order.
@@ -24,7 +25,7 @@ pub(crate) enum Command {
     Search(Search),
     /// Say that messages arrived: they are not delivered any more.
     Ack {
-        /// The agent that was sent them.
+        /// The agent that was sent them, by its id or its name.
         agent: String,
         /// The messages.
         #[arg(required = true)]
@@ -32,7 +33,7 @@ pub(crate) enum Command {
     },
     /// List messages whose tries are used up, or send them on their way again.
     Dead {
-        /// Sent to this agent.
+        /// Sent to this agent, by its id or its name.
         #[arg(long)]
         agent: Option<String>,
         /// At most this many.
@@ -47,41 +48,8 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
-pub(crate) struct Send {
-    /// What they read.
-    content: String,
-    /// To this agent, by its id.
-    #[arg(long, group = "receivers")]
-    to: Vec<String>,
-    /// To all active agents of this type.
-    #[arg(long, group = "receivers")]
-    to_type: Option<String>,
-    /// To all active agents with an open task in this session.
-    #[arg(long, group = "receivers")]
-    to_session: Option<String>,
-    /// To all active agents.
-    #[arg(long, group = "receivers")]
-    broadcast: bool,
-    /// In the name of this agent.
-    #[arg(long)]
-    from: Option<String>,
-    /// The message that it replies to.
-    #[arg(long)]
-    reply_to: Option<String>,
-    /// Makes it a question: how many seconds an answer is waited for.
-    #[arg(long)]
-    answer_within: Option<u64>,
-    /// Whether an idle agent gets a task for it.
-    #[arg(long)]
-    wake: Option<bool>,
-    /// Makes it safe to send again for 48 hours.
-    #[arg(long)]
-    idempotency_key: Option<String>,
-}
-
-#[derive(Args)]
 pub(crate) struct List {
-    /// The agent.
+    /// The agent, by its id or its name.
     agent: String,
     /// Also what arrived, and dead letters.
     #[arg(long)]
@@ -101,7 +69,7 @@ pub(crate) struct List {
 pub(crate) struct Search {
     /// In words of your own. With words in quotes, or after a minus, it goes by words alone.
     query: String,
-    /// Only what this agent may read.
+    /// Only what this agent may read, by its id or its name.
     #[arg(long)]
     agent: Option<String>,
     /// At most this many.
@@ -111,7 +79,7 @@ pub(crate) struct Search {
 
 #[derive(Args)]
 pub(crate) struct Inbox {
-    /// The agent.
+    /// The agent, by its id or its name.
     agent: String,
     /// Whether somebody outside receives, and no task is made or woken.
     #[arg(long)]
@@ -124,10 +92,20 @@ pub(crate) struct Inbox {
     max_tries: Option<u32>,
 }
 
-pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(mut command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
+    match &mut command {
+        Command::Send(send) => send.resolve(&client).await?,
+        Command::List(List { agent, .. })
+        | Command::Ack { agent, .. }
+        | Command::Inbox(Inbox { agent, .. }) => called::resolve(&client, "AGENT", [agent]).await?,
+        Command::Dead { agent, .. } | Command::Search(Search { agent, .. }) => {
+            called::resolve(&client, "--agent", agent).await?;
+        }
+        Command::Conversation { .. } => {}
+    }
     match command {
-        Command::Send(send) => send_message(&client, *send, as_json).await,
+        Command::Send(send) => send.run(&client, as_json).await,
         Command::List(list) => {
             let state = if list.all { "all" } else { "unacknowledged" };
             let since = list.since.as_deref().map(escaped);
@@ -188,45 +166,16 @@ pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Res
     }
 }
 
-async fn send_message(client: &Client, send: Send, as_json: bool) -> Result<(), Failure> {
-    let mut body = json!({ "content": send.content, "broadcast": send.broadcast });
-    let mut set = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            body[name] = value;
-        }
-    };
-    match send.to.as_slice() {
-        [] => {}
-        [one] => set("to_agent_id", Some(json!(one))),
-        some => set("to_agent_ids", Some(json!(some))),
-    }
-    set("to_agent_type", send.to_type.map(Value::from));
-    set("to_session_id", send.to_session.map(Value::from));
-    set("from_agent_id", send.from.map(Value::from));
-    set("reply_to", send.reply_to.map(Value::from));
-    set("answer_within_seconds", send.answer_within.map(Value::from));
-    set("wake", send.wake.map(Value::from));
-    let sent = client.post_once("/api/v1/messages/send", &body, send.idempotency_key.as_deref()).await?;
-    if as_json {
-        return output::json(&sent);
-    }
-    let receivers = sent["receivers"].as_array().cloned().unwrap_or_default();
-    println!("{}  to {} agents", output::text(&sent["id"]), receivers.len());
-    for refused in sent["refused"].as_array().into_iter().flatten() {
-        println!("not to {}: {}", output::text(&refused["agent_id"]), output::text(&refused["code"]));
-    }
-    Ok(())
-}
-
-/// A heading and the field below it.
+/// A heading and the field below it, or a pointer to it.
 type Column = (&'static str, &'static str);
 
-/// Of a message, whoever is to read it.
+/// Of a message, whoever is to read it; of a question, whether it was answered.
 const MESSAGE: &[Column] = &[
     ("PLACE", "place"),
     ("ID", "id"),
     ("SENT", "created_at"),
     ("TYPE", "message_type"),
+    ("ANSWER", "/answer/state"),
     ("FROM", "from_name"),
     ("STATE", "state"),
     ("TRIES", "tries"),
@@ -252,15 +201,12 @@ fn show(page: &Value, columns: &[&[Column]], as_json: bool) -> Result<(), Failur
 
 fn row(item: &Value, columns: &[Column]) -> Vec<String> {
     let cell = |(_, field): &Column| {
-        let text = output::plain(&output::text(&item[*field])).replace('\n', " ");
+        let value = if field.starts_with('/') { item.pointer(field) } else { item.get(field) };
+        let text =
+            value.map(|value| output::plain(&output::text(value)).replace('\n', " ")).unwrap_or_default();
         text.chars().take(80).collect()
     };
     columns.iter().map(cell).collect()
-}
-
-/// A text as it stands in an address.
-fn escaped(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 #[cfg(test)]

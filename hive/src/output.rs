@@ -1,6 +1,7 @@
 //! What people see: tables and JSON.
 
 use serde_json::Value;
+use url::form_urlencoded;
 
 use crate::failure::Failure;
 
@@ -17,6 +18,11 @@ pub(crate) fn text(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// A text as it stands in an address.
+pub(crate) fn escaped(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 /// Makes text of unknown origin safe for a terminal: control characters are shown, not obeyed.

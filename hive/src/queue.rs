@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
-use crate::{cli::Common, client::Client, failure::Failure, output};
+use crate::{agent::called, cli::Common, client::Client, failure::Failure, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -32,8 +32,8 @@ pub(crate) struct Scope {
     /// A lane: urgent, high, normal or low.
     #[arg(long, group = "scope")]
     lane: Option<String>,
-    /// An agent, by id.
-    #[arg(long, group = "scope", value_name = "ID")]
+    /// An agent, by its id or its name.
+    #[arg(long, group = "scope", value_name = "AGENT")]
     agent: Option<String>,
     /// A session, by id.
     #[arg(long, group = "scope", value_name = "ID")]
@@ -59,8 +59,8 @@ pub(crate) struct Limited {
     /// A concurrency key.
     #[arg(long)]
     key: Option<String>,
-    /// An agent, by id.
-    #[arg(long, value_name = "ID")]
+    /// An agent, by its id or its name.
+    #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
 }
 
@@ -98,8 +98,16 @@ impl Scope {
     }
 }
 
-pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
+pub(crate) async fn run(mut command: Command, common: &Common, json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
+    match &mut command {
+        Command::Pause(Pause { scope: Scope { agent, .. }, .. })
+        | Command::Drain(Pause { scope: Scope { agent, .. }, .. })
+        | Command::Resume(Scope { agent, .. })
+        | Command::Limit(Limit { of: Limited { agent, .. }, .. })
+        | Command::DropLimit(Limited { agent, .. }) => called::resolve(&client, "--agent", agent).await?,
+        Command::List | Command::Limits => {}
+    }
     match command {
         Command::Pause(pause) => begin(&client, &pause, "pause", json).await,
         Command::Drain(pause) => begin(&client, &pause, "drain", json).await,

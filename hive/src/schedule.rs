@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
-use crate::{cli::Common, client::Client, failure::Failure, output};
+use crate::{agent::called, cli::Common, client::Client, failure::Failure, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -85,7 +85,7 @@ pub(crate) struct Create {
     /// Put all agents of this type to sleep instead.
     #[arg(long, value_name = "TYPE")]
     sleep_type: Option<String>,
-    /// Or these agents, by their ids.
+    /// Or these agents, by their ids or names.
     #[arg(long, value_name = "AGENT", num_args = 1..)]
     sleep_agent: Vec<String>,
     /// Or all agents.
@@ -174,7 +174,10 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             println!("{made}");
             return Ok(());
         }
-        Command::Create(create) => client.post("/api/v1/schedules", &create.body()?).await?,
+        Command::Create(mut create) => {
+            called::resolve(&client, "--sleep-agent", &mut create.sleep_agent).await?;
+            client.post("/api/v1/schedules", &create.body()?).await?
+        }
         Command::Show { id } => client.get(&path(&id)).await?,
         Command::Enable { id } => client.patch(&path(&id), &json!({ "enabled": true })).await?,
         Command::Disable { id } => client.patch(&path(&id), &json!({ "enabled": false })).await?,

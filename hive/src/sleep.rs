@@ -3,13 +3,13 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::{cli::Common, client::Client, failure::Failure, output};
+use crate::{agent::called, cli::Common, client::Client, failure::Failure, output};
 
 /// Agents: those named, or those of a group.
 #[derive(Args)]
 #[group(id = "whom", required = true, multiple = false, args = ["agents", "kind", "role", "all"])]
 struct Whom {
-    /// These agents, by their ids.
+    /// These agents, by their ids or names.
     #[arg(value_name = "AGENT")]
     agents: Vec<String>,
     /// All active agents of this type.
@@ -46,8 +46,8 @@ impl Whom {
 }
 
 /// Puts agents to sleep.
-pub(crate) async fn sleep(options: &Options, as_json: bool) -> Result<(), Failure> {
-    let put = send(options, "/api/v1/system/sleep").await?;
+pub(crate) async fn sleep(mut options: Options, as_json: bool) -> Result<(), Failure> {
+    let put = send(&mut options, "/api/v1/system/sleep").await?;
     if as_json {
         return output::json(&put);
     }
@@ -62,8 +62,8 @@ pub(crate) async fn sleep(options: &Options, as_json: bool) -> Result<(), Failur
 }
 
 /// Wakes agents.
-pub(crate) async fn wake(options: &Options, as_json: bool) -> Result<(), Failure> {
-    let awakened = send(options, "/api/v1/system/wake").await?;
+pub(crate) async fn wake(mut options: Options, as_json: bool) -> Result<(), Failure> {
+    let awakened = send(&mut options, "/api/v1/system/wake").await?;
     if as_json {
         return output::json(&awakened);
     }
@@ -80,8 +80,9 @@ pub(crate) async fn wake(options: &Options, as_json: bool) -> Result<(), Failure
     Ok(())
 }
 
-async fn send(options: &Options, path: &str) -> Result<Value, Failure> {
+async fn send(options: &mut Options, path: &str) -> Result<Value, Failure> {
     let client = Client::new(&options.common.connection)?;
+    called::resolve(&client, "AGENT", &mut options.whom.agents).await?;
     client.post_once(path, &options.whom.body(), options.idempotency_key.as_deref()).await
 }
 

@@ -104,7 +104,8 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
     let client = Client::new(&common.connection)?;
     match command {
         Command::Submit(options) => submit::run(&client, options, json).await,
-        Command::List { filter, limit } => {
+        Command::List { mut filter, limit } => {
+            filter.resolve(&client).await?;
             let page = client.get(&format!("/api/v1/tasks?limit={limit}{}", filter.query())).await?;
             if json {
                 return output::json(&page);
@@ -132,9 +133,9 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             if json { output::json(&why) } else { view::why(&why) }
         }
         Command::Bulk(options) => bulk::run(&client, &options, json).await,
-        Command::Cancel(options) => act::cancel(&client, &options, json).await,
+        Command::Cancel(options) => act::cancel(&client, options, json).await,
         Command::Action { id } => act::look(&client, &id, json).await,
-        Command::Priority { priority, options } => act::reprioritise(&client, &options, priority, json).await,
+        Command::Priority { priority, options } => act::reprioritise(&client, options, priority, json).await,
         Command::Retry { id, idempotency_key } => {
             let path = format!("/api/v1/tasks/{id}/retry");
             let task = client.post_once(&path, &serde_json::json!({}), idempotency_key.as_deref()).await?;

@@ -4,6 +4,7 @@ mod crawl;
 mod damaged;
 mod killed;
 mod life;
+mod one_machine;
 mod restored;
 mod retention;
 

@@ -94,6 +94,9 @@ async fn round(hive: &TestHive, repo: &Repo) {
     let check = |command: &str| json!([{ "command": command }]);
     let work = json!({ "title": "Works", "repository": repo.json(), "acceptance": check("test -f made") });
     let fail = json!({ "title": "Fails", "repository": repo.json(), "acceptance": check("test -f absent") });
+    // What a run that begins searches.
+    let known = json!({ "content": "A file that is made is named made." });
+    assert_eq!(hive.post("/api/v1/context/store", &known).await.0, 201);
     let ids = [hive.post_task(work).await, hive.post_task(fail).await];
     let noop = hive.post_task(json!({ "title": "Nothing", "duty": "noop" })).await;
     let qa: Uuid =

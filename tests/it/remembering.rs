@@ -39,6 +39,13 @@ fn said(hive: &TestHive, id: Uuid) -> Vec<String> {
     requests.iter().filter(|request| request.user_id == Some(id.to_string())).map(spoken).collect()
 }
 
+/// The searches that the worker counted for its runs, each as its labels and the number.
+async fn searches(hive: &TestHive) -> Vec<String> {
+    let page = hive.page(hive.workers[0].url(), "/metrics").await;
+    let counted = page.lines().filter_map(|line| line.strip_prefix("hive_recall_seconds_count"));
+    counted.map(str::to_owned).collect()
+}
+
 #[tokio::test]
 async fn a_fact_of_one_task_stands_in_the_first_request_of_another_and_in_its_receipt() {
     const FACT: &str = "The staging database of the shop listens on port 6543.";
@@ -93,6 +100,8 @@ async fn a_fact_of_one_task_stands_in_the_first_request_of_another_and_in_its_re
         "{receipt:#}"
     );
 
+    assert_eq!(searches(&hive).await, ["{route=\"briefing\",status=\"ok\"} 1"]);
+
     // The entry opens the step that it came from.
     let shown = hive.get(&format!("/api/v1/context/{entry}")).await;
     assert_eq!((&shown["content"], &shown["trust"]), (&json!(FACT), &json!("agent")));
@@ -145,4 +154,5 @@ async fn a_recalled_text_is_found_by_a_call_and_never_stored_as_something_new() 
     assert_eq!((hive.count(query, kept).await, hive.count(query, id).await), (1, 0));
     let uses = "SELECT recalled FROM context_uses WHERE context_id = $1";
     assert_eq!(hive.count(uses, entry).await, 1, "the recall is counted");
+    assert_eq!(searches(&hive).await, ["{route=\"recall\",status=\"ok\"} 1"]);
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use hive_domain::{AgentId, Audience, DeliveryState, MessageKind, SessionId, TaskId};
-use hive_store::{Delivery, Inbox, Sent, StoredMessage};
+use hive_store::{Answers, Asked, Delivery, Inbox, Sent, StoredMessage};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -43,6 +43,8 @@ pub struct AgentMessageView {
     reply_to: Option<Uuid>,
     /// Until when an answer is waited for.
     answer_by: Option<DateTime<Utc>>,
+    /// How a question stands; null for anything else.
+    answer: Option<AnswerView>,
     /// What it is grouped with.
     session_id: Option<Uuid>,
     /// Whether an idle agent gets a task for it.
@@ -51,9 +53,50 @@ pub struct AgentMessageView {
     created_at: DateTime<Utc>,
 }
 
-impl From<StoredMessage> for AgentMessageView {
-    fn from(message: StoredMessage) -> Self {
+/// How a question stands.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageAnswer)]
+struct AnswerView {
+    /// Whether there is an answer.
+    state: AnswerState,
+    /// The first answer of whom it was put to.
+    message_id: Option<Uuid>,
+    /// The number of that in the conversation.
+    number: Option<i64>,
+}
+
+/// Whether there is an answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = MessageAnswerState)]
+enum AnswerState {
+    /// None yet, and its time is not over.
+    Awaited,
+    /// There is one, in time or later.
+    Answered,
+    /// None, and its time is over.
+    Unanswered,
+}
+
+impl From<Asked> for AnswerView {
+    fn from(asked: Asked) -> Self {
+        let state = match (asked.answer, asked.is_overdue) {
+            (Some(_), _) => AnswerState::Answered,
+            (None, true) => AnswerState::Unanswered,
+            (None, false) => AnswerState::Awaited,
+        };
+        let (message_id, number) = asked.answer.unzip();
+        Self { state, message_id: message_id.map(hive_domain::MessageId::uuid), number }
+    }
+}
+
+impl AgentMessageView {
+    /// A message; a question that `answers` does not know of was asked just now.
+    pub fn new(message: StoredMessage, answers: &Answers) -> Self {
+        let is_question = message.kind == MessageKind::Question;
+        let asked = is_question.then(|| answers.get(&message.id).copied().unwrap_or_default());
         Self {
+            answer: asked.map(AnswerView::from),
             id: message.id.uuid(),
             conversation_id: message.conversation.uuid(),
             number: message.number,
@@ -125,7 +168,7 @@ impl From<&Sent> for SentMessageView {
         let refused =
             refused.map(|refused| RefusedView { agent_id: refused.agent.uuid(), code: refused.code });
         Self {
-            message: sent.message.clone().into(),
+            message: AgentMessageView::new(sent.message.clone(), &Answers::new()),
             receivers: receivers.collect(),
             refused: refused.collect(),
         }
@@ -164,11 +207,17 @@ pub struct DeliveryView {
     died_at: Option<DateTime<Utc>>,
 }
 
-impl From<Delivery> for DeliveryView {
-    fn from(delivery: Delivery) -> Self {
+impl DeliveryView {
+    /// Its place in the inbox.
+    pub const fn place(&self) -> i64 {
+        self.place
+    }
+
+    /// A message in an inbox; see [`AgentMessageView::new`] for `answers`.
+    pub fn new(delivery: Delivery, answers: &Answers) -> Self {
         let (acknowledged_by, acknowledged_at) = delivery.acknowledged.unzip();
         Self {
-            message: delivery.message.into(),
+            message: AgentMessageView::new(delivery.message, answers),
             agent_id: delivery.agent.uuid(),
             place: delivery.place,
             state: delivery.state,

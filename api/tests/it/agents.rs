@@ -50,6 +50,8 @@ async fn agents_are_listed_by_type_and_in_pages() {
         items.iter().map(|agent| agent["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names(&api.get("/api/v1/agents?type=backend").await.body), ["A", "C"]);
+    assert_eq!(names(&api.get("/api/v1/agents?name=b").await.body), ["B"], "in capitals or not");
+    assert_eq!(names(&api.get("/api/v1/agents?name=B&type=backend").await.body), Vec::<String>::new());
     let page = api.get("/api/v1/agents?limit=2").await.body;
     assert_eq!(names(&page), ["A", "B"]);
     let cursor = page["next_cursor"].as_str().unwrap();
@@ -135,7 +137,7 @@ async fn bad_agents_are_refused_by_field() {
         api.put(path, json!({})).await.problem(404, "agent_not_found");
         Answer::of(api.request(Method::DELETE, path)).await.problem(404, "agent_not_found");
     }
-    assert_eq!(hive.store.agents(None, None, 10).await.unwrap().len(), 1);
+    assert_eq!(hive.store.agents(None, None, None, 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

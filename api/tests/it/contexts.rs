@@ -113,8 +113,9 @@ async fn an_agent_never_finds_what_is_anothers_even_if_nothing_fits_better() {
     }
     let after = scores(search(&api, json!({ "query": "vault gate north", "agent_id": b })).await);
     assert_eq!(before, after);
-    let elsewhere =
-        found(&api, json!({ "query": secret, "agent_id": a, "project_id": Uuid::now_v7() })).await;
+    let other = Uuid::now_v7();
+    hive.execute(&format!("INSERT INTO projects (id, name) VALUES ('{other}', 'other')")).await;
+    let elsewhere = found(&api, json!({ "query": secret, "agent_id": a, "project_id": other })).await;
     assert_eq!(elsewhere, [all], "another project sees what is everybody's");
 }
 

@@ -24,6 +24,7 @@ mod retrying;
 mod robust;
 mod routing_rules;
 mod schedules;
+mod searches;
 mod sessions;
 mod sleeps;
 mod system_events;

@@ -86,6 +86,10 @@ async fn what_cannot_be_accepted_is_pointed_to_and_leaves_nothing() {
         "{set:?}"
     );
 
+    // What is not named is as it usually is.
+    let whole = put(json!({ "pressure_steps": 5 })).await.body;
+    assert_eq!((&whole["idle_seconds"], &whole["night_usd"]), (&Value::Null, &json!(1.0)));
+
     let night = json!({ "name": "n", "cron": "@daily", "sleep": { "all": true } });
     let both = json!({ "name": "m", "cron": "@daily", "sleep": { "all": true }, "duty": "records" });
     let none = json!({ "name": "o", "cron": "@daily", "sleep": {} });
@@ -93,4 +97,34 @@ async fn what_cannot_be_accepted_is_pointed_to_and_leaves_nothing() {
     assert_eq!((made.status.as_u16(), &made.body["sleep"]), (201, &json!({ "all": true })), "{made:?}");
     assert_eq!(api.post("/api/v1/schedules", both).await.body["errors"][0]["pointer"], "/sleep");
     assert_eq!(api.post("/api/v1/schedules", none).await.body["errors"][0]["pointer"], "/sleep/agent_ids");
+}
+
+/// Each of its slots would find that nobody sleeps, and nobody would look.
+#[tokio::test]
+async fn a_schedule_of_nights_that_nobody_can_have_is_refused() {
+    let hive = Hive::start().await;
+    let api = hive.api().await;
+    let ada = hive.agent("backend", "Ada").await;
+    let bob = hive.agent("backend", "Bob").await;
+    let gone = Answer::of(api.request(Method::DELETE, &format!("/api/v1/agents/{bob}"))).await;
+    assert!(gone.status.is_success(), "{gone:?}");
+    let good = json!({ "name": "n", "cron": "@daily", "sleep": { "agent_type": "backend" } });
+    let made = api.post("/api/v1/schedules", good).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let made = format!("/api/v1/schedules/{}", made.body["id"].as_str().unwrap());
+    for (pointer, sleep) in [
+        ("/sleep/agent_type", json!({ "agent_type": "noop" })),
+        ("/sleep/agent_type", json!({ "agent_type": "records" })),
+        ("/sleep/role", json!({ "role": "Nobody has it." })),
+        ("/sleep/agent_ids", json!({ "agent_ids": [ada, uuid::Uuid::now_v7()] })),
+        ("/sleep/agent_ids", json!({ "agent_ids": [ada, bob] })),
+    ] {
+        let new = json!({ "name": "m", "cron": "@daily", "sleep": sleep });
+        let change = Answer::of(api.request(Method::PATCH, &made).json(&json!({ "sleep": sleep }))).await;
+        for answer in [api.post("/api/v1/schedules", new).await, change] {
+            assert_eq!(answer.status, 422, "{sleep}: {answer:?}");
+            assert_eq!(answer.body["errors"][0]["pointer"], pointer, "{sleep}: {answer:?}");
+        }
+    }
+    assert_eq!(api.get(&made).await.body["sleep"], json!({ "agent_type": "backend" }));
 }

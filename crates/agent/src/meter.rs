@@ -12,7 +12,7 @@ use hive_telemetry::metrics::Description;
 use crate::tools::ToolError;
 
 /// Everything that this crate counts.
-pub const METRICS: [Description; 22] = [
+pub const METRICS: [Description; 23] = [
     Description::counter(
         "hive_llm_calls_total",
         "Calls to the model by how they ended: ok, cut by us, or a class of error",
@@ -66,6 +66,10 @@ pub const METRICS: [Description; 22] = [
     Description::counter("hive_steps_total", "Steps written to journals, by kind"),
     Description::histogram("hive_step_seconds", "How long a step took from the one before it, by kind"),
     Description::histogram("hive_tool_seconds", "How long tools took, by tool and whether they failed"),
+    Description::histogram(
+        "hive_recall_seconds",
+        "How long runs searched memory, by route (the call recall, or briefing when they began) and status",
+    ),
     Description::counter(
         "hive_sandbox_commands_total",
         "Commands that ran in the sandbox, by how they ended",
@@ -207,6 +211,26 @@ pub(crate) fn tool(name: &str, outcome: &Result<String, ToolError>, took: Durati
         Err(ToolError::Abort(_)) => "aborted",
     };
     metrics::histogram!("hive_tool_seconds", "tool" => tool, "outcome" => outcome).record(took.as_secs_f64());
+}
+
+/// What a run searched memory for.
+#[derive(Clone, Copy)]
+pub(crate) enum Route {
+    /// A call of the tool.
+    Recall,
+    /// The run began.
+    Briefing,
+}
+
+/// A search of memory, labelled as the api labels those of its callers.
+pub(crate) fn recalled(route: Route, found: bool, took: Duration) {
+    let route = match route {
+        Route::Recall => "recall",
+        Route::Briefing => "briefing",
+    };
+    let status = if found { "ok" } else { "failed" };
+    metrics::histogram!("hive_recall_seconds", "route" => route, "status" => status)
+        .record(took.as_secs_f64());
 }
 
 pub(crate) fn command(output: &Output) {

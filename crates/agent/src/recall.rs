@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::{
     act::readable,
+    meter::{self, Route},
     persist::{STORE_PATIENCE, pause_or_stop},
     recollection::WEIGHED,
     run::{Activation, Stopped},
@@ -59,7 +60,9 @@ impl Activation<'_> {
         let task = &self.lease.leased;
         let words = format!("{}\n{}", task.title, task.description);
         let query = words[..words.floor_char_boundary(QUERY_BYTES)].trim().to_owned();
-        let Some((text, receipt)) = self.recall(query, WEIGHED, None, budget).await? else { return Ok(()) };
+        let Some((text, receipt)) = self.recall(Route::Briefing, query, WEIGHED, None, budget).await? else {
+            return Ok(());
+        };
         if receipt.included.is_empty() && receipt.left_out.is_empty() {
             return Ok(());
         }
@@ -77,7 +80,7 @@ impl Activation<'_> {
             Ok(sought) => sought,
             Err(error) => return Ok(Err(error)),
         };
-        Ok(match self.recall(sought.query, sought.most, sought.as_of, CALL_BUDGET).await? {
+        Ok(match self.recall(Route::Recall, sought.query, sought.most, sought.as_of, CALL_BUDGET).await? {
             Some((text, receipt)) if text.is_empty() => {
                 Ok(("nothing that fits is remembered".to_owned(), receipt))
             }
@@ -150,6 +153,7 @@ impl Activation<'_> {
     /// What is found for a query, as much of it as fits, and the receipt. `None` when there is no memory to ask.
     async fn recall(
         &self,
+        route: Route,
         text: String,
         most: usize,
         as_of: Option<DateTime<Utc>>,
@@ -159,17 +163,10 @@ impl Activation<'_> {
         let reader = reader_of(&self.lease.leased);
         let recall =
             Recall { text, reader, as_of, filter: Filter::default(), weights: Weights::default(), most };
-        let deadline = Instant::now() + STORE_PATIENCE;
-        let recalled = loop {
-            match memory.recall(&recall).await {
-                Ok(recalled) => break recalled,
-                Err(hive_memory::Error::Store(error)) => pause_or_stop(error, deadline).await?,
-                Err(error @ hive_memory::Error::Broken) => {
-                    tracing::error!(%error, "Nothing is recalled");
-                    return Ok(None);
-                }
-            }
-        };
+        let start = Instant::now();
+        let found = searched(memory, &recall, start + STORE_PATIENCE).await;
+        meter::recalled(route, matches!(found, Ok(Some(_))), start.elapsed());
+        let Some(recalled) = found? else { return Ok(None) };
         let (text, mut receipt) = fitted(memory, recalled.hits, budget);
         receipt.at = recalled.at;
         receipt.model = recalled.model;
@@ -178,6 +175,24 @@ impl Activation<'_> {
             self.persist(|| self.agent.store.note_recalled(&counts)).await?;
         }
         Ok(Some((text, receipt)))
+    }
+}
+
+/// What is found, once Postgres answers; nothing when this process cannot search.
+async fn searched(
+    memory: &Memory,
+    recall: &Recall,
+    deadline: Instant,
+) -> Result<Option<hive_memory::Recalled>, Stopped> {
+    loop {
+        match memory.recall(recall).await {
+            Ok(recalled) => return Ok(Some(recalled)),
+            Err(hive_memory::Error::Store(error)) => pause_or_stop(error, deadline).await?,
+            Err(error @ hive_memory::Error::Broken) => {
+                tracing::error!(%error, "Nothing is recalled");
+                return Ok(None);
+            }
+        }
     }
 }
 

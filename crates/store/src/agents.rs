@@ -134,6 +134,7 @@ impl Store {
     pub async fn agents(
         &self,
         kind: Option<&str>,
+        name: Option<&str>,
         cursor: Option<AgentId>,
         limit: i64,
     ) -> Result<Vec<Agent>> {
@@ -145,11 +146,13 @@ impl Store {
                FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version
                LEFT JOIN sleeps s ON s.agent_id = a.id AND s.state <> 'awake'
                WHERE ($1::text IS NULL OR a.type = $1) AND ($2::uuid IS NULL OR a.id > $2)
+                 AND ($4::text IS NULL OR lower(a.name) = lower($4))
                ORDER BY a.id
                LIMIT $3"#,
             kind,
             cursor.map(AgentId::uuid),
             limit,
+            name,
         )
         .fetch_all(&self.pool)
         .await?

@@ -6,6 +6,7 @@
 //! that no agent reads a message twice. Locks are taken in one order: a thread, inboxes by agent, tasks by id.
 
 mod ack;
+mod answers;
 mod bind;
 mod dead;
 mod inbox;
@@ -21,6 +22,7 @@ mod sweep;
 use std::time::Duration;
 
 pub use ack::Acknowledged;
+pub use answers::{Answers, Asked};
 pub use bind::{Bound, Woken};
 use chrono::{DateTime, Utc};
 pub use dead::Redriven;

@@ -29,6 +29,7 @@ mod line;
 pub mod messages;
 mod meter;
 pub mod models;
+mod named;
 pub mod once;
 pub mod outcomes;
 pub mod pauses;
@@ -69,9 +70,9 @@ pub use contexts::{
     FailedEmbedding, FeedEntry, NewContext, Origin, Remembered, Unembedded, Vectors, reader_of,
 };
 pub use conversations::{
-    Acknowledged, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange, Mailbox,
-    NearMessage, NewAgentMessage, Receiver, Receivers, Redriven, RefusedReceiver, Search, Sender, Sent,
-    StoredMessage, Swept, Woken,
+    Acknowledged, Answers, Asked, Bound, Delivery, DeliveryFilter, DueMessage, Found, Inbox, InboxChange,
+    Mailbox, NearMessage, NewAgentMessage, Receiver, Receivers, Redriven, RefusedReceiver, Search, Sender,
+    Sent, StoredMessage, Swept, Woken,
 };
 pub use error::{Error, Fault, Reached, Result};
 pub use events::Event;
@@ -81,6 +82,7 @@ pub use journal::Step;
 pub use messages::{Message, NewMessage, Reading, Undo};
 pub use meter::describe_metrics;
 pub use models::{KnownModels, ModelRefresh};
+pub use named::{Missing, Named};
 pub use once::{Attempt, KeptAnswer, Once, RequestKey};
 pub use outcomes::Decision;
 pub use pauses::{Pause, PauseScope};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use hive_checkpoint::{Error, Target, Verified};
+use hive_local::{Stores, StoresConfig};
 use hive_store::{Config, Store};
 use hive_workspace::Workspaces;
 use serde_json::json;
@@ -29,6 +30,9 @@ pub(crate) struct Restore {
     /// Where Postgres is; without it what `DATABASE_URL` holds, or the file that `DATABASE_URL_FILE` names.
     #[arg(long, hide_env_values = true)]
     database_url: Option<String>,
+    /// The state directory of a `hive dev` that does not run, an empty one as well: its own Postgres is started for this.
+    #[arg(long, conflicts_with = "database_url")]
+    state: Option<PathBuf>,
     /// Directories below which repositories may be made, separated by colons; the same as of the workers.
     #[arg(long, env = "HIVE_REPO_ROOTS", value_delimiter = ':')]
     repo_roots: Vec<PathBuf>,
@@ -56,12 +60,24 @@ pub(crate) async fn verify(options: &Verify, as_json: bool) -> Result<(), Failur
 }
 
 pub(crate) async fn restore(options: &Restore, as_json: bool) -> Result<(), Failure> {
+    if let Some(state) = &options.state {
+        let failed = |error: hive_local::Error| Failure::Failed(error.to_string());
+        let config = StoresConfig { want_redis: false, ..StoresConfig::new(std::path::absolute(state)?) };
+        let local = Stores::start(&config).map_err(failed)?;
+        let url = local.database_url().unwrap_or_default().to_owned();
+        let restored = restore_into(url, options, as_json).await;
+        local.stop();
+        return restored;
+    }
     let url = match &options.database_url {
         Some(url) => url.clone(),
-        None => {
-            secret("DATABASE_URL")?.ok_or_else(|| Failure::Usage("DATABASE_URL is not set".to_owned()))?
-        }
+        None => secret("DATABASE_URL")?
+            .ok_or_else(|| Failure::Usage("DATABASE_URL is not set, nor is --state given".to_owned()))?,
     };
+    restore_into(url, options, as_json).await
+}
+
+async fn restore_into(url: String, options: &Restore, as_json: bool) -> Result<(), Failure> {
     // Everything is read before anything is written.
     let verified = hive_checkpoint::verify(&options.directory, options.digest.as_deref()).await;
     let verified = verified.map_err(|error| refused(&error))?;

@@ -1,8 +1,11 @@
 //! `hive events`: what happens to the system, beside its tasks.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{error::Error, ops::ControlFlow, str::FromStr, time::Duration};
 
-use clap::Args;
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use hive_domain::{Channel, SystemEventKind};
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
@@ -27,11 +30,11 @@ pub(crate) struct Options {
     /// With --follow: begin after the event of this number; 0 is everything that is kept.
     #[arg(long, requires = "follow")]
     after: Option<i64>,
-    /// Of this channel: `system_events` or `health_checks`.
-    #[arg(long)]
+    /// Of this channel; may be repeated.
+    #[arg(long, value_parser = one_of(Channel::ALL, Channel::as_str))]
     channel: Vec<Channel>,
-    /// Of this kind, such as queue.paused; may be repeated.
-    #[arg(long)]
+    /// Of this kind; may be repeated.
+    #[arg(long, value_parser = one_of(SystemEventKind::ALL, SystemEventKind::as_str))]
     kind: Vec<SystemEventKind>,
     /// About this: an id or a name.
     #[arg(long)]
@@ -39,6 +42,14 @@ pub(crate) struct Options {
     /// Without --follow: how many, the latest ones.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=200))]
     limit: u8,
+}
+
+/// Reads one of these by its name; the names are in the help.
+fn one_of<T>(all: &'static [T], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + FromStr<Err: Error + Send + Sync + 'static> + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(all.iter().map(|one| name(*one))).try_map(|text| text.parse())
 }
 
 pub(crate) async fn run(options: &Options, as_json: bool) -> Result<(), Failure> {

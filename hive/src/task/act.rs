@@ -31,7 +31,7 @@ pub(crate) struct Options {
     idempotency_key: Option<String>,
 }
 
-pub(crate) async fn cancel(client: &Client, options: &Options, as_json: bool) -> Result<(), Failure> {
+pub(crate) async fn cancel(client: &Client, options: Options, as_json: bool) -> Result<(), Failure> {
     if let Some(id) = &options.id {
         let path = format!("/api/v1/tasks/{id}/cancel");
         let task = client.post_once(&path, &json!({}), options.idempotency_key.as_deref()).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn cancel(client: &Client, options: &Options, as_json: bool) ->
 
 pub(crate) async fn reprioritise(
     client: &Client,
-    options: &Options,
+    options: Options,
     priority: u8,
     as_json: bool,
 ) -> Result<(), Failure> {
@@ -54,7 +54,7 @@ pub(crate) async fn reprioritise(
 }
 
 /// Tries dead tasks again. Without a filter every dead task is meant, and `--all` says so.
-pub(crate) async fn redrive(client: &Client, options: &Options, as_json: bool) -> Result<(), Failure> {
+pub(crate) async fn redrive(client: &Client, options: Options, as_json: bool) -> Result<(), Failure> {
     if let Some(id) = &options.id {
         let path = format!("/api/v1/tasks/{id}/retry");
         let task = client.post_once(&path, &json!({}), options.idempotency_key.as_deref()).await?;
@@ -63,12 +63,13 @@ pub(crate) async fn redrive(client: &Client, options: &Options, as_json: bool) -
     many(client, options, json!({ "action": "redrive" }), as_json).await
 }
 
-async fn many(client: &Client, options: &Options, mut body: Value, as_json: bool) -> Result<(), Failure> {
+async fn many(client: &Client, mut options: Options, mut body: Value, as_json: bool) -> Result<(), Failure> {
     if options.filter.is_empty() && !options.all {
         return Err(Failure::Usage(
             "name a task, or which tasks by --status, --label and so on; --all means every task".to_owned(),
         ));
     }
+    options.filter.resolve(client).await?;
     body["filter"] = options.filter.body();
     if body["action"] == "redrive" && body["filter"]["status"].is_null() {
         body["filter"]["status"] = json!(["dead"]);

@@ -4,6 +4,8 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded::Serializer;
 
+use crate::{agent::called, client::Client, failure::Failure};
+
 /// All that is given must fit.
 #[derive(Args, Default)]
 pub(crate) struct Filter {
@@ -22,8 +24,8 @@ pub(crate) struct Filter {
     /// Only parts of this task.
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
-    /// Only of this agent.
-    #[arg(long, value_name = "ID")]
+    /// Only of this agent, by its id or its name.
+    #[arg(long, value_name = "AGENT")]
     agent: Option<String>,
     /// Only those whose last failed try was of this class.
     #[arg(long)]
@@ -55,6 +57,11 @@ impl Filter {
             ("ended_since", self.ended_since.as_ref()),
             ("ended_before", self.ended_before.as_ref()),
         ]
+    }
+
+    /// Puts the agent's id in the place of its name.
+    pub(crate) async fn resolve(&mut self, client: &Client) -> Result<(), Failure> {
+        called::resolve(client, "--agent", &mut self.agent).await
     }
 
     /// True when every task fits.

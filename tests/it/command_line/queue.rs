@@ -93,7 +93,7 @@ async fn limits_are_set_and_servers_that_are_away_or_deny_have_their_codes() {
     assert_eq!(hive.says(&["queue", "drop-limit", "--key", "a & b"]).await, "");
     assert_eq!(limits().await, ["key/release/1/30/60"]);
     let none = hive.complains(1, &["queue", "drop-limit", "--agent", "release"]).await;
-    assert!(none.contains("(404)"), "{none}");
+    assert!(none.contains("--agent: no agent has the id or the name release"), "{none}");
     hive.complains(2, &["queue", "drop-limit"]).await;
     hive.complains(2, &["queue", "drop-limit", "--key", "release", "--agent", "release"]).await;
     assert_eq!(limits().await, ["key/release/1/30/60"]);

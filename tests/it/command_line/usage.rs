@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use hive_domain::{Channel, SystemEventKind};
 use hive_tests::binary;
 
 /// What `hive … --help` prints.
@@ -66,8 +67,8 @@ fn every_usage_line_names_what_the_command_needs() {
         "queue resume",
         "queue list",
         "queue limits",
-        "queue limit <--key <KEY>|--agent <ID>>",
-        "queue drop-limit <--key <KEY>|--agent <ID>>",
+        "queue limit <--key <KEY>|--agent <AGENT>>",
+        "queue drop-limit <--key <KEY>|--agent <AGENT>>",
         "budget list",
         "budget set <CAP>",
         "budget remove",
@@ -87,6 +88,15 @@ fn every_usage_line_names_what_the_command_needs() {
         "message inbox <AGENT>",
         "memory search <QUERY>",
         "memory show <ID>",
+        "memory store <CONTENT>",
+        "memory edit <--content <CONTENT>|--title <TITLE>|--importance <IMPORTANCE>> <ID>",
+        "memory pin <ID>",
+        "memory unpin <ID>",
+        "memory lock <ID>",
+        "memory unlock <ID>",
+        "memory history <ID>",
+        "memory redact <ID> <TEXTS>...",
+        "memory delete <ID>",
         "session create <NAME>",
         "session list",
         "session show <ID>",
@@ -145,5 +155,23 @@ fn a_command_without_what_its_usage_line_names_is_refused() {
             .env("HIVE_TOKEN", "a-token-of-some-length");
         let output = command.output().unwrap();
         assert_eq!(output.status.code(), Some(2), "hive {words:?}: {output:?}");
+    }
+}
+
+#[test]
+fn the_kinds_of_events_are_listed_and_others_refused() {
+    let text = help(&["events".to_owned()]);
+    for kind in SystemEventKind::ALL {
+        assert!(text.contains(kind.as_str()), "{kind} is not in the help:\n{text}");
+    }
+    for channel in Channel::ALL {
+        assert!(text.contains(channel.as_str()), "{channel} is not in the help:\n{text}");
+    }
+    for (option, odd) in [("--kind", "queue.pausd"), ("--channel", "events")] {
+        let output = Command::new(binary("hive")).args(["events", option, odd]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(complaint.contains(option) && complaint.contains(odd), "{complaint}");
+        assert!(option != "--kind" || complaint.contains("queue.paused"), "{complaint}");
     }
 }

@@ -26,6 +26,7 @@ pub struct AgentList {
     tag = "agents",
     params(
         ("type" = Option<String>, Query, description = "Of this type."),
+        ("name" = Option<String>, Query, description = "Of this name, in capitals or not; unique in a project to the letter."),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 200, description = "50 unless given."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the part before.")
     ),
@@ -33,8 +34,9 @@ pub struct AgentList {
 )]
 pub async fn handle(State(app): State<Arc<App>>, mut query: Query) -> Result<Json<AgentList>> {
     let kind: Option<String> = query.one("type")?;
+    let name: Option<String> = query.one("name")?;
     let page = query.page::<AgentId>()?;
-    let mut agents = app.store.agents(kind.as_deref(), page.cursor, page.limit + 1).await?;
+    let mut agents = app.store.agents(kind.as_deref(), name.as_deref(), page.cursor, page.limit + 1).await?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
     let more = agents.len() > limit;
     agents.truncate(limit);

@@ -41,7 +41,8 @@ pub struct Wish {
     night_usd: Option<f64>,
 }
 
-/// Says when an agent sleeps by itself, and how long. It holds from its next night on.
+/// Says when an agent sleeps by itself, and how long. It takes the place of all that was said before: what is not named
+/// is as it usually is. It holds from its next night on.
 #[utoipa::path(
     put,
     path = "/api/v1/agents/{id}/sleep-settings",

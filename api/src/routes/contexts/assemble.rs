@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::reader::Sought;
-use crate::{app::App, body::Body, error::Result, faults::Faults};
+use crate::{app::App, body::Body, error::Result, faults::Faults, named};
 
 /// The largest budget, in tokens.
 const MAX_BUDGET: usize = 200_000;
@@ -87,8 +87,10 @@ pub async fn handle(State(app): State<Arc<App>>, Body(assembly): Body<Assembly>)
     let bound = (1..=MAX_BUDGET).contains(&assembly.budget_tokens);
     faults.demand(bound, "/budget_tokens", "must be 1 to 200000");
     faults.within("/search");
+    let named = assembly.search.named();
     let recall = assembly.search.check(faults)?;
-    let recalled = app.memory.recall(&recall).await?;
+    let recalled = async { Ok(app.memory.recall(&recall).await?) };
+    let (recalled, ()) = tokio::try_join!(recalled, named::demand(&app, &named, "/search"))?;
     let pieces: Vec<Piece> = recalled.hits.into_iter().map(Piece::from).collect();
     let receipt = assemble(&pieces, assembly.budget_tokens, |text| app.memory.count_tokens(text));
     app.memory.count_recalls(receipt.included.iter().map(|(id, _)| *id));

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use hive_domain::{MemoryReader, MemoryScope, ProjectId, TrustClass};
 use hive_memory::{Recall, fuse::Weights, index::Filter};
+use hive_store::Named;
 use serde::Deserialize;
 use utoipa::{
     ToSchema,
@@ -73,6 +74,17 @@ fn scopes() -> Schema {
 }
 
 impl Sought {
+    /// What it names.
+    pub fn named(&self) -> Named {
+        Named {
+            project: self.project_id.map(Into::into),
+            session: self.session_id.map(Into::into),
+            agent: self.agent_id.map(Into::into),
+            parent: self.parent_id.map(Into::into),
+            ..Named::default()
+        }
+    }
+
     /// The search that it asks for.
     ///
     /// # Errors

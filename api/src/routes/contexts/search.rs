@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::reader::Sought;
-use crate::{app::App, body::Body, error::Result, faults::Faults, views::HitView};
+use crate::{app::App, body::Body, error::Result, faults::Faults, named, views::HitView};
 
 /// What was found.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,8 +34,10 @@ pub struct Hits {
     responses((status = 200, body = Hits, description = "What fits best, with what each hit's score is made of."))
 )]
 pub async fn handle(State(app): State<Arc<App>>, Body(sought): Body<Sought>) -> Result<Json<Hits>> {
+    let named = sought.named();
     let recall = sought.check(Faults::default())?;
-    let recalled = app.memory.recall(&recall).await?;
+    let recalled = async { Ok(app.memory.recall(&recall).await?) };
+    let (recalled, ()) = tokio::try_join!(recalled, named::demand(&app, &named, ""))?;
     // What only fills the page was not remembered because of it.
     let related = recalled.hits.iter().filter(|hit| hit.is_related());
     app.memory.count_recalls(related.map(|hit| hit.context.id));

@@ -42,5 +42,7 @@ pub async fn handle(
     let more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| more).map(|message| message.number.to_string());
-    Ok(Json(Conversation { items: found.into_iter().map(Into::into).collect(), next_cursor }))
+    let answers = app.store.answers(found.iter()).await?;
+    let items = found.into_iter().map(|message| AgentMessageView::new(message, &answers)).collect();
+    Ok(Json(Conversation { items, next_cursor }))
 }

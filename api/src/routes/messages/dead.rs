@@ -39,7 +39,9 @@ pub async fn handle(State(app): State<Arc<App>>, mut query: Query) -> Result<Jso
     let more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| more).map(|last| format!("{}.{}", last.message.id, last.agent));
-    Ok(Json(DeadMessageList { items: found.into_iter().map(Into::into).collect(), next_cursor }))
+    let answers = app.store.answers(found.iter().map(|delivery| &delivery.message)).await?;
+    let items = found.into_iter().map(|delivery| DeliveryView::new(delivery, &answers)).collect();
+    Ok(Json(DeadMessageList { items, next_cursor }))
 }
 
 /// The last letter of a part: its message and its receiver.

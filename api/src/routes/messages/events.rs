@@ -13,7 +13,7 @@ use axum::{
 use futures::{Stream, StreamExt, stream};
 use hive_domain::AgentId;
 use hive_queue::{Subscription, agent_events};
-use hive_store::{Delivery, DeliveryFilter};
+use hive_store::{Answers, Delivery, DeliveryFilter};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
@@ -98,13 +98,13 @@ fn messages(reader: Reader) -> impl Stream<Item = Result<Frame, Infallible>> {
 
 impl Reader {
     /// At least one message.
-    async fn next_batch(&mut self) -> Vec<Delivery> {
+    async fn next_batch(&mut self) -> Vec<DeliveryView> {
         loop {
             let all = DeliveryFilter::default();
-            match self.app.store.inbox_after(self.agent, self.after, &all, BATCH).await {
-                Ok(found) if !found.is_empty() => {
+            match self.look(&all).await {
+                Ok((found, answers)) if !found.is_empty() => {
                     self.after = found.last().map_or(self.after, |last| last.place);
-                    return found;
+                    return found.into_iter().map(|delivery| DeliveryView::new(delivery, &answers)).collect();
                 }
                 // A hint, a gap in the hints or the clock: each is a reason to look.
                 Ok(_) => drop(tokio::time::timeout(LOOK_EVERY, self.hints.recv()).await),
@@ -115,10 +115,16 @@ impl Reader {
             }
         }
     }
+
+    async fn look(&self, filter: &DeliveryFilter) -> hive_store::Result<(Vec<Delivery>, Answers)> {
+        let store = &self.app.store;
+        let found = store.inbox_after(self.agent, self.after, filter, BATCH).await?;
+        let answers = store.answers(found.iter().map(|delivery| &delivery.message)).await?;
+        Ok((found, answers))
+    }
 }
 
-fn frame(delivery: Delivery) -> Result<Frame, Infallible> {
-    let place = delivery.place.to_string();
-    let frame = Frame::default().id(place).event("agent.message").json_data(DeliveryView::from(delivery));
+fn frame(delivery: DeliveryView) -> Result<Frame, Infallible> {
+    let frame = Frame::default().id(delivery.place().to_string()).event("agent.message").json_data(delivery);
     Ok(frame.unwrap_or_else(|error| Frame::default().comment(error.to_string())))
 }

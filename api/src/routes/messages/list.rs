@@ -64,5 +64,7 @@ pub async fn handle(
     let more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| more).map(|delivery| delivery.place.to_string());
-    Ok(Json(AgentMessageList { items: found.into_iter().map(Into::into).collect(), next_cursor }))
+    let answers = app.store.answers(found.iter().map(|delivery| &delivery.message)).await?;
+    let items = found.into_iter().map(|delivery| DeliveryView::new(delivery, &answers)).collect();
+    Ok(Json(AgentMessageList { items, next_cursor }))
 }

@@ -57,5 +57,7 @@ pub async fn handle(
     faults.finish()?;
     let within = take.visibility_seconds.map(Duration::from_secs);
     let taken = app.store.take_messages(agent, take.limit, within).await?;
-    Ok(Json(TakenMessages { items: taken.into_iter().map(Into::into).collect() }))
+    let answers = app.store.answers(taken.iter().map(|delivery| &delivery.message)).await?;
+    let items = taken.into_iter().map(|delivery| DeliveryView::new(delivery, &answers)).collect();
+    Ok(Json(TakenMessages { items }))
 }

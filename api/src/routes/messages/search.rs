@@ -6,12 +6,12 @@ use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
 use hive_domain::ProjectId;
 use hive_memory::MessageHit;
-use hive_store::Search;
+use hive_store::{Answers, Named, Search};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{app::App, body::Body, error::Result, faults::Faults, views::AgentMessageView};
+use crate::{app::App, body::Body, error::Result, faults::Faults, named, views::AgentMessageView};
 
 const MAX_QUERY: usize = 1_000;
 
@@ -78,10 +78,10 @@ struct Scores {
     cosine: Option<f32>,
 }
 
-impl From<MessageHit> for Hit {
-    fn from(hit: MessageHit) -> Self {
+impl Hit {
+    fn new(hit: MessageHit, answers: &Answers) -> Self {
         let scores = Scores { text: hit.parts.text, vector: hit.parts.vector, cosine: hit.cosine };
-        Self { message: hit.message.into(), score: hit.score, scores }
+        Self { message: AgentMessageView::new(hit.message, answers), score: hit.score, scores }
     }
 }
 
@@ -99,6 +99,13 @@ pub async fn handle(State(app): State<Arc<App>>, Body(body): Body<Question>) -> 
     faults.demand_text(&body.query, MAX_QUERY, "/query");
     faults.demand((1..=200).contains(&body.limit), "/limit", "must be 1 to 200");
     faults.finish()?;
+    let named = Named {
+        project: body.project_id.map(Into::into),
+        agent: body.agent_id.map(Into::into),
+        sender: body.from_agent_id.map(Into::into),
+        conversation: body.conversation_id.map(Into::into),
+        ..Named::default()
+    };
     let search = Search {
         query: body.query,
         project: body.project_id.map_or(ProjectId::DEFAULT, ProjectId::from),
@@ -108,7 +115,9 @@ pub async fn handle(State(app): State<Arc<App>>, Body(body): Body<Question>) -> 
         since: body.since,
         limit: body.limit,
     };
-    let found = app.memory.search_messages(&search).await?;
-    let items = found.hits.into_iter().map(Hit::from).collect();
+    let found = async { Ok(app.memory.search_messages(&search).await?) };
+    let (found, ()) = tokio::try_join!(found, named::demand(&app, &named, ""))?;
+    let answers = app.store.answers(found.hits.iter().map(|hit| &hit.message)).await?;
+    let items = found.hits.into_iter().map(|hit| Hit::new(hit, &answers)).collect();
     Ok(Json(MessageHits { items, model: found.model }))
 }

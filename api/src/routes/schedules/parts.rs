@@ -5,7 +5,13 @@ use hive_store::{DutyOptions, Makes, Plan, housekeeping::Duty};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::{app::App, error::Result, faults::Faults, routes::tasks::submission::Submission, whom::Whom};
+use crate::{
+    app::App,
+    error::{ApiError, Result},
+    faults::Faults,
+    routes::tasks::submission::Submission,
+    whom::Whom,
+};
 
 const MAX_NAME: usize = 255;
 /// Slots that are caught up at most; the schema of the store says the same.
@@ -64,6 +70,8 @@ pub async fn makes(
         let whom = whom.check("/sleep", &mut faults);
         faults.finish()?;
         let Some(whom) = whom else { unreachable!("a fault was noted") };
+        // Each slot would find the same, and nobody would look.
+        app.store.rehearse_sleep(&whom).await.map_err(|error| ApiError::from(error).within("/sleep"))?;
         return Ok(Makes::Sleep(whom));
     }
     match (task, duty) {
@@ -77,10 +85,7 @@ pub async fn makes(
                 new.repository = Some(found.map_err(|error| error.within("/task"))?);
             }
             // The store says what the insert of such a task would say.
-            app.store
-                .rehearse(&new)
-                .await
-                .map_err(|error| crate::error::ApiError::from(error).within("/task"))?;
+            app.store.rehearse(&new).await.map_err(|error| ApiError::from(error).within("/task"))?;
             Ok(Makes::Task(Box::new(new)))
         }
         (None, Some(name)) => {

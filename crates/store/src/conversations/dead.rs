@@ -26,14 +26,14 @@ impl Store {
     /// Dead letters, of one agent or all, in the order in which they were sent, at most `limit`, after this one.
     ///
     /// # Errors
-    /// When Postgres refuses.
+    /// [`Error::NotFound`] for an unknown agent.
     pub async fn dead_messages(
         &self,
         agent: Option<AgentId>,
         after: Option<(MessageId, AgentId)>,
         limit: i64,
     ) -> Result<Vec<Delivery>> {
-        deliveries!(
+        let found = deliveries!(
             &self.pool,
             "WHERE d.state = 'dead' AND ($1::uuid IS NULL OR d.agent_id = $1)
                AND ($2::uuid IS NULL OR (d.message_id, d.agent_id) > ($2, $3::uuid))
@@ -42,7 +42,11 @@ impl Store {
             after.map(|(message, _)| message.uuid()),
             after.map(|(_, agent)| agent.uuid()),
             limit,
-        )
+        )?;
+        if let Some(agent) = agent.filter(|_| found.is_empty()) {
+            self.demand_agent(agent).await?;
+        }
+        Ok(found)
     }
 
     /// Sends dead letters on their way again with all their tries, and closes the breakers of their receivers: those of

@@ -34,6 +34,26 @@ impl Store {
         tx.commit().await?;
         Ok(put)
     }
+
+    /// Whether these agents are there and may sleep, as [`Store::sleep`] would find now.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when an agent, a type or a role does not exist, or a named agent is inactive.
+    pub async fn rehearse_sleep(&self, whom: &Sleepers) -> Result<()> {
+        let mut connection = self.pool.acquire().await?;
+        let meant = meant(&mut connection, whom).await?;
+        let inactive = sqlx::query_scalar!(
+            "SELECT id FROM agents WHERE id = ANY ($1) AND status <> 'active' ORDER BY id LIMIT 1",
+            &meant
+        );
+        match inactive.fetch_optional(&mut *connection).await? {
+            Some(agent) => {
+                let message = format!("agent {agent} is inactive and does not sleep");
+                Err(Error::Invalid { field: "/agent_ids", message })
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl Once {

@@ -83,7 +83,7 @@ async fn many_processes_seed_the_same_agents_once() {
         });
     }
     assert_eq!(seeds.join_all().await.iter().sum::<usize>(), 3, "one of the four was there");
-    let all = bed.store.agents(None, None, 10).await.unwrap();
+    let all = bed.store.agents(None, None, None, 10).await.unwrap();
     assert_eq!(all.len(), 4);
 }
 
@@ -95,10 +95,10 @@ async fn agents_are_listed_by_type_and_page() {
     }
     let names =
         |agents: Vec<hive_store::Agent>| agents.into_iter().map(|agent| agent.name).collect::<Vec<_>>();
-    let first = bed.store.agents(Some("qa"), None, 2).await.unwrap();
+    let first = bed.store.agents(Some("qa"), None, None, 2).await.unwrap();
     let cursor = first.last().unwrap().id;
     assert_eq!(names(first), ["a", "b"]);
-    assert_eq!(names(bed.store.agents(Some("qa"), Some(cursor), 2).await.unwrap()), ["c"]);
-    assert_eq!(names(bed.store.agents(None, None, 10).await.unwrap()), ["builder", "a", "b", "c"]);
-    assert!(bed.store.agents(Some("astronaut"), None, 10).await.unwrap().is_empty());
+    assert_eq!(names(bed.store.agents(Some("qa"), None, Some(cursor), 2).await.unwrap()), ["c"]);
+    assert_eq!(names(bed.store.agents(None, None, None, 10).await.unwrap()), ["builder", "a", "b", "c"]);
+    assert!(bed.store.agents(Some("astronaut"), None, None, 10).await.unwrap().is_empty());
 }

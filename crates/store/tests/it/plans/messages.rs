@@ -152,6 +152,12 @@ async fn messages_are_found_by_their_indexes() {
             &["conversations_of_task"],
         ),
         (
+            "whether questions were answered",
+            &["LEFT JOIN LATERAL", "WHERE reply_to = m.id"],
+            format!("ARRAY['{message}']::uuid[]"),
+            &["conversations_replies"],
+        ),
+        (
             "messages that want vectors",
             &["FROM message_vectors_due", "SKIP LOCKED"],
             "'minilm-l6-v2-int8', 16, 60".to_owned(),

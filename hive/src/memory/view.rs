@@ -1,56 +1,8 @@
-//! `hive memory …`
+//! Entries as people see them.
 
-use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::{cli::Common, client::Client, failure::Failure, output};
-
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Find entries by words and by meaning, best first, with how well it went for the tasks that were given them.
-    Search(Search),
-    /// Show an entry, and how well it went for the tasks that were given it.
-    Show {
-        /// Its id.
-        id: String,
-    },
-}
-
-#[derive(Args)]
-pub(crate) struct Search {
-    /// In words of your own.
-    query: String,
-    /// Also what is this agent's own.
-    #[arg(long)]
-    agent: Option<String>,
-    /// Also what is this session's.
-    #[arg(long)]
-    session: Option<String>,
-    /// Only of this kind, such as procedure; may be repeated.
-    #[arg(long)]
-    kind: Vec<String>,
-    /// At most this many.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(1..=100))]
-    limit: u8,
-}
-
-pub(crate) async fn run(command: Command, common: &Common, as_json: bool) -> Result<(), Failure> {
-    let client = Client::new(&common.connection)?;
-    match command {
-        Command::Search(search) => {
-            let body = json!({
-                "query": search.query, "agent_id": search.agent, "session_id": search.session, "kinds": search.kind,
-                "limit": search.limit,
-            });
-            let found = client.post("/api/v1/context/search", &body).await?;
-            if as_json { output::json(&found) } else { list(&found) }
-        }
-        Command::Show { id } => {
-            let entry = client.get(&format!("/api/v1/context/{id}")).await?;
-            if as_json { output::json(&entry) } else { show(&entry) }
-        }
-    }
-}
+use crate::{failure::Failure, output};
 
 /// The share of those that succeeded, with how many ended.
 fn rate(outcomes: &Value) -> String {
@@ -61,7 +13,8 @@ fn rate(outcomes: &Value) -> String {
     }
 }
 
-fn list(found: &Value) -> Result<(), Failure> {
+/// What a search found, best first.
+pub(super) fn found(found: &Value) -> Result<(), Failure> {
     let row = |hit: &Value| {
         let entry = &hit["context"];
         let outcomes = &entry["outcomes"];
@@ -75,14 +28,39 @@ fn list(found: &Value) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(entry: &Value) -> Result<(), Failure> {
+/// One entry; outcomes only where they are told.
+pub(super) fn entry(entry: &Value) -> Result<(), Failure> {
     let outcomes = &entry["outcomes"];
     known(entry).iter().for_each(|line| println!("{line}"));
-    for name in ["used", "succeeded", "failed"] {
-        println!("{name:<13} {}", output::text(&outcomes[name]));
+    if outcomes.is_object() {
+        for name in ["used", "succeeded", "failed"] {
+            println!("{name:<13} {}", output::text(&outcomes[name]));
+        }
+        println!("{}", format!("{:<13} {}", "rate", rate(outcomes)).trim_end());
     }
-    println!("{}", format!("{:<13} {}", "rate", rate(outcomes)).trim_end());
     println!("\n{}", output::plain(&output::text(&entry["content"])));
+    Ok(())
+}
+
+/// What one place of the memory said, oldest first.
+pub(super) fn history(history: &Value) -> Result<(), Failure> {
+    let row = |entry: &Value| {
+        let field = |name: &str| output::plain(&output::text(&entry[name])).replace('\n', " ");
+        let text = field("content").chars().take(60).collect();
+        vec![field("id"), field("recorded_at"), field("valid_from"), field("valid_to"), field("author"), text]
+    };
+    let rows: Vec<Vec<String>> = history["items"].as_array().into_iter().flatten().map(row).collect();
+    output::table(&["ID", "RECORDED", "FROM", "TO", "AUTHOR", "TEXT"], &rows);
+    Ok(())
+}
+
+/// What a deletion did.
+pub(super) fn deletion(done: &Value) -> Result<(), Failure> {
+    for (list, what) in [("deleted", "deleted"), ("flagged", "stands, a source of it is gone")] {
+        for id in done[list].as_array().into_iter().flatten() {
+            println!("{}  {what}", output::text(id));
+        }
+    }
     Ok(())
 }
 
@@ -103,6 +81,7 @@ fn known(entry: &Value) -> Vec<String> {
         "superseded_by",
         "parent_id",
         "sources",
+        "redacted_at",
     ];
     let line = |name: &str| {
         let value = match &entry[name] {
@@ -118,6 +97,8 @@ fn known(entry: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
