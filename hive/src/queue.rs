@@ -119,7 +119,11 @@ pub(crate) async fn run(mut command: Command, common: &Common, json: bool) -> Re
         }
         Command::Limits => {
             let limits = client.get("/api/v1/limits").await?;
-            if json { output::json(&limits) } else { rows(&limits, &["kind", "name", "max_running", "rate"]) }
+            if json {
+                output::json(&limits)
+            } else {
+                rows(&as_given(limits), &["kind", "name", "running", "rate"])
+            }
         }
         Command::Limit(limit) => set(&client, &limit).await,
         Command::DropLimit(of) => {
@@ -150,6 +154,19 @@ async fn set(client: &Client, limit: &Limit) -> Result<(), Failure> {
     client.put_empty("/api/v1/limits", &body).await
 }
 
+/// Limits by the names and in the form in which `limit` takes them.
+fn as_given(mut limits: Value) -> Value {
+    for limit in limits["items"].as_array_mut().into_iter().flatten() {
+        limit["running"] = limit["max_running"].take();
+        if let (Some(starts), Some(seconds)) =
+            (limit["rate"]["max_starts"].as_i64(), limit["rate"]["per_seconds"].as_i64())
+        {
+            limit["rate"] = json!(format!("{starts}/{seconds}"));
+        }
+    }
+    limits
+}
+
 fn parse_rate(text: &str) -> Result<Value, Failure> {
     let rate = text.split_once('/').and_then(|(starts, seconds)| {
         Some(
@@ -168,4 +185,20 @@ fn rows(page: &Value, fields: &[&str]) -> Result<(), Failure> {
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     output::table(&headings, &items.iter().map(row).collect::<Vec<Vec<String>>>());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_shown_as_it_is_given() {
+        let limits = json!({ "items": [
+            { "kind": "key", "name": "k", "max_running": 2, "rate": parse_rate("30/60").unwrap() },
+            { "kind": "key", "name": "l", "max_running": null, "rate": null },
+        ] });
+        let shown = as_given(limits);
+        assert_eq!((&shown["items"][0]["running"], &shown["items"][0]["rate"]), (&json!(2), &json!("30/60")));
+        assert!(shown["items"][1]["rate"].is_null() && shown["items"][1]["running"].is_null());
+    }
 }

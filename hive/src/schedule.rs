@@ -13,27 +13,27 @@ pub(crate) enum Command {
     List,
     /// Show a schedule with its next five times and its last slots.
     Show {
-        /// Its id.
+        /// Its id or its name.
         id: String,
     },
     /// Let it fire, from its next time on.
     Enable {
-        /// Its id.
+        /// Its id or its name.
         id: String,
     },
     /// Keep it from firing.
     Disable {
-        /// Its id.
+        /// Its id or its name.
         id: String,
     },
     /// Delete it; the tasks it made stay.
     Delete {
-        /// Its id.
+        /// Its id or its name.
         id: String,
     },
     /// Fire it now.
     Run {
-        /// Its id.
+        /// Its id or its name.
         id: String,
     },
 }
@@ -153,9 +153,43 @@ impl Create {
     }
 }
 
+impl Command {
+    /// Puts the id of a schedule at the place of its name.
+    async fn by_id(mut self, client: &Client) -> Result<Self, Failure> {
+        let (Self::Show { id }
+        | Self::Enable { id }
+        | Self::Disable { id }
+        | Self::Delete { id }
+        | Self::Run { id }) = &mut self
+        else {
+            return Ok(self);
+        };
+        if uuid::Uuid::try_parse(id).is_err() {
+            *id = id_of(client, id).await?;
+        }
+        Ok(self)
+    }
+}
+
+async fn id_of(client: &Client, name: &str) -> Result<String, Failure> {
+    let mut cursor = String::new();
+    loop {
+        let page = client.get(&format!("/api/v1/schedules?limit=200{cursor}")).await?;
+        let found = page["items"].as_array().into_iter().flatten().find(|schedule| schedule["name"] == name);
+        if let Some(schedule) = found {
+            return Ok(output::text(&schedule["id"]));
+        }
+        let Some(next) = page["next_cursor"].as_str() else {
+            return Err(Failure::Failed(format!("no schedule has the id or the name {name:?}")));
+        };
+        cursor = format!("&cursor={next}");
+    }
+}
+
 pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result<(), Failure> {
     let client = Client::new(&common.connection)?;
     let path = |id: &str| format!("/api/v1/schedules/{id}");
+    let command = command.by_id(&client).await?;
     let schedule = match command {
         Command::List => {
             let page = client.get("/api/v1/schedules?limit=200").await?;

@@ -113,8 +113,15 @@ pub(crate) async fn run(command: Command, common: &Common, json: bool) -> Result
             view::list(&page, &client.get("/api/v1/queue/pauses").await?)
         }
         Command::Show { id } => {
-            let task = client.get(&format!("/api/v1/tasks/{id}")).await?;
-            if json { output::json(&task) } else { view::task(&task) }
+            let mut task = client.get(&format!("/api/v1/tasks/{id}")).await?;
+            if json {
+                return output::json(&task);
+            }
+            if paused::is_held(&task, &client.get("/api/v1/queue/pauses").await?) {
+                task["status_reason"] = "paused".into();
+            }
+            view::task(&task)?;
+            view::place(&task)
         }
         Command::Steps { id } => steps(&client, &id, json).await,
         Command::Events { id, no_follow, after } => {

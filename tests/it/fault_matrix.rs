@@ -142,7 +142,11 @@ async fn a_long_hold_is_named_by_why_with_its_end() {
         (why["cause"] == "held").then_some(why)
     };
     let why = within(Duration::from_secs(30), "the second task is turned away", held).await;
-    assert!(why["until"].is_string() && why["clears"] == "That time.", "{why:#}");
+    assert!(
+        why["until"].is_string()
+            && why["clears"].as_str().is_some_and(|clears| clears.starts_with("That time")),
+        "{why:#}"
+    );
     let user = other.to_string();
     assert!(
         hive.double.requests().iter().all(|kept| kept.user_id.as_deref() != Some(&user)),

@@ -1,6 +1,6 @@
 //! `hive verify` on a hive that runs: whole, then with what a person planted, then whole again.
 
-use std::{process::Output, time::Duration};
+use std::{path::Path, process::Output, time::Duration};
 
 use hive_tests::{Program, TestHive, rules, say, within};
 use serde_json::{Value, json};
@@ -39,6 +39,12 @@ async fn a_hive_is_whole_until_somebody_breaks_it() {
     let (code, report) = verify(&hive, "300").await;
     assert_eq!((code, &report["whole"]), (Some(0), &json!(true)), "{report:#}");
     assert!(report["checks"].as_array().unwrap().iter().any(|check| check["looked_at"] != 0));
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/OPERATIONS.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for check in report["checks"].as_array().unwrap() {
+        let name = format!("`{}`", check["name"].as_str().unwrap());
+        assert!(page.contains(&name), "docs/OPERATIONS.md does not say what breaks {name}");
+    }
 
     // A slot that should have come and left no row, as the schedule of the system would have it an hour ago.
     let since = "UPDATE schedules SET slots_since = now() - $1::text::interval WHERE name = 'system: idempotency_keys'";

@@ -188,12 +188,38 @@ fn ready(task: &Task, facts: &Facts) -> Why {
         return Why::new("no_worker", "No worker lives that takes tasks.", "A worker that is started.");
     }
     let ahead = match facts.ahead {
-        0 => "It is next".to_owned(),
-        1_000.. => "At least 1,000 ready tasks go before it".to_owned(),
+        0 => "it is next".to_owned(),
+        1_000.. => "at least 1,000 ready tasks go before it".to_owned(),
+        1 => "1 ready task goes before it".to_owned(),
         some => format!("{some} ready tasks go before it"),
     };
-    let clears = format!("A free slot of the {} workers, which have {}.", facts.workers, facts.slots);
-    Why::new("queued", format!("{ahead}."), clears)
+    if task.isolated {
+        return Why::new(
+            "queued",
+            format!(
+                "{} workers died over it, so only an isolated worker may run it, and {ahead}.",
+                crate::DEATHS
+            ),
+            format!("{}, which runs one task at a time.", one_of(facts.isolated_workers, "isolated worker")),
+        );
+    }
+    let clears = format!(
+        "A free slot of {}, which {} {}.",
+        the(facts.workers, "worker"),
+        if facts.workers == 1 { "has" } else { "have" },
+        facts.slots
+    );
+    Why::new("queued", format!("{}{}.", ahead[..1].to_uppercase(), &ahead[1..]), clears)
+}
+
+/// `the worker`, `the 3 workers`.
+fn the(number: i64, what: &str) -> String {
+    if number == 1 { format!("the {what}") } else { format!("the {number} {what}s") }
+}
+
+/// `The worker`, `One of the 3 workers`.
+fn one_of(number: i64, what: &str) -> String {
+    if number == 1 { format!("The {what}") } else { format!("One of the {number} {what}s") }
 }
 
 fn paused(pause: &CoveringPause) -> Why {
@@ -291,7 +317,7 @@ fn provider(task: &Task, detail: &str, facts: &Facts) -> Option<Why> {
         ProviderFactKind::Held => (
             "held",
             format!("The provider said not to ask model {} before this time.", fact.of),
-            "That time.",
+            "That time, or a resume before (hive provider resume).",
         ),
     };
     Some(Why { until: Some(fact.until), ..Why::new(cause, explanation, clears) })
@@ -315,7 +341,10 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
         },
         StatusReason::Concurrency => {
             let key = task.concurrency_key.as_deref().unwrap_or_default();
-            let all = format!("All {} places of the concurrency key {key:?} are taken.", facts.key_limit);
+            let all = match facts.key_limit {
+                1 => format!("The one place of the concurrency key {key:?} is taken."),
+                places => format!("All {places} places of the concurrency key {key:?} are taken."),
+            };
             Why {
                 tasks: facts.key_holders.clone(),
                 ..new(all, "The end of one of them, or a higher limit of the key.")
@@ -329,7 +358,14 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
         {
             why
         }
-        StatusReason::RateLimited => at_its_time(told("A rate is used up."), "Its time."),
+        StatusReason::RateLimited => at_its_time(
+            told("A rate is used up."),
+            if detail.contains(" may start ") {
+                "Its time, or a higher rate (hive queue limit)."
+            } else {
+                "Its time."
+            },
+        ),
         StatusReason::ProviderUnavailable => {
             at_its_time(told("The provider is overloaded or unreachable."), "Its time, then another try.")
         }
@@ -371,7 +407,7 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
         | StatusReason::TimeLimit
         | StatusReason::TokenLimit
         | StatusReason::CostLimit => {
-            new(told("One of its limits was reached."), "A retry with other limits.")
+            new(told("One of its limits was reached."), "A new task with other limits.")
         }
         StatusReason::MaxTokens | StatusReason::ContextWindow | StatusReason::RequestTooLarge => {
             new(told("The task is too large for its model."), "A smaller task.")
@@ -386,9 +422,10 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
         StatusReason::ModelNotFound => {
             new(told("The provider does not know the model."), "Another model, then a retry.")
         }
-        StatusReason::InvalidRequest => {
-            new(told("The provider refused the request."), "A look at its last step.")
-        }
+        StatusReason::InvalidRequest => new(
+            told("The provider refused the request."),
+            "A mended request, model or setting, then a retry.",
+        ),
         StatusReason::Repository => {
             new(told("The repository could not be read or pushed to."), "Its owner, then a retry.")
         }
@@ -396,7 +433,10 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
             new("A task that it depends on did not succeed.".to_owned(), "A retry of both.")
         }
         StatusReason::NoAgent => new(told("Its agent was deactivated before it began."), "Another agent."),
-        StatusReason::Deadline => new(told("Its deadline passed."), "A retry with a later deadline."),
+        StatusReason::Deadline => new(
+            told("Its deadline passed."),
+            "A retry, which has no deadline, or a new task with a later one.",
+        ),
         StatusReason::LoopDetected => {
             new(told("Its agent repeated itself without progress."), "A clearer task, then a retry.")
         }
@@ -407,6 +447,6 @@ fn for_reason(reason: StatusReason, task: &Task, facts: &Facts) -> Why {
             new(told("Workers died over it, isolated ones as well."), "A mended cause, then a retry.")
         }
         StatusReason::Requested => new(told("It was cancelled."), "A retry."),
-        StatusReason::ParentCancelled => new(told("The task that made it was cancelled."), "A retry."),
+        StatusReason::ParentCancelled => new(told("It was cancelled."), "A retry."),
     }
 }

@@ -17,9 +17,14 @@ use crate::{
 use hive_domain::journal::FORMAT;
 
 /// Parked tasks that are looked at to find the next one's place in line.
-const LINE: i64 = 10_000;
+pub(crate) const LINE: i64 = 10_000;
 /// Tasks with a rate that are tried, or parked, by one who has no ticket of any.
 const TRIED: i64 = 16;
+
+/// How the detail of a task begins that waits for a start of this limit.
+pub(crate) fn parked_by(kind: &str, name: &str) -> String {
+    format!("{kind} {name} may start ")
+}
 
 /// One limit that the task has to pass.
 struct Gate {
@@ -135,10 +140,9 @@ impl Store {
         if let Some(gate) =
             gates.iter().filter(|gate| gate.wait(0) > Duration::ZERO).max_by_key(|gate| gate.wait(0))
         {
-            let detail = format!(
-                "{} {} may start {} tasks in {} s",
-                gate.kind, gate.name, gate.max_starts, gate.per_seconds
-            );
+            let tasks = if gate.max_starts == 1 { "task" } else { "tasks" };
+            let by = parked_by(&gate.kind, &gate.name);
+            let detail = format!("{by}{} {tasks} in {} s", gate.max_starts, gate.per_seconds);
             let line = sqlx::query_scalar!(
                 "SELECT run_at FROM tasks
                  WHERE status = 'waiting' AND status_reason = 'rate_limited'

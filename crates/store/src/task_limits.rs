@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::{error::Result, pool::Store};
+use crate::{
+    error::Result,
+    pool::Store,
+    rates::{LINE, parked_by},
+};
 
 /// What a limit holds for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +53,8 @@ pub struct TaskLimit {
 }
 
 impl Store {
-    /// Sets the limits of a key or an agent; what is `None` is taken away.
+    /// Sets the limits of a key or an agent; what is `None` is taken away. Tasks that are parked by the rate that it had
+    /// keep their order and go on when the new one lets them.
     ///
     /// # Errors
     /// When Postgres refuses.
@@ -60,6 +65,7 @@ impl Store {
         max_running: Option<i32>,
         rate: Option<Rate>,
     ) -> Result<()> {
+        let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "INSERT INTO task_limits (kind, name, max_running, max_starts, per_seconds) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (kind, name) DO UPDATE
@@ -71,19 +77,25 @@ impl Store {
             rate.map(|rate| rate.max_starts),
             rate.map(|rate| rate.per_seconds),
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        hasten(&mut tx, kind, name, rate).await?;
+        tx.commit().await?;
         Ok(())
     }
 
-    /// Takes all limits of a key or an agent away; false when there were none.
+    /// Takes all limits of a key or an agent away; false when there were none. Tasks that are parked by its rate go on.
     ///
     /// # Errors
     /// When Postgres refuses.
     pub async fn drop_task_limit(&self, kind: LimitKind, name: &str) -> Result<bool> {
+        let mut tx = self.pool.begin().await?;
         let dropped =
             sqlx::query!("DELETE FROM task_limits WHERE kind = $1 AND name = $2", kind.as_str(), name);
-        Ok(dropped.execute(&self.pool).await?.rows_affected() == 1)
+        let dropped = dropped.execute(&mut *tx).await?.rows_affected() == 1;
+        hasten(&mut tx, kind, name, None).await?;
+        tx.commit().await?;
+        Ok(dropped)
     }
 
     /// Limits after `(kind, name)`, in that order, at most `limit`.
@@ -113,4 +125,35 @@ impl Store {
         });
         Ok(limit.collect())
     }
+}
+
+/// Gives the first [`LINE`] tasks that wait for a start of this limit the times that another rate lets them start at, and
+/// none a later one. The claim holds them to the starts that were made; what another holds the lock of is on its way.
+async fn hasten(
+    tx: &mut sqlx::PgTransaction<'_>,
+    kind: LimitKind,
+    name: &str,
+    rate: Option<Rate>,
+) -> Result<()> {
+    let starts = rate.map_or(LINE, |rate| rate.max_starts.into());
+    let seconds = rate.map_or(0, |rate| rate.per_seconds);
+    sqlx::query!(
+        "WITH parked AS MATERIALIZED (
+             SELECT id, run_at FROM tasks
+             WHERE status = 'waiting' AND status_reason = 'rate_limited' AND run_at > now()
+               AND starts_with(status_detail, $1)
+             ORDER BY run_at, id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
+         ), line AS (
+             SELECT id, now() + make_interval(secs => (row_number() OVER (ORDER BY run_at, id) - 1) / $3::bigint * $4::float8) AS start
+             FROM parked
+         )
+         UPDATE tasks t SET run_at = l.start, updated_at = now() FROM line l WHERE t.id = l.id AND t.run_at > l.start",
+        parked_by(kind.as_str(), name),
+        LINE,
+        starts,
+        f64::from(seconds),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }

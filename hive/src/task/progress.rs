@@ -40,8 +40,9 @@ pub(crate) async fn print_events(
             println!("{event}");
         } else {
             println!(
-                "{:>4} {} {}",
+                "{:>4} {} {} {}",
                 text(&event["seq"]),
+                text(&event["at"]),
                 text(&event["kind"]),
                 plain(&event["data"].to_string())
             );

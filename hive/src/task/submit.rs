@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// A built-in duty instead of an agent: noop.
     #[arg(long, conflicts_with_all = ["agent_type", "repo"])]
     duty: Option<String>,
-    /// 1 (most urgent) to 9.
+    /// 1 (most urgent) to 9; 5 without this.
     #[arg(long)]
     priority: Option<u8>,
     /// Not before this time (RFC 3339).
@@ -48,6 +48,15 @@ pub(crate) struct Options {
     /// A task that must end first; may be given several times.
     #[arg(long = "after", value_name = "ID")]
     after: Vec<String>,
+    /// What becomes of it when one of those does not succeed: fail (without this), skip or continue.
+    #[arg(long, value_name = "POLICY", requires = "after")]
+    on_dependency_failure: Option<String>,
+    /// Tries without progress before it is dead; 3 without this.
+    #[arg(long, value_name = "NUMBER")]
+    max_attempts: Option<u32>,
+    /// A model, or a class of models such as hard, instead of the agent's.
+    #[arg(long, conflicts_with = "duty")]
+    model: Option<String>,
     /// At most as many tasks of one key run at a time as its limit says.
     #[arg(long, value_name = "KEY")]
     concurrency_key: Option<String>,
@@ -76,6 +85,9 @@ impl Options {
         set("priority", json!(self.priority));
         set("run_at", json!(self.run_at));
         set("deadline", json!(self.deadline));
+        set("on_dependency_failure", json!(self.on_dependency_failure));
+        set("max_attempts", json!(self.max_attempts));
+        set("model", json!(self.model));
         set("session_id", json!(self.session));
         set("parent_id", json!(self.parent));
         set("concurrency_key", json!(self.concurrency_key));

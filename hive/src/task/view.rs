@@ -15,6 +15,7 @@ pub(crate) fn list(page: &Value, pauses: &Value) -> Result<(), Failure> {
         let cost = task["usage"]["cost_usd"].as_f64().unwrap_or(0.0);
         vec![
             text(&task["id"]),
+            to_the_second(&text(&task["created_at"])),
             text(&task["status"]),
             if is_held(task, pauses) { "paused".to_owned() } else { text(&task["status_reason"]) },
             text(&task["priority"]),
@@ -24,8 +25,16 @@ pub(crate) fn list(page: &Value, pauses: &Value) -> Result<(), Failure> {
         ]
     };
     let rows: Vec<Vec<String>> = tasks.iter().map(row).collect();
-    output::table(&["ID", "STATUS", "REASON", "PRIORITY", "AGENT", "COST", "TITLE"], &rows);
+    output::table(&["ID", "CREATED", "STATUS", "REASON", "PRIORITY", "AGENT", "COST", "TITLE"], &rows);
     Ok(())
+}
+
+/// A time of the API, which is UTC, without what is smaller than seconds.
+fn to_the_second(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => time.to_owned(),
+    }
 }
 
 pub(crate) fn task(task: &Value) -> Result<(), Failure> {
@@ -35,7 +44,8 @@ pub(crate) fn task(task: &Value) -> Result<(), Failure> {
     };
     println!("{}  {}", text(&task["id"]), plain(&text(&task["title"])));
     println!("status   {}{reason}", text(&task["status"]));
-    if ["pending", "waiting"].contains(&text(&task["status"]).as_str()) {
+    let parked = ["pending", "waiting"].contains(&text(&task["status"]).as_str());
+    if parked && !["dependencies", "concurrency"].contains(&text(&task["status_reason"]).as_str()) {
         println!("due      {}", text(&task["run_at"]));
     }
     if let Some(detail) = task["status_detail"].as_str() {
@@ -69,6 +79,39 @@ pub(crate) fn task(task: &Value) -> Result<(), Failure> {
         }
     }
     println!("usage    {}", usage(&task["usage"]));
+    Ok(())
+}
+
+/// When a task came and went, and where it stands among the others: what `show` says beside what became of it.
+pub(crate) fn place(task: &Value) -> Result<(), Failure> {
+    let line = |name: &str, what: String| {
+        if !what.is_empty() {
+            println!("{name:<8} {}", plain(&what));
+        }
+    };
+    let said = |parts: &[(&str, &str)]| {
+        let known = parts.iter().filter(|(_, field)| !task[*field].is_null());
+        known.map(|(words, field)| format!("{words}{}", text(&task[*field]))).collect::<Vec<_>>().join(", ")
+    };
+    line(
+        "times",
+        said(&[("created ", "created_at"), ("started ", "started_at"), ("ended ", "completed_at")]),
+    );
+    line("deadline", text(&task["deadline"]));
+    line(
+        "queue",
+        said(&[("priority ", "priority"), ("key ", "concurrency_key"), ("error class ", "error_class")]),
+    );
+    line("attempts", format!("{} of {}", text(&task["attempt"]), text(&task["max_attempts"])));
+    line("part of", said(&[("task ", "parent_id"), ("session ", "session_id")]));
+    let ids = task["dependencies"].as_array().into_iter().flatten().map(text);
+    line("after", ids.collect::<Vec<_>>().join(" "));
+    line("again", text(&task["redriven_from"]));
+    let labels = task["labels"].as_object().into_iter().flatten();
+    line(
+        "labels",
+        labels.map(|(name, value)| format!("{name}={}", text(value))).collect::<Vec<_>>().join(" "),
+    );
     Ok(())
 }
 
@@ -158,4 +201,15 @@ pub(crate) fn why(why: &Value) -> Result<(), Failure> {
         println!("task     {}", text(task));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_ends_with_its_seconds() {
+        assert_eq!(to_the_second("2026-01-31T12:00:00.123456Z"), "2026-01-31T12:00:00Z");
+        assert_eq!(to_the_second("2026-01-31T12:00:00Z"), "2026-01-31T12:00:00Z");
+    }
 }

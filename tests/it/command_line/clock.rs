@@ -51,7 +51,10 @@ async fn a_schedule_lives_from_its_creation_to_its_end() {
     let shown = hive.says(&["schedule", "show", &id]).await;
     assert!(shown.lines().last().unwrap().ends_with(&format!("fired  {task}")), "{shown}");
 
-    assert!(hive.says(&["schedule", "disable", &id]).await.contains("\ndisabled\n"));
+    assert!(hive.says(&["schedule", "disable", "nightly"]).await.contains("\ndisabled\n"));
+    assert!(hive.says(&["schedule", "show", "nightly"]).await.starts_with(&id));
+    let nobody = hive.complains(1, &["schedule", "show", "weekly"]).await;
+    assert!(nobody.contains("no schedule has the id or the name \"weekly\""), "{nobody}");
     assert_eq!(one(&hive, row).await.unwrap(), "30 2 * * *|Europe/Berlin|f|Sweep");
     assert_eq!(hive.says_json(&["schedule", "delete", &id]).await, json!({ "deleted": id }));
     assert_eq!(one(&hive, row).await, None);

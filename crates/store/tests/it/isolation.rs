@@ -1,7 +1,7 @@
 //! Tasks that may be what kills their workers.
 
 use hive_domain::{Lease, StatusReason, TaskId, TaskStatus};
-use hive_store::Claimant;
+use hive_store::{Claimant, WorkerReport};
 use serde_json::json;
 
 use crate::bed::{Bed, WORKER, isolated, look};
@@ -119,4 +119,32 @@ async fn a_suspects_ticket_is_for_the_lane_of_suspects() {
     let lease = bed.claim_isolated(id).await;
     let again = bed.store.settle(&lease, &crate::bed::outcome("yield")).await.unwrap().again.unwrap();
     assert!(again.isolated, "handed back, it goes there again");
+}
+
+#[tokio::test]
+async fn a_suspect_waits_for_an_isolated_worker_and_is_told_so() {
+    let bed = Bed::make().await;
+    let id = bed.enqueue().await;
+    for _ in 0..2 {
+        bed.claim(id).await;
+        bed.orphan(id).await;
+    }
+    let report = |claimant, slots| WorkerReport {
+        claimant,
+        host: "host".to_owned(),
+        version: "1.0".to_owned(),
+        slots,
+        draining: false,
+    };
+    bed.store.report_worker(&report(Claimant::ordinary("one"), 8)).await.unwrap();
+    let (_, why) = bed.store.why(id).await.unwrap();
+    assert_eq!(why.cause, "no_isolated_worker");
+    bed.store.report_worker(&report(isolated(), 1)).await.unwrap();
+    let (_, why) = bed.store.why(id).await.unwrap();
+    assert_eq!(why.cause, "queued");
+    assert!(why.explanation.ends_with("only an isolated worker may run it, and it is next."), "{why:?}");
+    assert_eq!(why.clears, "The isolated worker, which runs one task at a time.");
+    let other = bed.enqueue().await;
+    let (_, why) = bed.store.why(other).await.unwrap();
+    assert_eq!((&*why.explanation, &*why.clears), ("It is next.", "A free slot of the worker, which has 8."));
 }

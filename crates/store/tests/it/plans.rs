@@ -195,6 +195,12 @@ async fn hot_statements_use_their_indexes() {
             &["tasks_parked"],
         ),
         (
+            "hasten",
+            &["WITH parked AS MATERIALIZED"],
+            "'key key 1 may start ', 10000, 3, 60".to_owned(),
+            &["tasks_parked", "tasks_pkey"],
+        ),
+        (
             "park",
             &["SET status = 'waiting', status_reason = 'rate_limited'"],
             format!("{id}, 0, 'd', now(), 'task.waiting', 'rate_limited'"),

@@ -96,7 +96,7 @@ async fn a_start_is_free_at_the_end_of_its_window_and_not_before() {
     assert!(!claims(&bed, ids[1]).await);
     let task = bed.task(ids[1]).await;
     assert_eq!((task.status, task.reason, task.attempt, task.epoch), (PARKED.0, PARKED.1, 0, 0));
-    assert_eq!(task.detail.unwrap(), "key provider may start 1 tasks in 60 s");
+    assert_eq!(task.detail.unwrap(), "key provider may start 1 task in 60 s");
     assert_eq!(bed.event_kinds(ids[1]).await.last().unwrap(), "task.waiting");
     bed.reconcile().await;
     bed.assert_stands(ids[1], PARKED.0, PARKED.1).await;
@@ -246,4 +246,44 @@ async fn a_stale_ticket_takes_no_start() {
     assert_eq!(usize::from(a.unwrap().is_some()) + usize::from(b.unwrap().is_some()), 1);
     assert_eq!(number_of_starts(&bed, "provider").await, 1);
     bed.assert_stands(id, TaskStatus::Running, None).await;
+}
+
+#[tokio::test]
+async fn a_higher_rate_and_its_end_let_those_go_on_that_the_old_one_parked() {
+    let bed = Bed::make().await;
+    rate(&bed, LimitKind::Key, "mistyped", 1, 86_400).await;
+    rate(&bed, LimitKind::Key, "mistyped too", 1, 86_400).await;
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(keyed(&bed, "mistyped").await);
+    }
+    let others = [keyed(&bed, "mistyped too").await, keyed(&bed, "mistyped too").await];
+    assert!(claims(&bed, ids[0]).await && claims(&bed, others[0]).await);
+    for id in ids[1..].iter().chain(&others[1..]) {
+        assert!(!claims(&bed, *id).await);
+    }
+    let days = places_in_line(&bed, &[ids[5]]).await;
+    assert!(days[0] > 4.0 * 86_400.0, "{days:?}");
+
+    // Three in a minute, of which one has started: the rest keep their order, and none waits for its old day.
+    rate(&bed, LimitKind::Key, "mistyped", 3, 60).await;
+    bed.reconcile().await;
+    assert!(claims(&bed, ids[1]).await && claims(&bed, ids[2]).await);
+    assert!(!claims(&bed, ids[3]).await, "the new rate holds");
+    let line = places_in_line(&bed, &ids).await;
+    assert!(line.iter().all(|place| *place < 130.0), "{line:?}");
+    bed.assert_stands(others[1], PARKED.0, PARKED.1).await;
+
+    // A lower rate hastens nobody, and none at all lets everybody go.
+    rate(&bed, LimitKind::Key, "mistyped", 1, 3_600).await;
+    bed.reconcile().await;
+    bed.assert_stands(ids[5], PARKED.0, PARKED.1).await;
+    assert!(bed.store.drop_task_limit(LimitKind::Key, "mistyped").await.unwrap());
+    bed.store.set_task_limit(LimitKind::Key, "mistyped", Some(9), None).await.unwrap();
+    bed.reconcile().await;
+    for id in &ids[3..] {
+        assert!(claims(&bed, *id).await);
+    }
+    bed.assert_stands(others[1], PARKED.0, PARKED.1).await;
+    assert!(places_in_line(&bed, &others).await[0] > 80_000.0, "the line of another key stands");
 }
