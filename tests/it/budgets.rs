@@ -293,6 +293,8 @@ async fn calls_that_nobody_hears_of_end_at_the_limit_of_their_task() {
         (&json!("failed"), &json!("cost_limit")),
         "{task:#}"
     );
+    let detail = task["status_detail"].as_str().unwrap();
+    assert!(detail.contains("broke off before their charge was heard"), "{detail}");
     let assumed: i64 = sqlx::query_scalar(
         "SELECT sum(reserved_nano_usd)::bigint FROM llm_calls WHERE task_id = $1 AND state IN ('unknown', 'intent')",
     )

@@ -3,7 +3,7 @@
 use fail::fail_point;
 use hive_claude::{Error, Progress};
 use hive_domain::{
-    Outcome, StatusReason, Usage,
+    Outcome, StatusReason,
     journal::{Entry, Reply, Stop},
 };
 use hive_store::CallOutcome;
@@ -188,8 +188,10 @@ impl Activation<'_> {
         let outcome = CallOutcome { error, request_id: known.request_id, usage };
         self.persist(|| self.agent.store.fail_call(self.lease, call, &outcome)).await?;
         // What nobody knows counts toward the task's limit as it does toward its budgets.
-        let assumed = Usage { cost: question.worst_case, ..Usage::default() };
-        self.extra_usage = self.extra_usage + usage.unwrap_or(assumed);
+        match usage {
+            Some(usage) => self.extra_usage = self.extra_usage + usage,
+            None => self.unheard = self.unheard + question.worst_case,
+        }
         Ok(())
     }
 

@@ -130,6 +130,8 @@ pub(crate) struct Activation<'a> {
     pub(crate) opening: String,
     /// Charged by calls that brought no reply.
     pub(crate) extra_usage: Usage,
+    /// What calls may have cost that broke off before their charge was heard.
+    pub(crate) unheard: NanoUsd,
     /// A pause covered the task at its last step edge.
     pub(crate) halted: bool,
     /// Its agent woke, and this run has not yet looked whether it is the one to tell what happened in the night.
@@ -222,7 +224,7 @@ impl Agent {
             () = control.halt.cancelled() => return Ok(Outcome::Yield),
         };
         let spent = transcript.usage();
-        let unknown = match lease.epoch() {
+        let unheard = match lease.epoch() {
             // Nothing was asked before the first run.
             ..=1 => NanoUsd(0),
             _ => self.store.unknown_cost(task.id).await.map_err(Stopped::Store)?,
@@ -233,7 +235,7 @@ impl Agent {
             cache_read_tokens: task.usage.cache_read_tokens - spent.cache_read_tokens,
             cache_write_tokens: task.usage.cache_write_tokens - spent.cache_write_tokens,
             cache_write_1h_tokens: 0,
-            cost: NanoUsd(task.usage.cost.0 - spent.cost.0 + unknown.0),
+            cost: NanoUsd(task.usage.cost.0 - spent.cost.0),
         };
         let mut activation = Activation {
             agent: self,
@@ -242,6 +244,7 @@ impl Agent {
             files: opened,
             opening,
             extra_usage: extra,
+            unheard,
             halted: false,
             briefing_waits: task.briefing_waits,
             unread: None,
@@ -389,6 +392,6 @@ impl Activation<'_> {
     pub(crate) fn limit_reached(&self) -> Option<(StatusReason, String)> {
         let used = self.transcript.usage() + self.extra_usage;
         let seconds = self.seconds_before + self.started.elapsed().as_secs();
-        self.limits.reached(self.transcript.turns(), seconds, &used)
+        self.limits.reached(self.transcript.turns(), seconds, &used, self.unheard)
     }
 }

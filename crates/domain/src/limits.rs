@@ -36,9 +36,16 @@ impl Limits {
         }
     }
 
-    /// The limit that forbids another model call, with a sentence that names it.
+    /// The limit that forbids another model call, with a sentence that names it. `unheard` is what calls may have cost
+    /// whose charge nobody heard.
     #[must_use]
-    pub fn reached(&self, turns: u32, seconds: u64, usage: &Usage) -> Option<(StatusReason, String)> {
+    pub fn reached(
+        &self,
+        turns: u32,
+        seconds: u64,
+        usage: &Usage,
+        unheard: NanoUsd,
+    ) -> Option<(StatusReason, String)> {
         if let Some(max) = self.max_turns
             && turns >= max
         {
@@ -58,9 +65,17 @@ impl Limits {
             ));
         }
         if let Some(max) = self.max_cost_usd.and_then(NanoUsd::from_usd)
-            && usage.cost >= max
+            && let cost = usage.cost + unheard
+            && cost >= max
         {
-            return Some((StatusReason::CostLimit, format!("{} of {max} is spent", usage.cost)));
+            let detail = match unheard {
+                NanoUsd(..=0) => format!("{cost} of {max} is spent"),
+                _ => format!(
+                    "{cost} of {max} is spent, as much as {unheard} of it by calls that broke off before their charge \
+                     was heard"
+                ),
+            };
+            return Some((StatusReason::CostLimit, detail));
         }
         None
     }
@@ -82,16 +97,27 @@ mod tests {
         let usage =
             Usage { input_tokens: 90, output_tokens: 10, cost: NanoUsd(500_000_000), ..Usage::default() };
         let none = Limits { max_turns: None, max_cost_usd: None, max_tokens: None, max_seconds: None };
-        assert_eq!(none.reached(1_000, 1_000_000, &usage), None);
+        assert_eq!(none.reached(1_000, 1_000_000, &usage, NanoUsd(0)), None);
         for (limits, reason) in [
             (Limits { max_turns: Some(3), ..none.clone() }, StatusReason::TurnLimit),
             (Limits { max_seconds: Some(60), ..none.clone() }, StatusReason::TimeLimit),
             (Limits { max_tokens: Some(100), ..none.clone() }, StatusReason::TokenLimit),
             (Limits { max_cost_usd: Some(0.5), ..none.clone() }, StatusReason::CostLimit),
         ] {
-            assert_eq!(limits.reached(3, 60, &usage).map(|(reason, _)| reason), Some(reason));
-            assert_eq!(limits.reached(2, 59, &Usage::default()), None);
+            assert_eq!(limits.reached(3, 60, &usage, NanoUsd(0)).map(|(reason, _)| reason), Some(reason));
+            assert_eq!(limits.reached(2, 59, &Usage::default(), NanoUsd(0)), None);
         }
+    }
+
+    #[test]
+    fn what_was_not_heard_counts_and_is_named() {
+        let limits = Limits { max_turns: None, max_cost_usd: Some(2.0), max_tokens: None, max_seconds: None };
+        let (usage, unheard) =
+            (Usage { cost: NanoUsd(500_000_000), ..Usage::default() }, NanoUsd(1_500_000_000));
+        assert_eq!(limits.reached(1, 1, &usage, NanoUsd(unheard.0 - 1)), None);
+        let (reason, detail) = limits.reached(1, 1, &usage, unheard).unwrap();
+        assert_eq!(reason, StatusReason::CostLimit);
+        assert!(detail.contains(&format!("as much as {unheard} of it")), "{detail}");
     }
 
     #[test]
