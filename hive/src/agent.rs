@@ -1,6 +1,7 @@
 //! `hive agent …`
 
 pub(crate) mod called;
+pub(crate) mod memory;
 mod sleep_settings;
 
 use clap::Subcommand;

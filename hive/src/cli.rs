@@ -3,9 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    agent, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, failure::Failure, housekeeping, memory,
-    message, migrate, models, models::routing, probe, provider, queue, queue::events, schedule, session,
-    settings::Connection, sleep, task, usage, verify,
+    agent, agent::memory, batch, budget, checkpoint, cycle, dead, dev, doctor, eval, failure::Failure,
+    housekeeping, message, migrate, models, models::routing, probe, provider, queue, queue::events, schedule,
+    session, settings::Connection, sleep, task, usage, verify,
 };
 
 /// Runs a fleet of Claude agents that develop software.

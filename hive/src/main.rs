@@ -13,7 +13,6 @@ mod doctor;
 mod eval;
 mod failure;
 mod housekeeping;
-mod memory;
 mod message;
 mod migrate;
 mod models;
