@@ -31,8 +31,8 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 /// what breaks in between is an error that says the database is away, and is asked again.
 const UNTESTED: Duration = Duration::from_secs(1);
 
-/// Connections for what meets in groups, where other statements are planned for what they ask: those of one kind, which
-/// of all processes of that sort (the api's) only arrivals are.
+/// Connections for what meets in groups, in a process whose other statements are planned for what they ask. In the api
+/// that is arrivals alone, of which as many are under way as there are flights.
 const LINES: u32 = 2;
 
 /// Settings of a session whose statements are lookups; see [`Config::lookups`].

@@ -64,8 +64,10 @@ pub(crate) async fn restore(options: &Restore, as_json: bool) -> Result<(), Fail
         let failed = |error: hive_local::Error| Failure::Failed(error.to_string());
         let config = StoresConfig { want_redis: false, ..StoresConfig::new(std::path::absolute(state)?) };
         let local = Stores::start(&config).map_err(failed)?;
-        let url = local.database_url().unwrap_or_default().to_owned();
-        let restored = restore_into(url, options, as_json).await;
+        let restored = match local.database_url() {
+            Some(url) => restore_into(url.to_owned(), options, as_json).await,
+            None => Err(Failure::Failed("the state directory has no Postgres".to_owned())),
+        };
         local.stop();
         return restored;
     }

@@ -124,16 +124,18 @@ async fn look(client: &Client, conversation: &str, question: &Value) -> Result<O
     match question["answer"]["state"].as_str() {
         Some("awaited") => Ok(None),
         Some("answered") => message(client, conversation, &question["answer"]["number"]).await.map(Some),
-        _ => {
+        Some("unanswered") => {
             let [id, by] = [&question["id"], &question["answer_by"]].map(output::text);
             Err(Failure::Unanswered(format!("message {id} was not answered by {by}")))
         }
+        _ => Err(Failure::Failed(format!("the server does not say whether it was answered: {question}"))),
     }
 }
 
 /// The message of this number.
 async fn message(client: &Client, conversation: &str, number: &Value) -> Result<Value, Failure> {
-    let before = number.as_i64().unwrap_or_default() - 1;
+    let number = number.as_i64().ok_or_else(|| Failure::Failed("the message has no number".to_owned()))?;
+    let before = number - 1;
     let path = format!("/api/v1/conversations/{}?limit=1&cursor={before}", escaped(conversation));
     Ok(client.get(&path).await?["items"][0].take())
 }
