@@ -20,6 +20,7 @@ const STARTS_WITHIN: Duration = Duration::from_secs(60);
 pub struct Prometheus {
     url: String,
     http: reqwest::Client,
+    targets: usize,
     #[expect(dead_code, reason = "ends the process when it is dropped")]
     child: BoundChild,
     #[expect(dead_code, reason = "holds the directory until the process has ended")]
@@ -56,12 +57,14 @@ impl Prometheus {
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: [{}]\nscrape_configs:\n",
             rules.display()
         );
+        let mut targets = 0;
         for (job, programs) in
             [("api", &hive.apis), ("worker", &hive.workers), ("scheduler", &hive.schedulers)]
         {
             let running = programs.iter().filter(|program| !program.ended_by_story).map(Program::url);
-            let targets: Vec<_> = running.map(|url| url.trim_start_matches("http://")).collect();
-            writeln!(config, "  - {{ job_name: {job}, static_configs: [{{ targets: {targets:?} }}] }}")
+            let addresses: Vec<_> = running.map(|url| url.trim_start_matches("http://")).collect();
+            targets += addresses.len();
+            writeln!(config, "  - {{ job_name: {job}, static_configs: [{{ targets: {addresses:?} }}] }}")
                 .unwrap();
         }
         std::fs::write(directory.path().join("prometheus.yml"), config).unwrap();
@@ -79,13 +82,28 @@ impl Prometheus {
             .stderr(log);
         let child = spawn_bound(command).unwrap();
         let url = format!("http://{address}");
-        let it = Self { url, http: hive.http.clone(), child, directory };
+        let it = Self { url, http: hive.http.clone(), targets, child, directory };
         within(STARTS_WITHIN, "Prometheus is ready", async || {
             let answer = it.http.get(format!("{}/-/ready", it.url)).send().await.ok()?;
             answer.status().is_success().then_some(())
         })
         .await;
         it
+    }
+
+    /// Waits until every process was read after this moment: what has happened is in the samples then. The first reading
+    /// comes some five seconds after the start, and one that takes longer than a second brings nothing.
+    ///
+    /// # Panics
+    /// When that takes more than half a minute.
+    pub async fn reads_all(&self) {
+        let now = self.query("vector(time())").await.unwrap()[0].1;
+        let fresh = format!("count(timestamp(up == 1) > {now})");
+        within(Duration::from_secs(30), "every process was read", async || {
+            let read = self.query(&fresh).await.ok()?;
+            (read.first()?.1 as usize == self.targets).then_some(())
+        })
+        .await;
     }
 
     /// Evaluates an expression now.

@@ -51,7 +51,8 @@ impl FilesError {
             Self::Workspace(Error::Unreachable { .. }) | Self::Push(PushError::Unreachable { .. }) => {
                 ErrorClass::Repository
             }
-            Self::Workspace(Error::TooManyRuns(_) | Error::Io { .. }) => ErrorClass::Host,
+            // Git on this host: neither the repository nor the agent is to blame, and elsewhere or later it may go.
+            Self::Workspace(Error::TooManyRuns(_) | Error::Io { .. } | Error::Git(_)) => ErrorClass::Host,
             _ => ErrorClass::RepositoryRefused,
         }
     }

@@ -18,12 +18,12 @@ pub(crate) async fn with_commit(
     base: &CommitHash,
 ) -> Result<PathBuf, Error> {
     let mirror = mirrors.join(url.key());
-    if has(git, &mirror, base).await? {
+    if known(git, &mirror, base).await {
         return Ok(mirror);
     }
     let lock = mirrors.join(format!("{}.lock", url.key()));
     let _lock = FileLock::take(&lock, git.timeout()).await.map_err(Error::io("lock", lock))?;
-    if has(git, &mirror, base).await? {
+    if known(git, &mirror, base).await {
         return Ok(mirror);
     }
     init_bare(git, &mirror).await?;
@@ -59,6 +59,14 @@ pub(crate) async fn init_bare(git: &Git, directory: &Path) -> Result<(), Error> 
 /// What to report when a repository was contacted in vain.
 pub(crate) fn unreachable(error: crate::GitError) -> Error {
     if remote::is_ours(&error) { error.into() } else { Error::Unreachable { detail: error.detail() } }
+}
+
+/// False also for a repository that somebody else is just making, or whose making was cut short: git refuses both.
+async fn known(git: &Git, mirror: &Path, commit: &CommitHash) -> bool {
+    has(git, mirror, commit).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, "What the mirror holds cannot be read");
+        false
+    })
 }
 
 async fn has(git: &Git, repository: &Path, commit: &CommitHash) -> Result<bool, Error> {

@@ -44,6 +44,22 @@ async fn another_host_resumes_what_was_pushed() {
     assert_eq!(fs::read_to_string(resumed.tree().join("a.txt")).unwrap(), "one");
 }
 
+/// What another task of the same repository sees for some milliseconds, or a host that was cut off in them.
+#[tokio::test]
+async fn a_mirror_that_is_half_made_is_finished() {
+    let host = Host::new().await;
+    host.open(TASK).await;
+    let mirrors = fs::read_dir(host.config.root.join("mirrors")).unwrap().flatten();
+    let mirror = mirrors.map(|entry| entry.path()).find(|path| path.is_dir()).unwrap();
+    let head = fs::read(mirror.join("HEAD")).unwrap();
+    fs::remove_dir_all(&mirror).unwrap();
+    fs::create_dir(&mirror).unwrap();
+    fs::write(mirror.join("HEAD"), head).unwrap();
+
+    let next = host.workspaces.open("next", host.source().await, None).await.unwrap();
+    assert_eq!(entries(next.tree()), ["README.md"]);
+}
+
 #[tokio::test]
 async fn a_commit_that_nobody_has_is_named() {
     let host = Host::new().await;
