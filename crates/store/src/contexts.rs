@@ -8,6 +8,7 @@ pub(crate) mod feed;
 mod outcomes;
 mod propose;
 mod put;
+pub(crate) mod recall;
 mod redact;
 mod refusals;
 mod remember;
@@ -17,7 +18,7 @@ pub(crate) mod versions;
 
 use chrono::{DateTime, Utc};
 use hive_domain::{
-    AgentId, ContextId, MemoryOwner, MemoryReader, MemoryVersionId, ProjectId, SessionId, TaskId, TrustClass,
+    AgentId, ContextId, MemoryOwner, MemoryVersionId, ProjectId, SessionId, TaskId, TrustClass,
 };
 use uuid::Uuid;
 
@@ -136,11 +137,17 @@ pub(crate) struct Row {
     recalled: i64,
     recalled_at: Option<DateTime<Utc>>,
     version: i32,
+    /// For which of several that ask it was read.
+    nth: i64,
 }
 
-/// `select_contexts!(tail, arguments…)`: reads [`Row`]s of `contexts c`.
+/// `select_contexts!(tail, arguments…)`: reads [`Row`]s of `contexts c`. Where several ask at once, `for "expression"` in
+/// front says for which of them a row is.
 macro_rules! select_contexts {
     ($tail:literal $(, $argument:expr)* $(,)?) => {
+        select_contexts!(for "0::bigint", $tail $(, $argument)*)
+    };
+    (for $nth:literal, $tail:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::contexts::Row,
             r#"SELECT c.id, c.lineage, c.scope::text AS "scope!", c.project_id, c.session_id, c.agent_id, c.parent_id,
@@ -151,7 +158,8 @@ macro_rules! select_contexts {
                       c.source_gone, c.valid_from, c.valid_to, c.recorded_at, c.superseded_by, c.born_version,
                       c.died_version, c.importance, c.pinned, c.locked, c.redacted_at,
                       COALESCE(u.recalled, 0) AS "recalled!",
-                      CASE WHEN u.recalled > 0 THEN u.recalled_at END AS "recalled_at?", c.version
+                      CASE WHEN u.recalled > 0 THEN u.recalled_at END AS "recalled_at?", c.version,
+                      "# + $nth + r#" AS "nth!"
                FROM contexts c LEFT JOIN context_uses u ON u.context_id = c.id "# + $tail
             $(, $argument)*
         )
@@ -242,43 +250,6 @@ impl Store {
             .into_iter()
             .map(Context::try_from)
             .collect()
-    }
-
-    /// Those of `ids` that `reader` may recall and that hold at `at`, or now, in no order. What a search found elsewhere
-    /// is shown only through here.
-    ///
-    /// # Errors
-    /// When Postgres refuses.
-    pub async fn recallable(
-        &self,
-        reader: &MemoryReader,
-        ids: &[ContextId],
-        at: Option<DateTime<Utc>>,
-    ) -> Result<Vec<Context>> {
-        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-        select_contexts!(
-            "WHERE c.id = ANY($1)
-               AND (c.scope = 'org' OR c.project_id = $2 AND CASE c.scope
-                        WHEN 'project' THEN true
-                        WHEN 'session' THEN c.session_id = $3
-                        WHEN 'agent'   THEN c.agent_id = $4
-                    END)
-               AND c.valid_from <= COALESCE($5, now()) AND (c.valid_to IS NULL OR c.valid_to > COALESCE($5, now()))
-               AND (c.born_version IS NULL OR EXISTS (
-                       SELECT FROM memory_versions v WHERE v.id = c.born_version AND v.state = 'active'))
-               AND (c.died_version IS NULL OR NOT EXISTS (
-                       SELECT FROM memory_versions v WHERE v.id = c.died_version AND v.state = 'active'))",
-            &ids,
-            reader.project.uuid(),
-            reader.session.map(SessionId::uuid),
-            reader.agent.map(AgentId::uuid),
-            at,
-        )
-        .fetch_all(&self.pool)
-        .await?
-        .into_iter()
-        .map(Context::try_from)
-        .collect()
     }
 }
 

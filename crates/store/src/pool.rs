@@ -18,6 +18,7 @@ use crate::{
     awaiting::{self, Awaiting},
     budgets::reserve::Begun,
     calls, claim,
+    contexts::{Context, recall},
     error::{Error, Result},
     group::Group,
     settle::{self, Settled},
@@ -32,8 +33,8 @@ pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 const UNTESTED: Duration = Duration::from_secs(1);
 
 /// Connections for what meets in groups, in a process whose other statements are planned for what they ask. In the api
-/// that is arrivals alone, of which as many are under way as there are flights.
-const LINES: u32 = 2;
+/// that is what arrives and what searches show, of each of which as many are under way as there are flights.
+const LINES: u32 = 4;
 
 /// Settings of a session whose statements are lookups; see [`Config::lookups`].
 pub(crate) const LOOKUPS: [(&str, &str); 5] = [
@@ -95,6 +96,7 @@ pub(crate) struct Groups {
     pub(crate) settlements: Group<settle::Change, Settled>,
     pub(crate) arrivals: Group<Arc<NewTask>, Task>,
     pub(crate) beginnings: Group<MemoryReader, Awaiting>,
+    pub(crate) recalls: Group<recall::Asked, Vec<Context>>,
 }
 
 impl Groups {
@@ -106,6 +108,7 @@ impl Groups {
             settlements: Group::new(settle::send),
             arrivals: Group::new(enqueue_many::send),
             beginnings: Group::new(awaiting::send),
+            recalls: Group::new(recall::send),
         }
     }
 }

@@ -124,15 +124,7 @@ impl Memory {
             }
             None => self.propose_of_many(&model, recall, vector.clone()).await?,
         };
-        let ids: Vec<ContextId> = found.iter().map(|found| found.id).collect();
-        let shown = inner.store.recallable(&recall.reader, &ids, recall.as_of).await?;
-        let mut shown: HashMap<ContextId, Context> =
-            shown.into_iter().map(|context| (context.id, context)).collect();
-        let hits = found
-            .into_iter()
-            .filter_map(|found| Some(Hit { context: shown.remove(&found.id)?, found }))
-            .take(recall.most)
-            .collect();
+        let hits = self.show(recall, found).await?;
         Ok(Recalled { hits, at, model: vector.map(|_| model.model) })
     }
 
@@ -148,6 +140,24 @@ impl Memory {
         let search =
             tokio::task::spawn_blocking(move || resident.search(&recall.query(vector.as_deref(), at)));
         search.await.map_err(|_| Error::Broken)
+    }
+
+    /// The first of what was found that Postgres shows to the reader. Of the spare ones it is asked only where some of
+    /// the others are not shown.
+    async fn show(&self, recall: &Recall, mut found: Vec<Found>) -> Result<Vec<Hit>> {
+        let mut hits = Vec::with_capacity(recall.most);
+        while hits.len() < recall.most && !found.is_empty() {
+            let rest = found.split_off(recall.most.min(found.len()));
+            let ids: Vec<ContextId> = found.iter().map(|found| found.id).collect();
+            let shown = self.inner.store.recallable(&recall.reader, &ids, recall.as_of).await?;
+            let mut shown: HashMap<ContextId, Context> =
+                shown.into_iter().map(|context| (context.id, context)).collect();
+            let seen =
+                found.into_iter().filter_map(|found| Some(Hit { context: shown.remove(&found.id)?, found }));
+            hits.extend(seen.take(recall.most - hits.len()));
+            found = rest;
+        }
+        Ok(hits)
     }
 
     pub(super) async fn query_vector(&self, model: &str, text: &str) -> Option<Arc<[f32]>> {

@@ -118,6 +118,29 @@ async fn a_night_changes_what_is_found_and_a_rollback_changes_it_back_to_the_bit
 }
 
 #[tokio::test]
+async fn what_postgres_does_not_show_is_replaced_by_the_next_best() {
+    let bed = Bed::make(patient()).await;
+    let mut all = Vec::new();
+    for number in 0..8 {
+        all.push(bed.put(&format!("Platypus {number} lays eggs")).await.id);
+    }
+    let few = Recall { most: 3, ..recall("platypus") };
+    let ids = async || -> Vec<ContextId> {
+        let hits = bed.memory.recall(&few).await.unwrap().hits;
+        hits.into_iter().map(|hit| hit.context.id).collect()
+    };
+    let first = ids().await;
+    assert_eq!(first.len(), 3);
+    // Behind the back of the index, which goes on to propose them.
+    let ended = "UPDATE contexts SET valid_to = valid_from + interval '1 us' WHERE id = ANY ($1)";
+    let gone: Vec<uuid::Uuid> = first[..2].iter().map(|id| id.uuid()).collect();
+    sqlx::query(ended).bind(gone).execute(&bed.database.pool().await.unwrap()).await.unwrap();
+    let next = ids().await;
+    assert_eq!((next.len(), next[0]), (3, first[2]), "the best that is left stays the best");
+    assert!(next.iter().all(|id| !first[..2].contains(id)));
+}
+
+#[tokio::test]
 async fn recalls_are_counted() {
     let bed = Bed::make(patient()).await;
     let entry = bed.put("one").await;

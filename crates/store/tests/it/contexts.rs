@@ -8,7 +8,7 @@ use hive_domain::{
 use hive_store::{Change, Context, EmbeddingModel, Error, NewContext, Vectors};
 use tokio::time::{Instant, sleep};
 
-use crate::bed::Bed;
+use crate::bed::{Bed, new_agent};
 
 const READER: MemoryReader = MemoryReader { project: ProjectId::DEFAULT, session: None, agent: None };
 const MINI_LM: &str = "minilm-l6-v2-int8";
@@ -51,6 +51,51 @@ async fn shown(bed: &Bed) -> Vec<Context> {
     let mut shown = bed.store.recallable(&READER, &ids, None).await.unwrap();
     shown.sort_by_key(|context| context.id);
     shown
+}
+
+#[tokio::test]
+async fn readers_who_ask_at_once_see_each_what_they_may() {
+    let bed = Bed::make().await;
+    let other = ProjectId::new();
+    bed.execute(&format!("INSERT INTO projects (id, name) VALUES ('{}', 'other')", other.uuid())).await;
+    let second = new_agent("second", "backend");
+    bed.store.create_agent(&second).await.unwrap();
+    let (own, of_other) = (bed.agent, second.id);
+    let ours = ProjectId::DEFAULT;
+    let owners = [
+        MemoryOwner::Org,
+        MemoryOwner::Project(ours),
+        MemoryOwner::Project(other),
+        MemoryOwner::Agent(ours, own),
+        MemoryOwner::Agent(ours, of_other),
+    ];
+    let mut ids = Vec::new();
+    for owner in owners {
+        let new = NewContext { owner, ..new("It is so.") };
+        ids.push(bed.store.put_context(&new, None).await.unwrap().id);
+    }
+    let begun = bed.store.now().await.unwrap();
+    let later = begun + chrono::Duration::hours(1);
+    let late = NewContext { valid_from: Some(later), ..new("It will be so.") };
+    ids.push(bed.store.put_context(&late, None).await.unwrap().id);
+    let readers = [
+        (READER, None, vec![0, 1]),
+        (READER, Some(later), vec![0, 1, 5]),
+        (READER, Some(begun - chrono::Duration::hours(1)), vec![]),
+        (MemoryReader { agent: Some(own), ..READER }, None, vec![0, 1, 3]),
+        (MemoryReader { agent: Some(of_other), ..READER }, Some(later), vec![0, 1, 4, 5]),
+        (MemoryReader { project: other, ..READER }, None, vec![0, 2]),
+        // An agent sees in another project nothing of its own.
+        (MemoryReader { project: other, agent: Some(own), ..READER }, None, vec![0, 2]),
+    ];
+    let asked = readers.iter().cycle().take(70).map(async |(reader, at, wanted)| {
+        let mut shown = bed.store.recallable(reader, &ids, *at).await.unwrap();
+        shown.sort_by_key(|context| context.id);
+        let shown: Vec<ContextId> = shown.into_iter().map(|context| context.id).collect();
+        assert_eq!(shown, wanted.iter().map(|at| ids[*at]).collect::<Vec<_>>(), "{reader:?} at {at:?}");
+    });
+    futures::future::join_all(asked).await;
+    assert!(bed.store.recallable(&READER, &[], None).await.unwrap().is_empty());
 }
 
 async fn at_night(bed: &Bed, sql: &str, version: MemoryVersionId, id: ContextId) {

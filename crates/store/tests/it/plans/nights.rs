@@ -102,3 +102,22 @@ async fn what_nights_changed_is_found_by_its_indexes() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_searches_found_is_read_by_its_ids() {
+    let bed = many_nights().await;
+    let statement = super::recorded(&["JOIN unnest($1::bigint[], $2::uuid[]) AS w (nth, id)"]);
+    let entry: String =
+        sqlx::query_scalar("SELECT id::text FROM contexts LIMIT 1").fetch_one(&bed.pool).await.unwrap();
+    let arguments = format!(
+        "ARRAY[1], ARRAY['{entry}']::uuid[], ARRAY['{entry}']::uuid[], ARRAY[NULL]::uuid[], ARRAY[NULL]::uuid[],
+         ARRAY[NULL]::timestamptz[]"
+    );
+    let plan = super::plan(&bed, &statement, super::LOOKUPS, &arguments).await;
+    super::assert_uses(
+        &plan,
+        "hits of searches",
+        &["contexts_pkey", "context_uses_pkey", "context_sources_pkey"],
+    );
+    assert!(!plan.contains("Seq Scan on contexts"), "{plan}");
+}
