@@ -55,19 +55,13 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Val
     note("noop_limit_per_second", limit.round());
     note("noop_limit_ratio", (rate / limit * 1e3).round() / 1e3);
 
-    let (calls_before, steps_before) =
-        (fleet.charged_calls(), load.count("SELECT count(*) FROM steps").await?);
-    let start = Instant::now();
-    load.post_many(agent_tasks, &three_calls()).await?;
-    load.drained().await?;
-    let seconds = start.elapsed();
-    let calls = fleet.charged_calls() - calls_before;
-    if calls != agent_tasks * 3 {
-        bail!("{calls} calls were charged for {agent_tasks} tasks of three calls");
-    }
+    let steps_before = load.count("SELECT count(*) FROM steps").await?;
+    let seconds = load.agents(agent_tasks, load.post_many(agent_tasks, &three_calls())).await?;
     let steps = load.count("SELECT count(*) FROM steps").await? - steps_before;
-    note("llm_workload_seconds", (seconds.as_secs_f64() * 1e3).round() / 1e3);
-    note("steps_per_second", per_second(usize::try_from(steps)?, seconds));
+    note("llm_workload_seconds", seconds);
+    note("steps_per_second", (steps as f64 / seconds).round());
+    let together = load.submit(scale::requests(agent_tasks, 100, &three_calls()));
+    note("llm_bulk_seconds", load.agents(agent_tasks, together).await?);
     // By itself, since each probe is one more task.
     load.post_many(agent_tasks, &three_calls()).await?;
     let posts = load.posts_while_busy().await?;
@@ -88,7 +82,7 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Map<String, Val
 
     fleet.stop_workers();
     let load = Load { client: fleet.client()?, url: format!("{}/api/v1/tasks", fleet.url), fleet: &fleet };
-    load.submit(scale::requests(backlog)).await?;
+    load.submit(scale::requests(backlog, 1_000, &noop())).await?;
     let start = Instant::now();
     let redis_url = fleet.stores.redis_url().context("no Redis")?.to_owned();
     fleet.start_workers(&redis_url)?;
@@ -160,6 +154,24 @@ impl Load<'_> {
         Ok(())
     }
 
+    /// From the first request of these tasks of three calls until the last one is done, in seconds.
+    async fn agents(
+        &self,
+        tasks: usize,
+        submitted: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<f64> {
+        let before = self.fleet.charged_calls();
+        let start = Instant::now();
+        submitted.await?;
+        self.drained().await?;
+        let took = start.elapsed();
+        let calls = self.fleet.charged_calls() - before;
+        if calls != tasks * 3 {
+            bail!("{calls} calls were charged for {tasks} tasks of three calls");
+        }
+        Ok((took.as_secs_f64() * 1e3).round() / 1e3)
+    }
+
     async fn count(&self, sql: &'static str) -> anyhow::Result<i64> {
         Ok(sqlx::query_scalar(sql).fetch_one(&self.fleet.pool).await?)
     }
@@ -181,7 +193,7 @@ impl Load<'_> {
                 bail!("the work is not done after {} s", PATIENCE.as_secs());
             }
             // Counting many costs what is measured: it is done more often near the end.
-            tokio::time::sleep(Duration::from_millis(10 + more / 100)).await;
+            tokio::time::sleep(Duration::from_millis((10 + more / 10).min(500))).await;
         }
     }
 

@@ -9,18 +9,16 @@ use sqlx::PgPool;
 
 use crate::percentile::Times;
 
-/// Tasks in one request; the API takes so many.
-const TOGETHER: usize = 1_000;
 /// Finished tasks that get their steps together.
 const TASKS_TOGETHER: i64 = 5_000;
 /// Claims that are timed.
 const CLAIMS: usize = 300;
 
-/// Requests that submit so many no-op tasks together.
-pub(crate) fn requests(count: usize) -> Vec<Value> {
-    let many = |count| json!({ "tasks": vec![json!({ "title": "probe", "duty": "noop" }); count] });
-    let whole = std::iter::repeat_n(TOGETHER, count / TOGETHER);
-    whole.chain(Some(count % TOGETHER).filter(|rest| *rest > 0)).map(many).collect()
+/// Requests that submit `count` such tasks, so many with each; the API takes 1,000.
+pub(crate) fn requests(count: usize, together: usize, task: &Value) -> Vec<Value> {
+    let many = |count| json!({ "tasks": vec![task; count] });
+    let whole = std::iter::repeat_n(together, count / together);
+    whole.chain(Some(count % together).filter(|rest| *rest > 0)).map(many).collect()
 }
 
 /// Gives the finished tasks so many steps in all.

@@ -40,7 +40,10 @@ impl Activation<'_> {
     /// Gives a task that begins what waits for its agent, and what the memory holds for it.
     pub(crate) async fn take_what_awaits(&mut self) -> Result<(), Stopped> {
         let reader = reader_of(&self.lease.leased);
-        let awaits = self.persist(|| self.agent.store.awaiting(&reader)).await?;
+        let awaits = match self.lease.leased.awaits {
+            Some(awaits) => awaits,
+            None => self.persist(|| self.agent.store.awaiting(&reader)).await?,
+        };
         if awaits.messages {
             self.collect_mail().await?;
         }

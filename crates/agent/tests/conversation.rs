@@ -72,6 +72,7 @@ fn task(with_files: bool) -> Task {
         routing_version: None,
         error_class: None,
         briefing_waits: false,
+        awaits: None,
         created_by: "test".to_owned(),
         created_at: DateTime::<Utc>::UNIX_EPOCH,
         running_seconds: 0,

@@ -161,6 +161,15 @@ pub struct TaskAgent {
     pub active: bool,
 }
 
+/// What there is for a run that begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Awaiting {
+    /// Messages that its agent has not been given, and that wake nobody.
+    pub messages: bool,
+    /// Anything at all that it may recall now.
+    pub memories: bool,
+}
+
 /// A task as it stands.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -240,6 +249,8 @@ pub struct Task {
     pub error_class: Option<String>,
     /// Its agent woke, and nobody was told yet what happened in the night.
     pub briefing_waits: bool,
+    /// What awaits its first run, where whoever claimed it has looked.
+    pub awaits: Option<Awaiting>,
     /// Who asked.
     pub created_by: String,
     /// When it was accepted.

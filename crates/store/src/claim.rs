@@ -6,11 +6,12 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use hive_domain::{Lease, TaskId, event::EventKind, journal::FORMAT, task::Task};
+use hive_domain::{Lease, MemoryReader, TaskId, event::EventKind, journal::FORMAT, task::Task};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
+    awaiting,
     error::{Error, Result},
     group::answered,
     lease::LEASE_SECONDS,
@@ -200,13 +201,25 @@ pub(crate) fn send(line: &mut Line, claims: Arc<[Claim]>) -> BoxFuture<'_, Resul
         let mut claimed: HashMap<Uuid, TaskRow> = rows.into_iter().map(|row| (row.id, row)).collect();
         let others: Vec<Uuid> = ids.into_iter().filter(|id| !claimed.contains_key(id)).collect();
         // Whatever becomes of this question, those that were claimed have their lease.
-        let rated = if others.is_empty() { Ok(HashSet::new()) } else { rated(connection, &others).await };
+        let rated =
+            if others.is_empty() { Ok(HashSet::new()) } else { rated(&mut *connection, &others).await };
+        let first: Vec<MemoryReader> = claimed.values().filter_map(begins).collect();
+        // Whoever is not told looks for itself.
+        let awaits = match &rated {
+            Ok(_) if !first.is_empty() => awaiting::look(connection, &first).await.unwrap_or_default(),
+            _ => HashMap::new(),
+        };
         // Taken out, and only by the ticket that was good: of several for one task, one finds it.
         let mut answer = |claim: &Claim| match claimed.entry(claim.task.uuid()) {
             Entry::Occupied(row)
                 if row.get().epoch == claim.epoch + 1 && row.get().isolated == claim.claimant.isolated =>
             {
-                lease(row.remove()).map(|lease| Followed::Claimed(Box::new(lease)))
+                let row = row.remove();
+                let awaits = begins(&row).and_then(|reader| awaits.get(&reader).copied());
+                lease(row).map(|mut lease| {
+                    lease.leased.awaits = awaits;
+                    Followed::Claimed(Box::new(lease))
+                })
             }
             _ => match &rated {
                 Ok(rated) if rated.contains(&claim.task.uuid()) => Ok(Followed::Rated),
@@ -215,6 +228,17 @@ pub(crate) fn send(line: &mut Line, claims: Arc<[Claim]>) -> BoxFuture<'_, Resul
             },
         };
         Ok(claims.iter().map(&mut answer).collect())
+    })
+}
+
+/// The reader that a first run is, where nothing of length comes between its claim and its beginning.
+fn begins(row: &TaskRow) -> Option<MemoryReader> {
+    let is_first = row.next_seq == 1 && !row.verify_only && row.repository_url.is_none();
+    let agent = row.agent_id.filter(|_| is_first)?.into();
+    Some(MemoryReader {
+        project: row.project_id.into(),
+        session: row.session_id.map(Into::into),
+        agent: Some(agent),
     })
 }
 

@@ -56,7 +56,6 @@ pub mod workers;
 
 pub use agents::{Agent, NewAgent};
 pub use append::{Edge, NewStep, NextCall};
-pub use awaiting::Awaiting;
 pub use batches::{
     BatchAnswer, BatchCensus, BatchEnd, BatchResult, BatchVerdict, ListedBatch, NewBatchRequest, OpenBatch,
     QueuedRequest, Waiting,

@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use hive_domain::{
     MemoryReader,
-    task::{NewTask, Task},
+    task::{Awaiting, NewTask, Task},
 };
 use sqlx::{
     Connection, PgConnection, PgPool,
@@ -14,8 +14,7 @@ use sqlx::{
 };
 
 use crate::{
-    append,
-    awaiting::{self, Awaiting},
+    append, awaiting,
     budgets::reserve::Begun,
     calls, claim,
     contexts::{Context, recall},

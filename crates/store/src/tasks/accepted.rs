@@ -74,6 +74,7 @@ pub(super) fn accepted(new: &NewTask, row: Accepted) -> Result<Task> {
         error_class: None,
         // Only a run asks.
         briefing_waits: false,
+        awaits: None,
         created_by: new.created_by.clone(),
         created_at: row.created_at,
         started_at: None,

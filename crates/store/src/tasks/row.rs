@@ -181,6 +181,7 @@ impl TryFrom<TaskRow> for Task {
             routing_version: row.routing_version,
             error_class: row.error_class,
             briefing_waits: row.briefing_waits,
+            awaits: None,
             created_by: row.created_by,
             created_at: row.created_at,
             started_at: row.started_at,

@@ -1,9 +1,13 @@
 //! Taking the lease of a ready task.
 
-use hive_domain::{TaskStatus, event::EventKind};
+use hive_domain::{
+    ProjectId, TaskStatus,
+    event::EventKind,
+    task::{Awaiting, Performer, Repository},
+};
 use hive_store::Claimant;
 
-use crate::bed::{Bed, WORKER, definition, outcome};
+use crate::bed::{Bed, WORKER, definition, new_agent, outcome};
 
 #[tokio::test]
 async fn one_of_fifty_claims_of_a_ticket_wins() {
@@ -42,6 +46,44 @@ async fn a_stale_ticket_gets_nothing_and_changes_nothing() {
     assert!(
         bed.store.claim(hive_domain::TaskId::new(), 0, &Claimant::ordinary(WORKER)).await.unwrap().is_none()
     );
+}
+
+#[tokio::test]
+async fn a_claim_says_what_awaits_a_first_run_that_begins_at_once() {
+    let bed = Bed::make().await;
+    let other = new_agent("other", "backend");
+    bed.store.create_agent(&other).await.unwrap();
+    let awaits = async |id| bed.claim(id).await.leased.awaits;
+    let nothing = Some(Awaiting::default());
+    assert_eq!(awaits(bed.enqueue().await).await, nothing);
+    assert_eq!(
+        awaits(bed.enqueue_with(|new| new.performer = Performer::Duty("noop".to_owned())).await).await,
+        None
+    );
+    let url = "file:///srv/shop".to_owned();
+    let repository = Repository { url, base_ref: "main".to_owned(), base_commit: "base".to_owned() };
+    let with_files = bed.enqueue_with(|new| new.repository = Some(repository)).await;
+    assert_eq!(awaits(with_files).await, None, "until its files are there, more may come");
+
+    bed.execute(&format!(
+        "INSERT INTO contexts (id, lineage, scope, project_id, agent_id, kind, content, trust, author, valid_from)
+         SELECT id, id, 'agent', '{}', '{}', 'fact', 'Mine.', 'user', 'a test', now() FROM (SELECT gen_random_uuid() AS id)",
+        ProjectId::DEFAULT.uuid(),
+        bed.agent.uuid(),
+    ))
+    .await;
+    // Claimed together, each is told of its own agent.
+    let (mine, others) =
+        (bed.enqueue().await, bed.enqueue_with(|new| new.performer = Performer::Agent(other.id)).await);
+    let (mine, others) = tokio::join!(bed.claim(mine), bed.claim(others));
+    let memories = Some(Awaiting { memories: true, messages: false });
+    assert_eq!((mine.leased.awaits, others.leased.awaits), (memories, nothing));
+
+    let begun = bed.enqueue().await;
+    let mut lease = bed.claim(begun).await;
+    bed.append_note(&mut lease, "one").await;
+    bed.settle_with(&lease, &outcome("yield")).await;
+    assert_eq!(awaits(begun).await, None, "it has begun");
 }
 
 #[tokio::test]
