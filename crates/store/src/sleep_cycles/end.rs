@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{CycleLease, SleepCycle, read, readings};
 use crate::{
-    contexts::copies,
+    contexts::{copies, uses},
     error::{Error, Result},
     pool::Store,
     text::storable,
@@ -86,6 +86,7 @@ impl Store {
         } else {
             leave_out(&mut tx, &lease.cycle).await?;
             switch(&mut tx, lease.cycle.version.uuid(), "building", "active").await?;
+            uses::show_renewed(&mut tx, lease.cycle.version.uuid()).await?;
             close(&mut tx, cycle, "completed", None).await?;
         }
         let ended = read::one(&mut tx, cycle).await?;
@@ -199,6 +200,16 @@ async fn leave_out(connection: &mut PgConnection, cycle: &SleepCycle) -> Result<
     )
     .execute(&mut *connection)
     .await?;
+    sqlx::query!(
+        "DELETE FROM context_renewals r
+         WHERE r.version_id = $1
+           AND NOT EXISTS (SELECT FROM sleep_changes s
+                           WHERE s.cycle_id = $2 AND s.kind = 'merged' AND s.born IS NULL AND r.context_id = ANY(s.sources))",
+        version,
+        cycle.id.uuid(),
+    )
+    .execute(&mut *connection)
+    .await?;
     Ok(())
 }
 
@@ -237,15 +248,21 @@ pub(super) async fn undo(
     close(connection, cycle.id, state, failure).await
 }
 
-/// Takes the marks of a version off the entries that it retired.
-pub(super) async fn release(connection: &mut PgConnection, version: Uuid) -> Result<u64> {
-    let released = sqlx::query!(
-        "UPDATE contexts c SET died_version = NULL, changed_tx = pg_current_xact_id()
-         FROM (SELECT id FROM contexts WHERE died_version = $1 ORDER BY id FOR NO KEY UPDATE) AS own
+/// Takes the marks of a version off the entries that it retired or renewed.
+pub(super) async fn release(connection: &mut PgConnection, version: Uuid) -> Result<()> {
+    sqlx::query!(
+        "UPDATE contexts c SET died_version = nullif(c.died_version, $1), changed_tx = pg_current_xact_id()
+         FROM (SELECT id FROM contexts
+               WHERE id = ANY(ARRAY(SELECT id FROM contexts WHERE died_version = $1
+                                    UNION SELECT context_id FROM context_renewals WHERE version_id = $1))
+               ORDER BY id FOR NO KEY UPDATE) AS own
          WHERE c.id = own.id",
         version
-    );
-    Ok(released.execute(connection).await?.rows_affected())
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("DELETE FROM context_renewals WHERE version_id = $1", version).execute(connection).await?;
+    Ok(())
 }
 
 /// The one switch.
