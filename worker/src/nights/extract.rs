@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use hive_domain::{ContextId, CyclePhase, TrustClass};
 use hive_memory::night::{
-    Excerpt, Wording, ask_for_facts, excerpts_of_entry, excerpts_of_steps, extract, probes, text_of,
+    Excerpt, Flaw, Wording, ask_for_facts, excerpts_of_entry, excerpts_of_steps, extract, probes, text_of,
 };
 use hive_store::{GIVEN_UP_AFTER, NightItem, PhaseEnd};
 use serde_json::{Value, json};
@@ -127,6 +127,7 @@ impl Nights {
             answers.iter().filter_map(|(given, _)| excerpts_in(given)).flatten().collect();
         let printed = printed.iter().filter(|excerpt| excerpt.trust == TrustClass::External);
         let outside: Vec<&str> = printed.map(|excerpt| &*excerpt.text).collect();
+        let mut failed: Option<(Flaw, Vec<Uuid>)> = None;
         for (given, message) in answers {
             let Some(excerpts) = excerpts_in(given) else {
                 return Ok(Step::Failed(format!("{PHASE}: what was asked cannot be read"), Vec::new()));
@@ -135,9 +136,13 @@ impl Nights {
                 .and_then(|text| extract(course.lease.cycle.owner, &excerpts, &outside, &text));
             match drawn {
                 Ok(changes) => end.changes.extend(changes),
-                Err(flaw) => return Ok(flawed(PHASE, &flaw, subjects_of(&excerpts))),
+                // All that cannot be taken are noted at once, or each costs nights of its own.
+                Err(flaw) => failed.get_or_insert((flaw, Vec::new())).1.extend(subjects_of(&excerpts)),
             }
             asked.extend(excerpts);
+        }
+        if let Some((flaw, over)) = failed {
+            return Ok(flawed(PHASE, &flaw, over));
         }
         // What a request was about that is not among them is read another night.
         let subjects = answers.first().map(|(given, _)| given["subjects"].clone());
