@@ -10,9 +10,14 @@ use hive_store::{GIVEN_UP_AFTER, NightItem, PhaseEnd};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Course, Nights, Step, flawed, request::Answers};
+use super::{
+    Course, Nights, Step, flawed,
+    request::{Answers, leave_out},
+};
 
 const PHASE: CyclePhase = CyclePhase::Extract;
+/// What is asked, for people.
+const ASKED: &str = "requests for facts";
 /// Tasks whose journals one night reads.
 const MOST_TASKS: i64 = 50;
 /// Journal entries of a task that are read.
@@ -29,7 +34,7 @@ impl Nights {
                 let over = given.as_ref().and_then(excerpts_in).map(|excerpts| subjects_of(&excerpts));
                 return Ok(Step::Failed(why, over.unwrap_or_default()));
             }
-            Answers::There(answers) => return self.take_facts(course, &answers).await,
+            Answers::There(answers, unpaid) => return self.take_facts(course, &answers, unpaid).await,
             Answers::Unasked => {}
         }
         let items = self.store.night_items(&course.lease, super::MOST_ITEMS + 1).await?;
@@ -51,7 +56,7 @@ impl Nights {
         let given = |excerpts: Vec<Excerpt>| json!({ "excerpts": excerpts, "subjects": subjects });
         let asked: Vec<_> =
             requests.into_iter().map(|(wording, excerpts)| (wording, given(excerpts))).collect();
-        if !asked.is_empty() && self.ask(course, PHASE, "requests for facts", asked, &mut end).await? {
+        if !asked.is_empty() && self.ask(course, PHASE, ASKED, asked, &mut end).await? {
             return Ok(Step::Later(self.look_again()));
         }
         self.done(course, PHASE, &end).await
@@ -120,8 +125,14 @@ impl Nights {
         Ok(requests)
     }
 
-    async fn take_facts(&self, course: &Course, answers: &[(Value, String)]) -> hive_store::Result<Step> {
+    async fn take_facts(
+        &self,
+        course: &Course,
+        answers: &[(Value, String)],
+        unpaid: usize,
+    ) -> hive_store::Result<Step> {
         let (mut end, mut asked) = (PhaseEnd::default(), Vec::new());
+        leave_out(&mut end, PHASE, ASKED, (unpaid, "money"));
         // An agent may say in one request what its tools printed in another.
         let printed: Vec<Excerpt> =
             answers.iter().filter_map(|(given, _)| excerpts_in(given)).flatten().collect();
