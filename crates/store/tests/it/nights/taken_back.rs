@@ -9,7 +9,7 @@ use super::{OURS, begun, did, entry, fact, own, publish, put, slept, to_the_last
 use crate::bed::Bed;
 
 /// A lesson of the agent that its night brings to the project.
-async fn risen(bed: &Bed) -> (hive_domain::CycleId, hive_store::Context) {
+async fn risen(bed: &Bed) -> (hive_domain::CycleId, Context) {
     let lesson = put(bed, own(bed), "lesson", "Warm the cache").await;
     let mut rise = entry("Warm the cache", &lesson, None);
     rise.owner = OURS;
