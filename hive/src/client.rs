@@ -75,6 +75,12 @@ impl Client {
         self.send(request).await.map(drop)
     }
 
+    /// A PUT whose answer has no body, carried out only while the thing has this version.
+    pub(crate) async fn put_matching(&self, path: &str, body: &Value, version: i64) -> Result<(), Failure> {
+        let request = self.request(Method::PUT, path)?.json(body).timeout(Duration::from_secs(30));
+        self.send(request.header("if-match", format!("W/\"{version}\""))).await.map(drop)
+    }
+
     /// A POST that the server carries out once, however often it is sent with this key.
     pub(crate) async fn post_once(
         &self,

@@ -785,6 +785,11 @@ CREATE TABLE public.context_receipts (
     context_id uuid NOT NULL,
     task_id uuid NOT NULL
 );
+CREATE TABLE public.context_renewals (
+    context_id uuid NOT NULL,
+    version_id uuid NOT NULL,
+    renewed_at timestamp with time zone NOT NULL
+);
 CREATE TABLE public.context_sources (
     context_id uuid NOT NULL,
     source_id uuid NOT NULL,
@@ -1535,12 +1540,14 @@ CREATE TABLE public.sleep_settings (
     updated_by text NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     night_nano_usd bigint DEFAULT 1000000000 NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
     CONSTRAINT sleep_settings_entries CHECK (((pressure_entries >= 1) AND (pressure_entries <= 100000))),
     CONSTRAINT sleep_settings_fall CHECK (((fall_seconds >= 0) AND (fall_seconds <= 86400))),
     CONSTRAINT sleep_settings_idle CHECK (((idle_seconds >= 1) AND (idle_seconds <= 2592000))),
     CONSTRAINT sleep_settings_night CHECK ((night_nano_usd >= 0)),
     CONSTRAINT sleep_settings_sleep CHECK (((sleep_seconds >= 1) AND (sleep_seconds <= 86400))),
-    CONSTRAINT sleep_settings_steps CHECK (((pressure_steps >= 1) AND (pressure_steps <= 100000)))
+    CONSTRAINT sleep_settings_steps CHECK (((pressure_steps >= 1) AND (pressure_steps <= 100000))),
+    CONSTRAINT sleep_settings_version CHECK ((version >= 1))
 );
 CREATE TABLE public.steps (
     task_id uuid NOT NULL,
@@ -1913,6 +1920,9 @@ INSERT INTO public._sqlx_migrations (version, description, installed_on, success
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (91, 'context receipts', '2026-01-05 12:00:00+00', true, '\xc8758f935651234e10514c54f739fe5c77a1a26bf04370f50462bd9df03f359d3124d83466004774044619ee322563ac', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (92, 'ready in order', '2026-01-05 12:00:00+00', true, '\xec1fb96d0d944417134ed9cd039e09cdeccca1d4256545e8ea510f3e30da8562ed2df6c6d0bb6bf3b60e4961bdb12abe', 0);
 INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (93, 'one index of calls', '2026-01-05 12:00:00+00', true, '\xa7b83fce7f4b044d7def19968fe737921bb08e8f0cd865f6cadbdda1db15dd30a8d126e82d362d27bf93eb90cfe1df35', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (94, 'renewals of nights', '2026-01-05 12:00:00+00', true, '\x7d19a4b90a0f4f223c271fb1efa162e89288cf823e46412958d1bd1ca79ce2a449ef0b5244e4c713a30789d16e9326d1', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (95, 'sleep settings version', '2026-01-05 12:00:00+00', true, '\x97a0a6678fe263599627ed2ed5aa513613a7a99d90a558ee913c501e1b8e244ae598cdf4346a4400dd6833f1da09e394', 0);
+INSERT INTO public._sqlx_migrations (version, description, installed_on, success, checksum, execution_time) VALUES (96, 'agents by name', '2026-01-05 12:00:00+00', true, '\x5ebf5a3db815d84586e733754d5b126c6c926b7c5e354ee5d79bc604844334f7292e9f8e78ffde29a0470a1b1f2376ab', 0);
 INSERT INTO public.active_routing (only_row, version, activated_by, activated_at) VALUES (true, 2, 'ada', '2026-01-05 12:00:00+00');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
 INSERT INTO public.agent_versions (agent_id, version, role, system_prompt, model, tools, capabilities, limits, created_at, fallback_models) VALUES ('019b8c00-0000-7000-8000-0000000000a2', 1, 'engineer', 'You write "code".', 'work', '{shell,finish}', '{rust}', '{"max_turns": 50}', '2026-01-05 12:00:00+00', '{}');
@@ -1926,6 +1936,7 @@ INSERT INTO public.batch_requests (id, purpose, model, body, project_id, task_id
 INSERT INTO public.batches (id, model, key_id, requests, created_at, state, provider_id, not_ours, expires_at, succeeded, errored, canceled, expired, polls, next_poll_at, detail, ended_at) VALUES ('019b8e00-0000-7000-8000-000000000041', 'claude-haiku-5-5', '0123456789ab', 1, '2026-01-05 12:00:00+00', 'created', 'msgbatch_1', '{}', '2026-01-06 12:00:00+00', 0, 0, 0, 0, 0, '2026-01-05 12:00:00+00', NULL, NULL);
 INSERT INTO public.budgets (id, scope, target, period, created_by, created_at, cap_nano_usd, spent_nano_usd, reserved_nano_usd, day, raised_at, set_day, set_used_nano_usd, updated_at, exhausted_at) VALUES ('019b8c00-0000-7000-8000-0000000000b1', 'org', '00000000-0000-0000-0000-000000000000', 'day', 'ada', '2026-01-05 12:00:00+00', 1000000000, 5, 0, '2026-01-05', '2026-01-05 12:00:00+00', '2026-01-05', 0, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.context_receipts (context_id, task_id) VALUES ('019b9300-0000-7000-8000-000000000091', '019a5909-b600-7000-8000-000000000003');
+INSERT INTO public.context_renewals (context_id, version_id, renewed_at) VALUES ('019b8e00-0000-7000-8000-000000000056', '019b8e00-0000-7000-8000-000000000055', '2026-01-08 03:00:00+00');
 INSERT INTO public.context_sources (context_id, source_id) VALUES ('019b8e00-0000-7000-8000-000000000057', '019b8e00-0000-7000-8000-000000000056');
 INSERT INTO public.context_tombstones (context_id, project_id, cause_id, deleted_by, deleted_at, changed_tx) VALUES ('019b8e00-0000-7000-8000-000000000058', '00000000-0000-7000-8000-000000000001', '019b8e00-0000-7000-8000-000000000058', 'operator', '2026-01-05 12:00:00+00', '831');
 INSERT INTO public.context_uses (context_id, recalled, recalled_at, renewed_at) VALUES ('019b8e00-0000-7000-8000-000000000056', 3, '2026-01-06 12:00:00+00', NULL);
@@ -1997,7 +2008,7 @@ INSERT INTO public.sleep_events (sleep_id, seq, kind, data, created_at) VALUES (
 INSERT INTO public.sleep_probes (cycle_id, number, question, evidence, before, after) VALUES ('019b8e00-0000-7000-8000-000000000061', 0, 'port shop', '019b8e00-0000-7000-8000-000000000056', true, true);
 INSERT INTO public.sleep_readings (cycle_id, subject_id, failed) VALUES ('019b8e00-0000-7000-8000-000000000061', '019b8c00-0000-7000-8000-0000000000c1', false);
 INSERT INTO public.sleep_requests (cycle_id, phase, number, request_id, given, created_at) VALUES ('019b8e00-0000-7000-8000-000000000061', 'merge', 0, '019b8e00-0000-7000-8000-000000000062', '{"near": [], "facts": []}', '2026-01-06 02:00:00+00');
-INSERT INTO public.sleep_settings (agent_id, idle_seconds, pressure_entries, pressure_steps, fall_seconds, sleep_seconds, updated_by, updated_at, night_nano_usd) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 600, NULL, NULL, 300, 7200, 'operator', '2026-01-06 12:00:00+00', 1000000000);
+INSERT INTO public.sleep_settings (agent_id, idle_seconds, pressure_entries, pressure_steps, fall_seconds, sleep_seconds, updated_by, updated_at, night_nano_usd, version) VALUES ('019b8c00-0000-7000-8000-0000000000a1', 600, NULL, NULL, 300, 7200, 'operator', '2026-01-06 12:00:00+00', 1000000000, 1);
 INSERT INTO public.sleeps (id, agent_id, trigger, requested_by, began_at, falls_by, wake_by, state, event_seq, asleep_at, cycle_id, waking_at, wake_reason, woken_at, briefing, briefing_due, briefed_task, briefed_step, briefed_at) VALUES ('019b8e00-0000-7000-8000-000000000066', '019b8c00-0000-7000-8000-0000000000a1', 'manual', 'operator', '2026-01-07 01:00:00+00', '2026-01-07 01:05:00+00', '2026-01-07 03:05:00+00', 'asleep', 2, '2026-01-07 01:01:00+00', NULL, NULL, NULL, NULL, NULL, false, NULL, NULL, NULL);
 INSERT INTO public.steps_2025w45 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 1, 1, 'reply', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
 INSERT INTO public.steps_2025w45 (task_id, seq, epoch, kind, body, commit_hash, sandbox, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 2, 1, 'tool_results', '{"a" : 1,  "a":2, "é\n": "\u0041"}', 'c', 'floor', '2026-01-05 12:00:00+00');
@@ -2015,7 +2026,7 @@ INSERT INTO public.system_checkpoints (id, requested_by, created_at, status, wor
 INSERT INTO public.system_checkpoints (id, requested_by, created_at, status, worker, lease_until, started_at, finished_at, error, directory, manifest_sha256, bytes, state, removed_at) VALUES ('019b9300-0000-7000-8000-000000000071', 'operator', '2026-01-08 02:00:00+00', 'done', 'worker-1', NULL, '2026-01-08 02:00:00+00', '2026-01-08 02:01:00+00', NULL, '20260108T020001Z-019b9300-0000-7000-8000-000000000071', '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef', 4096, '{"rows": 7, "format": 1, "tables": 60}', NULL);
 INSERT INTO public.system_event_numbers (the_one, last, told) VALUES (true, 2, 0);
 INSERT INTO public.system_events (id, seq, channel, kind, subject, data, at) OVERRIDING SYSTEM VALUE VALUES (1, 1, 'health_checks', 'health.degraded', 'queue', '{"reason": "slow", "process": "fleet", "component": "queue"}', '2026-01-05 12:00:00+00');
-INSERT INTO public.system_events (id, seq, channel, kind, subject, data, at) OVERRIDING SYSTEM VALUE VALUES (2, 2, 'system_events', 'queue.drained', 'lane:low', '{"mode": "drain", "name": "low", "scope": "lane", "until": "2026-01-06T00:00:00+00:00", "reason": "a quiet night", "paused_by": "ada"}', '2026-11-28 11:14:48.968687+00');
+INSERT INTO public.system_events (id, seq, channel, kind, subject, data, at) OVERRIDING SYSTEM VALUE VALUES (2, 2, 'system_events', 'queue.drained', 'lane:low', '{"mode": "drain", "name": "low", "scope": "lane", "until": "2026-01-06T00:00:00+00:00", "reason": "a quiet night", "paused_by": "ada"}', '2026-11-28 11:55:07.292658+00');
 INSERT INTO public.task_action_items (action_id, task_id) VALUES ('019b8c00-0000-7000-8000-0000000000d1', '019b8c00-0000-7000-8000-0000000000c1');
 INSERT INTO public.task_actions (id, kind, filter, priority, matched, created_by, created_at, status, done, skipped, cascaded, finished_at, failures, retry_at, error) VALUES ('019b8c00-0000-7000-8000-0000000000d1', 'reprioritise', '{"status": ["ready"]}', 2, 1, 'ada', '2026-01-05 12:00:00+00', 'working', 0, 0, 0, NULL, 0, '2026-01-05 12:00:00+00', NULL);
 INSERT INTO public.task_artifacts (task_id, name, sha256, media_type, created_at) VALUES ('019a5909-b600-7000-8000-000000000003', 'step-2-toolu_1', '\x5d5766cf2d78701614200418ee1450690d9af12c84d52545e4802f001ad53099', 'text/plain', '2026-01-05 12:00:00+00');
@@ -2038,9 +2049,9 @@ INSERT INTO public.tasks (id, project_id, title, description, duty, repository_u
 INSERT INTO public.threads (id, project_id, created_at, last_number) VALUES ('019b8e00-0000-7000-8000-000000000051', '00000000-0000-7000-8000-000000000001', '2026-01-05 12:00:00+00', 2);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 'claude', 31, 2, 1, 0, 5, 1, 0, 0, 0, 5, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 0, 4, 0, 0, 20, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '00000000-0000-0000-0000-000000000000', '019b8c00-0000-7000-8000-0000000000b1', 'claude', 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 0, 1, 0, 0, 5, 0, 0, 0, 0, 0, 0);
-INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+INSERT INTO public.usage_days (day, project_id, agent_id, session_id, model, shard, calls, failed, unknown, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, cost_nano_usd, unknown_nano_usd) VALUES ('2026-01-05', '00000000-0000-7000-8000-000000000001', '019b8c00-0000-7000-8000-0000000000a1', '00000000-0000-0000-0000-000000000000', 'claude', 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 INSERT INTO public.workers (name, host, version, slots, isolated, draining, started_at, seen_at, lost_at) VALUES ('worker-1', 'host', '0.1.0', 4, false, false, '2026-01-05 12:00:00+00', '2026-01-05 12:00:00+00', NULL);
 SELECT pg_catalog.setval('public.provider_events_id_seq', 1, true);
 SELECT pg_catalog.setval('public.system_events_id_seq', 2, true);
@@ -2072,6 +2083,8 @@ ALTER TABLE ONLY public.budgets
     ADD CONSTRAINT budgets_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.context_receipts
     ADD CONSTRAINT context_receipts_pkey PRIMARY KEY (context_id, task_id);
+ALTER TABLE ONLY public.context_renewals
+    ADD CONSTRAINT context_renewals_pkey PRIMARY KEY (context_id, version_id);
 ALTER TABLE ONLY public.context_sources
     ADD CONSTRAINT context_sources_pkey PRIMARY KEY (context_id, source_id);
 ALTER TABLE ONLY public.context_tombstones
@@ -2232,6 +2245,7 @@ ALTER TABLE ONLY public.usage_days
     ADD CONSTRAINT usage_days_pkey PRIMARY KEY (day, agent_id, session_id, model, project_id, shard);
 ALTER TABLE ONLY public.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (name);
+CREATE INDEX agents_by_name ON public.agents USING btree (lower(name), project_id);
 CREATE INDEX agents_by_type ON public.agents USING btree (project_id, type, created_at) WHERE (status = 'active'::public.agent_status);
 CREATE INDEX batch_calls_by_request ON public.batch_calls USING btree (request_id);
 CREATE INDEX batch_calls_by_task ON public.batch_calls USING btree (task_id) WHERE (task_id IS NOT NULL);
@@ -2240,6 +2254,7 @@ CREATE INDEX batch_requests_by_batch ON public.batch_requests USING btree (batch
 CREATE INDEX batch_requests_queued ON public.batch_requests USING btree (model, id) WHERE (state = 'queued'::public.batch_request_state);
 CREATE INDEX batch_requests_sent ON public.batch_requests USING btree (batch_id) WHERE (state = 'sent'::public.batch_request_state);
 CREATE INDEX batches_open ON public.batches USING btree (next_poll_at) WHERE (state = ANY (ARRAY['intent'::public.batch_state, 'created'::public.batch_state]));
+CREATE INDEX context_renewals_by_version ON public.context_renewals USING btree (version_id);
 CREATE INDEX context_sources_by_source ON public.context_sources USING btree (source_id);
 CREATE INDEX context_tombstones_by_age ON public.context_tombstones USING btree (deleted_at);
 CREATE INDEX context_tombstones_by_change ON public.context_tombstones USING btree (changed_tx);
@@ -2405,6 +2420,10 @@ ALTER TABLE ONLY public.batch_requests
     ADD CONSTRAINT batch_requests_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
 ALTER TABLE ONLY public.context_receipts
     ADD CONSTRAINT context_receipts_task_id_fkey FOREIGN KEY (task_id) REFERENCES public.tasks(id);
+ALTER TABLE ONLY public.context_renewals
+    ADD CONSTRAINT context_renewals_context_id_fkey FOREIGN KEY (context_id) REFERENCES public.contexts(id) ON DELETE CASCADE;
+ALTER TABLE ONLY public.context_renewals
+    ADD CONSTRAINT context_renewals_version_id_fkey FOREIGN KEY (version_id) REFERENCES public.memory_versions(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.context_sources
     ADD CONSTRAINT context_sources_context_id_fkey FOREIGN KEY (context_id) REFERENCES public.contexts(id) ON DELETE CASCADE;
 ALTER TABLE ONLY public.context_sources

@@ -1,6 +1,7 @@
 //! Nights: a memory that is consolidated by a model's answers, gated, published by one switch and taken back by another.
 
 mod bounded;
+mod edited;
 mod four_nights;
 mod guarded;
 mod killed;

@@ -179,6 +179,8 @@ pub struct SleepSettingsView {
     sleep_seconds: i32,
     /// What the cycle of one night may cost, in dollars.
     night_usd: f64,
+    /// One more with each change, as the ETag says; 0 while the usual settings hold.
+    version: i32,
     /// Who said so; null while the usual settings hold.
     updated_by: Option<String>,
     /// When.
@@ -203,6 +205,7 @@ impl From<ListedSleepSettings> for SleepSettingsView {
             fall_seconds,
             sleep_seconds,
             night_usd: night_money.usd(),
+            version: listed.version,
             updated_by,
             updated_at,
         }

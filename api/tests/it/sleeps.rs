@@ -89,6 +89,13 @@ async fn what_cannot_be_accepted_is_pointed_to_and_leaves_nothing() {
     // What is not named is as it usually is.
     let whole = put(json!({ "pressure_steps": 5 })).await.body;
     assert_eq!((&whole["idle_seconds"], &whole["night_usd"]), (&Value::Null, &json!(1.0)));
+    let meant_for = async |tag: &str| {
+        let request = api.request(Method::PUT, &settings).header("if-match", tag);
+        Answer::of(request.json(&json!({ "pressure_steps": 9 }))).await
+    };
+    meant_for("W/\"1\"").await.problem(412, "sleep_settings_changed");
+    let matched = meant_for(api.get(&settings).await.header("etag")).await;
+    assert_eq!((matched.header("etag"), &matched.body["version"]), ("W/\"3\"", &json!(3)), "{matched:?}");
 
     let night = json!({ "name": "n", "cron": "@daily", "sleep": { "all": true } });
     let both = json!({ "name": "m", "cron": "@daily", "sleep": { "all": true }, "duty": "records" });

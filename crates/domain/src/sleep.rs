@@ -45,7 +45,7 @@ names! {
     SleepRefusal, "sleep refusal" {
         /// It takes no tasks anyway.
         Inactive = "inactive",
-        /// A task of it is ready or runs that would wake it at once.
+        /// A task of it is ready or runs that would wake it at once: it is urgent, or its deadline is within the night.
         UrgentWork = "urgent_work",
     }
 }

@@ -160,8 +160,7 @@ fn asleep(sleep: &CoveringSleep) -> Why {
         SleepState::Waking | SleepState::Awake => "wakes up",
     };
     let explanation = format!("Its agent {:?} {state} ({}).", sleep.agent, sleep.trigger);
-    let clears =
-        "The end of the night's work, this time at the latest, a wake (hive wake), or priority 1 or 2.";
+    let clears = "The end of the night's work, this time at the latest, a wake (hive wake), priority 1 or 2, or a deadline before it.";
     Why { until: Some(sleep.wake_by), ..Why::new(StatusReason::Asleep.as_str(), explanation, clears) }
 }
 

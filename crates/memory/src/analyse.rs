@@ -12,7 +12,7 @@ const WHOLE: char = '=';
 /// What may stand within a whole.
 const JOINTS: &str = "-_./:@#+";
 /// A longer word is cut: nobody asks for more of it.
-const LONGEST: usize = 64;
+pub(crate) const LONGEST: usize = 64;
 
 /// Words that say nothing of what a text is about. Negations are none of them.
 const STOP_WORDS: [&str; 98] = [
@@ -133,7 +133,7 @@ pub fn is_exact(term: &str) -> bool {
 }
 
 /// What stands between blanks and such, without joints at its ends.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn pieces(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || JOINTS.contains(c)))
         .map(|piece| piece.trim_matches(|c: char| JOINTS.contains(c)))
         .filter(|piece| !piece.is_empty())

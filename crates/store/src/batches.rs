@@ -6,6 +6,7 @@ mod begin;
 mod course;
 mod lease;
 mod list;
+mod night_money;
 pub(crate) mod queue;
 mod record;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub use begin::{QueuedRequest, Waiting};
 pub use course::{BatchEnd, OpenBatch};
 pub use list::{BatchCensus, ListedBatch};
+pub use night_money::NIGHT_IS_SPENT;
 pub use record::{BatchResult, BatchVerdict};
 
 /// Batches that a request is sent in at most.

@@ -57,8 +57,8 @@ pub mod workers;
 pub use agents::{Agent, NewAgent};
 pub use append::{Edge, NewStep, NextCall};
 pub use batches::{
-    BatchAnswer, BatchCensus, BatchEnd, BatchResult, BatchVerdict, ListedBatch, NewBatchRequest, OpenBatch,
-    QueuedRequest, Waiting,
+    BatchAnswer, BatchCensus, BatchEnd, BatchResult, BatchVerdict, ListedBatch, NIGHT_IS_SPENT,
+    NewBatchRequest, OpenBatch, QueuedRequest, Waiting,
 };
 pub use budgets::{BudgetCensus, BudgetKey, ListedBudget};
 pub use calls::CallOutcome;

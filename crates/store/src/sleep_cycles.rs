@@ -7,6 +7,7 @@ mod diff;
 mod end;
 mod gate;
 mod lease;
+mod left_out;
 mod material;
 mod phases;
 mod read;

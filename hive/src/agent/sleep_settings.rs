@@ -89,7 +89,10 @@ impl Settings {
         if self.reset {
             client.put_empty(&path, &json!({})).await?;
         } else if !self.changes().is_empty() {
-            client.put_empty(&path, &self.whole(&client.get(&path).await?)).await?;
+            let held = client.get(&path).await?;
+            // What somebody else says at the same time must not be taken back by what was read before it.
+            let version = held["version"].as_i64().unwrap_or_default();
+            client.put_matching(&path, &self.whole(&held), version).await?;
         }
         output::json(&client.get(&path).await?)
     }

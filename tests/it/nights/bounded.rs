@@ -99,3 +99,42 @@ async fn a_night_that_began_by_itself_keeps_to_the_money_of_its_agent() {
     );
     assert_eq!(cycle["skipped"][0]["why"], "money", "{cycle:#}");
 }
+
+#[tokio::test]
+async fn what_tries_of_unknown_outcome_may_have_cost_is_no_money_for_further_ones() {
+    let hive = builder()
+        .worker_env("HIVE_BATCH_AFTER_SECONDS", "4")
+        .script(rules(json!([night("night")])))
+        .start()
+        .await;
+    for content in ["Load tests use the hammer profile", "The hammer profile is used by load tests"] {
+        store(&hive, json!({ "content": content })).await;
+    }
+    embedded(&hive).await;
+    let (status, begun) = hive.post("/api/v1/sleep-cycles", &json!({ "budget": { "usd": 0.5 } })).await;
+    assert_eq!(status, 201, "{begun:#}");
+    // As if a batch of before had been lost, that may have cost nearly all of it.
+    let lost = "WITH request AS (SELECT id, model FROM batch_requests WHERE state = 'queued'),
+                     batch AS (INSERT INTO batches (id, model, requests, key_id, state, ended_at)
+                               SELECT gen_random_uuid(), model, 1, 'key', 'lost', now() FROM request RETURNING id)
+                INSERT INTO batch_calls (batch_id, request_id, model, project_id, reserved_nano_usd, state, finished_at)
+                SELECT batch.id, request.id, request.model, '00000000-0000-7000-8000-000000000001', 499999999, 'unknown',
+                       now()
+                FROM request, batch";
+    within(SOON, "the night has asked", async || {
+        (sqlx::query(lost).execute(&hive.pool).await.unwrap().rows_affected() == 1).then_some(())
+    })
+    .await;
+    let cycle = over(&hive, begun["id"].as_str().unwrap()).await;
+    assert_eq!(
+        (&cycle["state"], &cycle["stopped_by"], &cycle["counts"]["merged"]),
+        (&json!("completed"), &json!("money"), &json!(0)),
+        "{cycle:#}"
+    );
+    let skipped = &cycle["skipped"][0];
+    assert_eq!(
+        (&skipped["phase"], &skipped["count"], &skipped["why"]),
+        (&json!("merge"), &json!(1), &json!("money")),
+        "{cycle:#}"
+    );
+}

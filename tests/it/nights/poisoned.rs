@@ -133,3 +133,25 @@ async fn an_entry_that_no_answer_can_be_taken_for_stops_the_others_for_two_night
     let changes = diff(&hive, cycle["id"].as_str().unwrap()).await;
     assert!(changes.iter().all(|change| !change.to_string().contains("vermilion")), "{changes:#?}");
 }
+
+#[tokio::test]
+async fn all_journals_that_no_answer_can_be_taken_for_are_known_after_one_night() {
+    let poison = json!({ "name": "poison", "when": { "first_text": "(?s)^<excerpts>.*vermilion" }, "mode": "night_schema_invalid" });
+    let hive = builder().script(rules(json!([poison, night("night")]))).start().await;
+    // More than one request holds.
+    let turn = format!("The vermilion gate opens at nine. {}", "It creaks. ".repeat(340));
+    for _ in 0..8 {
+        store(&hive, json!({ "content": turn, "kind": "episode" })).await;
+    }
+    embedded(&hive).await;
+    let cycle = sleep_through(&hive, json!({}), "failed").await;
+    assert_eq!(cycle["usage"]["requests"], 2, "{cycle:#}");
+    let cycle = sleep_through(&hive, json!({}), "failed").await;
+    assert_eq!(cycle["usage"]["requests"], 8, "each is asked about by itself: {cycle:#}");
+    let cycle = sleep_through(&hive, json!({}), "completed").await;
+    assert_eq!(
+        (&cycle["usage"]["requests"], &cycle["skipped"][0]["count"]),
+        (&json!(0), &json!(8)),
+        "{cycle:#}"
+    );
+}

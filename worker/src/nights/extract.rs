@@ -4,15 +4,20 @@ use std::collections::HashMap;
 
 use hive_domain::{ContextId, CyclePhase, TrustClass};
 use hive_memory::night::{
-    Excerpt, Wording, ask_for_facts, excerpts_of_entry, excerpts_of_steps, extract, probes, text_of,
+    Excerpt, Flaw, Wording, ask_for_facts, excerpts_of_entry, excerpts_of_steps, extract, probes, text_of,
 };
 use hive_store::{GIVEN_UP_AFTER, NightItem, PhaseEnd};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Course, Nights, Step, flawed, request::Answers};
+use super::{
+    Course, Nights, Step, flawed,
+    request::{Answers, leave_out},
+};
 
 const PHASE: CyclePhase = CyclePhase::Extract;
+/// What is asked, for people.
+const ASKED: &str = "requests for facts";
 /// Tasks whose journals one night reads.
 const MOST_TASKS: i64 = 50;
 /// Journal entries of a task that are read.
@@ -29,7 +34,7 @@ impl Nights {
                 let over = given.as_ref().and_then(excerpts_in).map(|excerpts| subjects_of(&excerpts));
                 return Ok(Step::Failed(why, over.unwrap_or_default()));
             }
-            Answers::There(answers) => return self.take_facts(course, &answers).await,
+            Answers::There(answers, unpaid) => return self.take_facts(course, &answers, unpaid).await,
             Answers::Unasked => {}
         }
         let items = self.store.night_items(&course.lease, super::MOST_ITEMS + 1).await?;
@@ -51,7 +56,7 @@ impl Nights {
         let given = |excerpts: Vec<Excerpt>| json!({ "excerpts": excerpts, "subjects": subjects });
         let asked: Vec<_> =
             requests.into_iter().map(|(wording, excerpts)| (wording, given(excerpts))).collect();
-        if !asked.is_empty() && self.ask(course, PHASE, "requests for facts", asked, &mut end).await? {
+        if !asked.is_empty() && self.ask(course, PHASE, ASKED, asked, &mut end).await? {
             return Ok(Step::Later(self.look_again()));
         }
         self.done(course, PHASE, &end).await
@@ -120,13 +125,20 @@ impl Nights {
         Ok(requests)
     }
 
-    async fn take_facts(&self, course: &Course, answers: &[(Value, String)]) -> hive_store::Result<Step> {
+    async fn take_facts(
+        &self,
+        course: &Course,
+        answers: &[(Value, String)],
+        unpaid: usize,
+    ) -> hive_store::Result<Step> {
         let (mut end, mut asked) = (PhaseEnd::default(), Vec::new());
+        leave_out(&mut end, PHASE, ASKED, (unpaid, "money"));
         // An agent may say in one request what its tools printed in another.
         let printed: Vec<Excerpt> =
             answers.iter().filter_map(|(given, _)| excerpts_in(given)).flatten().collect();
         let printed = printed.iter().filter(|excerpt| excerpt.trust == TrustClass::External);
         let outside: Vec<&str> = printed.map(|excerpt| &*excerpt.text).collect();
+        let mut failed: Option<(Flaw, Vec<Uuid>)> = None;
         for (given, message) in answers {
             let Some(excerpts) = excerpts_in(given) else {
                 return Ok(Step::Failed(format!("{PHASE}: what was asked cannot be read"), Vec::new()));
@@ -135,9 +147,13 @@ impl Nights {
                 .and_then(|text| extract(course.lease.cycle.owner, &excerpts, &outside, &text));
             match drawn {
                 Ok(changes) => end.changes.extend(changes),
-                Err(flaw) => return Ok(flawed(PHASE, &flaw, subjects_of(&excerpts))),
+                // All that cannot be taken are noted at once, or each costs nights of its own.
+                Err(flaw) => failed.get_or_insert((flaw, Vec::new())).1.extend(subjects_of(&excerpts)),
             }
             asked.extend(excerpts);
+        }
+        if let Some((flaw, over)) = failed {
+            return Ok(flawed(PHASE, &flaw, over));
         }
         // What a request was about that is not among them is read another night.
         let subjects = answers.first().map(|(given, _)| given["subjects"].clone());

@@ -53,6 +53,7 @@ impl Nights {
 
     async fn gate(&self, course: &Course) -> hive_store::Result<GateFinding> {
         let lease = &course.lease;
+        self.store.leave_out_changed(lease).await?;
         let waited = Instant::now();
         while self.store.night_vectors_due(lease).await? > 0 && waited.elapsed() < VECTORS_WITHIN {
             sleep(LOOK_EVERY).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hive_claude::{OutputConfig, OutputFormat, Request, RequestMessage, SystemBlock};
 use hive_domain::{BatchRequestState, CallKind, CyclePhase, routing};
 use hive_memory::night::Wording;
-use hive_store::{NightAnswer, NightRequest, PhaseEnd};
+use hive_store::{NIGHT_IS_SPENT, NightAnswer, NightRequest, PhaseEnd};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{Course, Nights};
@@ -23,8 +23,8 @@ pub(super) enum Answers {
     Waiting,
     /// Nobody waits any longer: the time is over.
     TooLate,
-    /// All are there, each with its message.
-    There(Vec<(Value, String)>),
+    /// All are there, each with its message, but for so many that the money of the night is too little for.
+    There(Vec<(Value, String)>, usize),
     /// One cannot be had; what was given with it, when it is to blame for that.
     Lost(String, Option<Value>),
 }
@@ -47,10 +47,11 @@ impl Nights {
             }
             return Ok(Answers::Waiting);
         }
-        let mut there = Vec::new();
+        let (mut there, mut unpaid) = (Vec::new(), 0);
         for answer in answers {
             match answer.result {
                 Some(message) => there.push((answer.given, message)),
+                None if answer.error.as_deref() == Some(NIGHT_IS_SPENT) => unpaid += 1,
                 None if course.is_over() => return Ok(Answers::TooLate),
                 None => {
                     let why = answer.error.unwrap_or_else(|| answer.state.to_string());
@@ -60,7 +61,7 @@ impl Nights {
                 }
             }
         }
-        Ok(Answers::There(there))
+        Ok(Answers::There(there, unpaid))
     }
 
     /// When a night that waits for answers looks again.
@@ -103,9 +104,8 @@ impl Nights {
                 requests.push(NightRequest { model: model.clone(), body, given });
             }
         }
-        for (count, why) in skipped.into_iter().zip(["money", "tokens"]).filter(|(count, _)| *count > 0) {
-            end.skipped.push(json!({ "phase": phase, "what": what, "count": count, "why": why }));
-            end.stopped_by = end.stopped_by.or(Some(why));
+        for (count, why) in skipped.into_iter().zip(["money", "tokens"]) {
+            leave_out(end, phase, what, (count, why));
         }
         if requests.is_empty() {
             return Ok(false);
@@ -126,6 +126,19 @@ impl Nights {
         // A rule for any step speaks of the work of tasks.
         let class = rule.filter(|rule| rule.step != routing::ANY).map_or(CLASS, |rule| &rule.model);
         Ok(self.book.classes.resolve(class).to_owned())
+    }
+}
+
+/// Notes what a bound of the night leaves out, if it is anything.
+pub(super) fn leave_out(
+    end: &mut PhaseEnd,
+    phase: CyclePhase,
+    what: &str,
+    (count, why): (usize, &'static str),
+) {
+    if count > 0 {
+        end.skipped.push(json!({ "phase": phase, "what": what, "count": count, "why": why }));
+        end.stopped_by = end.stopped_by.or(Some(why));
     }
 }
 

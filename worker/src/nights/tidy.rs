@@ -10,8 +10,13 @@ use hive_store::{GIVEN_UP_AFTER, NightItem, PhaseEnd};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Course, Nights, Step, flawed, request::Answers};
+use super::{
+    Course, Nights, Step, flawed,
+    request::{Answers, leave_out},
+};
 
+/// What is asked, for people.
+const ASKED: &str = "requests about entries that are near each other";
 /// Lessons of one project that are compared.
 const MOST_LESSONS: i64 = 5_000;
 
@@ -35,7 +40,7 @@ impl Nights {
                 let over = given.and_then(|given| serde_json::from_value(given).ok());
                 return Ok(Step::Failed(why, over.as_ref().map(subjects).unwrap_or_default()));
             }
-            Answers::There(answers) => {
+            Answers::There(answers, unpaid) => {
                 let verdicts = match verdicts(&answers) {
                     Ok(verdicts) => verdicts,
                     Err((flaw, over)) => return Ok(flawed(PHASE, &flaw, over)),
@@ -45,7 +50,9 @@ impl Nights {
                 let items = self.items(course).await?;
                 let changes =
                     verdicts.iter().flat_map(|(asked, verdict)| merge(&items, asked, verdict)).collect();
-                return self.done(course, PHASE, &PhaseEnd { changes, read, ..PhaseEnd::default() }).await;
+                let mut end = PhaseEnd { changes, read, ..PhaseEnd::default() };
+                leave_out(&mut end, PHASE, ASKED, (unpaid, "money"));
+                return self.done(course, PHASE, &end).await;
             }
             Answers::Unasked => {}
         }
@@ -69,10 +76,7 @@ impl Nights {
             let asked = ask_about(&items, &near(&items, &given_up), &failed).into_iter();
             asked.map(|(wording, asked)| (wording, serde_json::to_value(asked).unwrap_or_default())).collect()
         });
-        if self
-            .ask(course, PHASE, "requests about entries that are near each other", asked.await, &mut end)
-            .await?
-        {
+        if self.ask(course, PHASE, ASKED, asked.await, &mut end).await? {
             return Ok(Step::Later(self.look_again()));
         }
         self.done(course, PHASE, &end).await
@@ -81,7 +85,7 @@ impl Nights {
     /// By the answers that the phase before has read.
     pub(super) async fn contradict(&self, course: &Course) -> hive_store::Result<Step> {
         const PHASE: CyclePhase = CyclePhase::Contradict;
-        let Answers::There(answers) = self.answers(course, CyclePhase::Merge).await? else {
+        let Answers::There(answers, _) = self.answers(course, CyclePhase::Merge).await? else {
             return self.done(course, PHASE, &PhaseEnd::default()).await;
         };
         let verdicts = match verdicts(&answers) {

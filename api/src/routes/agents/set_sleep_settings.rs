@@ -2,7 +2,12 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, header::ETAG},
+    response::IntoResponse,
+};
 use hive_domain::{AgentId, NanoUsd, SleepSettings};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,6 +16,7 @@ use crate::{
     app::{ACTOR, App},
     body::Body,
     error::Result,
+    etag,
     faults::Faults,
     ids::Id,
     views::SleepSettingsView,
@@ -42,21 +48,26 @@ pub struct Wish {
 }
 
 /// Says when an agent sleeps by itself, and how long. It takes the place of all that was said before: what is not named
-/// is as it usually is. It holds from its next night on.
+/// is as it usually is. It holds from its next night on. With `If-Match` it happens only at that version, else 412.
 #[utoipa::path(
     put,
     path = "/api/v1/agents/{id}/sleep-settings",
     operation_id = "set_sleep_settings",
     tag = "agents",
-    params(("id" = uuid::Uuid, Path)),
+    params(
+        ("id" = uuid::Uuid, Path),
+        ("If-Match" = Option<String>, Header, description = "The ETag that the change is meant for.")
+    ),
     request_body = Wish,
-    responses((status = 200, body = SleepSettingsView, description = "They hold."))
+    responses((status = 200, body = SleepSettingsView, description = "They hold.", headers(("ETag" = String))))
 )]
 pub async fn handle(
     State(app): State<Arc<App>>,
     Id(id): Id<AgentId>,
+    headers: HeaderMap,
     Body(wish): Body<Wish>,
-) -> Result<Json<SleepSettingsView>> {
+) -> Result<impl IntoResponse> {
+    let demanded = etag::demanded(&headers)?;
     let mut faults = Faults::default();
     let mut demand = |value: Option<i32>, range: RangeInclusive<i32>, pointer: &str| {
         let detail = format!("must be {} to {}", range.start(), range.end());
@@ -83,5 +94,10 @@ pub async fn handle(
         sleep_seconds: wish.sleep_seconds.unwrap_or(usual.sleep_seconds),
         night_money: night_money.flatten().unwrap_or(usual.night_money),
     };
-    Ok(Json(app.store.set_sleep_settings(id, &settings, ACTOR).await?.into()))
+    let set = app
+        .store
+        .set_sleep_settings(id, &settings, demanded, ACTOR)
+        .await
+        .map_err(|error| etag::unmet(error, demanded, "sleep_settings_changed"))?;
+    Ok(([(ETAG, etag::of(set.version))], Json(SleepSettingsView::from(set))))
 }

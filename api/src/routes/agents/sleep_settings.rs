@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::header::ETAG, response::IntoResponse};
 use hive_domain::AgentId;
 
-use crate::{app::App, error::Result, ids::Id, views::SleepSettingsView};
+use crate::{app::App, error::Result, etag, ids::Id, views::SleepSettingsView};
 
 /// Shows when an agent sleeps by itself, and how long.
 #[utoipa::path(
@@ -14,8 +14,9 @@ use crate::{app::App, error::Result, ids::Id, views::SleepSettingsView};
     operation_id = "show_sleep_settings",
     tag = "agents",
     params(("id" = uuid::Uuid, Path)),
-    responses((status = 200, body = SleepSettingsView, description = "The settings."))
+    responses((status = 200, body = SleepSettingsView, description = "The settings.", headers(("ETag" = String))))
 )]
-pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<AgentId>) -> Result<Json<SleepSettingsView>> {
-    Ok(Json(app.store.sleep_settings(id).await?.into()))
+pub async fn handle(State(app): State<Arc<App>>, Id(id): Id<AgentId>) -> Result<impl IntoResponse> {
+    let listed = app.store.sleep_settings(id).await?;
+    Ok(([(ETAG, etag::of(listed.version))], Json(SleepSettingsView::from(listed))))
 }

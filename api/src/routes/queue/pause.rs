@@ -47,7 +47,7 @@ pub struct NewPause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Scope {
-    /// Everything.
+    /// Everything, nights included.
     Fleet,
     /// The tasks of a range of priorities: urgent, high, normal or low.
     Lane,

@@ -74,7 +74,7 @@ fn told(conflict: &RollbackConflict) -> FieldError {
             ("/with_later", format!("entry {entry} was worked on by the later sleep cycle {later}"))
         }
         RollbackObstacle::Changed => {
-            ("/force", format!("entry {entry}, which sleep cycle {cycle} brought, was changed since"))
+            ("/force", format!("entry {entry}, which sleep cycle {cycle} brought or kept, was changed since"))
         }
         RollbackObstacle::Deleted => (
             "/force",

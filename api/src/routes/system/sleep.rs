@@ -56,7 +56,7 @@ impl From<&PutToSleep> for PutToSleepView {
 
 /// Puts agents to sleep. None of their tasks starts from now on, and what runs stops at its next step edge; then the
 /// cycle of their memory begins, whose end wakes them. Tasks and messages that come meanwhile wait. A task of priority 1
-/// or 2 wakes its agent, and keeps it awake.
+/// or 2, or with a deadline before the latest time of the night, wakes its agent, and keeps it awake.
 #[utoipa::path(
     post,
     path = "/api/v1/system/sleep",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::analyse::Analyser;
+use crate::analyse::{Analyser, LONGEST, pieces};
 
 /// Words for numbers.
 const NUMBERS: [&str; 16] = [
@@ -73,6 +73,7 @@ impl Marks {
                 marks.terms.insert(term);
             }
         }
+        marks.exact.extend(pieces(text).filter(|piece| says_more_than_its_term(piece)).map(str::to_owned));
         let mut begins = true;
         for word in text.split_whitespace() {
             let ends = word.ends_with(['.', '!', '?', ':']);
@@ -175,6 +176,14 @@ impl Marks {
     }
 }
 
+/// Whether a term, which is in lower case and cut where it is long, could stand for another piece as well: one that is
+/// longer than a term, and an id or a path with a capital behind its first letter.
+fn says_more_than_its_term(piece: &str) -> bool {
+    let is_written_exactly = || piece.contains(|c: char| c.is_ascii_digit() || "/_:@#".contains(c));
+    piece.chars().nth(LONGEST).is_some()
+        || piece.chars().skip(1).any(char::is_uppercase) && is_written_exactly()
+}
+
 fn shown(term: &str) -> &str {
     term.trim_start_matches('=')
 }
@@ -204,6 +213,13 @@ mod tests {
             ("The owner is Alice", "The owner is Bob", "alice"),
             ("See src/main.rs", "See src/lib.rs", "main.rs"),
             ("The shop listens on 8080", "The shop listens", "8080"),
+            ("The token begins with aB3xY", "The token begins with ab3xy", "ab3xy"),
+            ("See src/Main.rs", "See src/main.rs", "main.rs"),
+            (
+                "Fetch https://files.example.com/artifacts/releases/of/the/linux/build/server-alpha.tar",
+                "Fetch https://files.example.com/artifacts/releases/of/the/linux/build/server-beta.tar",
+                "alpha",
+            ),
         ] {
             let found = clash(a, b).unwrap_or_else(|| panic!("{a} / {b}"));
             assert!(found.to_lowercase().contains(word), "{a} / {b}: {found}");
@@ -216,6 +232,7 @@ mod tests {
             ("The shop listens on port 8080", "Port 8080 is where the shop listens"),
             ("Alice owns billing", "The billing is owned by Alice"),
             ("Deploys don't need a tag", "A tag is not needed for deploys"),
+            ("V18.2 is what the CI builds", "The CI builds v18.2"),
         ] {
             assert_eq!(clash(a, b), None, "{a} / {b}");
         }

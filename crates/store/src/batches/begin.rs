@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use hive_domain::NanoUsd;
 use uuid::Uuid;
 
+use super::night_money::{NIGHT_IS_SPENT, NightMoney};
 use crate::{budgets::reserve, error::Result, pool::Store, text::storable};
 
 /// Seconds after which a request that found no room in a budget is taken again.
@@ -68,8 +69,8 @@ impl Store {
 
     /// Notes a batch that is about to be created, of those of these requests that wait and whose worst case, which stands
     /// beside them, fits into the budgets that cover them. Returns these: none of them is sent before this returns. What
-    /// found no room is taken again later. Empty also when this worker does not hold the
-    /// lease. `key` stands for the key that it is created with.
+    /// found no room is taken again later, and what finds none in the money of its night is ended. Empty also when this worker
+    /// does not hold the lease. `key` stands for the key that it is created with.
     ///
     /// # Errors
     /// When Postgres refuses.
@@ -104,9 +105,15 @@ impl Store {
         let queued = queued.fetch_all(&mut *tx).await?;
         let targets: HashSet<Uuid> = queued.iter().flat_map(|row| row.targets.iter().copied()).collect();
         let mut budgets = reserve::lock(&mut tx, targets).await?;
+        let mut nights = NightMoney::of(&mut tx, &ids).await?;
         let (mut admitted, mut poor, mut sums) = (Vec::new(), Vec::new(), BTreeMap::<Uuid, i64>::new());
+        let mut spent = Vec::new();
         for row in &queued {
             let worst = requests.get(&row.id).copied().unwrap_or_default();
+            if !nights.has_room(row.id, worst) {
+                spent.push(row.id);
+                continue;
+            }
             let mine: Vec<Uuid> = budgets
                 .values()
                 .filter(|budget| row.targets.contains(&budget.target))
@@ -124,6 +131,7 @@ impl Store {
                 let sum = sums.entry(*id).or_default();
                 *sum = sum.saturating_add(worst.0);
             }
+            nights.take(row.id, worst);
             admitted.push((row.id, worst, mine));
         }
         let (poor, of): (Vec<Uuid>, Vec<Uuid>) = poor.into_iter().unzip();
@@ -134,6 +142,14 @@ impl Store {
             &poor,
             &of,
             POOR_SECONDS,
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "UPDATE batch_requests SET state = 'canceled', error = $2, completed_at = now(), updated_at = now()
+             WHERE id = ANY ($1)",
+            &spent,
+            NIGHT_IS_SPENT,
         )
         .execute(&mut *tx)
         .await?;

@@ -105,7 +105,10 @@ macro_rules! select_feed {
             Row,
             r#"SELECT c.id, c.scope::text AS "scope!", c.project_id, c.session_id, c.agent_id, c.parent_id, c.follows_id,
                       c.kind, c.title, c.content, c.trust::text AS "trust!", c.valid_from, c.valid_to,
-                      greatest(c.recorded_at, u.renewed_at) AS "recorded_at!", c.born_version, c.died_version, c.importance, c.pinned, u.recalled AS "recalled?",
+                      greatest(c.recorded_at, u.renewed_at,
+                               (SELECT max(w.renewed_at) FROM context_renewals w JOIN memory_versions n ON n.id = w.version_id
+                                WHERE w.context_id = c.id AND n.state = 'active')) AS "recorded_at!",
+                      c.born_version, c.died_version, c.importance, c.pinned, u.recalled AS "recalled?",
                       u.recalled_at AS "recalled_at?",
                       ARRAY(SELECT vector_send(v.vector) FROM context_vectors v
                             WHERE v.context_id = c.id AND v.model = $1 ORDER BY v.chunk) AS "vectors!"

@@ -34,21 +34,43 @@ impl Store {
     }
 }
 
-/// Makes entries as fresh as the freshest of `again`, which say the same: what is learnt again does not fade as if it had
-/// been said once. Their index sees it.
-pub(crate) async fn renew(connection: &mut PgConnection, entries: &[Uuid], again: &[Uuid]) -> Result<()> {
+/// Makes entries as fresh as the freshest of `again`, which say the same, while the version of a night is active and for
+/// that night itself: what is learnt again does not fade as if it had been said once.
+pub(crate) async fn renew(
+    connection: &mut PgConnection,
+    version: Uuid,
+    entries: &[Uuid],
+    again: &[Uuid],
+) -> Result<()> {
     sqlx::query!(
         "WITH fresh AS (
-             SELECT max(greatest(c.recorded_at, u.renewed_at)) AS at
+             SELECT max(greatest(c.recorded_at, u.renewed_at,
+                                 (SELECT max(r.renewed_at)
+                                  FROM context_renewals r JOIN memory_versions v ON v.id = r.version_id
+                                  WHERE r.context_id = c.id AND (v.state = 'active' OR v.id = $3)))) AS at
              FROM contexts c LEFT JOIN context_uses u ON u.context_id = c.id WHERE c.id = ANY($2)
-         ), renewed AS (
-             UPDATE contexts c SET changed_tx = pg_current_xact_id()
-             FROM fresh WHERE c.id = ANY($1) AND fresh.at > c.recorded_at RETURNING c.id, fresh.at
          )
-         INSERT INTO context_uses (context_id, renewed_at) SELECT id, at FROM renewed ORDER BY id
-         ON CONFLICT (context_id) DO UPDATE SET renewed_at = greatest(context_uses.renewed_at, excluded.renewed_at)",
+         INSERT INTO context_renewals (context_id, version_id, renewed_at)
+         SELECT c.id, $3, fresh.at FROM contexts c, fresh WHERE c.id = ANY($1) AND fresh.at > c.recorded_at ORDER BY c.id
+         ON CONFLICT (context_id, version_id) DO UPDATE
+         SET renewed_at = greatest(context_renewals.renewed_at, excluded.renewed_at)",
         entries,
         again,
+        version,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Shows the indexes what a version renews, now that it is active.
+pub(crate) async fn show_renewed(connection: &mut PgConnection, version: Uuid) -> Result<()> {
+    sqlx::query!(
+        "UPDATE contexts c SET changed_tx = pg_current_xact_id()
+         FROM (SELECT id FROM contexts WHERE id IN (SELECT context_id FROM context_renewals WHERE version_id = $1)
+               ORDER BY id FOR NO KEY UPDATE) AS own
+         WHERE c.id = own.id",
+        version
     )
     .execute(connection)
     .await?;

@@ -167,7 +167,7 @@ async fn write_one(
     if let Some(born) = &change.born {
         bring(connection, lease, born, &sources.0).await?;
     } else if kind == ChangeKind::Merged {
-        uses::renew(connection, &sources.0, &ids).await?;
+        uses::renew(connection, version, &sources.0, &ids).await?;
     }
     let born = change.born.as_ref().map(|born| born.id.uuid());
     let said = (kind.as_str(), &*change.reason);

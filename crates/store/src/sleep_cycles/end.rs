@@ -4,9 +4,9 @@ use hive_domain::{CycleId, CyclePhase};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{CycleLease, SleepCycle, read, readings};
+use super::{CycleLease, SleepCycle, left_out, read, readings};
 use crate::{
-    contexts::copies,
+    contexts::{copies, uses},
     error::{Error, Result},
     pool::Store,
     text::storable,
@@ -50,12 +50,7 @@ impl Store {
     /// [`Error::Conflict`] `sleep_cycle_fenced`, or `sleep_cycle_phase` before the last phase.
     pub async fn publish_cycle(&self, lease: CycleLease, gate: &GateFinding) -> Result<SleepCycle> {
         let mut tx = self.pool.begin().await?;
-        if lease.hold(&mut tx).await? != CyclePhase::Publish {
-            return Err(Error::Conflict {
-                code: "sleep_cycle_phase",
-                message: "there are phases before the last one".to_owned(),
-            });
-        }
+        must_be_the_last_phase(lease.hold(&mut tx).await?)?;
         let cycle = lease.cycle.id;
         let (numbers, (before, after)): (Vec<i32>, (Vec<bool>, Vec<bool>)) =
             (0..).zip(gate.probes.iter().copied()).unzip();
@@ -84,8 +79,9 @@ impl Store {
         if gate.drops() {
             undo(&mut tx, &lease.cycle, "rejected_by_gate", None).await?;
         } else {
-            leave_out(&mut tx, &lease.cycle).await?;
+            left_out::leave_out(&mut tx, &lease.cycle).await?;
             switch(&mut tx, lease.cycle.version.uuid(), "building", "active").await?;
+            uses::show_renewed(&mut tx, lease.cycle.version.uuid()).await?;
             close(&mut tx, cycle, "completed", None).await?;
         }
         let ended = read::one(&mut tx, cycle).await?;
@@ -128,78 +124,12 @@ impl Store {
     }
 }
 
-/// Takes changes out whose entries are not as the night read them, and all that was made of these.
-async fn leave_out(connection: &mut PgConnection, cycle: &SleepCycle) -> Result<()> {
-    let version = cycle.version.uuid();
-    // All that the night touched or drew on, so that nobody changes it before the switch.
-    sqlx::query!(
-        "SELECT FROM contexts WHERE id IN (
-             SELECT id FROM contexts WHERE died_version = $1
-             UNION SELECT id FROM contexts WHERE born_version = $1
-             UNION SELECT unnest(sources) FROM sleep_changes
-                   WHERE cycle_id = $2 AND kind NOT IN ('refused', 'dropped', 'kept'))
-         ORDER BY id FOR NO KEY UPDATE",
-        version,
-        cycle.id.uuid(),
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let stale = sqlx::query_scalar!(
-        r#"WITH RECURSIVE stale AS (
-               SELECT s.id, s.born FROM sleep_changes s
-               WHERE s.cycle_id = $1 AND (
-                   EXISTS (
-                       SELECT FROM unnest(s.retired, s.versions) AS r (id, version)
-                       LEFT JOIN contexts c ON c.id = r.id
-                       WHERE c.id IS NULL OR c.version <> r.version OR c.died_version IS DISTINCT FROM $2
-                          OR c.locked OR c.pinned)
-                   OR s.kind NOT IN ('refused', 'dropped', 'kept') AND EXISTS (
-                       SELECT FROM unnest(s.sources, s.source_versions) AS r (id, version)
-                       LEFT JOIN contexts c ON c.id = r.id
-                       WHERE r.version IS NOT NULL AND c.version IS DISTINCT FROM r.version)
-                   -- Another night that was taken back meanwhile takes with it what was drawn from what it brought.
-                   OR EXISTS (
-                       SELECT FROM contexts c JOIN memory_versions v ON v.id = c.born_version
-                       WHERE c.id = ANY(s.sources) AND v.id <> $2 AND v.state <> 'active')
-                   OR s.born IS NOT NULL AND s.kind NOT IN ('refused', 'dropped')
-                      AND (SELECT c.id FROM contexts c WHERE c.id = s.born) IS NULL)
-               UNION
-               SELECT s.id, s.born FROM sleep_changes s, stale
-               WHERE s.cycle_id = $1 AND stale.born IS NOT NULL
-                 AND (stale.born = ANY(s.retired) OR stale.born = ANY(s.sources)))
-           SELECT id AS "id!" FROM stale ORDER BY id"#,
-        cycle.id.uuid(),
-        version,
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    if stale.is_empty() {
+pub(super) fn must_be_the_last_phase(phase: CyclePhase) -> Result<()> {
+    if phase == CyclePhase::Publish {
         return Ok(());
     }
-    sqlx::query!(
-        "WITH dropped AS (
-             UPDATE sleep_changes SET kind = 'dropped', reason = reason || '; but somebody changed what it was made of'
-             WHERE id = ANY($1) RETURNING born, retired
-         ), revived AS (
-             UPDATE contexts c SET died_version = NULL, changed_tx = pg_current_xact_id()
-             FROM dropped d WHERE c.id = ANY(d.retired) AND c.died_version = $2
-         )
-         INSERT INTO context_tombstones (context_id, project_id, cause_id, deleted_by)
-         SELECT c.id, c.project_id, c.id, 'night' FROM contexts c JOIN dropped d ON d.born = c.id
-         ON CONFLICT DO NOTHING",
-        &stale,
-        version,
-    )
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query!(
-        "DELETE FROM contexts WHERE born_version = $2 AND id IN (SELECT born FROM sleep_changes WHERE id = ANY($1))",
-        &stale,
-        version,
-    )
-    .execute(&mut *connection)
-    .await?;
-    Ok(())
+    let message = "there are phases before the last one".to_owned();
+    Err(Error::Conflict { code: "sleep_cycle_phase", message })
 }
 
 /// Undoes a night: its version is never seen. What it brought is kept for a look when the gate rejected it, else it goes.
@@ -237,15 +167,21 @@ pub(super) async fn undo(
     close(connection, cycle.id, state, failure).await
 }
 
-/// Takes the marks of a version off the entries that it retired.
-pub(super) async fn release(connection: &mut PgConnection, version: Uuid) -> Result<u64> {
-    let released = sqlx::query!(
-        "UPDATE contexts c SET died_version = NULL, changed_tx = pg_current_xact_id()
-         FROM (SELECT id FROM contexts WHERE died_version = $1 ORDER BY id FOR NO KEY UPDATE) AS own
+/// Takes the marks of a version off the entries that it retired or renewed.
+pub(super) async fn release(connection: &mut PgConnection, version: Uuid) -> Result<()> {
+    sqlx::query!(
+        "UPDATE contexts c SET died_version = nullif(c.died_version, $1), changed_tx = pg_current_xact_id()
+         FROM (SELECT id FROM contexts
+               WHERE id = ANY(ARRAY(SELECT id FROM contexts WHERE died_version = $1
+                                    UNION SELECT context_id FROM context_renewals WHERE version_id = $1))
+               ORDER BY id FOR NO KEY UPDATE) AS own
          WHERE c.id = own.id",
         version
-    );
-    Ok(released.execute(connection).await?.rows_affected())
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("DELETE FROM context_renewals WHERE version_id = $1", version).execute(connection).await?;
+    Ok(())
 }
 
 /// The one switch.

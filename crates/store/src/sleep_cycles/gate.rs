@@ -1,5 +1,6 @@
 //! What the gate of a night asks, and what it searches.
 
+use chrono::{DateTime, Utc};
 use hive_domain::{AgentId, ContextId, ProjectId, SessionId};
 use uuid::Uuid;
 
@@ -16,8 +17,8 @@ pub struct NightProbe {
 }
 
 impl Store {
-    /// What the gate searches: entries of the owner that are visible now or with this night's version, whose time is not
-    /// over, and what the night brings elsewhere; those after `after`, by id, at most `limit`.
+    /// What the gate searches: entries of the owner that are visible now or with this night's version; those after `after`,
+    /// by id, at most `limit`. What this night found to be learnt again is as fresh as it will be.
     ///
     /// # Errors
     /// When Postgres refuses.
@@ -52,7 +53,28 @@ impl Store {
         let ids: Vec<ContextId> = ids.into_iter().map(Into::into).collect();
         let mut feed = self.context_feed_of(model, &ids).await?;
         feed.sort_unstable_by_key(|entry| entry.id);
+        for (id, at) in self.renewed_by(lease, &ids).await? {
+            if let Ok(place) = feed.binary_search_by_key(&id, |entry| entry.id) {
+                feed[place].recorded_at = feed[place].recorded_at.max(at);
+            }
+        }
         Ok(feed)
+    }
+
+    /// Which of these entries this night found to be learnt again, and as of when.
+    async fn renewed_by(
+        &self,
+        lease: &CycleLease,
+        ids: &[ContextId],
+    ) -> Result<Vec<(ContextId, DateTime<Utc>)>> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let rows = sqlx::query!(
+            "SELECT context_id, renewed_at FROM context_renewals WHERE version_id = $1 AND context_id = ANY($2)",
+            lease.cycle.version.uuid(),
+            &ids,
+        );
+        let rows = rows.fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|row| (row.context_id.into(), row.renewed_at)).collect())
     }
 
     /// For each entry that this night retires, what stands for it: the entry that was drawn from it, or the one that

@@ -30,7 +30,7 @@ pub struct CycleLease {
 
 impl Store {
     /// Takes the night that is due and waits longest, if there is one. One whose worker died is taken over when its lease
-    /// has ended.
+    /// has ended. While the fleet is paused none goes on, and while it drains none begins.
     ///
     /// # Errors
     /// When Postgres refuses.
@@ -41,6 +41,8 @@ impl Store {
                    SELECT id, worker IS NOT NULL AS orphaned FROM sleep_cycles
                    WHERE state IN ('pending', 'running') AND look_at <= now()
                      AND (lease_until IS NULL OR lease_until < now())
+                     AND NOT EXISTS (SELECT FROM pauses p WHERE p.scope = 'fleet' AND (p.until IS NULL OR p.until > now())
+                                                            AND (p.mode = 'pause' OR sleep_cycles.state = 'pending'))
                    ORDER BY look_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
                )
                UPDATE sleep_cycles c

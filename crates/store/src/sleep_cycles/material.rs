@@ -89,7 +89,10 @@ macro_rules! select_items {
                SELECT c.id, c.lineage, c.scope::text AS "scope!", c.project_id, c.session_id, c.agent_id,
                       coalesce(t.assigned_agent_id, c.agent_id) AS "lived_by?", c.parent_id, c.kind, c.title, c.content,
                       c.trust::text AS "trust!", c.valid_from,
-                      greatest(c.recorded_at, u.renewed_at) AS "recorded_at!", c.importance,
+                      greatest(c.recorded_at, u.renewed_at,
+                               (SELECT max(w.renewed_at) FROM context_renewals w JOIN memory_versions v ON v.id = w.version_id
+                                WHERE w.context_id = c.id AND (v.state = 'active' OR v.id = $1))) AS "recorded_at!",
+                      c.importance,
                       c.pinned OR c.locked AS "guarded!", coalesce(u.recalled, 0) AS "recalled!",
                       u.recalled_at AS "recalled_at?", c.version,
                       n.is_new AS "is_new!",

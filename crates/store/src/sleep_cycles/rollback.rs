@@ -33,7 +33,8 @@ pub enum RolledBack {
 pub enum RollbackObstacle {
     /// A later night drew on the entry, or retired it.
     LaterCycle(CycleId),
-    /// Somebody edited, pinned, locked or weighed the entry that the night brought: that would be lost.
+    /// Somebody edited, pinned, locked or weighed the entry that the night brought: that would be lost. Or they gave
+    /// another text to one that it kept in the place of others: these would come back beside it, as they were.
     Changed,
     /// Somebody deleted the entry that the night brought, or kept in the place of others: what it stands for would come
     /// back.
@@ -151,7 +152,12 @@ async fn later(connection: &mut PgConnection, id: Uuid) -> Result<Vec<(Uuid, Uui
                UNION
                SELECT l.cycle_id, b.born
                FROM built
-               JOIN sleep_changes b ON b.cycle_id = built.cycle AND b.born IS NOT NULL AND b.kind NOT IN ('refused', 'dropped')
+               CROSS JOIN LATERAL (
+                   SELECT born FROM sleep_changes
+                   WHERE cycle_id = built.cycle AND born IS NOT NULL AND kind NOT IN ('refused', 'dropped')
+                   -- What people made of it by another text goes with it.
+                   UNION SELECT c.id FROM sleep_cycles k JOIN contexts c ON c.born_version = k.version_id
+                         WHERE k.id = built.cycle) AS b
                CROSS JOIN LATERAL (
                    SELECT cycle_id, kind FROM sleep_changes WHERE retired @> ARRAY[b.born]
                    UNION SELECT cycle_id, kind FROM sleep_changes WHERE sources @> ARRAY[b.born]
@@ -204,9 +210,9 @@ async fn by_people(connection: &mut PgConnection, cycles: &[Uuid]) -> Result<Vec
                WHERE o.born IS NOT NULL AND (c.id IS NULL OR c.version > 1)
                UNION
                -- What stands for others, since it says the same: they would come back.
-               SELECT o.cycle_id, k.id, 'deleted'
-               FROM own o CROSS JOIN unnest(o.sources) AS k (id)
-               WHERE o.kind = 'merged' AND o.born IS NULL AND NOT EXISTS (SELECT FROM contexts c WHERE c.id = k.id)
+               SELECT o.cycle_id, k.id, CASE WHEN c.id IS NULL THEN 'deleted' ELSE 'changed' END
+               FROM own o CROSS JOIN unnest(o.sources) AS k (id) LEFT JOIN contexts c ON c.id = k.id
+               WHERE o.kind = 'merged' AND o.born IS NULL AND (c.id IS NULL OR c.superseded_by IS NOT NULL)
                  AND NOT EXISTS (SELECT FROM own b WHERE b.born = k.id)
                UNION
                SELECT o.cycle_id, r.id, 'gone'

@@ -127,7 +127,10 @@ pub(crate) async fn begin(
                LEFT JOIN sleep_settings w ON w.agent_id = g.agent_id
                WHERE NOT EXISTS (SELECT 1 FROM tasks t
                                  WHERE t.assigned_agent_id = g.agent_id AND t.status IN ('ready', 'running')
-                                   AND t.priority <= 2)
+                                   -- What would be over before the night is, at the latest, has failed by then.
+                                   AND (t.priority <= 2
+                                        OR t.deadline <= now() + make_interval(secs => coalesce(w.fall_seconds, $5)
+                                                                                       + coalesce(w.sleep_seconds, $6))))
                -- In one order, so that two groups that meet do not wait for each other in a circle.
                ORDER BY g.agent_id
                ON CONFLICT (agent_id) WHERE state <> 'awake' DO NOTHING

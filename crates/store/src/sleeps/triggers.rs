@@ -9,7 +9,7 @@ use crate::{error::Result, pool::Store};
 const PORTION: i64 = 50;
 
 impl Store {
-    /// One look. Any number may look at the same time.
+    /// One look. Any number may look at the same time. While the fleet is paused, nobody falls asleep by themselves.
     ///
     /// # Errors
     /// When Postgres refuses; the next look does it.
@@ -38,6 +38,7 @@ impl Store {
              CROSS JOIN LATERAL (SELECT coalesce(max(began_at), a.created_at) AS since FROM sleeps
                                  WHERE agent_id = a.id) AS last
              WHERE NOT EXISTS (SELECT 1 FROM sleeps s WHERE s.agent_id = a.id AND s.state <> 'awake')
+               AND NOT (SELECT fleet FROM open_pauses)
                -- The Nth newest is as new as that, so all N are.
                AND (w.pressure_entries IS NOT NULL AND coalesce(
                         (SELECT c.recorded_at FROM contexts c
@@ -69,7 +70,7 @@ impl Store {
                                  (SELECT c.recorded_at FROM contexts c
                                   WHERE c.agent_id = a.id AND c.born_version IS NULL
                                   ORDER BY c.recorded_at DESC LIMIT 1)) AS at) AS newest
-             WHERE w.idle_seconds IS NOT NULL
+             WHERE w.idle_seconds IS NOT NULL AND NOT (SELECT fleet FROM open_pauses)
                AND NOT EXISTS (SELECT 1 FROM sleeps s WHERE s.agent_id = a.id AND s.state <> 'awake')
                AND NOT EXISTS (SELECT 1 FROM tasks t
                                WHERE t.assigned_agent_id = a.id AND t.status IN ('ready', 'running', 'waiting'))

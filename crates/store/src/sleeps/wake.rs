@@ -40,7 +40,7 @@ impl Store {
                               s.state = 'asleep' AND s.cycle_id IS NULL AS without,
                               EXISTS (SELECT 1 FROM tasks t
                                       WHERE t.assigned_agent_id = s.agent_id AND t.status IN ('ready', 'running')
-                                        AND t.priority <= 2)
+                                        AND (t.priority <= 2 OR t.deadline <= s.wake_by))
                               OR EXISTS (SELECT 1 FROM message_deliveries d JOIN conversations m ON m.id = d.message_id
                                          JOIN inboxes i ON i.agent_id = d.agent_id AND NOT i.pulled
                                          WHERE d.agent_id = s.agent_id AND d.state = 'pending' AND d.visible_at <= now()

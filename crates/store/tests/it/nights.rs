@@ -7,6 +7,7 @@ mod deleted;
 mod learnt_again;
 mod readings;
 mod retention;
+mod spent;
 mod taken_back;
 mod told;
 

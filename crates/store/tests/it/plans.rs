@@ -2,6 +2,7 @@
 //!
 //! The statements are those that the build recorded for its checks, so that the plans are of the code itself.
 
+mod agents;
 mod context_outcomes;
 mod messages;
 mod nights;

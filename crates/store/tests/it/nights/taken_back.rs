@@ -1,13 +1,15 @@
 //! Taking a night back: what was built on it is found by what it names, not by when it was asked for.
 
 use hive_domain::CyclePhase;
-use hive_store::{ChangeKind, Error, PhaseEnd, RollbackObstacle, RollbackWish, RolledBack};
+use hive_store::{
+    ChangeKind, Context, ContextChange, Error, PhaseEnd, RollbackObstacle, RollbackWish, RolledBack,
+};
 
 use super::{OURS, begun, did, entry, fact, own, publish, put, slept, to_the_last, visible};
 use crate::bed::Bed;
 
 /// A lesson of the agent that its night brings to the project.
-async fn risen(bed: &Bed) -> (hive_domain::CycleId, hive_store::Context) {
+async fn risen(bed: &Bed) -> (hive_domain::CycleId, Context) {
     let lesson = put(bed, own(bed), "lesson", "Warm the cache").await;
     let mut rise = entry("Warm the cache", &lesson, None);
     rise.owner = OURS;
@@ -60,4 +62,49 @@ async fn a_night_that_is_open_on_a_memory_that_was_changed_is_waited_for() {
     publish(&bed, project).await;
     let back = bed.store.roll_back_cycle(night, RollbackWish::default(), "ada").await.unwrap();
     assert!(matches!(back, RolledBack::Conflicts(_)), "{back:?}");
+}
+
+async fn rewrite(bed: &Bed, entry: &Context, content: &str) -> Context {
+    let edit = ContextChange { content: Some(content.to_owned()), ..ContextChange::default() };
+    bed.store.change_context(entry.id, entry.version, &edit, "ada", None).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_built_on_an_entry_that_people_wrote_over_stands_in_the_way_too() {
+    let bed = Bed::make().await;
+    let (night, rise) = risen(&bed).await;
+    let written = rewrite(&bed, &rise, "Warm all caches").await;
+    let said = fact(&bed, "Warm up before").await;
+    let merged = entry("Warm all caches before", &said, None);
+    let end = did(ChangeKind::Merged, Some(merged), &[&said, &written], &[&said, &written]);
+    let project = slept(&bed, OURS, CyclePhase::Merge, &end).await;
+    let force = RollbackWish { force: true, ..RollbackWish::default() };
+    let back = bed.store.roll_back_cycle(night, force, "ada").await.unwrap();
+    let RolledBack::Conflicts(conflicts) = back else { panic!("{back:?}") };
+    assert_eq!(
+        (conflicts[0].entry, conflicts[0].obstacle),
+        (written.id, RollbackObstacle::LaterCycle(project.id))
+    );
+    let all = RollbackWish { force: true, with_later: true };
+    let RolledBack::Done(done) = bed.store.roll_back_cycle(night, all, "ada").await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(done.len(), 2);
+    assert_eq!(visible(&bed).await, ["Warm the cache", "Warm up before"]);
+}
+
+#[tokio::test]
+async fn what_comes_back_beside_a_text_that_people_corrected_is_named_first() {
+    let bed = Bed::make().await;
+    let (kept, twin) = (fact(&bed, "The port is 8080").await, fact(&bed, "the port is 8080").await);
+    let end = did(ChangeKind::Merged, None, &[&twin], &[&kept]);
+    let night = slept(&bed, OURS, CyclePhase::Dedupe, &end).await;
+    rewrite(&bed, &kept, "The port is 9090").await;
+    let back = bed.store.roll_back_cycle(night.id, RollbackWish::default(), "ada").await.unwrap();
+    let RolledBack::Conflicts(conflicts) = back else { panic!("{back:?}") };
+    assert_eq!((conflicts[0].entry, conflicts[0].obstacle), (kept.id, RollbackObstacle::Changed));
+    assert_eq!(visible(&bed).await, ["The port is 9090"]);
+    let force = RollbackWish { force: true, ..RollbackWish::default() };
+    assert!(matches!(bed.store.roll_back_cycle(night.id, force, "ada").await.unwrap(), RolledBack::Done(_)));
+    assert_eq!(visible(&bed).await, ["The port is 9090", "the port is 8080"]);
 }

@@ -29,6 +29,9 @@ async fn many_nights() -> Bed {
          JOIN (SELECT id, row_number() OVER (ORDER BY id) AS k FROM contexts) AS b ON b.k = a.k + 1;
          INSERT INTO sleep_readings (cycle_id, subject_id, failed)
          SELECT cycle_id, unnest(sources), false FROM sleep_changes;
+         INSERT INTO context_renewals (context_id, version_id, renewed_at)
+         SELECT s.sources[1], c.version_id, now() FROM sleep_changes s JOIN sleep_cycles c ON c.id = s.cycle_id
+         WHERE s.born IS NULL;
          ANALYZE;",
     )
     .await;
@@ -91,10 +94,27 @@ async fn what_nights_changed_is_found_by_its_indexes() {
             format!("ARRAY['{cycle}']::uuid[]"),
             &["sleep_changes_by_cycle", "contexts_pkey"],
         ),
-        ("the freshest of them", &["WITH fresh AS"], format!("{entries}, {entries}"), &["contexts_pkey"]),
+        (
+            "the freshest of them",
+            &["WITH fresh AS"],
+            format!("{entries}, {entries}, '{version}'"),
+            &["contexts_pkey"],
+        ),
+        (
+            "what a night retired and renewed",
+            &["nullif(c.died_version"],
+            format!("'{version}'"),
+            &["contexts_by_died", "context_renewals_by_version", "contexts_pkey"],
+        ),
+        (
+            "what a night renewed",
+            &["SET changed_tx", "SELECT context_id FROM context_renewals"],
+            format!("'{version}'"),
+            &["context_renewals_by_version", "contexts_pkey"],
+        ),
     ] {
         let plan = super::plan(&bed, &super::recorded(words), "force_custom_plan", &arguments).await;
-        for table in ["contexts", "sleep_changes", "sleep_readings", "context_sources"] {
+        for table in ["contexts", "sleep_changes", "sleep_readings", "context_sources", "context_renewals"] {
             assert!(!plan.contains(&format!("Seq Scan on {table}")), "{what}:\n{plan}");
         }
         for index in indexes {

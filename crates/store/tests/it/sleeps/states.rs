@@ -1,3 +1,4 @@
+use chrono::TimeDelta;
 use hive_domain::{
     AgentId, Priority, SleepRefusal, SleepState, SleepTrigger, Sleepers, StatusReason, TaskStatus, WakeReason,
 };
@@ -139,6 +140,24 @@ async fn work_that_cannot_wait_keeps_awake_and_wakes() {
     bed.execute(&format!("UPDATE tasks SET priority = 1 WHERE id = '{task}'")).await;
     assert_eq!(wake_pass(&bed).await, [WakeReason::Urgent], "also when it becomes urgent");
     bed.claim(task).await;
+}
+
+#[tokio::test]
+async fn no_task_misses_its_deadline_since_its_agent_sleeps() {
+    let bed = Bed::make().await;
+    let now = bed.store.now().await.unwrap();
+    let within_the_night = Some(now + TimeDelta::minutes(90));
+    let before = bed.enqueue_with(|new| new.deadline = within_the_night).await;
+    assert_eq!(put_to_sleep(&bed).await.refused, [(bed.agent, SleepRefusal::UrgentWork)]);
+    bed.settle(before, &outcome("done")).await;
+
+    let far = bed.enqueue_with(|new| new.deadline = Some(now + TimeDelta::days(2))).await;
+    let night = asleep(&bed).await;
+    assert!(wake_pass(&bed).await.is_empty(), "it can be done in the morning");
+    let task = bed.enqueue_with(|new| new.deadline = Some(night.wake_by)).await;
+    assert_eq!(wake_pass(&bed).await, [WakeReason::Urgent]);
+    bed.claim(task).await;
+    bed.claim(far).await;
 }
 
 #[tokio::test]

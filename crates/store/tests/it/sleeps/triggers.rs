@@ -1,13 +1,16 @@
+use std::time::Duration;
+
 use hive_domain::{
-    ContextId, MemoryOwner, NanoUsd, ProjectId, SleepSettings, SleepTrigger, Sleepers, TaskId, TrustClass,
+    ContextId, MemoryOwner, NanoUsd, PauseMode, ProjectId, SleepSettings, SleepTrigger, Sleepers, TaskId,
+    TrustClass,
 };
-use hive_store::{Makes, NewContext, NewSchedule, Plan};
+use hive_store::{Error, Makes, NewContext, NewSchedule, PauseScope, Plan};
 
 use super::{end_cycles, wake_pass};
-use crate::bed::{Bed, outcome};
+use crate::bed::{Bed, connect, outcome};
 
 async fn settings(bed: &Bed, settings: SleepSettings) {
-    bed.store.set_sleep_settings(bed.agent, &settings, "ada").await.unwrap();
+    bed.store.set_sleep_settings(bed.agent, &settings, None, "ada").await.unwrap();
 }
 
 /// What begins in one look.
@@ -182,4 +185,68 @@ async fn whatever_begins_a_night_its_cycle_has_the_money_that_was_set() {
     remember(&bed).await;
     assert_eq!(begun(&bed).await, [SleepTrigger::Pressure]);
     assert_eq!(bound().await, (SleepTrigger::Pressure, Some(NanoUsd(7))));
+}
+
+#[tokio::test]
+async fn of_two_who_change_settings_at_once_the_second_is_told() {
+    let bed = Bed::make().await;
+    let other = connect(&bed.database);
+    let (ours, theirs) = (
+        SleepSettings { idle_seconds: Some(60), ..SleepSettings::default() },
+        SleepSettings { pressure_steps: Some(5), ..SleepSettings::default() },
+    );
+    for version in [0, 1] {
+        assert_eq!(bed.store.sleep_settings(bed.agent).await.unwrap().version, version);
+        let (one, two) = tokio::join!(
+            bed.store.set_sleep_settings(bed.agent, &ours, Some(version), "ada"),
+            other.set_sleep_settings(bed.agent, &theirs, Some(version), "bob"),
+        );
+        let refused = [&one, &two]
+            .into_iter()
+            .filter(|set| matches!(set, Err(Error::Conflict { code: "sleep_settings_changed", .. })));
+        assert_eq!(refused.count(), 1, "{one:?} {two:?}");
+    }
+    let set = bed.store.set_sleep_settings(bed.agent, &ours, None, "ada").await.unwrap();
+    assert_eq!(
+        (set.version, set.settings.idle_seconds),
+        (3, Some(60)),
+        "who names no version says it anyway"
+    );
+}
+
+#[tokio::test]
+async fn while_the_fleet_is_paused_nobody_falls_asleep_by_themselves_and_no_night_goes_on() {
+    let bed = Bed::make().await;
+    settings(&bed, SleepSettings { idle_seconds: Some(1), ..SleepSettings::default() }).await;
+    let task = bed.enqueue().await;
+    bed.settle(task, &outcome("done")).await;
+    bed.execute(&format!(
+        "UPDATE agents SET created_at = created_at - interval '2 h';
+         UPDATE tasks SET assigned_agent_id = '{}', completed_at = now() - interval '1 h' WHERE id = '{task}'",
+        bed.agent
+    ))
+    .await;
+    let pause = async |mode: PauseMode| {
+        let fleet = PauseScope { kind: "fleet".to_owned(), name: String::new() };
+        bed.store.pause(&fleet, mode, "maintenance", None, "ada").await.unwrap();
+    };
+    for mode in [PauseMode::Pause, PauseMode::Drain] {
+        pause(mode).await;
+        assert!(bed.store.sleep_by_themselves().await.unwrap().is_empty(), "{mode:?}");
+    }
+    bed.execute("DELETE FROM pauses").await;
+    assert_eq!(bed.store.sleep_by_themselves().await.unwrap()[0].begun.len(), 1);
+    bed.store.fall_asleep().await.unwrap();
+
+    for mode in [PauseMode::Pause, PauseMode::Drain] {
+        pause(mode).await;
+        assert!(bed.store.take_cycle("one").await.unwrap().is_none(), "none begins: {mode:?}");
+    }
+    bed.execute("DELETE FROM pauses").await;
+    let lease = bed.store.take_cycle("one").await.unwrap().unwrap();
+    bed.store.leave_cycle(lease, Duration::ZERO).await.unwrap();
+    pause(PauseMode::Pause).await;
+    assert!(bed.store.take_cycle("one").await.unwrap().is_none(), "what has begun waits");
+    pause(PauseMode::Drain).await;
+    assert!(bed.store.take_cycle("one").await.unwrap().is_some(), "what has begun may end");
 }
