@@ -56,10 +56,7 @@ async fn a_claim_says_what_awaits_a_first_run_that_begins_at_once() {
     let awaits = async |id| bed.claim(id).await.leased.awaits;
     let nothing = Some(Awaiting::default());
     assert_eq!(awaits(bed.enqueue().await).await, nothing);
-    assert_eq!(
-        awaits(bed.enqueue_with(|new| new.performer = Performer::Duty("noop".to_owned())).await).await,
-        None
-    );
+    assert_eq!(awaits(bed.enqueue_with(|new| new.performer = Performer::Noop).await).await, None);
     let url = "file:///srv/shop".to_owned();
     let repository = Repository { url, base_ref: "main".to_owned(), base_commit: "base".to_owned() };
     let with_files = bed.enqueue_with(|new| new.repository = Some(repository)).await;
