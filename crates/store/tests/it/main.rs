@@ -49,6 +49,7 @@ mod provider;
 mod random_verbs;
 mod rates;
 mod reconcile;
+mod redacting;
 mod redrive;
 mod released;
 mod remembering;
