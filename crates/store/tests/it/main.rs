@@ -23,6 +23,7 @@ mod conversations;
 mod deadlines;
 mod depend;
 mod dependencies;
+mod embedding_models;
 mod enqueue;
 mod enqueue_many;
 mod events;
