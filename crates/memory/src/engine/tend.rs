@@ -65,7 +65,8 @@ impl Memory {
             recalled.drain().collect()
         };
         if !counts.is_empty() {
-            let noted = self.inner.store.note_recalled(&counts).await?;
+            let noted = self.inner.store.note_recalled(&counts).await;
+            let noted = noted.inspect_err(|_| self.add_recalls(counts))?;
             for resident in self.inner.residents.all() {
                 resident.set_recalled(&noted);
             }

@@ -126,6 +126,15 @@ async fn recalls_are_counted() {
     bed.memory.count_recalls([entry.id]);
     bed.tend().await;
     assert_eq!(bed.store.context(entry.id).await.unwrap().recalled, 3);
+    // What could not be written is written the next time.
+    let pool = bed.database.pool().await.unwrap();
+    sqlx::query("ALTER TABLE context_uses RENAME TO away").execute(&pool).await.unwrap();
+    bed.memory.count_recalls([entry.id]);
+    assert!(bed.memory.tend_once().await.is_err());
+    sqlx::query("ALTER TABLE away RENAME TO context_uses").execute(&pool).await.unwrap();
+    bed.memory.count_recalls([entry.id]);
+    bed.tend().await;
+    assert_eq!(bed.store.context(entry.id).await.unwrap().recalled, 5);
 }
 
 #[tokio::test]
