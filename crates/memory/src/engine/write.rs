@@ -16,7 +16,7 @@ impl Memory {
     pub async fn vectors_of(&self, title: &str, content: &str) -> Option<Vectors> {
         let inner = &self.inner;
         let model = inner.models.active(&inner.store).await.ok()?;
-        let embedder = inner.models.embedder(&model.model).await?;
+        let embedder = inner.models.embedder(&model).await?;
         match timeout(inner.settings.vectors_within, embed(&embedder, title, content)).await {
             Ok(Ok(vectors)) => Some(vectors),
             Ok(Err(error)) => {
