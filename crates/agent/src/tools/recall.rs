@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Input, Sought, ToolError};
+use crate::act::clean;
 
 /// The longest question, in bytes.
 const MAX_QUERY: usize = 4_096;
@@ -31,7 +32,7 @@ impl Input for Recall {
 impl Recall {
     pub(super) fn sought(self) -> Result<Sought, ToolError> {
         let tell = |text: &str| Err(ToolError::Tell(text.to_owned()));
-        let query = self.query.trim().to_owned();
+        let query = clean(self.query.trim().to_owned());
         if query.is_empty() || query.len() > MAX_QUERY {
             return tell("the query must have 1 to 4096 bytes");
         }
