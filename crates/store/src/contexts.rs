@@ -11,6 +11,7 @@ mod put;
 mod redact;
 mod refusals;
 mod remember;
+mod told;
 pub(crate) mod uses;
 pub(crate) mod vectors;
 pub(crate) mod versions;

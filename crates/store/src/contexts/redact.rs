@@ -5,7 +5,7 @@ use std::ops::Range;
 use hive_domain::ContextId;
 use uuid::Uuid;
 
-use super::{Context, change, copies::blot_out, missing, put, vectors};
+use super::{Context, change, copies::blot_out, missing, put, told, vectors};
 use crate::{
     error::{Error, Result},
     once::Once,
@@ -31,7 +31,8 @@ impl Store {
 impl Once {
     /// Writes over each of `texts` wherever it stands: in the entry, in what it replaced and what replaced it, in all that
     /// was drawn from them and that they were drawn from, and in what a night retired for them. Vectors of what stood
-    /// there go, and what nights and kept answers say of them is written over. Returns the entry.
+    /// there go, and what nights and kept answers say of them is written over, as is what agents were told of them by
+    /// briefings and in tasks that are over. Returns the entry.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] `context_locked`; [`Error::Invalid`] when none of the texts stands there.
@@ -51,6 +52,7 @@ impl Once {
             return Err(missing(id));
         }
         let touched: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let words = told::words_of(connection, &touched).await?;
         let mut met = false;
         for row in rows {
             let (title, content) = (over(&row.title, texts), over(&row.content, texts));
@@ -69,6 +71,7 @@ impl Once {
         }
         let ids: Vec<Uuid> = touched.into_iter().chain([id.uuid()]).collect();
         blot_out(connection, &ids).await?;
+        told::blot_out_told(connection, &words).await?;
         put::read(connection, id).await
     }
 }

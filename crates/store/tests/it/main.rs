@@ -64,6 +64,7 @@ mod sleeps;
 mod strays;
 mod system_events;
 mod tickets;
+mod told;
 mod transitions;
 mod verify;
 mod verify_slots;
