@@ -1,5 +1,7 @@
 //! All faults of a body at once, so that a caller mends it in one go.
 
+use chrono::{DateTime, Datelike, Utc};
+
 use crate::error::{ApiError, FieldError, Result};
 
 /// Collects the fields that cannot be accepted.
@@ -49,6 +51,12 @@ impl Faults {
         if length > most {
             self.refuse(pointer, format!("must have at most {most} bytes, not {length}"));
         }
+    }
+
+    /// A time of the years 1 to 9999, which Postgres keeps and RFC 3339 writes.
+    pub fn demand_time(&mut self, time: Option<DateTime<Utc>>, pointer: &str) {
+        let storable = time.is_none_or(|time| (1..=9999).contains(&time.year()));
+        self.demand(storable, pointer, "must lie between the years 1 and 9999");
     }
 
     /// A list of at most `most` entries.

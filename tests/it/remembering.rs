@@ -156,3 +156,38 @@ async fn a_recalled_text_is_found_by_a_call_and_never_stored_as_something_new() 
     assert_eq!(hive.count(uses, entry).await, 1, "the recall is counted");
     assert_eq!(searches(&hive).await, ["{route=\"recall\",status=\"ok\"} 1"]);
 }
+
+#[tokio::test]
+async fn a_character_that_postgres_does_not_keep_ends_no_task() {
+    let nul = |text: &str| text.replace('_', "\0");
+    let script = rules(json!([
+        answer(
+            "Odd letters",
+            0,
+            json!([
+                remember(&nul("The lamp_ is green."), "project"),
+                { "name": "recall", "input": { "query": nul("which colour_ has the lamp") } },
+                { "name": "send_message", "input": { "to": "QA", "text": nul("Look_ at the lamp.") } },
+                { "name": "send_message", "input": { "to": nul("Q_A"), "text": "Nobody reads this." } },
+                { "name": "ask_agent", "input": { "to": nul("_"), "question": "Who is it?" } },
+                { "name": nul("no_tool"), "input": {} }
+            ])
+        ),
+        found(
+            "Odd letters",
+            1,
+            "(?s)remembered as.*sent as message.*no agent is called.*there is no tool",
+            &json!([finish("Done.")])
+        ),
+        json!({ "name": "reads", "tools": [finish("Read.")], "when": { "last_text": "at the lamp" } }),
+    ]));
+    let hive = TestHive::builder().script(script).start().await;
+    let id = hive.post_task(json!({ "title": "Odd letters", "agent_type": "backend" })).await;
+    hive.wait_succeeded(id, 60).await;
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT content FROM contexts UNION ALL SELECT content FROM conversations")
+            .fetch_all(&hive.pool)
+            .await
+            .unwrap();
+    assert_eq!(kept, ["The lamp\u{fffd} is green.", "Look\u{fffd} at the lamp."]);
+}

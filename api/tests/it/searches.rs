@@ -61,3 +61,34 @@ async fn what_a_search_names_has_to_exist() {
     api.get(&format!("{dead}{nothing}")).await.problem(404, "agent_not_found");
     assert_eq!(api.get(&format!("{dead}{ada}")).await.body["items"], json!([]));
 }
+
+#[tokio::test]
+async fn times_that_nobody_can_mean_are_refused_by_their_field() {
+    let hive = Hive::start().await;
+    let api = hive.api().await;
+    let entry =
+        api.post("/api/v1/context/store", json!({ "content": "The port is 7700." })).await.body["id"].clone();
+    let entry = format!("/api/v1/context/{}", entry.as_str().unwrap());
+    for time in ["-9999-01-01T00:00:00Z", "+262000-01-01T00:00:00Z"] {
+        let search = json!({ "query": "port", "as_of": time });
+        for (path, body, pointer) in [
+            ("/api/v1/context/search", search.clone(), "/as_of"),
+            ("/api/v1/context/assemble", json!({ "search": search, "budget_tokens": 9 }), "/search/as_of"),
+            ("/api/v1/messages/search", json!({ "query": "port", "since": time }), "/since"),
+            ("/api/v1/context/store", json!({ "content": "x", "valid_from": time }), "/valid_from"),
+            (
+                "/api/v1/context/store",
+                json!({ "content": "x", "valid_from": "2026-01-01T00:00:00Z", "valid_to": time }),
+                "/valid_to",
+            ),
+        ] {
+            let answer = api.post(path, body).await;
+            answer.problem(422, "validation_failed");
+            let faults = answer.body["errors"].as_array().unwrap();
+            assert!(faults.iter().any(|fault| fault["pointer"] == pointer), "{path} {time}: {answer:?}");
+        }
+        let answer = api.patch(&entry, json!({ "content": "x", "since": time })).await;
+        answer.problem(422, "validation_failed");
+        assert_eq!(answer.body["errors"][0]["pointer"], "/since", "{answer:?}");
+    }
+}

@@ -93,7 +93,7 @@ impl Activation<'_> {
                 true => Some(self.keep_whole(&call.id, &content).await?),
                 false => None,
             };
-            let (tool_use_id, tool) = (call.id.clone(), call.name.clone());
+            let (tool_use_id, tool) = (call.id.clone(), clean(call.name.clone()));
             let result = ToolResult {
                 tool_use_id,
                 tool,

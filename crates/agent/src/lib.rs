@@ -3,6 +3,7 @@
 
 mod act;
 mod ask;
+mod believed;
 mod briefing;
 mod call;
 pub mod checks;

@@ -9,8 +9,7 @@ use hive_domain::{
 };
 use hive_memory::{
     Hit, Memory, Recall,
-    assemble::{LeftOut, Piece, assemble, recalled_in},
-    copied::is_copied,
+    assemble::{LeftOut, Piece, assemble},
     fuse::Weights,
     index::Filter,
 };
@@ -98,8 +97,8 @@ impl Activation<'_> {
             Ok(note) => note,
             Err(error) => return Ok(Err(error)),
         };
-        let replaces = note.replaces;
-        let new = match self.entry(call, note) {
+        let (replaces, trust) = (note.replaces, self.believed(&note).await);
+        let new = match self.entry(call, note, trust) {
             Ok(new) => new,
             Err(told) => return Ok(Err(ToolError::Tell(told))),
         };
@@ -120,7 +119,7 @@ impl Activation<'_> {
         })
     }
 
-    fn entry(&self, call: &ToolCall, note: Note) -> Result<NewContext, String> {
+    fn entry(&self, call: &ToolCall, note: Note, trust: TrustClass) -> Result<NewContext, String> {
         let (task, seq) = (&self.lease.leased, self.transcript.reply_seq());
         let Some(agent) = &task.agent else { return Err("the task has no agent".to_owned()) };
         let owner = match (note.scope, task.session) {
@@ -129,7 +128,6 @@ impl Activation<'_> {
             (MemoryScope::Session, None) => return Err("scope: this task belongs to no session".to_owned()),
             _ => MemoryOwner::Project(task.project),
         };
-        let trust = believed(&note.text, self.transcript.entries());
         Ok(NewContext {
             id: entry_id(&format!("{}.{seq}.{}", task.id, call.id)),
             owner,
@@ -197,40 +195,6 @@ async fn searched(
             }
         }
     }
-}
-
-/// How far a text is believed that a run wants remembered: no more than an agent, and no more than what it is a copy of. What
-/// a command or a page printed is text from outside.
-fn believed(text: &str, journal: &[Entry]) -> TrustClass {
-    let mut trust = TrustClass::Agent;
-    let mut heard = |class: TrustClass, source: &str| {
-        if class < trust && is_copied(text, source) {
-            trust = class;
-        }
-    };
-    for entry in journal {
-        match entry {
-            Entry::Recalled(recalled) => {
-                recalled_in(&recalled.text).into_iter().for_each(|(class, text)| heard(class, text));
-            }
-            Entry::ToolResults(results) => {
-                for result in &results.results {
-                    match result.tool.as_str() {
-                        "recall" => {
-                            recalled_in(&result.content)
-                                .into_iter()
-                                .for_each(|(class, text)| heard(class, text));
-                        }
-                        // These say what agents and the hive said.
-                        "remember" | "ask_agent" | "send_message" | "finish" => {}
-                        _ => heard(TrustClass::External, &result.content),
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    trust
 }
 
 /// Puts hits together under a budget.

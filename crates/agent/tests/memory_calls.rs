@@ -50,6 +50,9 @@ fn a_search_is_bounded() {
         (json!({ "query": "q", "limit": 0 }), "1 to 20"),
         (json!({ "query": "q", "limit": 21 }), "1 to 20"),
         (json!({ "query": "q", "as_of": "yesterday" }), "as_of must be a time"),
+        // Postgres keeps no such time.
+        (json!({ "query": "q", "as_of": "-9999-01-01T00:00:00Z" }), "as_of must be a time"),
+        (json!({ "query": "q", "as_of": "+262000-01-01T00:00:00Z" }), "as_of must be a time"),
         (json!({ "query": "q", "agent_id": "x" }), "does not fit"),
     ] {
         let refused = refusal(sought(input.clone()));

@@ -16,6 +16,8 @@ use crate::{
 pub const MOST_BYTES: usize = 6_000;
 /// Entries of each kind, senders and tasks that are named; of more the number is told.
 pub const MOST_NAMED: usize = 8;
+/// Characters that are read of an entry without a title.
+pub const BEGINNING: usize = 400;
 /// Bytes of one name, title or beginning of an entry.
 const WORDS: usize = 120;
 
@@ -140,6 +142,13 @@ fn list(text: &mut String, kind: &str, all: i64, lines: impl Iterator<Item = Str
     if told > 0 && all > told {
         _ = write!(text, "\n… and {} more", all - told);
     }
+}
+
+/// What a briefing quotes of an entry that is called so, or begins so.
+#[must_use]
+pub fn line(text: &str) -> String {
+    // As much as is read of an entry for it.
+    words(&text.chars().take(BEGINNING).collect::<String>())
 }
 
 /// One line, cut where it is too long: nothing in it can pass for a line of the harness.

@@ -8,6 +8,7 @@ use crate::{
     lanes::Lanes,
     mini_lm,
     remote::Remote,
+    word_piece::BYTES,
 };
 
 /// What a text is to the search. Some models read the two differently.
@@ -83,12 +84,13 @@ impl Embedder {
         }
     }
 
-    /// How many tokens of the embedded model a text has, without the two marks; for a service, what its bytes suggest.
+    /// How many tokens of the embedded model a text has, without the two marks; for a service, and where that model has no
+    /// words for it, what its bytes suggest.
     #[must_use]
     pub fn count_tokens(&self, text: &str) -> usize {
         match &self.source {
             Source::Embedded(lanes) => lanes.model().words().count(text),
-            Source::Remote(_) => text.len().div_ceil(4),
+            Source::Remote(_) => text.len().div_ceil(BYTES),
         }
     }
 }

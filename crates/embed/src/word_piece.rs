@@ -8,6 +8,8 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 
 /// A longer word is unknown as a whole.
 const LONGEST_WORD: usize = 100;
+/// Bytes that are counted as a token where there are no pieces to count.
+pub(crate) const BYTES: usize = 4;
 /// What marks a piece that continues a word in the vocabulary.
 const CONTINUES: &str = "##";
 
@@ -57,15 +59,17 @@ impl WordPiece {
         ids
     }
 
-    /// How many tokens `text` has, without marks and however long it is.
+    /// How many tokens `text` has, without marks and however long it is. What the vocabulary has no pieces for, or does
+    /// not read at all, counts by its bytes: other models read it, and see more than one unknown word in it.
     #[must_use]
     pub fn count(&self, text: &str) -> usize {
         let mut ids = Vec::new();
-        let mut count = 0;
+        let unread: usize = text.chars().filter(|c| is_unread(*c)).map(char::len_utf8).sum();
+        let mut count = unread.div_ceil(BYTES);
         for_each_word(text, |word| {
             ids.clear();
             self.push_pieces(word, &mut ids);
-            count += ids.len();
+            count += if ids == [self.unknown] { word.len().div_ceil(BYTES) } else { ids.len() };
             true
         });
         count
@@ -126,6 +130,11 @@ fn for_each_word(text: &str, mut take: impl FnMut(&str) -> bool) {
     if !word.is_empty() {
         take(&word);
     }
+}
+
+/// Whether a character is passed over as if it did not stand there.
+fn is_unread(c: char) -> bool {
+    matches!(class(c), Class::Dropped) || c.general_category() == GeneralCategory::NonspacingMark
 }
 
 enum Class {

@@ -1,6 +1,7 @@
 //! Postgres, an embedder and the indexes of this process, joined. Postgres decides: an index only proposes, and what it
 //! proposes is read by a statement that asks once more whether the reader may see it.
 
+mod akin;
 mod large;
 mod messages;
 mod model;

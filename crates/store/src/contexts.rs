@@ -12,6 +12,7 @@ pub(crate) mod recall;
 mod redact;
 mod refusals;
 mod remember;
+mod told;
 pub(crate) mod uses;
 pub(crate) mod vectors;
 pub(crate) mod versions;

@@ -1,7 +1,10 @@
 //! Reading the journal.
 
 use chrono::{DateTime, Utc};
-use hive_domain::{TaskId, journal::Entry};
+use hive_domain::{
+    TaskId,
+    journal::{Entry, ToolResult},
+};
 use serde_json::json;
 
 use crate::{
@@ -76,8 +79,12 @@ pub(crate) fn outline(seq: i32, step: &NewStep<'_>) -> serde_json::Value {
             let results = results.results.iter();
             let short =
                 |text: &str| text.lines().next().unwrap_or_default().chars().take(120).collect::<String>();
-            let shown =
-                results.map(|r| json!({ "tool": r.tool, "is_error": r.is_error, "text": short(&r.content) }));
+            // Words of the memory stand in the journal alone, where a deletion finds them.
+            let text = |r: &ToolResult| match &r.recalled {
+                Some(receipt) => format!("{} entries", receipt.included.len()),
+                None => short(&r.content),
+            };
+            let shown = results.map(|r| json!({ "tool": r.tool, "is_error": r.is_error, "text": text(r) }));
             json!({ "results": shown.collect::<Vec<_>>(), "commit": step.commit })
         }
         Entry::Note(note) => json!({ "cause": note.cause }),

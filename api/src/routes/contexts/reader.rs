@@ -94,6 +94,7 @@ impl Sought {
         faults.demand(!self.query.trim().is_empty(), "/query", "must not be empty");
         faults.demand_bytes(self.query.len(), MAX_QUERY, "/query");
         faults.demand_count(self.kinds.len(), MAX_KINDS, "/kinds");
+        faults.demand_time(self.as_of, "/as_of");
         let fine = self.least_importance.is_none_or(|least| (0.0..=1.0).contains(&least));
         faults.demand(fine, "/least_importance", "must be 0 to 1");
         faults.finish()?;

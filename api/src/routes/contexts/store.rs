@@ -114,6 +114,8 @@ impl Entry {
         faults.demand_text(&self.kind, MAX_KIND, "/kind");
         faults.demand_count(self.sources.len(), MAX_SOURCES, "/sources");
         faults.demand((0.0..=1.0).contains(&self.importance), "/importance", "must be 0 to 1");
+        faults.demand_time(self.valid_from, "/valid_from");
+        faults.demand_time(self.valid_to, "/valid_to");
         // What the hive itself found is not for callers to say.
         faults.demand(self.trust != TrustClass::System, "/trust", "is one of external, agent, user");
         if let (Some(from), Some(to)) = (self.valid_from, self.valid_to) {

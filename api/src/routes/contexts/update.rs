@@ -62,6 +62,7 @@ impl Change {
         faults.demand(title, "/title", "must have at most 255 characters");
         let importance = self.importance.is_none_or(|importance| (0.0..=1.0).contains(&importance));
         faults.demand(importance, "/importance", "must be 0 to 1");
+        faults.demand_time(self.since, "/since");
         let rewrites = self.content.is_some() || self.title.is_some();
         faults.demand(rewrites || self.since.is_none(), "/since", "goes with another content or title");
         faults.demand(rewrites || !self.correction, "/correction", "goes with another content or title");

@@ -98,6 +98,7 @@ pub async fn handle(State(app): State<Arc<App>>, Body(body): Body<Question>) -> 
     let mut faults = Faults::default();
     faults.demand_text(&body.query, MAX_QUERY, "/query");
     faults.demand((1..=200).contains(&body.limit), "/limit", "must be 1 to 200");
+    faults.demand_time(body.since, "/since");
     faults.finish()?;
     let named = Named {
         project: body.project_id.map(Into::into),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use hive_domain::PauseMode;
 use hive_queue::Lane;
 use hive_store::PauseScope;
@@ -99,8 +99,7 @@ const fn pause() -> PauseMode {
 pub async fn handle(State(app): State<Arc<App>>, Body(new): Body<NewPause>) -> Result<Json<PauseView>> {
     let mut faults = Faults::default();
     faults.demand(new.reason.chars().count() <= MAX_REASON, "/reason", "must have at most 500 characters");
-    let storable = new.until.is_none_or(|time| (1..=9999).contains(&time.year()));
-    faults.demand(storable, "/until", "must lie between the years 1 and 9999");
+    faults.demand_time(new.until, "/until");
     faults.finish()?;
     let scope = new.scope.named(&new.name)?;
     let pause = app.store.pause(&scope, new.mode, &new.reason, new.until, ACTOR).await?;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use hive_domain::{AgentId, ProjectId, SessionId, StatusReason, TaskId, TaskStatus};
 use hive_store::TaskFilter;
 use serde::{
@@ -114,8 +114,7 @@ impl FilterBody {
             (self.ended_since, "/ended_since"),
             (self.ended_before, "/ended_before"),
         ] {
-            let storable = time.is_none_or(|time| (1..=9999).contains(&time.year()));
-            faults.demand(storable, pointer, "must lie between the years 1 and 9999");
+            faults.demand_time(time, pointer);
         }
     }
 }

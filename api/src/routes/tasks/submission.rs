@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use hive_domain::{
     AgentId, Limits, Priority, ProjectId, SessionId, TaskId,
     task::{AcceptanceCheck, DependencyPolicy, NewTask, Performer},
@@ -254,8 +254,7 @@ impl Submission {
         faults.demand_count(self.acceptance.len(), MAX_CHECKS, "/acceptance");
         faults.demand((1..=100).contains(&self.max_attempts), "/max_attempts", "must be 1 to 100");
         for (time, pointer) in [(self.run_at, "/run_at"), (self.deadline, "/deadline")] {
-            let storable = time.is_none_or(|time| (1..=9999).contains(&time.year()));
-            faults.demand(storable, pointer, "must lie between the years 1 and 9999");
+            faults.demand_time(time, pointer);
         }
         if let (Some(run_at), Some(deadline)) = (self.run_at, self.deadline) {
             faults.demand(run_at < deadline, "/deadline", "must lie after run_at");

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Input, ToolError, Words, send_message::content};
+use crate::act::clean;
 
 /// How long an answer is waited for unless the agent says, and at most, in seconds.
 const SECONDS: (u64, u64) = (300, 24 * 3600);
@@ -33,6 +34,11 @@ impl AskAgent {
             return Err(ToolError::Tell("timeout_seconds must be 1 to 86400".to_owned()));
         }
         let text = content(self.question)?;
-        Ok(Words { to: Some(self.to), text, reply_to: None, within: Some(Duration::from_secs(seconds)) })
+        Ok(Words {
+            to: Some(clean(self.to)),
+            text,
+            reply_to: None,
+            within: Some(Duration::from_secs(seconds)),
+        })
     }
 }

@@ -2,6 +2,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Input, ToolError};
+use crate::act::clean;
 
 const MAX_CHARACTERS: usize = 2_000;
 
@@ -22,7 +23,7 @@ impl NotifyPerson {
         let text = self.text.trim();
         match text.chars().count() {
             0 => Err(ToolError::Tell("text must not be empty".to_owned())),
-            1..=MAX_CHARACTERS => Ok(text.to_owned()),
+            1..=MAX_CHARACTERS => Ok(clean(text.to_owned())),
             _ => Err(ToolError::Tell(format!("text must have at most {MAX_CHARACTERS} characters"))),
         }
     }

@@ -1,8 +1,10 @@
 use hive_domain::{ContextId, MemoryScope};
+use hive_memory::assemble::without_recalled;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Input, Note, ToolError};
+use crate::act::clean;
 
 /// The longest thing that is remembered at once, in bytes. What is longer belongs into a file.
 const MAX_TEXT: usize = 4_000;
@@ -59,7 +61,7 @@ impl Remember {
             return tell("the text must have at most 4000 bytes and the title at most 255 characters");
         }
         // A copy of what is remembered already is nothing new.
-        let text = hive_memory::assemble::without_recalled(&self.text).trim().to_owned();
+        let text = clean(without_recalled(&self.text).trim().to_owned());
         if text.is_empty() {
             return tell("there is nothing in it but what was recalled, or nothing at all");
         }
@@ -76,7 +78,7 @@ impl Remember {
             Kind::Lesson => "lesson",
             Kind::Procedure => "procedure",
         };
-        let title = hive_memory::assemble::without_recalled(&self.title).trim().to_owned();
+        let title = clean(without_recalled(&self.title).trim().to_owned());
         Ok(Note { text, title, scope, kind, replaces })
     }
 }

@@ -3,6 +3,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Input, ToolError, Words};
+use crate::act::clean;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,11 +32,12 @@ impl SendMessage {
         if self.to.is_none() && reply_to.is_none() {
             return Err(ToolError::Tell("give to, or reply_to, or both".to_owned()));
         }
-        Ok(Words { to: self.to, text: content(self.text)?, reply_to, within: None })
+        Ok(Words { to: self.to.map(clean), text: content(self.text)?, reply_to, within: None })
     }
 }
 
 pub(super) fn content(text: String) -> Result<String, ToolError> {
+    let text = clean(text);
     match text.trim().len() {
         0 => Err(ToolError::Tell("the text must not be empty".to_owned())),
         _ if text.len() > MAX_CONTENT_BYTES => Err(ToolError::Tell(format!(

@@ -48,11 +48,7 @@ impl Memory {
         let wide = Search { limit: search.limit.max(PROPOSED), ..search.clone() };
         let model = inner.models.active(&inner.store).await?;
         let vector = async {
-            if names_words(&search.query) {
-                None
-            } else {
-                self.query_vector(&model.model, &search.query).await
-            }
+            if names_words(&search.query) { None } else { self.query_vector(&model, &search.query).await }
         };
         let (by_words, vector) = tokio::join!(inner.store.search_messages(&wide), vector);
         let near = match &vector {

@@ -57,20 +57,25 @@ impl Models {
         {
             return Ok(model);
         }
-        let model = store.active_embedding_model().await?.unwrap_or_else(|| EmbeddingModel {
-            model: self.configured.model().to_owned(),
-            dims: i32::try_from(self.configured.dimensions()).unwrap_or(i32::MAX),
-        });
+        let model = store.active_embedding_model().await?.unwrap_or_else(|| self.own());
         *self.active.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), model.clone()));
         Ok(model)
     }
 
-    /// Who makes vectors of `model`, if anybody here does.
-    pub(super) async fn embedder(&self, model: &str) -> Option<Embedder> {
-        if self.configured.model() == model {
+    /// The model of this process, as its configuration has it.
+    pub(super) fn own(&self) -> EmbeddingModel {
+        EmbeddingModel {
+            model: self.configured.model().to_owned(),
+            dims: i32::try_from(self.configured.dimensions()).unwrap_or(i32::MAX),
+        }
+    }
+
+    /// Who makes vectors of `model`, if anybody here does; not who makes some of another length under its name.
+    pub(super) async fn embedder(&self, model: &EmbeddingModel) -> Option<Embedder> {
+        if self.own() == *model {
             return Some(self.configured.clone());
         }
-        if model != MINI_LM {
+        if model.model != MINI_LM {
             return None;
         }
         let open = || async {

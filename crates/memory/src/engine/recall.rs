@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, SecondsFormat, Utc};
 use hive_domain::{ContextId, MemoryReader};
 use hive_embed::Kind;
-use hive_store::Context;
+use hive_store::{Context, EmbeddingModel};
 use tokio::time::timeout;
 
 use super::{Error, Memory, Result, resident::Resident};
@@ -113,7 +113,7 @@ impl Memory {
         let resident = inner.residents.of(recall.reader.project, &model);
         let known = resident.bytes();
         let fresh = resident.fresh(&inner.store, inner.settings.most_entries);
-        let (now, vector) = tokio::join!(fresh, self.query_vector(&model.model, &recall.text));
+        let (now, vector) = tokio::join!(fresh, self.query_vector(&model, &recall.text));
         if resident.bytes() > known {
             inner.residents.trim();
         }
@@ -160,8 +160,8 @@ impl Memory {
         Ok(hits)
     }
 
-    pub(super) async fn query_vector(&self, model: &str, text: &str) -> Option<Arc<[f32]>> {
-        if let Some(vector) = self.inner.query_vectors.get(model, text) {
+    pub(super) async fn query_vector(&self, model: &EmbeddingModel, text: &str) -> Option<Arc<[f32]>> {
+        if let Some(vector) = self.inner.query_vectors.get(&model.model, text) {
             return Some(vector);
         }
         let embedder = self.inner.models.embedder(model).await?;
@@ -178,7 +178,7 @@ impl Memory {
                 return None;
             }
         };
-        self.inner.query_vectors.keep(model, text, &vector);
+        self.inner.query_vectors.keep(&model.model, text, &vector);
         Some(vector)
     }
 }

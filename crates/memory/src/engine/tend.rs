@@ -34,29 +34,38 @@ impl Memory {
     /// One turn of it; how many entries and messages got vectors.
     ///
     /// # Errors
-    /// When Postgres does not answer.
+    /// When Postgres does not answer, or has vectors of another length under the name of this process's model; those of
+    /// the active model are made all the same.
     pub async fn tend_once(&self) -> Result<usize> {
         self.write_recalls().await?;
         let inner = &self.inner;
-        let configured = inner.models.configured();
-        let dims = i32::try_from(configured.dimensions()).unwrap_or(i32::MAX);
-        let own = EmbeddingModel { model: configured.model().to_owned(), dims };
-        // Once in the life of a process: one of an older configuration that is still up must not call its model back.
-        if !inner.models.is_announced() {
-            inner.store.use_embedding_model(&own).await?;
-            inner.models.set_announced();
-        }
+        let (configured, own) = (inner.models.configured(), inner.models.own());
+        let announced = self.announce(&own).await;
         let active = inner.models.active(&inner.store).await?;
-        let mut given = self.give_vectors(configured).await? + self.give_message_vectors(configured).await?;
+        let mut given = 0;
+        if announced.is_ok() {
+            given += self.give_vectors(configured).await? + self.give_message_vectors(configured).await?;
+        }
         if active.model != own.model
-            && let Some(embedder) = inner.models.embedder(&active.model).await
+            && let Some(embedder) = inner.models.embedder(&active).await
         {
             given += self.give_vectors(&embedder).await? + self.give_message_vectors(&embedder).await?;
         }
+        announced?;
         if active.model != own.model && inner.store.finish_embedding_model(&own.model).await? {
             tracing::info!("Searches use vectors of {} from now on", own.model);
         }
         Ok(given)
+    }
+
+    /// Once in the life of a process: one of an older configuration that is still up must not call its model back.
+    async fn announce(&self, own: &EmbeddingModel) -> Result<()> {
+        let inner = &self.inner;
+        if !inner.models.is_announced() {
+            inner.store.use_embedding_model(own).await?;
+            inner.models.set_announced();
+        }
+        Ok(())
     }
 
     async fn write_recalls(&self) -> Result<()> {
@@ -65,7 +74,8 @@ impl Memory {
             recalled.drain().collect()
         };
         if !counts.is_empty() {
-            let noted = self.inner.store.note_recalled(&counts).await?;
+            let noted = self.inner.store.note_recalled(&counts).await;
+            let noted = noted.inspect_err(|_| self.add_recalls(counts))?;
             for resident in self.inner.residents.all() {
                 resident.set_recalled(&noted);
             }

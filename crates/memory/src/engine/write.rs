@@ -16,7 +16,7 @@ impl Memory {
     pub async fn vectors_of(&self, title: &str, content: &str) -> Option<Vectors> {
         let inner = &self.inner;
         let model = inner.models.active(&inner.store).await.ok()?;
-        let embedder = inner.models.embedder(&model.model).await?;
+        let embedder = inner.models.embedder(&model).await?;
         match timeout(inner.settings.vectors_within, embed(&embedder, title, content)).await {
             Ok(Ok(vectors)) => Some(vectors),
             Ok(Err(error)) => {
@@ -34,9 +34,13 @@ impl Memory {
 
     /// Counts recalls; written by [`Memory::tend`].
     pub fn count_recalls(&self, ids: impl IntoIterator<Item = ContextId>) {
+        self.add_recalls(ids.into_iter().map(|id| (id, 1)));
+    }
+
+    pub(super) fn add_recalls(&self, counts: impl IntoIterator<Item = (ContextId, i64)>) {
         let mut recalled = self.inner.recalled.lock().unwrap_or_else(PoisonError::into_inner);
-        for id in ids {
-            *recalled.entry(id).or_default() += 1;
+        for (id, count) in counts {
+            *recalled.entry(id).or_default() += count;
         }
     }
 

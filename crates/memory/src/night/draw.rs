@@ -82,7 +82,7 @@ pub fn extract(
             };
             let mut change = change(owner, excerpt, &fact, objection);
             if let Some(born) = change.born.as_mut()
-                && outside.iter().any(|text| is_copied(&born.content, text))
+                && is_copied(&born.content, &outside)
             {
                 born.trust = TrustClass::External;
             }

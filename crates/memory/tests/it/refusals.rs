@@ -5,18 +5,18 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use hive_domain::{ContextId, TrustClass};
+use hive_domain::{ContextId, ProjectId, TrustClass};
 use hive_embed::{Config, Embedder, Provider};
 use hive_local::testing::{TestDatabase, TestStores};
-use hive_memory::{Memory, Settings};
-use hive_store::{Context, MIGRATOR, NewContext, Store};
+use hive_memory::{Memory, Recall, Settings, fuse::Weights, index::Filter};
+use hive_store::{Context, EmbeddingModel, MIGRATOR, NewContext, Search, Store, Vectors};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
 
-use crate::bed::OURS;
+use crate::bed::{OURS, READER};
 
 const MODEL: &str = "some-model";
 
@@ -69,9 +69,21 @@ async fn serve(stream: TcpStream, answer: fn(&str) -> u16, asked: Arc<AtomicUsiz
     }
 }
 
+fn recall(text: &str) -> Recall {
+    Recall {
+        text: text.to_owned(),
+        reader: READER,
+        as_of: None,
+        filter: Filter::default(),
+        weights: Weights::default(),
+        most: 10,
+    }
+}
+
 struct Bed {
     store: Store,
     memory: Memory,
+    embedder: Embedder,
     asked: Arc<AtomicUsize>,
     // Dropped last.
     database: TestDatabase,
@@ -89,8 +101,9 @@ impl Bed {
             dimensions: Some(3),
             ..Config::embedded()
         };
-        let memory = Memory::new(store.clone(), Embedder::open(&config).unwrap(), Settings::default());
-        Self { store, memory, asked, database }
+        let embedder = Embedder::open(&config).unwrap();
+        let memory = Memory::new(store.clone(), embedder.clone(), Settings::default());
+        Self { store, memory, embedder, asked, database }
     }
 
     async fn put(&self, content: &str) -> Context {
@@ -181,4 +194,43 @@ async fn a_service_that_is_away_is_no_fault_of_the_texts() {
         17,
         "what was not tried is not kept from another process"
     );
+}
+
+#[tokio::test]
+async fn a_service_of_another_length_than_what_is_stored_keeps_no_search_from_an_answer() {
+    let bed = Bed::make(|_| 200).await;
+    let longer = EmbeddingModel { model: MODEL.to_owned(), dims: 5 };
+    bed.store.use_embedding_model(&longer).await.unwrap();
+    let entry = bed.put("The port is 6543").await;
+    let refused = bed.memory.tend_once().await.unwrap_err();
+    assert!(refused.to_string().contains("vectors of some-model have 5 numbers, not 3"), "{refused}");
+    assert_eq!(bed.due("true").await, 1, "nothing of the wrong length is stored");
+    let mini_lm = "SELECT count(*) FROM context_vectors WHERE model = 'minilm-l6-v2-int8'";
+    let pool = bed.database.pool().await.unwrap();
+    assert_eq!(
+        sqlx::query_scalar::<_, i64>(mini_lm).fetch_one(&pool).await.unwrap(),
+        1,
+        "searches use these"
+    );
+
+    // A process that has the right length makes them.
+    let due = bed.store.take_due_contexts(MODEL, 10).await.unwrap();
+    let vectors = Vectors { model: MODEL.to_owned(), chunks: vec![vec![1.0, 0.0, 0.0, 0.0, 0.0]] };
+    assert!(bed.store.give_vectors(&due[0], &vectors).await.unwrap());
+    assert!(bed.store.finish_embedding_model(MODEL).await.unwrap());
+    // A process that begins now knows the active model, and its own has the name of it.
+    let memory = Memory::new(bed.store.clone(), bed.embedder.clone(), Settings::default());
+    assert!(memory.vectors_of("", "The port is 7000").await.is_none());
+    let found = memory.recall(&recall("port")).await.unwrap();
+    assert_eq!((found.hits[0].context.id, found.model), (entry.id, None), "by its words");
+    let search = Search {
+        query: "port".to_owned(),
+        project: ProjectId::DEFAULT,
+        reader: None,
+        conversation: None,
+        from: None,
+        since: None,
+        limit: 10,
+    };
+    assert_eq!(memory.search_messages(&search).await.unwrap().model, None);
 }

@@ -5,7 +5,7 @@ use hive_domain::ContextId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{change, copies::blot_out, missing};
+use super::{change, copies::blot_out, missing, told};
 use crate::{error::Result, once::Once, pool::Store};
 
 /// What a deletion did.
@@ -32,7 +32,7 @@ impl Store {
 
 impl Once {
     /// Deletes an entry, and leaves a mark for each row that is gone that says nothing of it. What nights and kept answers say
-    /// of it is written over.
+    /// of it is written over, and what agents were told of it by briefings and in tasks that are over.
     ///
     /// # Errors
     /// [`crate::Error::NotFound`]; [`crate::Error::Conflict`] `context_locked` when one of the rows is locked.
@@ -59,6 +59,8 @@ impl Once {
             gone = now;
         }
         blot_out(connection, &gone).await?;
+        let words = told::words_of(connection, &gone).await?;
+        told::blot_out_told(connection, &words).await?;
         let flagged = sqlx::query_scalar!(
             "WITH drawn AS (
                  SELECT id FROM contexts

@@ -1,9 +1,11 @@
 //! Writing over what must not be read any more: the one change that is made to text in place.
 
+use std::ops::Range;
+
 use hive_domain::ContextId;
 use uuid::Uuid;
 
-use super::{Context, change, copies::blot_out, missing, put, vectors};
+use super::{Context, change, copies::blot_out, missing, put, told, vectors};
 use crate::{
     error::{Error, Result},
     once::Once,
@@ -29,7 +31,8 @@ impl Store {
 impl Once {
     /// Writes over each of `texts` wherever it stands: in the entry, in what it replaced and what replaced it, in all that
     /// was drawn from them and that they were drawn from, and in what a night retired for them. Vectors of what stood
-    /// there go, and what nights and kept answers say of them is written over. Returns the entry.
+    /// there go, and what nights and kept answers say of them is written over, as is what agents were told of them by
+    /// briefings and in tasks that are over. Returns the entry.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] `context_locked`; [`Error::Invalid`] when none of the texts stands there.
@@ -49,11 +52,10 @@ impl Once {
             return Err(missing(id));
         }
         let touched: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        let words = told::words_of(connection, &touched).await?;
         let mut met = false;
         for row in rows {
-            let over =
-                |text: &str| texts.iter().fold(text.to_owned(), |text, part| text.replace(part, REDACTED));
-            let (title, content) = (over(&row.title), over(&row.content));
+            let (title, content) = (over(&row.title, texts), over(&row.content, texts));
             if title == row.title && content == row.content {
                 continue;
             }
@@ -69,6 +71,7 @@ impl Once {
         }
         let ids: Vec<Uuid> = touched.into_iter().chain([id.uuid()]).collect();
         blot_out(connection, &ids).await?;
+        told::blot_out_told(connection, &words).await?;
         put::read(connection, id).await
     }
 }
@@ -111,6 +114,38 @@ async fn said(connection: &mut sqlx::PgConnection, id: ContextId, texts: &[Strin
     .fetch_all(&mut *connection)
     .await?;
     Ok(rows)
+}
+
+/// `text` with a mark for each stretch of letters that belong to one of `parts`. All are looked for before one is written
+/// over: else what is left of a longer part, or of one that shares letters with another, would stand there unknown.
+fn over(text: &str, parts: &[String]) -> String {
+    let mut stretches: Vec<Range<usize>> = parts.iter().flat_map(|part| places(text, part)).collect();
+    stretches.sort_unstable_by_key(|stretch| (stretch.start, stretch.end));
+    stretches.dedup_by(|later, earlier| {
+        let shares = later.start < earlier.end;
+        if shares {
+            earlier.end = earlier.end.max(later.end);
+        }
+        shares
+    });
+    let (mut written, mut from) = (String::with_capacity(text.len()), 0);
+    for stretch in stretches {
+        written += &text[from..stretch.start];
+        written += REDACTED;
+        from = stretch.end;
+    }
+    written + &text[from..]
+}
+
+/// Where `part` stands in `text`, also within itself.
+fn places(text: &str, part: &str) -> impl Iterator<Item = Range<usize>> {
+    let step = part.chars().next().map_or(0, char::len_utf8);
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let at = from + text.get(from..).filter(|_| step > 0)?.find(part)?;
+        from = at + step;
+        Some(at..at + part.len())
+    })
 }
 
 async fn write_over(connection: &mut sqlx::PgConnection, id: Uuid, title: &str, content: &str) -> Result<()> {

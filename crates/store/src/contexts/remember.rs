@@ -21,8 +21,8 @@ pub enum Remembered {
 }
 
 impl Store {
-    /// Stores what a run wants remembered, or replaces `replaces` by it. With the same id again nothing is stored. Without
-    /// vectors: whoever tends the memory makes them.
+    /// Stores what a run wants remembered, or replaces `replaces` by it. With the same id again nothing is stored, also
+    /// when it was deleted since. Without vectors: whoever tends the memory makes them.
     ///
     /// # Errors
     /// [`Error::Fenced`] when the lease is lost: nothing was stored. [`Error::Invalid`] and [`Error::Conflict`] for what
@@ -43,6 +43,9 @@ impl Store {
             epoch,
         );
         held.fetch_optional(&mut *connection).await?.ok_or(Error::Fenced { task, epoch })?;
+        if is_deleted(connection, new.id).await? {
+            return Ok(Remembered::New(new.id));
+        }
         let known = known(connection, new, replaces).await?;
         if let Some(known) = known {
             if known != new.id {
@@ -113,6 +116,15 @@ async fn written_by(connection: &mut sqlx::PgConnection, new: &NewContext) -> Re
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Whether the entry of this call was stored before and is gone.
+async fn is_deleted(connection: &mut sqlx::PgConnection, id: ContextId) -> Result<bool> {
+    let deleted = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM context_tombstones WHERE context_id = $1) AS "deleted!""#,
+        id.uuid()
+    );
+    Ok(deleted.fetch_one(connection).await?)
 }
 
 /// What a run may recall.

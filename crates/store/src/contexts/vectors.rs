@@ -77,6 +77,44 @@ pub(crate) async fn attach(
     Ok(())
 }
 
+/// Notes all entries and messages that have no vectors of a model and do not want some yet; how many.
+async fn want_all(connection: &mut PgConnection, model: &str) -> Result<u64> {
+    let entries = sqlx::query!(
+        "INSERT INTO context_vectors_due (model, context_id)
+         SELECT $1, id FROM contexts c
+         WHERE NOT EXISTS (SELECT FROM context_vectors v WHERE v.context_id = c.id AND v.model = $1)
+         ON CONFLICT DO NOTHING",
+        model
+    );
+    let entries = entries.execute(&mut *connection).await?;
+    let messages = sqlx::query!(
+        "INSERT INTO message_vectors_due (model, message_id)
+         SELECT $1, id FROM conversations m
+         WHERE NOT EXISTS (SELECT FROM message_vectors v WHERE v.message_id = m.id AND v.model = $1)
+         ON CONFLICT DO NOTHING",
+        model
+    );
+    let messages = messages.execute(&mut *connection).await?;
+    Ok(entries.rows_affected() + messages.rows_affected())
+}
+
+/// Retires the model that is in this state, if there is one. Nothing waits for its vectors any more.
+async fn retire(connection: &mut PgConnection, state: &str) -> Result<()> {
+    sqlx::query!(
+        "WITH over AS (
+             UPDATE embedding_models SET state = 'retired', state_at = now()
+             WHERE state = $1::text::embedding_state RETURNING model
+         ), entries AS (
+             DELETE FROM context_vectors_due d USING over o WHERE d.model = o.model
+         )
+         DELETE FROM message_vectors_due d USING over o WHERE d.model = o.model",
+        state
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 async fn insert(
     connection: &mut PgConnection,
     id: ContextId,
@@ -115,11 +153,11 @@ impl Store {
     }
 
     /// Makes sure that entries and messages get vectors of this model. When it is new, or was retired, all of them want
-    /// some, and it becomes the active one when they have them; see [`Store::finish_embedding_model`].
+    /// some, and it becomes the active one when they have them; see [`Store::finish_embedding_model`]. Another one that is
+    /// being built gives way: its service may never answer.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `embedding_model_length` when its vectors had another length before, `embedding_model_busy`
-    /// while another model is being built.
+    /// [`Error::Conflict`] `embedding_model_length` when its vectors had another length before.
     pub async fn use_embedding_model(&self, model: &EmbeddingModel) -> Result<()> {
         let mut tx = self.pool.begin().await?;
         let known = sqlx::query!(
@@ -128,46 +166,25 @@ impl Store {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let conflict = |code, message| Err(Error::Conflict { code, message });
         match known {
             Some(known) if known.dims != model.dims => {
                 let message =
                     format!("vectors of {} have {} numbers, not {}", model.model, known.dims, model.dims);
-                return conflict("embedding_model_length", message);
+                return Err(Error::Conflict { code: "embedding_model_length", message });
             }
             Some(known) if known.state != "retired" => return Ok(()),
             _ => {}
         }
-        let begun = sqlx::query!(
-            "INSERT INTO embedding_models (model, dims)
-             SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM embedding_models WHERE state = 'building')
+        retire(&mut tx, "building").await?;
+        sqlx::query!(
+            "INSERT INTO embedding_models (model, dims) VALUES ($1, $2)
              ON CONFLICT (model) DO UPDATE SET state = 'building', state_at = now()",
             model.model,
             model.dims
         )
         .execute(&mut *tx)
         .await?;
-        if begun.rows_affected() == 0 {
-            return conflict("embedding_model_busy", "another model is being built".to_owned());
-        }
-        sqlx::query!(
-            "INSERT INTO context_vectors_due (model, context_id)
-             SELECT $1, id FROM contexts c
-             WHERE NOT EXISTS (SELECT FROM context_vectors v WHERE v.context_id = c.id AND v.model = $1)
-             ON CONFLICT DO NOTHING",
-            model.model
-        )
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query!(
-            "INSERT INTO message_vectors_due (model, message_id)
-             SELECT $1, id FROM conversations m
-             WHERE NOT EXISTS (SELECT FROM message_vectors v WHERE v.message_id = m.id AND v.model = $1)
-             ON CONFLICT DO NOTHING",
-            model.model
-        )
-        .execute(&mut *tx)
-        .await?;
+        want_all(&mut tx, &model.model).await?;
         let expression = indexed(model).replacen("v.", "", 1);
         let class = if model.dims <= MOST_WHOLE { "vector_cosine_ops" } else { "halfvec_cosine_ops" };
         // Its letters are bounded by the table, so that they can stand in a statement.
@@ -204,12 +221,13 @@ impl Store {
         if ready != Some(true) {
             return Ok(false);
         }
+        // What was being stored when the model began did not know of it, and was not seen by it.
+        if want_all(&mut tx, model).await? > 0 {
+            tx.commit().await?;
+            return Ok(false);
+        }
         // One after the other: there is one active model at each moment.
-        sqlx::query!(
-            "UPDATE embedding_models SET state = 'retired', state_at = now() WHERE state = 'active'"
-        )
-        .execute(&mut *tx)
-        .await?;
+        retire(&mut tx, "active").await?;
         sqlx::query!(
             "UPDATE embedding_models SET state = 'active', state_at = now() WHERE model = $1",
             model

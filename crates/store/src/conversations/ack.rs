@@ -24,7 +24,8 @@ pub struct Acknowledged {
 
 impl Store {
     /// Takes what waits in an inbox, in order, at most `most`, for so long; none: as long as the inbox says. What is
-    /// bound to a task is not handed out. An inbox from which somebody takes is not thereby closed to tasks.
+    /// bound to a task is not handed out. What was taken and comes back is not overtaken in its conversation. An inbox
+    /// from which somebody takes is not thereby closed to tasks.
     ///
     /// # Errors
     /// [`Error::NotFound`] for an unknown agent.
@@ -38,9 +39,16 @@ impl Store {
         lock_inboxes(&mut tx, &[agent.uuid()]).await?;
         let places = sqlx::query_scalar!(
             r#"WITH next AS (
-                   SELECT agent_id, place FROM message_deliveries
-                   WHERE agent_id = $1 AND state = 'pending' AND visible_at <= now()
-                   ORDER BY place LIMIT $2 FOR NO KEY UPDATE
+                   SELECT d.agent_id, d.place
+                   FROM message_deliveries d JOIN conversations m ON m.id = d.message_id
+                   WHERE d.agent_id = $1 AND d.state = 'pending' AND d.visible_at <= now()
+                     -- As tasks do not: see `bind`. What was not acknowledged in time waits for the next sweep.
+                     AND NOT EXISTS (
+                         SELECT FROM message_deliveries e JOIN conversations o ON o.id = e.message_id
+                         WHERE e.agent_id = $1 AND e.place < d.place AND o.thread_id = m.thread_id
+                           AND (e.state = 'pending' AND e.visible_at > now()
+                                OR e.state = 'taken' AND e.visible_at <= now()))
+                   ORDER BY d.place LIMIT $2 FOR NO KEY UPDATE OF d
                )
                UPDATE message_deliveries d
                SET state = 'taken', tries = tries + 1, last_error = NULL,

@@ -2,7 +2,7 @@
 
 use hive_domain::{
     AgentId, SleepId, WakeReason,
-    morning::{Changed, Due, MOST_NAMED, Morning},
+    morning::{BEGINNING, Changed, Due, MOST_NAMED, Morning},
 };
 use sqlx::{Acquire, Postgres, Transaction};
 use uuid::Uuid;
@@ -177,7 +177,7 @@ async fn memory(
                  -- The copy of what was overtaken says how long that held: nothing new.
                  AND (v.id IS DISTINCT FROM c.born_version OR c.valid_to IS NULL OR c.valid_to > now())
            ), ranked AS (
-               SELECT is_new, trust, CASE WHEN title <> '' THEN title ELSE left(content, 400) END AS text,
+               SELECT is_new, trust, CASE WHEN title <> '' THEN title ELSE left(content, $3) END AS text,
                       count(*) OVER (PARTITION BY is_new) AS number,
                       row_number() OVER (PARTITION BY is_new ORDER BY importance DESC, id) AS place
                FROM seen
@@ -186,6 +186,7 @@ async fn memory(
            FROM ranked WHERE place <= $2 ORDER BY is_new, place"#,
         agent,
         MOST_NAMED as i64,
+        BEGINNING as i32,
     )
     .fetch_all(&mut **tx)
     .await?;

@@ -81,6 +81,21 @@ async fn a_call_that_is_made_again_stores_nothing_twice_and_a_lost_lease_nothing
 }
 
 #[tokio::test]
+async fn what_a_person_deleted_meanwhile_a_call_that_is_made_again_does_not_bring_back() {
+    let bed = Bed::make().await;
+    let lease = bed.claim(bed.enqueue().await).await;
+    let (old, fact) = (new(&lease, OURS, "The port is 6000."), new(&lease, OURS, "The port is 6543."));
+    bed.store.remember(&lease, &old, None).await.unwrap();
+    let newer = new(&lease, OURS, "The port is 7000.");
+    for (stored, replaces) in [(&fact, None), (&newer, Some(old.id))] {
+        bed.store.remember(&lease, stored, replaces).await.unwrap();
+        bed.store.delete_context(stored.id, "person").await.unwrap();
+        assert_eq!(bed.store.remember(&lease, stored, replaces).await.unwrap(), Remembered::New(stored.id));
+    }
+    assert_eq!(count(&bed).await, 0, "it is deleted for good");
+}
+
+#[tokio::test]
 async fn an_agents_fact_is_replaced_with_its_history_and_a_persons_is_not() {
     let bed = Bed::make().await;
     let lease = bed.claim(bed.enqueue().await).await;

@@ -73,6 +73,32 @@ async fn failures_in_a_row_open_the_breaker_and_an_arrival_closes_it() {
 }
 
 #[tokio::test]
+async fn what_a_receiver_outside_did_not_acknowledge_is_not_overtaken_in_its_conversation() {
+    let bed = Bed::make().await;
+    let change = InboxChange { pulled: Some(true), ..InboxChange::default() };
+    bed.store.change_inbox(bed.agent, &change).await.unwrap();
+    let first = post(&bed, "first").await.message;
+    let second = NewAgentMessage {
+        conversation: Some(first.conversation),
+        ..letter(Receivers::Agent(bed.agent), "second")
+    };
+    let take = async || {
+        let taken = bed.store.take_messages(bed.agent, 10, None).await.unwrap();
+        taken.into_iter().map(|taken| taken.message.content).collect::<Vec<_>>()
+    };
+    assert_eq!(take().await, ["first"]);
+    bed.store.send_agent_message(&second).await.unwrap();
+    post(&bed, "of another conversation").await;
+    // Its receiver died with it: nobody swept yet, and then it waits for its next try.
+    later(&bed).await;
+    assert_eq!(take().await, ["of another conversation"]);
+    assert_eq!(bed.store.sweep_messages().await.unwrap().again, 1);
+    assert!(take().await.is_empty());
+    later(&bed).await;
+    assert_eq!(take().await, ["first", "second"]);
+}
+
+#[tokio::test]
 async fn tasks_that_keep_failing_before_they_read_open_the_breaker_too() {
     let bed = Bed::make().await;
     let sent = post(&bed, "read me").await;
