@@ -206,7 +206,10 @@ pub(crate) fn send(line: &mut Line, claims: Arc<[Claim]>) -> BoxFuture<'_, Resul
         let first: Vec<MemoryReader> = claimed.values().filter_map(begins).collect();
         // Whoever is not told looks for itself.
         let awaits = match &rated {
-            Ok(_) if !first.is_empty() => awaiting::look(connection, &first).await.unwrap_or_default(),
+            Ok(_) if !first.is_empty() => awaiting::look(connection, &first).await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "Nobody looked what awaits the runs that begin");
+                HashMap::new()
+            }),
             _ => HashMap::new(),
         };
         // Taken out, and only by the ticket that was good: of several for one task, one finds it.

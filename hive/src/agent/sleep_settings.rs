@@ -90,7 +90,8 @@ impl Settings {
             client.put_empty(&path, &json!({})).await?;
         } else if !self.changes().is_empty() {
             let held = client.get(&path).await?;
-            // What somebody else says at the same time must not be taken back by what was read before it.
+            // What somebody else says at the same time must not be taken back by what was read before it. An api that tells no
+            // version compares none.
             let version = held["version"].as_i64().unwrap_or_default();
             client.put_matching(&path, &self.whole(&held), version).await?;
         }

@@ -13,7 +13,8 @@ use crate::bed::{Bed, new_agent};
 const READER: MemoryReader = MemoryReader { project: ProjectId::DEFAULT, session: None, agent: None };
 const MINI_LM: &str = "minilm-l6-v2-int8";
 
-fn new(content: &str) -> NewContext {
+/// What a person says of the usual project.
+pub(crate) fn new(content: &str) -> NewContext {
     NewContext {
         id: ContextId::new(),
         owner: MemoryOwner::Project(ProjectId::DEFAULT),

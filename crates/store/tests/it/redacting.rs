@@ -1,28 +1,12 @@
 //! Texts that must not be read any more: whatever order they are named in, nothing of them stands.
 
-use hive_domain::{ContextId, MemoryOwner, ProjectId, TrustClass};
-use hive_store::{Error, NewContext};
+use hive_domain::ContextId;
+use hive_store::Error;
 
-use crate::bed::Bed;
+use crate::{bed::Bed, contexts};
 
 async fn redacted(bed: &Bed, content: &str, texts: &[&str]) -> String {
-    let new = NewContext {
-        id: ContextId::new(),
-        owner: MemoryOwner::Project(ProjectId::DEFAULT),
-        parent: None,
-        follows: None,
-        kind: "fact".to_owned(),
-        title: String::new(),
-        content: content.to_owned(),
-        trust: TrustClass::User,
-        author: "test".to_owned(),
-        origin: None,
-        sources: Vec::new(),
-        valid_from: None,
-        valid_to: None,
-        importance: 0.5,
-        pinned: false,
-    };
+    let new = contexts::new(content);
     bed.store.put_context(&new, None).await.unwrap();
     let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
     bed.store.redact_context(new.id, &texts).await.unwrap().content

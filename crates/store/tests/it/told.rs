@@ -1,34 +1,19 @@
 //! What agents were told of an entry goes with it, where a journal need not stay as it is.
 
 use hive_domain::{
-    ContextId, MemoryOwner, ProjectId, SleepId, TaskId, TrustClass,
+    SleepId, TaskId, TrustClass,
     journal::{Briefing, Entry, Recalled, ToolResult, ToolResults},
 };
 use hive_store::{Context, NewContext, NewStep};
 
 use crate::{
     bed::{Bed, outcome},
+    contexts,
     remembering::recalled,
 };
 
 async fn fact(bed: &Bed, content: &str) -> Context {
-    let new = NewContext {
-        id: ContextId::new(),
-        owner: MemoryOwner::Project(ProjectId::DEFAULT),
-        parent: None,
-        follows: None,
-        kind: "fact".to_owned(),
-        title: String::new(),
-        content: content.to_owned(),
-        trust: TrustClass::Agent,
-        author: "test".to_owned(),
-        origin: None,
-        sources: Vec::new(),
-        valid_from: None,
-        valid_to: None,
-        importance: 0.5,
-        pinned: false,
-    };
+    let new = NewContext { trust: TrustClass::Agent, ..contexts::new(content) };
     bed.store.put_context(&new, None).await.unwrap()
 }
 
